@@ -1,0 +1,133 @@
+#!/usr/bin/env node
+/** Fails when a file depends on what it must not know (the rules are below), or has grown too long. */
+import { existsSync, readFileSync, readdirSync } from 'node:fs';
+import path from 'node:path';
+import { inProject, shown } from './lib/paths.mjs';
+
+const kMostLines = 450;
+
+/** Folders of src/ in which a folder may look for headers, itself included. */
+const kCppArrows = {
+  base: ['base'],
+  simd: ['simd', 'base'],
+  formats: ['formats', 'simd', 'base'],
+  engine: ['engine', 'formats', 'simd', 'base'],
+  bindings: ['bindings', 'engine', 'formats', 'simd', 'base'],
+};
+
+const kServesAllFormats = ['block_format', 'metrics'];
+
+/** Areas of js/ that an area may import. A file directly in js/ is an area of its own. */
+const kFoundations = ['types', 'errors', 'checks', 'block-types'];
+const kTsArrows = {
+  types: kFoundations,
+  errors: kFoundations,
+  checks: kFoundations,
+  'block-types': kFoundations,
+  wasm: ['wasm', ...kFoundations],
+  rules: ['rules', ...kFoundations],
+  files: ['files', 'rules', 'wasm/windows', ...kFoundations],
+  runtime: ['runtime', 'files/io', ...kFoundations],
+  options: ['options', 'rules', ...kFoundations],
+  quantizer: ['options', 'files', 'rules', 'wasm', 'runtime', ...kFoundations],
+  index: ['quantizer', 'options', 'files', 'rules', 'wasm', 'runtime', ...kFoundations],
+  cli: ['cli', 'index', 'files', 'rules', 'runtime', ...kFoundations],
+};
+
+/** What an area may take types, and nothing but types, from besides. */
+const kTypeArrows = {
+  types: ['wasm/module'],
+  options: ['wasm/module', 'files'],
+  files: ['wasm/module'],
+  runtime: ['wasm/module', 'files'],
+};
+
+const problems = [];
+const kSourceFolders = ['src', 'js', 'tests', 'tools', 'bench', 'web-demo', 'examples', 'cmake'];
+for (const file of kSourceFolders.flatMap((folder) => filesUnder(inProject(folder)))) {
+  const name = shown(file).replaceAll(path.sep, '/');
+  const text = readFileSync(file, 'utf8');
+  checkLength(name, text);
+  if (/^src\/.*\.(cc|h|def)$/.test(name)) checkCpp(name, text);
+  if (/^js\/.*\.ts$/.test(name)) checkTs(name, text);
+  if (/^web-demo\/.*\.(m?js|ts|html)$/.test(name)) checkDemo(name, text);
+}
+for (const problem of problems) console.log(problem);
+if (problems.length > 0) process.exitCode = 1;
+
+function checkLength(name, text) {
+  const lines = text.split('\n').length - 1;
+  if (/\.(cc|h|ts|mjs|js|css|html|cmake)$/.test(name) && lines > kMostLines) {
+    problems.push(`${name}: ${lines} lines; is there a natural seam? (the limit is ${kMostLines})`);
+  }
+}
+
+function checkCpp(name, text) {
+  const [, area] = name.split('/');
+  for (const [, header] of text.matchAll(/^\s*#\s*include\s*[<"]([^>"]+)[>"]/gm)) {
+    if (/^emscripten\b/.test(header) && area !== 'bindings') {
+      problems.push(`${name}: includes <${header}>, which only src/bindings may`);
+    }
+    const [target] = header.split('/');
+    if (target in kCppArrows && !kCppArrows[area]?.includes(target)) {
+      problems.push(`${name}: includes ${header}, but ${area} must not know ${target}`);
+    }
+    if (header.endsWith('.cc')) problems.push(`${name}: includes the source file ${header}`);
+    if (area === 'formats' && isOtherFormat(name, header)) {
+      problems.push(`${name}: includes ${header}, another format's file`);
+    }
+  }
+}
+
+/** A .cc of src/formats is a format, unless it serves all of them; `affine_x.h` is a part of the format `affine`. */
+function isOtherFormat(name, header) {
+  const stem = (file) => path.posix.basename(file).replace(/\.\w+$/, '');
+  const [own, other] = [stem(name), stem(header)];
+  const isFormat = !kServesAllFormats.includes(other) && existsSync(inProject(`src/formats/${other}.cc`));
+  return header.startsWith('formats/') && isFormat && own !== other && !own.startsWith(`${other}_`);
+}
+
+function checkTs(name, text) {
+  const area = areaOf(name.slice('js/'.length));
+  for (const { specifier, isType } of specifiersOf(text)) {
+    if (specifier.startsWith('node:') && !['runtime', 'cli'].includes(area)) {
+      problems.push(`${name}: imports ${specifier}, which only js/runtime and js/cli may`);
+    }
+    if (!specifier.startsWith('.')) continue;
+    const target = path.posix.join(path.posix.dirname(name), specifier).replace(/^js\//, '').replace(/\.js$/, '');
+    const allowed = [...(kTsArrows[area] ?? []), ...(isType ? (kTypeArrows[area] ?? []) : [])];
+    if (!(area in kTsArrows)) problems.push(`${name}: tools/check-arrows.mjs does not know what ${area} may import`);
+    else if (!allowed.some((one) => target === one || target.startsWith(`${one}/`))) {
+      problems.push(`${name}: imports ${target}, but ${area} must not know it`);
+    }
+  }
+}
+
+function checkDemo(name, text) {
+  for (const { specifier } of specifiersOf(text)) {
+    const outside =
+      specifier.startsWith('.') && !path.posix.join(path.posix.dirname(name), specifier).startsWith('web-demo/');
+    if (outside || /^arrowquant\/(?!wasm$)/.test(specifier)) {
+      problems.push(`${name}: imports ${specifier}; the demo uses the package by its name only`);
+    }
+  }
+}
+
+function specifiersOf(text) {
+  const pattern =
+    /(?:\b(import|export)\s+type\b[^;'"]*)?(?:\bfrom\s*|\bimport\s*\(?\s*|\brequire\s*\(\s*)(['"])([^'"\n]+)\2/g;
+  return [...text.matchAll(pattern)].map((match) => ({ specifier: match[3], isType: match[1] !== undefined }));
+}
+
+function areaOf(file) {
+  return file.includes('/') ? file.split('/')[0] : file.replace(/\.ts$/, '');
+}
+
+function filesUnder(folder) {
+  if (!existsSync(folder)) return [];
+  return readdirSync(folder, { withFileTypes: true }).flatMap((entry) => {
+    if (entry.name === 'node_modules' || entry.name === 'dist') return [];
+    const file = path.join(folder, entry.name);
+    return entry.isDirectory() ? filesUnder(file) : [file];
+  });
+}

@@ -1,0 +1,42 @@
+import { existsSync, readdirSync } from 'node:fs';
+import path from 'node:path';
+import { inProject, projectRoot, shown } from '../lib/paths.mjs';
+import { run } from '../lib/run.mjs';
+import { findPrograms } from '../setup/host.mjs';
+import { merge, single } from './suite.mjs';
+
+const fromNpm = (file, ...parameters) => [process.execPath, [inProject('node_modules', file), ...parameters]];
+
+/** Everything that reads the sources without running them; each check counts as one test. */
+export async function runChecks() {
+  const { clangFormat } = findPrograms(['clangFormat']);
+  const checks = [
+    ['layout of TypeScript, JavaScript, JSON (prettier)', ...fromNpm('prettier/bin/prettier.cjs', '--check', '.')],
+    ['layout of C++ (clang-format)', clangFormat, ['--dry-run', '--Werror', ...cppFiles()]],
+    ['lint (eslint)', ...fromNpm('eslint/bin/eslint.js', '--max-warnings=0', '.')],
+    ['types (tsc)', ...fromNpm('typescript/bin/tsc', '--noEmit', '-p', 'tsconfig.json')],
+    ['forbidden arrows and long files', process.execPath, [inProject('tools/check-arrows.mjs')]],
+  ];
+  const outcomes = [];
+  for (const [name, command, parameters] of checks) {
+    const { code, stdout, stderr } = await run(command, parameters, { cwd: projectRoot });
+    console.log(`${code === 0 ? 'ok    ' : 'FAILED'} ${name}`);
+    if (code !== 0) console.log(`${stdout}${stderr}`.trimEnd());
+    outcomes.push(single(code === 0, name));
+  }
+  return merge(outcomes);
+}
+
+/** The C++ sources, as paths from the project's folder. */
+export function cppFiles() {
+  const files = ['src', 'tests/cpp', 'bench'].map((name) => inProject(name)).flatMap(filesUnder);
+  return files.filter((file) => /\.(cc|h|def)$/.test(file)).map(shown);
+}
+
+function filesUnder(folder) {
+  if (!existsSync(folder)) return [];
+  const entries = readdirSync(folder, { withFileTypes: true, recursive: true });
+  return entries
+    .filter((entry) => entry.isFile())
+    .map((entry) => path.join(entry.parentPath ?? entry.path, entry.name));
+}

@@ -1,0 +1,30 @@
+#!/usr/bin/env node
+/** clang-tidy over the sources of a native build (everything but src/bindings, which only Emscripten can read). */
+import { availableParallelism } from 'node:os';
+import { readFileSync } from 'node:fs';
+import { cmakeConfigure } from './build/cmake.mjs';
+import { inProject, shown } from './lib/paths.mjs';
+import { SetupError, run, runMain } from './lib/run.mjs';
+import { findPrograms } from './setup/host.mjs';
+
+const kPreset = 'native-asan';
+
+runMain(async () => {
+  const { clangTidy } = findPrograms(['cmake', 'compiler', 'clangTidy']);
+  await cmakeConfigure(kPreset);
+  const commands = JSON.parse(readFileSync(inProject('build', kPreset, 'compile_commands.json'), 'utf8'));
+  const pending = commands.map(({ file }) => file).filter((file) => file.startsWith(inProject('src')));
+  let failed = 0;
+  const worker = async () => {
+    for (let file = pending.pop(); file !== undefined; file = pending.pop()) {
+      // The build folder's commands are g++'s: sanitizer flags mean the same to clang, and the rest is plain.
+      const { code, stdout } = await run(clangTidy, ['--quiet', '-p', inProject('build', kPreset), file]);
+      if (code === 0) continue;
+      failed += 1;
+      console.log(`${shown(file)}\n${stdout}`);
+    }
+  };
+  await Promise.all(Array.from({ length: availableParallelism() }, worker));
+  if (failed > 0) throw new SetupError(`clang-tidy has objections in ${failed} files.`);
+  console.log('clang-tidy has no objections');
+});
