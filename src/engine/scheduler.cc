@@ -1,0 +1,73 @@
+#include "engine/scheduler.h"
+
+#include <utility>
+
+namespace arrowquant {
+namespace {
+
+/// A page that draws 60 frames a second has 16 ms for each; a quarter of that leaves room for its own work.
+constexpr std::chrono::milliseconds kLongestStretch{4};
+
+void wake_host(void* host) noexcept { static_cast<Host*>(host)->wake(); }
+
+}  // namespace
+
+Scheduler::Scheduler(uint32_t threads, size_t slots, Host& host)
+    : host_(host), slots_(slots), pool_(threads, wake_host, &host) {}
+
+void Scheduler::add(std::unique_ptr<Activity> activity) {
+  activities_.push_back(std::move(activity));
+  host_.schedule();
+}
+
+void Scheduler::pump() {
+  if (pumping_) return;
+  pumping_ = true;
+  pool_.wake_me(false);
+  const auto deadline = std::chrono::steady_clock::now() + kLongestStretch;
+  while (true) {
+    const bool took = take_completed(deadline);
+    const bool submitted = submit_round();
+    // With every slot in use there is nothing to copy: the calling thread encodes a chunk instead of going to sleep.
+    const bool ran = !submitted && pool_.may_run_here() && pool_.run_one();
+    finish_ended();
+    if (!took && !submitted && !ran) {
+      pool_.announce();
+      pool_.wake_me(true);
+      // What was completed before that line would wake nobody.
+      if (!take_completed(deadline)) break;
+      pool_.wake_me(false);
+    }
+    if (std::chrono::steady_clock::now() >= deadline) {
+      pool_.announce();
+      host_.schedule();
+      break;
+    }
+  }
+  pumping_ = false;
+}
+
+/// Copying the results of many chunks takes longer than a stretch may last: what is left waits for the next one.
+bool Scheduler::take_completed(Deadline deadline) {
+  if (completed_ == nullptr) completed_ = pool_.take_completed();
+  const bool any = completed_ != nullptr;
+  while (completed_ != nullptr) {
+    Task* const task = std::exchange(completed_, completed_->next_completed);
+    task->owner->task_done(*task);
+    if (std::chrono::steady_clock::now() >= deadline) break;
+  }
+  return any;
+}
+
+/// One task of each activity, so that none starves. Callbacks may add activities meanwhile: no iterators.
+bool Scheduler::submit_round() {
+  bool any = false;
+  for (size_t i = 0; i < activities_.size(); ++i) any = activities_[i]->submit_one(pool_) || any;
+  return any;
+}
+
+void Scheduler::finish_ended() {
+  std::erase_if(activities_, [](const std::unique_ptr<Activity>& activity) { return activity->try_finish(); });
+}
+
+}  // namespace arrowquant

@@ -1,0 +1,196 @@
+#include "engine/work.h"
+
+#include <algorithm>
+#include <cstring>
+#include <span>
+
+#include "simd/half_arrays.h"
+
+namespace arrowquant {
+namespace {
+
+bool is_affine(const Work& work) noexcept {
+  return work.operation != Operation::kEncodeBlock && work.operation != Operation::kDecodeBlock;
+}
+
+size_t groups(const Work& work, size_t weights) noexcept {
+  if (work.affine.group_size == 0) return 0;
+  return static_cast<size_t>(affine_group_count(weights, work.affine.group_size));
+}
+
+/// `count` weights from `first` on as f32: in place where they are f32 already, else converted into `buffer`.
+std::span<const float> load_piece(const Work& work, size_t first, size_t count, std::span<float> buffer) noexcept {
+  const uint8_t* from = work.input + first * float_bytes(work.source);
+  if (work.source == FloatType::kF32) return {reinterpret_cast<const float*>(from), count};
+  const std::span<float> to = buffer.first(count);
+  if (work.source == FloatType::kF16) {
+    half_to_float(from, to);
+  } else {
+    bfloat16_to_float(from, to);
+  }
+  return to;
+}
+
+void store_piece(const Work& work, size_t first, std::span<const float> weights) noexcept {
+  uint8_t* to = work.output + first * float_bytes(work.target);
+  switch (work.target) {
+    case FloatType::kF32:
+      if (reinterpret_cast<const uint8_t*>(weights.data()) != to) std::memcpy(to, weights.data(), weights.size_bytes());
+      break;
+    case FloatType::kF16:
+      float_to_half(weights, to);
+      break;
+    case FloatType::kBF16:
+      float_to_bfloat16(weights, to);
+      break;
+  }
+}
+
+AffineOutput affine_output(const Work& part) noexcept {
+  const size_t count = groups(part, part.weights);
+  return {{part.encoded, encoded_bytes(part, part.weights)}, {part.scales, count}, {part.zero_points, count}};
+}
+
+Status encode_piece(const Work& part, std::span<const float> weights) noexcept {
+  if (part.operation == Operation::kEncodeBlock) {
+    return part.format->encode(weights, {part.encoded, encoded_bytes(part, part.weights)});
+  }
+  if (part.operation == Operation::kEncodeAffineScaled) {
+    return encode_affine_scaled(weights, part.affine.bits, part.scale,
+                                {part.encoded, encoded_bytes(part, part.weights)});
+  }
+  return encode_affine(weights, part.affine, affine_output(part));
+}
+
+void decode_piece(const Work& part, std::span<float> weights) noexcept {
+  const size_t bytes = encoded_bytes(part, part.weights);
+  if (part.operation == Operation::kEncodeBlock || part.operation == Operation::kDecodeBlock) {
+    part.format->decode({part.encoded, bytes}, weights);
+    return;
+  }
+  if (part.operation == Operation::kEncodeAffineScaled) {
+    AffineParameters parameters = part.affine;
+    parameters.group_size = 0;
+    decode_affine({{part.encoded, bytes}, {&part.scale.scale, 1}, {&part.scale.zero_point, 1}}, parameters, weights);
+    return;
+  }
+  const size_t count = part.affine.group_size == 0 ? 1 : groups(part, part.weights);
+  decode_affine({{part.encoded, bytes}, {part.scales, count}, {part.zero_points, count}}, part.affine, weights);
+}
+
+Outcome scan(const Work& work, Scratch& scratch) noexcept {
+  Outcome outcome;
+  for (size_t first = 0; first < work.weights; first += kPieceWeights) {
+    const size_t count = std::min(kPieceWeights, work.weights - first);
+    AffineRange range;
+    const Status status = scan_affine_range(load_piece(work, first, count, scratch.weights), range);
+    if (!status.ok()) {
+      outcome.status = status.offset_by(first);
+      return outcome;
+    }
+    outcome.range.merge(range);
+  }
+  return outcome;
+}
+
+Outcome encode(const Work& work, Scratch& scratch) noexcept {
+  Outcome outcome;
+  // Nothing has to be converted or decoded: the kernel may see the chunk whole.
+  const size_t step = work.source == FloatType::kF32 && !work.measure ? kChunkWeights : kPieceWeights;
+  for (size_t first = 0; first < work.weights; first += step) {
+    const size_t count = std::min(step, work.weights - first);
+    const Work part = slice(work, first, count);
+    const std::span<const float> weights = load_piece(work, first, count, scratch.weights);
+    const Status status = encode_piece(part, weights);
+    if (!status.ok()) {
+      outcome.status = status.offset_by(first);
+      return outcome;
+    }
+    if (!work.measure) continue;
+    const std::span<float> restored = std::span(scratch.restored).first(count);
+    decode_piece(part, restored);
+    outcome.error.add(measure_error(weights, restored));
+  }
+  return outcome;
+}
+
+/// One group over everything: its extent, then its levels.
+Outcome encode_whole(const Work& work, Scratch& scratch) noexcept {
+  Outcome outcome = scan(work, scratch);
+  if (!outcome.status.ok()) return outcome;
+  Work scaled = work;
+  scaled.operation = Operation::kEncodeAffineScaled;
+  scaled.scale = affine_scale(outcome.range, work.affine.bits, work.affine.symmetric);
+  *work.scales = scaled.scale.scale;
+  *work.zero_points = scaled.scale.zero_point;
+  return encode(scaled, scratch);
+}
+
+Outcome decode(const Work& work, Scratch& scratch) noexcept {
+  for (size_t first = 0; first < work.weights; first += kPieceWeights) {
+    const size_t count = std::min(kPieceWeights, work.weights - first);
+    const std::span<float> to = work.target == FloatType::kF32
+                                    ? std::span(reinterpret_cast<float*>(work.output) + first, count)
+                                    : std::span(scratch.restored).first(count);
+    decode_piece(slice(work, first, count), to);
+    store_piece(work, first, to);
+  }
+  return {};
+}
+
+Outcome convert(const Work& work, Scratch& scratch) noexcept {
+  Outcome outcome;
+  Work stored = work;
+  stored.input = work.output;
+  stored.source = work.target;
+  for (size_t first = 0; first < work.weights; first += kPieceWeights) {
+    const size_t count = std::min(kPieceWeights, work.weights - first);
+    const std::span<const float> weights = load_piece(work, first, count, scratch.weights);
+    store_piece(work, first, weights);
+    if (work.measure) outcome.error.add(measure_error(weights, load_piece(stored, first, count, scratch.restored)));
+  }
+  return outcome;
+}
+
+}  // namespace
+
+size_t encoded_bytes(const Work& work, size_t weights) noexcept {
+  if (is_affine(work)) return static_cast<size_t>(affine_packed_bytes(weights, work.affine.bits));
+  return weights / work.format->block_weights * work.format->block_bytes;
+}
+
+bool is_quick(const Work& work) noexcept { return work.operation != Operation::kEncodeBlock; }
+
+Work slice(const Work& work, size_t first, size_t weights) noexcept {
+  Work part = work;
+  part.weights = weights;
+  if (work.input != nullptr) part.input = work.input + first * float_bytes(work.source);
+  if (work.output != nullptr) part.output = work.output + first * float_bytes(work.target);
+  if (work.encoded != nullptr) part.encoded = work.encoded + encoded_bytes(work, first);
+  if (work.scales != nullptr) part.scales = work.scales + groups(work, first);
+  if (work.zero_points != nullptr) part.zero_points = work.zero_points + groups(work, first);
+  return part;
+}
+
+Outcome execute(const Work& work, Scratch& scratch) noexcept {
+  switch (work.operation) {
+    case Operation::kEncodeAffine:
+      return work.affine.group_size == 0 ? encode_whole(work, scratch) : encode(work, scratch);
+    case Operation::kEncodeAffineScaled:
+    case Operation::kEncodeBlock:
+      return encode(work, scratch);
+    case Operation::kScanAffine:
+      return scan(work, scratch);
+    case Operation::kDecodeAffine:
+    case Operation::kDecodeBlock:
+      return decode(work, scratch);
+    case Operation::kConvert:
+      return convert(work, scratch);
+    case Operation::kCall:
+      work.call(work.context);
+      return {};
+  }
+  return {.status = {StatusCode::kInvalidArgument, 0}, .error = {}, .range = {}};
+}
+
+}  // namespace arrowquant

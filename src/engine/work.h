@@ -1,0 +1,84 @@
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+
+#include "base/status.h"
+#include "formats/affine.h"
+#include "formats/block_format.h"
+#include "formats/metrics.h"
+
+namespace arrowquant {
+
+/// Weights of one task. A multiple of every group and block size; as f32 they stay in a core's L2 cache.
+inline constexpr size_t kChunkWeights = 65536;
+
+/// Weights that are converted, encoded and measured while they lie in the L1 cache. Divides kChunkWeights.
+inline constexpr size_t kPieceWeights = 4096;
+
+/// The numbers cross the JavaScript boundary: append only.
+enum class Operation : uint8_t {
+  kEncodeAffine = 0,
+  kEncodeAffineScaled = 1,
+  kScanAffine = 2,
+  kDecodeAffine = 3,
+  kEncodeBlock = 4,
+  kDecodeBlock = 5,
+  kConvert = 6,
+  kCall = 7,
+};
+
+enum class FloatType : uint8_t { kF32 = 0, kF16 = 1, kBF16 = 2 };
+
+[[nodiscard]] constexpr size_t float_bytes(FloatType type) noexcept { return type == FloatType::kF32 ? 4 : 2; }
+
+/// One operation on contiguous memory.
+///
+/// Encoding reads floats of type `source` at `input` and writes levels or blocks to `encoded` (affine: also `scales`
+/// and `zero_points`). Decoding reads `encoded`, `scales`, `zero_points` and writes floats of type `target` to
+/// `output`. kConvert reads `input` and writes `output`. kCall calls `call` and touches nothing else. A group size of 0
+/// means one scale for all of the weights.
+struct Work {
+  Operation operation = Operation::kEncodeAffine;
+  FloatType source = FloatType::kF32;
+  FloatType target = FloatType::kF32;
+  bool measure = false;  ///< decode again and sum up what was lost
+  AffineParameters affine;
+  AffineScale scale;  ///< kEncodeAffineScaled only
+  const BlockFormat* format = nullptr;
+  size_t weights = 0;
+  const uint8_t* input = nullptr;
+  uint8_t* output = nullptr;
+  uint8_t* encoded = nullptr;
+  float* scales = nullptr;
+  uint8_t* zero_points = nullptr;
+  void (*call)(const void* context) noexcept = nullptr;  ///< kCall only
+  const void* context = nullptr;
+};
+
+struct Outcome {
+  Status status;
+  ErrorSums error;    ///< with Work::measure
+  AffineRange range;  ///< kScanAffine
+};
+
+/// Room for one piece before and after; each pool thread has one.
+struct Scratch {
+  alignas(64) std::array<float, kPieceWeights> weights;
+  alignas(64) std::array<float, kPieceWeights> restored;
+};
+
+/// Bytes that `weights` weights take when encoded (without scales and zero points).
+[[nodiscard]] size_t encoded_bytes(const Work& work, size_t weights) noexcept;
+
+/// Whether a chunk of it takes microseconds, not milliseconds, so that the calling thread may do it in passing.
+[[nodiscard]] bool is_quick(const Work& work) noexcept;
+
+/// The part of `work` from weight `first` on, a multiple of kChunkWeights, `weights` long.
+[[nodiscard]] Work slice(const Work& work, size_t first, size_t weights) noexcept;
+
+/// Runs `work` on this thread. Positions in the outcome count from the first weight of `work`.
+[[nodiscard]] Outcome execute(const Work& work, Scratch& scratch) noexcept;
+
+}  // namespace arrowquant
