@@ -1,0 +1,164 @@
+/// Operations on the caller's arrays: the batch API, and encoding and decoding of single tensors.
+
+#include <emscripten/bind.h>
+
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "bindings/library.h"
+#include "bindings/result_preparer.h"
+#include "bindings/runtime.h"
+#include "engine/batch.h"
+
+namespace arrowquant {
+namespace {
+
+using emscripten::val;
+
+/// Brings a request's arrays to the batch.
+class RequestClient final : public BatchClient {
+ public:
+  RequestClient(val request, std::vector<LayerSpec> layers)
+      : request_(std::move(request)), layers_(std::move(layers)) {}
+
+  StatusCode copy_in(size_t layer, Stream stream, uint64_t offset, std::span<uint8_t> to) override {
+    return static_cast<StatusCode>(aq_copy_in(request_.as_handle(), layer, static_cast<int>(stream),
+                                              static_cast<double>(offset), to.data(), to.size()));
+  }
+
+  StatusCode copy_out(size_t layer, Stream stream, uint64_t offset, std::span<const uint8_t> from) override {
+    const auto total = static_cast<double>(stream_bytes(layers_[layer], stream, layers_[layer].weights));
+    return static_cast<StatusCode>(aq_copy_out(request_.as_handle(), layer, static_cast<int>(stream), total,
+                                               static_cast<double>(offset), from.data(), from.size()));
+  }
+
+  void layer_done(size_t layer, Status status) override {
+    aq_layer_done(request_.as_handle(), layer, static_cast<int>(status.code), static_cast<double>(status.position));
+  }
+
+  void finished(Status status, size_t layer) override {
+    aq_finish(request_.as_handle(), static_cast<int>(status.code), static_cast<double>(status.position), layer);
+  }
+
+  bool cancelled() override { return aq_is_cancelled(request_.as_handle()); }
+
+ private:
+  val request_;
+  std::vector<LayerSpec> layers_;
+};
+
+void run(const val& request, const std::vector<LayerSpec>& layers, bool continue_on_error) {
+  Scheduler& all = scheduler();
+  if (all.pool().threads() > 0) {
+    auto preparer = std::make_unique<ResultPreparer>(request, layers);
+    if (!preparer->empty()) all.add(std::move(preparer));
+  }
+  auto client = std::make_unique<RequestClient>(request, layers);
+  all.add(std::make_unique<Batch>(layers, std::move(client), continue_on_error, all.slots()));
+}
+
+AffineParameters affine_of(const val& request) {
+  return {request["bits"].as<uint32_t>(), request["groupSize"].as<uint32_t>(), request["symmetric"].as<bool>()};
+}
+
+val quantize_batch(const val& weights, const val& bits, const val& callback, const val& options) {
+  const val request = val::take_ownership(
+      aq_open_batch(weights.as_handle(), bits.as_handle(), callback.as_handle(), options.as_handle()));
+  const val promise = request["promise"];
+  if (!aq_is_open(request.as_handle())) return promise;
+  LayerSpec spec;
+  spec.affine = affine_of(request);
+  std::vector<LayerSpec> layers;
+  for (const double length : emscripten::vecFromJSArray<double>(request["lengths"])) {
+    spec.weights = static_cast<uint64_t>(length);
+    layers.push_back(spec);
+  }
+  run(request, layers, request["continueOnError"].as<bool>());
+  return promise;
+}
+
+/// Runs a request about one tensor; it fails when an input has not the length that `spec` needs.
+void run_single(const val& request, const LayerSpec& spec) {
+  const val inputs = request["inputs"][0];
+  for (size_t i = 0; i < kStreamCount; ++i) {
+    const val input = inputs[i];
+    if (input.isUndefined()) continue;
+    const uint64_t wanted = stream_bytes(spec, static_cast<Stream>(i), spec.weights);
+    if (input["byteLength"].as<double>() == static_cast<double>(wanted)) continue;
+    aq_reject(request.as_handle(), "shape_mismatch", "an array has not the length that the shape asks for");
+    return;
+  }
+  run(request, {spec}, false);
+}
+
+val dequantize(const val& layer, const val& cancellation) {
+  const val request = val::take_ownership(aq_open_dequantize(layer.as_handle(), cancellation.as_handle()));
+  const val promise = request["promise"];
+  if (!aq_is_open(request.as_handle())) return promise;
+  LayerSpec spec;
+  spec.operation = Operation::kDecodeAffine;
+  spec.affine = affine_of(request);
+  spec.weights = static_cast<uint64_t>(request["weights"].as<double>());
+  run_single(request, spec);
+  return promise;
+}
+
+/// Encodes or decodes blocks. `array` holds weights or blocks.
+val run_blocks(const val& array, const val& type, const val& cancellation, bool encodes) {
+  const val request =
+      val::take_ownership(aq_open_blocks(array.as_handle(), type.as_handle(), cancellation.as_handle(), encodes));
+  const val promise = request["promise"];
+  if (!aq_is_open(request.as_handle())) return promise;
+  const auto name = request["type"].as<std::string>();
+  LayerSpec spec;
+  spec.operation = encodes ? Operation::kEncodeBlock : Operation::kDecodeBlock;
+  spec.format = find_block_format(name);
+  if (spec.format == nullptr) {
+    aq_reject(request.as_handle(), "unknown_type", name.c_str());
+    return promise;
+  }
+  const auto length = static_cast<uint64_t>(request["length"].as<double>());
+  const uint32_t unit = encodes ? spec.format->block_weights : spec.format->block_bytes;
+  if (length % unit != 0) {
+    aq_reject(request.as_handle(), "row_not_whole_blocks", name.c_str());
+    return promise;
+  }
+  spec.weights = length / unit * spec.format->block_weights;
+  run_single(request, spec);
+  return promise;
+}
+
+val encode_blocks(const val& data, const val& type, const val& cancellation) {
+  return run_blocks(data, type, cancellation, true);
+}
+
+val decode_blocks(const val& blocks, const val& type, const val& cancellation) {
+  return run_blocks(blocks, type, cancellation, false);
+}
+
+val block_format_list() {
+  val list = val::array();
+  for (const BlockFormat* format : block_formats()) {
+    val entry = val::object();
+    entry.set("name", std::string(format->name));
+    entry.set("ggmlType", format->ggml_type);
+    entry.set("blockWeights", format->block_weights);
+    entry.set("blockBytes", format->block_bytes);
+    list.call<void>("push", entry);
+  }
+  return list;
+}
+
+}  // namespace
+
+EMSCRIPTEN_BINDINGS(arrowquant_arrays) {
+  emscripten::function("quantizeBatchWithProgress", &quantize_batch);
+  emscripten::function("dequantize", &dequantize);
+  emscripten::function("encodeBlocks", &encode_blocks);
+  emscripten::function("decodeBlocks", &decode_blocks);
+  emscripten::function("blockFormats", &block_format_list);
+}
+
+}  // namespace arrowquant

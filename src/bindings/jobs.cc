@@ -1,0 +1,143 @@
+/// Operations on heap memory, for callers that read files straight into it.
+
+#include <emscripten/bind.h>
+
+#include <array>
+#include <cstdlib>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+
+#include "bindings/library.h"
+#include "bindings/runtime.h"
+#include "engine/job.h"
+
+namespace arrowquant {
+namespace {
+
+using emscripten::val;
+
+constexpr size_t kAlignment = 64;
+
+constexpr std::array<std::string_view, 7> kOperations = {
+    "encode-affine", "encode-affine-scaled", "scan-affine", "decode-affine", "encode-block", "decode-block", "convert"};
+constexpr std::array<std::string_view, 3> kFloatTypes = {"F32", "F16", "BF16"};
+
+template <size_t N>
+std::optional<uint8_t> index_of(const std::array<std::string_view, N>& names, const std::string& name) {
+  for (size_t i = 0; i < N; ++i) {
+    if (names[i] == name) return static_cast<uint8_t>(i);
+  }
+  return std::nullopt;
+}
+
+uint8_t* address(const val& job, const char* field) {
+  return reinterpret_cast<uint8_t*>(static_cast<uintptr_t>(job[field].as<double>()));
+}
+
+bool decodes(Operation operation) {
+  return operation == Operation::kDecodeAffine || operation == Operation::kDecodeBlock;
+}
+
+std::optional<Work> read_work(const val& job) {
+  const auto operation = index_of(kOperations, job["operation"].as<std::string>());
+  const auto source = index_of(kFloatTypes, job["source"].as<std::string>());
+  const auto target = index_of(kFloatTypes, job["target"].as<std::string>());
+  if (!operation || !source || !target) return std::nullopt;
+  Work work;
+  work.operation = static_cast<Operation>(*operation);
+  work.source = static_cast<FloatType>(*source);
+  work.target = static_cast<FloatType>(*target);
+  work.measure = job["measure"].as<bool>();
+  work.affine = {job["bits"].as<uint32_t>(), job["groupSize"].as<uint32_t>(), job["symmetric"].as<bool>()};
+  work.scale = {job["scale"].as<float>(), job["zeroPoint"].as<uint8_t>()};
+  work.format = find_block_format(job["format"].as<std::string>());
+  if (work.format == nullptr &&
+      (work.operation == Operation::kEncodeBlock || work.operation == Operation::kDecodeBlock)) {
+    return std::nullopt;
+  }
+  work.weights = static_cast<size_t>(job["weights"].as<double>());
+  // Chunks are encoded apart; the one scale of several chunks has to be known before.
+  const bool one_scale = work.operation == Operation::kEncodeAffine && work.affine.group_size == 0;
+  if (one_scale && work.weights > kChunkWeights) return std::nullopt;
+  work.input = address(job, "input");
+  work.output = address(job, "output");
+  // A job has one input and one output; which of them holds the levels follows from the direction.
+  work.encoded = decodes(work.operation) ? address(job, "input") : work.output;
+  work.scales = reinterpret_cast<float*>(address(job, "scales"));
+  work.zero_points = address(job, "zeroPoints");
+  return work;
+}
+
+val outcome_object(const Outcome& outcome) {
+  val result = val::object();
+  result.set("code", static_cast<int>(outcome.status.code));
+  result.set("position", static_cast<double>(outcome.status.position));
+  result.set("squaredError", outcome.error.squared_error);
+  result.set("squaredOriginal", outcome.error.squared_original);
+  result.set("squaredRestored", outcome.error.squared_restored);
+  result.set("dot", outcome.error.dot);
+  result.set("maxError", outcome.error.max_error);
+  result.set("lo", outcome.range.lo);
+  result.set("hi", outcome.range.hi);
+  result.set("extreme", outcome.range.extreme);
+  return result;
+}
+
+class PromiseClient final : public JobClient {
+ public:
+  explicit PromiseClient(val request) : request_(std::move(request)) {}
+  void finished(const Outcome& outcome) override {
+    aq_resolve(request_.as_handle(), outcome_object(outcome).as_handle());
+  }
+
+ private:
+  val request_;
+};
+
+val submit(const val& job) {
+  const val request = val::take_ownership(aq_open_job());
+  const val promise = request["promise"];
+  if (!aq_is_open(request.as_handle())) return promise;
+  const std::optional<Work> work = read_work(job);
+  if (!work) {
+    aq_reject(request.as_handle(), "internal", "a job of unknown kind");
+    return promise;
+  }
+  scheduler().add(std::make_unique<Job>(*work, std::make_unique<PromiseClient>(request)));
+  return promise;
+}
+
+double allocate(double bytes) {
+  const size_t size = (static_cast<size_t>(bytes) + kAlignment - 1) / kAlignment * kAlignment;
+  return static_cast<double>(reinterpret_cast<uintptr_t>(std::aligned_alloc(kAlignment, size)));
+}
+
+void release(double address) { std::free(reinterpret_cast<void*>(static_cast<uintptr_t>(address))); }
+
+double packed_bytes(double weights, uint32_t bits) {
+  return static_cast<double>(affine_packed_bytes(static_cast<uint64_t>(weights), bits));
+}
+
+val scale_of(const val& range, uint32_t bits, bool symmetric) {
+  const AffineScale scale =
+      affine_scale({range["lo"].as<float>(), range["hi"].as<float>(), range["extreme"].as<float>()}, bits, symmetric);
+  val result = val::object();
+  result.set("scale", scale.scale);
+  result.set("zeroPoint", scale.zero_point);
+  return result;
+}
+
+}  // namespace
+
+EMSCRIPTEN_BINDINGS(arrowquant_jobs) {
+  emscripten::function("submit", &submit);
+  emscripten::function("allocate", &allocate);
+  emscripten::function("release", &release);
+  emscripten::function("affinePackedBytes", &packed_bytes);
+  emscripten::function("affineScale", &scale_of);
+}
+
+}  // namespace arrowquant

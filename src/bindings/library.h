@@ -1,0 +1,33 @@
+#pragma once
+
+#include <emscripten/val.h>
+
+#include <cstdint>
+
+/// The functions of the library_*.js beside this file. Requests are passed as embind handles.
+extern "C" {
+[[nodiscard]] emscripten::EM_VAL aq_open_batch(emscripten::EM_VAL weights, emscripten::EM_VAL bits,
+                                               emscripten::EM_VAL callback, emscripten::EM_VAL options);
+[[nodiscard]] emscripten::EM_VAL aq_open_dequantize(emscripten::EM_VAL layer, emscripten::EM_VAL cancellation);
+[[nodiscard]] emscripten::EM_VAL aq_open_blocks(emscripten::EM_VAL array, emscripten::EM_VAL type,
+                                                emscripten::EM_VAL cancellation, bool encodes);
+[[nodiscard]] emscripten::EM_VAL aq_open_job();
+[[nodiscard]] bool aq_is_open(emscripten::EM_VAL request);
+[[nodiscard]] bool aq_is_cancelled(emscripten::EM_VAL request);
+[[nodiscard]] int aq_copy_in(emscripten::EM_VAL request, uint32_t layer, int stream, double offset, void* to,
+                             uint32_t bytes);
+[[nodiscard]] int aq_copy_out(emscripten::EM_VAL request, uint32_t layer, int stream, double total_bytes, double offset,
+                              const void* from, uint32_t bytes);
+void aq_layer_done(emscripten::EM_VAL request, uint32_t layer, int status, double position);
+void aq_finish(emscripten::EM_VAL request, int status, double position, uint32_t layer);
+void aq_resolve(emscripten::EM_VAL request, emscripten::EM_VAL value);
+void aq_reject(emscripten::EM_VAL request, const char* code, const char* detail);
+/// Whether the caller has given an array for a layer's stream.
+[[nodiscard]] bool aq_has_result(emscripten::EM_VAL request, uint32_t layer, int stream);
+/// Runs on pool threads: allocates an array for a result, touches its pages, and sends it to the calling thread.
+void aq_prepare_result(uint32_t request, uint32_t layer, int stream, double bytes);
+/// Takes in what aq_prepare_result sends.
+void aq_listen();
+void aq_schedule();
+void aq_dispose();
+}

@@ -1,0 +1,179 @@
+/** Reads and checks what callers hand over. Whatever is wrong is found here, before anything is copied. */
+addToLibrary({
+  $ArrowQuantArguments__deps: ['$ArrowQuant'],
+  $ArrowQuantArguments: {
+    /** By tag: arrays of another realm are no `instanceof` ours. */
+    isArrayOf(value, tag) {
+      return ArrayBuffer.isView(value) && value[Symbol.toStringTag] === tag;
+    },
+
+    isDetached(array) {
+      if (array.byteLength > 0) return false;
+      try {
+        return new Uint8Array(array.buffer) === undefined;
+      } catch {
+        return true;
+      }
+    },
+
+    /** `array`, an attached one of the type that `tag` names, or an error about the layer. */
+    expectArray(array, tag, layer, field) {
+      if (!ArrowQuantArguments.isArrayOf(array, tag)) {
+        throw ArrowQuant.error('invalid_weights', layer, null, field && `${field} is no ${tag}`);
+      }
+      if (ArrowQuantArguments.isDetached(array)) throw ArrowQuant.error('detached_buffer', layer);
+      return array;
+    },
+
+    /** Data and shape of one entry of a batch. */
+    readLayer(name, entry) {
+      const plain = ArrowQuantArguments.isArrayOf(entry, 'Float32Array');
+      const data = ArrowQuantArguments.expectArray(plain ? entry : entry?.data, 'Float32Array', name, null);
+      if (plain) return { data, shape: [data.length] };
+      const shape = entry.shape;
+      const count = ArrowQuantArguments.weightsIn(shape, name);
+      if (count !== data.length) {
+        throw ArrowQuant.error('shape_mismatch', name, null, `shape [${shape.join(', ')}] against ${data.length} weights`);
+      }
+      return { data, shape: [...shape] };
+    },
+
+    /** The product of a shape's sizes. */
+    weightsIn(shape, layer) {
+      const isSize = (size) => Number.isSafeInteger(size) && size >= 0;
+      const count = Array.isArray(shape) && shape.every(isSize) ? shape.reduce((all, size) => all * size, 1) : NaN;
+      if (!Number.isSafeInteger(count)) {
+        throw ArrowQuant.error('shape_mismatch', layer, null, 'its shape is not a list of sizes');
+      }
+      return count;
+    },
+
+    readWeights(weights) {
+      if (Object.prototype.toString.call(weights) !== '[object Map]') {
+        throw ArrowQuant.error('invalid_weights', null, null, 'a Map of layer name to Float32Array is needed');
+      }
+      const layers = [...weights].map(([name, entry]) => {
+        if (typeof name !== 'string') throw ArrowQuant.error('invalid_weights', String(name), null, 'its name is no string');
+        return { name, ...ArrowQuantArguments.readLayer(name, entry) };
+      });
+      return layers.sort((a, b) => (a.name < b.name ? -1 : 1));
+    },
+
+    /** Detaches the callers' buffers; the views that come back hold the same bytes. Shared ones stay as they are. */
+    takeOver(arrays) {
+      const isShared = (buffer) => Object.prototype.toString.call(buffer) === '[object SharedArrayBuffer]';
+      // A view on a detached buffer has forgotten where it lay.
+      const parts = arrays.map(({ buffer, byteOffset, length }) => ({ buffer, byteOffset, length }));
+      const buffers = [...new Set(parts.map(({ buffer }) => buffer))].filter((buffer) => !isShared(buffer));
+      const taken = structuredClone(buffers, { transfer: buffers });
+      const successors = new Map(buffers.map((buffer, i) => [buffer, taken[i]]));
+      return parts.map(({ buffer, byteOffset, length }, i) => {
+        const successor = successors.get(buffer);
+        return successor === undefined ? arrays[i] : new Float32Array(successor, byteOffset, length);
+      });
+    },
+
+    checkAffine(bits, groupSize) {
+      if (bits !== 2 && bits !== 4 && bits !== 8) throw ArrowQuant.error('invalid_bit_width', null, null, String(bits));
+      if (![0, 32, 64, 128, 256].includes(groupSize)) {
+        throw ArrowQuant.error('invalid_option', null, null, `groupSize ${String(groupSize)}`);
+      }
+    },
+
+    readBatch(request, weights, bits, callback, options) {
+      const groupSize = options?.groupSize ?? 128;
+      ArrowQuantArguments.checkAffine(bits, groupSize);
+      if (callback !== undefined && callback !== null && typeof callback !== 'function') {
+        throw ArrowQuant.error('invalid_option', null, null, 'the progress callback is no function');
+      }
+      const layers = ArrowQuantArguments.readWeights(weights);
+      const data = layers.map((layer) => layer.data);
+      const arrays = options?.transfer ? ArrowQuantArguments.takeOver(data) : data;
+      Object.assign(request, { bits, groupSize, symmetric: Boolean(options?.symmetric), callback });
+      request.continueOnError = Boolean(options?.continueOnError);
+      request.cancellation = options?.cancellation;
+      request.names = layers.map((layer) => layer.name);
+      request.lengths = arrays.map((array) => array.length);
+      request.inputs = arrays.map((array) => [array]);
+      request.outputs = layers.map((layer) => {
+        const reuse = options?.output?.get(layer.name);
+        return [undefined, reuse?.quantizedData, reuse?.scales, reuse?.zeroPoints];
+      });
+      request.failures = new Map();
+      request.finish = () => ArrowQuantArguments.batchResult(request, layers);
+    },
+
+    batchResult(request, layers) {
+      const { bits, groupSize, symmetric, failures } = request;
+      const result = new Map();
+      layers.forEach(({ name, shape }, i) => {
+        if (failures.has(name)) return;
+        const [, quantizedData, scales, zeroPoints] = request.outputs[i];
+        result.set(name, {
+          quantizedData: quantizedData ?? new Uint8Array(0),
+          scales: scales ?? new Float32Array(0),
+          zeroPoints: zeroPoints ?? new Uint8Array(0),
+          shape,
+          bitWidth: bits,
+          groupSize,
+          symmetric,
+        });
+      });
+      result.failures = failures;
+      return result;
+    },
+
+    /** A request about one tensor: streams in, one stream out. */
+    readSingle(request, inputs, output, cancellation) {
+      request.inputs = [inputs];
+      request.outputs = [[]];
+      request.names = [null];
+      request.cancellation = cancellation;
+      request.finish = () => {
+        const Type = output === ArrowQuant.WEIGHTS ? Float32Array : Uint8Array;
+        return request.outputs[0][output] ?? new Type(0);
+      };
+    },
+
+    readQuantized(request, layer, cancellation) {
+      const { quantizedData, scales, zeroPoints, shape, bitWidth: bits, groupSize, symmetric } = layer;
+      ArrowQuantArguments.checkAffine(bits, groupSize);
+      const inputs = [
+        undefined,
+        ArrowQuantArguments.expectArray(quantizedData, 'Uint8Array', null, 'quantizedData'),
+        ArrowQuantArguments.expectArray(scales, 'Float32Array', null, 'scales'),
+        ArrowQuantArguments.expectArray(zeroPoints, 'Uint8Array', null, 'zeroPoints'),
+      ];
+      ArrowQuantArguments.readSingle(request, inputs, ArrowQuant.WEIGHTS, cancellation);
+      const weights = ArrowQuantArguments.weightsIn(shape, null);
+      Object.assign(request, { bits, groupSize, symmetric: Boolean(symmetric), weights });
+    },
+  },
+
+  aq_open_batch__deps: ['$ArrowQuant', '$ArrowQuantArguments', '$Emval'],
+  aq_open_batch: (...handles) => {
+    const values = handles.map((handle) => Emval.toValue(handle));
+    return ArrowQuant.openRequest((request) => ArrowQuantArguments.readBatch(request, ...values));
+  },
+
+  aq_open_dequantize__deps: ['$ArrowQuant', '$ArrowQuantArguments', '$Emval'],
+  aq_open_dequantize: (layer, cancellation) => {
+    const values = [layer, cancellation].map((handle) => Emval.toValue(handle));
+    return ArrowQuant.openRequest((request) => ArrowQuantArguments.readQuantized(request, ...values));
+  },
+
+  /** From weights to blocks, or back. */
+  aq_open_blocks__deps: ['$ArrowQuant', '$ArrowQuantArguments', '$Emval'],
+  aq_open_blocks: (array, type, cancellation, encodes) => {
+    const [given, name, flag] = [array, type, cancellation].map((handle) => Emval.toValue(handle));
+    return ArrowQuant.openRequest((request) => {
+      const tag = encodes ? 'Float32Array' : 'Uint8Array';
+      const data = ArrowQuantArguments.expectArray(given, tag, null, encodes ? 'data' : 'blocks');
+      const [input, output] = encodes ? [ArrowQuant.WEIGHTS, ArrowQuant.ENCODED] : [ArrowQuant.ENCODED, ArrowQuant.WEIGHTS];
+      const inputs = [];
+      inputs[input] = data;
+      ArrowQuantArguments.readSingle(request, inputs, output, flag);
+      Object.assign(request, { type: String(name), length: data.length });
+    });
+  },
+});

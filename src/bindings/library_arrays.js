@@ -1,0 +1,106 @@
+/** Copies between callers' arrays and the heap, and makes the arrays that results are returned in. */
+addToLibrary({
+  $ArrowQuantArrays__deps: ['$ArrowQuant', '$ArrowQuantArguments'],
+  $ArrowQuantArrays: {
+    elementType(stream) {
+      return stream === ArrowQuant.WEIGHTS || stream === ArrowQuant.SCALES ? Float32Array : Uint8Array;
+    },
+
+    /**
+     * The array that a stream's bytes go to: the caller's where it fits, else a new one; null when an array that holds a
+     * part of the stream already has been detached meanwhile.
+     */
+    outputFor(request, layer, stream, totalBytes) {
+      const Type = ArrowQuantArrays.elementType(stream);
+      const given = request.outputs[layer][stream];
+      if (given !== undefined) {
+        if (given.byteLength === totalBytes && ArrowQuantArguments.isArrayOf(given, Type.name)) {
+          request.begun.add(given);
+          return given;
+        }
+        if (request.begun.has(given)) return null;
+      }
+      const array = new Type(totalBytes / Type.BYTES_PER_ELEMENT);
+      request.outputs[layer][stream] = array;
+      return array;
+    },
+
+    /** A pool thread has allocated a result: it is used unless its layer has got one meanwhile. */
+    takePrepared({ id, layer, stream, buffer }) {
+      const request = [...ArrowQuant.open].find((open) => open.id === id);
+      if (request === undefined || request.outputs[layer][stream] !== undefined) return;
+      const Type = ArrowQuantArrays.elementType(stream);
+      request.outputs[layer][stream] = new Type(buffer);
+    },
+
+    bytesOf(array, offset, bytes) {
+      return new Uint8Array(array.buffer, array.byteOffset + offset, bytes);
+    },
+  },
+
+  aq_copy_in__deps: ['$ArrowQuant', '$ArrowQuantArrays', '$Emval'],
+  aq_copy_in: (handle, layer, stream, offset, address, bytes) => {
+    try {
+      const array = Emval.toValue(handle).inputs[layer][stream];
+      if (array.byteLength < offset + bytes) return ArrowQuant.STATUS_DETACHED;
+      const target = HEAPU8.subarray(address, address + bytes);
+      const source = ArrowQuantArrays.bytesOf(array, offset, bytes);
+      if (Module['copyIn']) Module['copyIn'](target, source);
+      else target.set(source);
+      return ArrowQuant.STATUS_OK;
+    } catch {
+      return ArrowQuant.STATUS_DETACHED;
+    }
+  },
+
+  aq_copy_out__deps: ['$ArrowQuant', '$ArrowQuantArrays', '$Emval'],
+  aq_copy_out: (handle, layer, stream, totalBytes, offset, address, bytes) => {
+    try {
+      const array = ArrowQuantArrays.outputFor(Emval.toValue(handle), layer, stream, totalBytes);
+      if (array === null) return ArrowQuant.STATUS_DETACHED;
+      ArrowQuantArrays.bytesOf(array, offset, bytes).set(HEAPU8.subarray(address, address + bytes));
+      return ArrowQuant.STATUS_OK;
+    } catch {
+      return ArrowQuant.STATUS_OUT_OF_MEMORY;
+    }
+  },
+
+  aq_has_result__deps: ['$ArrowQuant', '$Emval'],
+  aq_has_result: (request, layer, stream) => Emval.toValue(request).outputs[layer][stream] !== undefined,
+
+  /** The first touch of a page costs more than copying to it, and the calling thread has no time to spare. */
+  aq_prepare_result: (id, layer, stream, bytes) => {
+#if PTHREADS
+    if (!ENVIRONMENT_IS_PTHREAD) return;
+    try {
+      const pageBytes = 4096;
+      const buffer = new ArrayBuffer(bytes);
+      const view = new Uint8Array(buffer);
+      for (let at = 0; at < bytes; at += pageBytes) view[at] = 0;
+      const message = { arrowQuantResult: { id, layer, stream, buffer } };
+#if ENVIRONMENT_MAY_BE_NODE
+      // The glue's own postMessage drops the list of what is transferred.
+      if (ENVIRONMENT_IS_NODE) worker_threads['parentPort'].postMessage(message, [buffer]);
+      else
+#endif
+      postMessage(message, [buffer]);
+    } catch {
+      // No memory for it: the calling thread will try, and report that it failed.
+    }
+#endif
+  },
+
+  aq_listen__deps: ['$ArrowQuantArrays'],
+  aq_listen: () => {
+#if PTHREADS
+    const take = (message) => message?.arrowQuantResult && ArrowQuantArrays.takePrepared(message.arrowQuantResult);
+    for (const worker of PThread.runningWorkers) {
+#if ENVIRONMENT_MAY_BE_NODE
+      if (ENVIRONMENT_IS_NODE) worker.on('message', take);
+      else
+#endif
+      worker.addEventListener('message', (event) => take(event.data));
+    }
+#endif
+  },
+});

@@ -1,0 +1,29 @@
+/** The calling thread's event loop, and the end of the module. */
+addToLibrary({
+  /** Runs `task` from the event loop, after what is queued there now. */
+  $arrowQuantDefer: (task) => {
+    if (typeof setImmediate === 'function') {
+      setImmediate(task);
+      return;
+    }
+    const { port1, port2 } = new MessageChannel();
+    port1.onmessage = () => {
+      port1.close();
+      task();
+    };
+    port2.postMessage(null);
+  },
+
+  aq_schedule__deps: ['$arrowQuantDefer'],
+  aq_schedule: () => arrowQuantDefer(() => _aq_pump()),
+
+  aq_dispose__deps: ['$ArrowQuant', '$arrowQuantDefer'],
+  aq_dispose: () => {
+    ArrowQuant.disposed = true;
+    for (const request of [...ArrowQuant.open]) ArrowQuant.fail(request, ArrowQuant.error('disposed'));
+#if PTHREADS
+    // Not from within a callback: the calling thread may still use the heap, whose lock a thread that ends may hold.
+    arrowQuantDefer(() => PThread.terminateAllThreads());
+#endif
+  },
+});

@@ -1,0 +1,60 @@
+#include "bindings/result_preparer.h"
+
+#include <utility>
+
+#include "bindings/library.h"
+
+namespace arrowquant {
+namespace {
+
+/// Smaller arrays come from memory that is in use already.
+constexpr uint64_t kSmallestBytes = uint64_t{1} << 20;
+/// A larger one would not be there before its first chunk is.
+constexpr uint64_t kLargestBytes = uint64_t{32} << 20;
+/// The calling thread gets through this much before it can take in what was prepared.
+constexpr uint64_t kHeadStartBytes = uint64_t{16} << 20;
+
+}  // namespace
+
+ResultPreparer::ResultPreparer(emscripten::val request, const std::vector<LayerSpec>& layers)
+    : request_(std::move(request)) {
+  const auto id = request_["id"].as<uint32_t>();
+  uint64_t begin = 0;
+  for (size_t i = 0; i < layers.size(); ++i) {
+    const LayerSpec& spec = layers[i];
+    const bool decodes = spec.operation == Operation::kDecodeAffine || spec.operation == Operation::kDecodeBlock;
+    const Stream stream = decodes ? Stream::kWeights : Stream::kEncoded;
+    const uint64_t bytes = stream_bytes(spec, stream, spec.weights);
+    const bool worthwhile = begin >= kHeadStartBytes && bytes >= kSmallestBytes && bytes <= kLargestBytes;
+    if (worthwhile && !aq_has_result(request_.as_handle(), i, static_cast<int>(stream))) {
+      orders_.push_back({id, static_cast<uint32_t>(i), stream, bytes});
+    }
+    begin += stream_bytes(spec, Stream::kWeights, spec.weights);
+  }
+  tasks_.resize(orders_.size());
+  for (size_t i = 0; i < tasks_.size(); ++i) {
+    tasks_[i].owner = this;
+    tasks_[i].work.operation = Operation::kCall;
+    tasks_[i].work.context = &orders_[i];
+    tasks_[i].work.call = [](const void* context) noexcept {
+      const Order& order = *static_cast<const Order*>(context);
+      aq_prepare_result(order.request, order.layer, static_cast<int>(order.stream), static_cast<double>(order.bytes));
+    };
+  }
+}
+
+bool ResultPreparer::submit_one(ThreadPool& pool) {
+  // One at a time: there is encoding to be done as well.
+  if (in_flight_ > 0 || !pool.has_room()) return false;
+  if (!aq_is_open(request_.as_handle())) next_ = tasks_.size();
+  for (; next_ < tasks_.size(); ++next_) {
+    const Order& order = orders_[next_];
+    if (aq_has_result(request_.as_handle(), order.layer, static_cast<int>(order.stream))) continue;
+    ++in_flight_;
+    pool.submit(tasks_[next_++]);
+    return true;
+  }
+  return false;
+}
+
+}  // namespace arrowquant

@@ -1,0 +1,119 @@
+#include "bindings/runtime.h"
+
+#include <emscripten/bind.h>
+#include <emscripten/emscripten.h>
+
+#include <algorithm>
+#include <thread>
+
+#include "bindings/library.h"
+
+#ifdef __EMSCRIPTEN_PTHREADS__
+#include <emscripten/proxying.h>
+#include <emscripten/threading.h>
+#endif
+
+/// Moves all activities forward. The library calls it from the event loop.
+extern "C" EMSCRIPTEN_KEEPALIVE void aq_pump();
+
+namespace arrowquant {
+namespace {
+
+using emscripten::val;
+
+/// Slots a thread needs so as not to run dry while the calling thread is being woken (about 100 µs).
+constexpr uint32_t kSlotsPerThread = 6;
+constexpr uint32_t kSpareSlots = 4;
+/// The heap is fixed: a third of it for slots.
+constexpr uint32_t kMostSlots = 96;
+
+bool disposed = false;
+
+class EventLoopHost final : public Host {
+ public:
+  void schedule() override { aq_schedule(); }
+
+  void wake() noexcept override {
+#ifdef __EMSCRIPTEN_PTHREADS__
+    emscripten_proxy_async(
+        queue_, emscripten_main_runtime_thread_id(), [](void*) { aq_pump(); }, nullptr);
+#endif
+  }
+
+ private:
+#ifdef __EMSCRIPTEN_PTHREADS__
+  em_proxying_queue* const queue_ = em_proxying_queue_create();
+#endif
+};
+
+uint32_t wanted_threads() {
+#ifdef __EMSCRIPTEN_PTHREADS__
+  const val wanted = val::module_property("threads");
+  const uint32_t threads = wanted.isNumber() ? wanted.as<uint32_t>() : std::thread::hardware_concurrency();
+  constexpr uint32_t kMostThreads = 64;
+  return std::clamp(threads, 1U, kMostThreads);
+#else
+  return 0;
+#endif
+}
+
+/// Never destroyed: its threads end with the module.
+Scheduler* instance = nullptr;
+val* ready_request = nullptr;
+
+void tell_ready() {
+  if (ready_request == nullptr || !scheduler().pool().ready()) return;
+  aq_resolve(ready_request->as_handle(), val::undefined().as_handle());
+  delete ready_request;
+  ready_request = nullptr;
+}
+
+void pump() {
+  if (disposed) return;
+  scheduler().pump();
+  tell_ready();
+}
+
+/// Not at once: callers may be in the middle of anything, and callbacks run from the event loop only.
+void wake() {
+  if (!disposed) aq_schedule();
+}
+
+val start() {
+  const val request = val::take_ownership(aq_open_job());
+  const val promise = request["promise"];
+  ready_request = new val(request);
+  if (!disposed) tell_ready();
+  return promise;
+}
+
+void dispose() {
+  if (disposed) return;
+  disposed = true;
+  aq_dispose();
+}
+
+uint32_t thread_count() { return wanted_threads(); }
+
+}  // namespace
+
+Scheduler& scheduler() {
+  if (instance == nullptr) {
+    const uint32_t threads = wanted_threads();
+    instance =
+        new Scheduler(threads, std::min(kSpareSlots + kSlotsPerThread * threads, kMostSlots), *new EventLoopHost);
+    aq_listen();
+  }
+  return *instance;
+}
+
+EMSCRIPTEN_BINDINGS(arrowquant_runtime) {
+  emscripten::function("start", &start);
+  emscripten::function("wake", &wake);
+  emscripten::function("dispose", &dispose);
+  emscripten::function("threadCount", &thread_count);
+}
+
+}  // namespace arrowquant
+
+void aq_pump() { arrowquant::pump(); }
