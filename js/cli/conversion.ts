@@ -1,0 +1,25 @@
+import type { ArrowQuant, ConvertFileOptions, CreateOptions, FileReport } from '../index.js';
+import type { CommonOptions } from './options.js';
+import { progressOn } from './progress.js';
+import { printReport } from './report.js';
+import { withQuantizer } from './session.js';
+
+/** Runs a conversion with its progress on stderr, and prints its report to stdout. `convert` is to pass `going` on. */
+export async function convertWithProgress(
+  common: CommonOptions,
+  create: CreateOptions,
+  convert: (quantizer: ArrowQuant, going: ConvertFileOptions) => Promise<FileReport>,
+): Promise<void> {
+  const { threads, json, quiet } = common;
+  const silent = quiet === true || (json === true && !process.stderr.isTTY);
+  const view = progressOn(process.stderr, silent);
+  let report: FileReport;
+  try {
+    report = await withQuantizer({ ...create, threads }, (quantizer, signal) =>
+      convert(quantizer, { signal, onEvent: view.onEvent }),
+    );
+  } finally {
+    view.stop();
+  }
+  printReport(report, common);
+}

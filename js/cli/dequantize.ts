@@ -1,0 +1,40 @@
+import { Command, Option } from 'commander';
+import type { DequantizeFileOptions } from '../index.js';
+import { convertWithProgress } from './conversion.js';
+import { jsonOption, quietOption, siblingName, threadsOption, type CommonOptions } from './options.js';
+
+interface DequantizeOptions extends CommonOptions, Pick<DequantizeFileOptions, 'dtype'> {}
+
+const EXAMPLES = `
+Examples:
+  $ arrowquant dequantize model-int4.safetensors
+      floats again, as the tensors were before, to model-int4-restored.safetensors
+  $ arrowquant dequantize model-int4.safetensors model-f32.safetensors --dtype F32`;
+
+export function dequantizeCommand(): Command {
+  return new Command('dequantize')
+    .description('Restore the floats of a file that "arrowquant quantize" wrote.')
+    .argument('<in>', 'file to restore')
+    .argument('[out]', 'file to write (default: <in> with -restored added to its name)')
+    .addOption(
+      new Option('--dtype <type>', 'element type of what is restored (default: as before)').choices([
+        'F32',
+        'F16',
+        'BF16',
+      ]),
+    )
+    .addOption(threadsOption())
+    .addOption(jsonOption())
+    .addOption(quietOption())
+    .addHelpText('after', EXAMPLES)
+    .action((input: string, output: string | undefined, options: DequantizeOptions) =>
+      dequantize(input, output, options),
+    );
+}
+
+async function dequantize(input: string, output: string | undefined, options: DequantizeOptions): Promise<void> {
+  const target = output ?? siblingName(input, '-restored.safetensors');
+  await convertWithProgress(options, {}, (quantizer, going) =>
+    quantizer.dequantizeFile(input, target, { dtype: options.dtype, ...going }),
+  );
+}

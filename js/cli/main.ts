@@ -1,0 +1,43 @@
+#!/usr/bin/env node
+import { readFileSync } from 'node:fs';
+import { Command } from 'commander';
+import { compareCommand } from './compare.js';
+import { dequantizeCommand } from './dequantize.js';
+import { EXIT_CODES_HELP, reportFailure } from './exit.js';
+import { inspectCommand } from './inspect.js';
+import { quantizeCommand } from './quantize.js';
+
+function version(): string {
+  const text = readFileSync(new URL('../../package.json', import.meta.url), 'utf8');
+  const { version: found } = JSON.parse(text) as { readonly version: string };
+  return found;
+}
+
+async function main(): Promise<void> {
+  const program = new Command('arrowquant')
+    .description(
+      'Quantizes the weights of neural networks. Files are streamed: a model of any size takes the same memory.',
+    )
+    .version(version())
+    .addHelpText('after', EXIT_CODES_HELP)
+    .showHelpAfterError('(add --help for what is possible)');
+  for (const command of [quantizeCommand(), dequantizeCommand(), inspectCommand(), compareCommand()]) {
+    program.addCommand(command.copyInheritedSettings(program));
+  }
+  for (const command of [program, ...program.commands]) command.exitOverride();
+  await program.parseAsync();
+}
+
+// Whoever reads the output may stop early, as `head` does.
+process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+  if (error.code === 'EPIPE') return;
+  process.exitCode = reportFailure(new Error(`the report cannot be printed: ${error.message}`));
+});
+// Progress that nobody can read is no reason to end the work.
+process.stderr.on('error', () => undefined);
+
+try {
+  await main();
+} catch (error) {
+  process.exitCode = reportFailure(error);
+}

@@ -1,0 +1,42 @@
+import { constants } from 'node:os';
+import { ArrowQuant, QuantizeError, type CreateOptions } from '../index.js';
+import { removeUnfinished } from '../runtime/node-files.js';
+import { Interrupted } from './exit.js';
+
+const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
+
+/**
+ * Runs `work` with a quantizer of its own. The first signal aborts it, so that it can tidy up, and makes this reject with
+ * `Interrupted`; the second one ends the process at once, as if it had never been caught.
+ */
+export async function withQuantizer<Result>(
+  options: CreateOptions,
+  work: (quantizer: ArrowQuant, signal: AbortSignal) => Promise<Result>,
+): Promise<Result> {
+  const controller = new AbortController();
+  const interrupt = (name: NodeJS.Signals): void => {
+    if (controller.signal.aborted) endBy(name);
+    else controller.abort(new Interrupted(name, 128 + constants.signals[name]));
+  };
+  for (const name of SIGNALS) process.on(name, interrupt);
+  try {
+    const quantizer = await ArrowQuant.create(options);
+    try {
+      return await work(quantizer, controller.signal);
+    } finally {
+      await quantizer.dispose();
+    }
+  } catch (error) {
+    if (error instanceof QuantizeError && error.code === 'aborted') throw error.cause;
+    throw error;
+  } finally {
+    for (const name of SIGNALS) process.off(name, interrupt);
+  }
+}
+
+/** Ends the process by the signal itself: process.exit() would wait for threads, which may be waiting for it. */
+function endBy(name: NodeJS.Signals): void {
+  removeUnfinished();
+  process.removeAllListeners(name);
+  process.kill(process.pid, name);
+}

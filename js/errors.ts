@@ -1,0 +1,140 @@
+/** The errors of the package, and the only place with their texts. */
+
+/** What an error is about. Every part is optional; those that are given become fields of the error. */
+export interface ErrorDetails {
+  /** Name of the layer or tensor. */
+  readonly layer?: string;
+  /** Index of the element in the layer's flattened weights. */
+  readonly index?: number;
+  /** The file, as the caller wrote its name. */
+  readonly file?: string;
+  /** A phrase that the text repeats: the offending value, or what is wrong with it. No full stop. */
+  readonly detail?: string;
+  /** What led to the error. */
+  readonly cause?: unknown;
+}
+
+/** Longest stretch of a name that a text repeats. */
+const QUOTED_CHARACTERS = 200;
+
+/** `name` in quotation marks, shortened where it is absurdly long: hostile files have names of megabytes. */
+export const quoted = (name: string): string =>
+  JSON.stringify(name.length > QUOTED_CHARACTERS ? `${name.slice(0, QUOTED_CHARACTERS)}…` : name);
+
+const because = ({ detail }: ErrorDetails): string => (detail === undefined ? '' : `: ${detail}`);
+const ofLayer = ({ layer }: ErrorDetails): string => (layer === undefined ? '' : ` of layer ${quoted(layer)}`);
+const inLayer = ({ layer }: ErrorDetails): string => (layer === undefined ? '' : ` in layer ${quoted(layer)}`);
+const inFile = ({ file }: ErrorDetails): string => (file === undefined ? '' : ` in ${file}`);
+const atIndex = ({ index }: ErrorDetails): string => (index === undefined ? '' : ` at index ${String(index)}`);
+const theFile = ({ file }: ErrorDetails): string => file ?? 'the file';
+const theTensor = ({ layer }: ErrorDetails): string => (layer === undefined ? 'a tensor' : `tensor ${quoted(layer)}`);
+
+const TEXTS = {
+  /** `bits` is not 2, 4 or 8. */
+  invalid_bit_width: ({ detail }) => `Invalid bit width: ${detail ?? 'none'}. Must be 2, 4, or 8`,
+  /** An option has a value that it cannot have. */
+  invalid_option: (about) => `Invalid option${because(about)}`,
+  /** The weights, or a quantized layer to restore, are not of a kind that is understood. */
+  invalid_weights: (about) =>
+    `Invalid weights${ofLayer(about)}: ${about.detail ?? 'a Float32Array or { data: Float32Array, shape: number[] } is needed'}`,
+  /** A shape and the length of an array contradict each other. */
+  shape_mismatch: (about) => `Shape and data${ofLayer(about)} do not fit together${because(about)}`,
+  /** Two layers have the same name. */
+  duplicate_layer: (about) => `The layer ${quoted(about.layer ?? '')} occurs twice${inFile(about)}`,
+  /** A weight is NaN or infinite; `index` says which is the first. */
+  not_finite: (about) => `NaN or infinity${inLayer(about)}${inFile(about)}${atIndex(about)}${because(about)}`,
+  /** A block's scale would be infinite in half precision; `index` is that of the block's first weight. */
+  scale_overflow: (about) =>
+    `Weights too large for a half-precision scale${inLayer(about)}${inFile(about)}, in the block${atIndex(about)}`,
+  /** A row (the last dimension), or the length of encoded bytes, is not a whole number of blocks. */
+  row_not_whole_blocks: (about) => `Not a whole number of blocks${inLayer(about)}${inFile(about)}${because(about)}`,
+  /** There is no block format of that name. */
+  unknown_type: ({ detail }) => `Unknown block type: ${detail ?? 'none'}`,
+  /** An input buffer was transferred or resized before it had been read. */
+  detached_buffer: (about) => `The buffer${ofLayer(about)} has been detached or has shrunk`,
+  /** Arrays to reuse have not the type or length that the results need, or share memory. */
+  output_mismatch: (about) => `The output arrays${ofLayer(about)} cannot be reused${because(about)}`,
+  /** The caller's AbortSignal fired; `cause` is its reason. */
+  aborted: () => 'The operation was aborted',
+  /** The quantizer was disposed before or during the call. */
+  disposed: () => 'The quantizer has been disposed',
+  /** The WebAssembly module or its threads did not start. */
+  startup_failed: (about) => `The WebAssembly module could not be started${because(about)}`,
+  /** The backend that was asked for cannot work here. */
+  backend_unavailable: (about) => `The threads backend is not available here${because(about)}`,
+  /** There is no memory left for the results or the module. */
+  out_of_memory: (about) => `Out of memory${inLayer(about)}${inFile(about)}${because(about)}`,
+  /** A file is not what its format demands. */
+  invalid_file: (about) => `Cannot read ${theFile(about)}${because(about)}`,
+  /** A tensor's element type is unknown or cannot be converted. */
+  unsupported_dtype: (about) =>
+    `The dtype${about.detail === undefined ? '' : ` ${about.detail}`} of ${theTensor(about)}${inFile(about)} is not supported`,
+  /** A file lacks a tensor that it must have. */
+  missing_tensor: (about) => `${theFile(about)} has no ${theTensor(about)}`,
+  /** A file that a sharded model's index names is not there. */
+  missing_shard: (about) => `The shard ${theFile(about)} is missing${because(about)}`,
+  /** A file cannot be opened or read. */
+  unreadable_input: (about) => `Cannot read ${theFile(about)}${because(about)}`,
+  /** A file cannot be created, written or put in its place. */
+  unwritable_output: (about) => `Cannot write ${theFile(about)}${because(about)}`,
+  /** There is no room for a file. */
+  disk_full: (about) => `There is no room for ${theFile(about)}${because(about)}`,
+  /** A fault of this package. */
+  internal: (about) => `Internal error${inLayer(about)}${inFile(about)}${because(about)}`,
+} as const satisfies Record<string, (about: ErrorDetails) => string>;
+
+/** Stable names of what can go wrong. */
+export type QuantizeErrorCode = keyof typeof TEXTS;
+
+/**
+ * What every promise of this package rejects with.
+ * Tell errors apart by `code`, which is stable; `message` is for people.
+ */
+export class QuantizeError extends Error {
+  readonly code: QuantizeErrorCode;
+  /** The layer or tensor that the error is about. */
+  declare readonly layer?: string;
+  /** Index of the offending element in the layer's flattened weights. */
+  declare readonly index?: number;
+  /** The file that the error is about. */
+  declare readonly file?: string;
+
+  constructor(code: QuantizeErrorCode, about: ErrorDetails = {}) {
+    const text: (about: ErrorDetails) => string = TEXTS[code];
+    super(text(about), about.cause === undefined ? undefined : { cause: about.cause });
+    this.code = code;
+    if (about.layer !== undefined) this.layer = about.layer;
+    if (about.index !== undefined) this.index = about.index;
+    if (about.file !== undefined) this.file = about.file;
+  }
+}
+
+// On the prototype, as the built-in errors have it, so that it is no field of every error that is printed.
+Object.defineProperty(QuantizeError.prototype, 'name', { value: 'QuantizeError', writable: true, configurable: true });
+
+const isCode = (code: string): code is QuantizeErrorCode => Object.hasOwn(TEXTS, code);
+
+/** The error of the compiled module's `code`; an unknown one is a fault of this package. */
+export function errorFromModule(
+  code: string,
+  layer: string | null,
+  index: number | null,
+  detail: string | null,
+  cause?: unknown,
+): QuantizeError {
+  const about = {
+    ...(layer !== null && { layer }),
+    ...(index !== null && { index }),
+    ...(detail !== null && { detail }),
+    ...(detail === null && cause instanceof Error && { detail: cause.message }),
+    cause,
+  };
+  return isCode(code) ? new QuantizeError(code, about) : new QuantizeError('internal', { ...about, detail: code });
+}
+
+/** `error` itself if it is one of ours, else an error with the given code that it is the cause of. */
+export function asQuantizeError(error: unknown, code: QuantizeErrorCode, about: ErrorDetails = {}): QuantizeError {
+  if (error instanceof QuantizeError) return error;
+  const detail = about.detail ?? (error instanceof Error ? error.message : String(error));
+  return new QuantizeError(code, { ...about, detail, cause: error });
+}

@@ -1,0 +1,45 @@
+/** Element types of tensors in files, with the bytes that an element takes. */
+const BYTES = {
+  F64: 8,
+  F32: 4,
+  F16: 2,
+  BF16: 2,
+  F8_E4M3: 1,
+  F8_E5M2: 1,
+  I64: 8,
+  I32: 4,
+  I16: 2,
+  I8: 1,
+  U64: 8,
+  U32: 4,
+  U16: 2,
+  U8: 1,
+  BOOL: 1,
+} as const;
+
+export type DType = keyof typeof BYTES;
+
+/** Element types that the kernels read and write. */
+export type FloatType = 'F32' | 'F16' | 'BF16';
+
+export const dtypeBytes = (dtype: DType): number => BYTES[dtype];
+
+export const isDType = (name: unknown): name is DType => typeof name === 'string' && Object.hasOwn(BYTES, name);
+
+/** Whether the kernels read and write this type. */
+export const isFloatType = (dtype: DType): dtype is FloatType => dtype === 'F32' || dtype === 'F16' || dtype === 'BF16';
+
+/** Number of elements of a shape (1 for rank 0), or NaN when it is no shape or has more elements than 2^53 - 1. */
+export function elementCount(shape: readonly unknown[]): number {
+  let count = 1;
+  let empty = false;
+  let tooMany = false;
+  for (const extent of shape) {
+    if (typeof extent !== 'number' || !Number.isSafeInteger(extent) || extent < 0) return Number.NaN;
+    if (extent === 0) empty = true;
+    else count *= extent;
+    if (!Number.isSafeInteger(count)) tooMany = true;
+  }
+  if (empty) return 0;
+  return tooMany ? Number.NaN : count;
+}

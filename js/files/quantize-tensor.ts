@@ -1,0 +1,128 @@
+import { QuantizeError } from '../errors.js';
+import type { ErrorSums, HeapWindow, WeightRange } from '../wasm/windows.js';
+import { packedBytes, type AffineLayout, type TensorStorage } from './container.js';
+import type { TensorJob } from './convert.js';
+import { dtypeBytes, isFloatType, type FloatType } from './dtypes.js';
+import { bytesOf, forEachStretch, located, stretchesOf, type Stretch } from './tensor-windows.js';
+
+type PlainStorage = Extract<TensorStorage, { kind: 'plain' }>;
+
+/** Encodes a tensor of floats, in groups or with one scale for all of it. */
+export async function quantizeTensor(job: TensorJob, storage: PlainStorage, target: AffineLayout): Promise<void> {
+  const { dtype, name } = job.stored;
+  if (!isFloatType(dtype)) {
+    throw new QuantizeError('unsupported_dtype', { file: storage.data.source.name, layer: name, detail: dtype });
+  }
+  const tensor = new FloatTensor(job, storage, dtype);
+  if (target.groupSize !== 0) await encodeGroups(tensor, target);
+  else if (stretchesOf(job.stored.elements).length === 1) await encodeWhole(tensor, target);
+  else await encodeScaled(tensor, target, await scanTensor(tensor));
+}
+
+/** The job's tensor, as floats of type `type`. */
+class FloatTensor {
+  readonly job: TensorJob;
+  readonly storage: PlainStorage;
+  readonly type: FloatType;
+  readonly bytesPerWeight: number;
+
+  constructor(job: TensorJob, storage: PlainStorage, type: FloatType) {
+    this.job = job;
+    this.storage = storage;
+    this.type = type;
+    this.bytesPerWeight = dtypeBytes(type);
+  }
+
+  read(window: HeapWindow, { first, weights }: Stretch): Promise<void> {
+    const { source, begin } = this.storage.data;
+    return source.read(window.input(weights, this.type), begin + first * this.bytesPerWeight);
+  }
+}
+
+function encodeGroups(tensor: FloatTensor, { bits, groupSize, symmetric }: AffineLayout): Promise<void> {
+  const { job, type, bytesPerWeight } = tensor;
+  const { sink, place, measure } = job;
+  const encode = async (window: HeapWindow, stretch: Stretch): Promise<ErrorSums | null> => {
+    await tensor.read(window, stretch);
+    const encoding = { kind: 'affine', bits, groupSize, symmetric } as const;
+    const { packed, scales, zeroPoints, error } = await window.encode(stretch.weights, type, encoding, measure);
+    const group = stretch.first / groupSize;
+    await Promise.all([
+      sink.write(packed, place.data + packedBytes(stretch.first, bits)),
+      sink.write(bytesOf(scales), place.scales + group * 4),
+      sink.write(zeroPoints, place.zeroPoints + group),
+    ]);
+    return error;
+  };
+  return forEachStretch(job, encode, bytesPerWeight);
+}
+
+/** A tensor that fits into one window is read once for both passes. */
+function encodeWhole(tensor: FloatTensor, layout: AffineLayout): Promise<void> {
+  const encode = async (window: HeapWindow, stretch: Stretch): Promise<ErrorSums | null> => {
+    await tensor.read(window, stretch);
+    const range = await window.scan(stretch.weights, tensor.type);
+    const scale = await writeScale(tensor, layout, range);
+    return encodeStretch(tensor, window, stretch, layout.bits, scale);
+  };
+  return forEachStretch(tensor.job, encode, tensor.bytesPerWeight);
+}
+
+/** First pass over a tensor that has one scale. */
+async function scanTensor(tensor: FloatTensor): Promise<WeightRange> {
+  const { job, type } = tensor;
+  const ranges: WeightRange[] = [];
+  for (const stretch of stretchesOf(job.stored.elements)) {
+    await job.pipeline.start((window) =>
+      located(job, stretch.first, async () => {
+        await tensor.read(window, stretch);
+        ranges[stretch.index] = await window.scan(stretch.weights, type);
+      }),
+    );
+  }
+  await job.pipeline.drain();
+  return ranges.reduce(mergeRanges);
+}
+
+/** The extent of two consecutive stretches: of equal magnitudes, the first counts. */
+const mergeRanges = (first: WeightRange, later: WeightRange): WeightRange => ({
+  lo: Math.min(first.lo, later.lo),
+  hi: Math.max(first.hi, later.hi),
+  extreme: Math.abs(later.extreme) > Math.abs(first.extreme) ? later.extreme : first.extreme,
+});
+
+/** Second pass. */
+async function encodeScaled(tensor: FloatTensor, layout: AffineLayout, range: WeightRange): Promise<void> {
+  const scale = await writeScale(tensor, layout, range);
+  const encode = async (window: HeapWindow, stretch: Stretch): Promise<ErrorSums | null> => {
+    await tensor.read(window, stretch);
+    return encodeStretch(tensor, window, stretch, layout.bits, scale);
+  };
+  await forEachStretch(tensor.job, encode, tensor.bytesPerWeight);
+}
+
+interface Scale {
+  readonly scale: number;
+  readonly zeroPoint: number;
+}
+
+async function writeScale({ job }: FloatTensor, { bits, symmetric }: AffineLayout, range: WeightRange): Promise<Scale> {
+  const { sink, place, pool } = job;
+  const found = pool.affineScale(range, bits, symmetric);
+  await sink.write(bytesOf(Float32Array.of(found.scale)), place.scales);
+  await sink.write(Uint8Array.of(found.zeroPoint), place.zeroPoints);
+  return found;
+}
+
+async function encodeStretch(
+  { job, type }: FloatTensor,
+  window: HeapWindow,
+  { first, weights }: Stretch,
+  bits: number,
+  { scale, zeroPoint }: Scale,
+): Promise<ErrorSums | null> {
+  const encoding = { kind: 'affine-scaled', bits, scale, zeroPoint } as const;
+  const { packed, error } = await window.encode(weights, type, encoding, job.measure);
+  await job.sink.write(packed, job.place.data + packedBytes(first, bits));
+  return error;
+}

@@ -1,0 +1,149 @@
+import { QuantizeError } from '../errors.js';
+import {
+  groupCount,
+  packedBytes,
+  type Container,
+  type FileLayout,
+  type Model,
+  type PlannedTensor,
+  type StoredTensor,
+  type TensorPlace,
+} from './container.js';
+import { dtypeBytes, type DType } from './dtypes.js';
+import { invalidFile } from './errors.js';
+import type { ByteSource } from './io.js';
+import {
+  AFFINE_KEY,
+  affineMetadata,
+  assembleTensors,
+  SCALES_SUFFIX,
+  ZERO_POINTS_SUFFIX,
+} from './safetensors-affine.js';
+import { LENGTH_BYTES, MAX_HEADER_BYTES, METADATA_NAME, readHeader } from './safetensors-header.js';
+import { looksLikeIndex, openShards } from './safetensors-shards.js';
+
+const CONTAINER = 'safetensors';
+/** The data begins at a multiple of this, so that every tensor is aligned to its elements. */
+const ALIGNMENT = 8;
+const HEAD_BYTES = LENGTH_BYTES + 1;
+
+/** safetensors, one file or shards with an index, and our affine quantization in it (docs/formats.md). */
+export const safetensors: Container = {
+  name: CONTAINER,
+  extension: '.safetensors',
+  recognizes: (head) => looksLikeIndex(head) || head[LENGTH_BYTES] === '{'.charCodeAt(0),
+  open,
+  layout,
+};
+
+async function open(source: ByteSource): Promise<Model> {
+  const head = new Uint8Array(Math.min(source.size, HEAD_BYTES));
+  await source.read(head, 0);
+  const files = looksLikeIndex(head) ? await openShards(source) : await openSingle(source);
+  const metadata = new Map(files.metadata);
+  metadata.delete(AFFINE_KEY);
+  return {
+    container: CONTAINER,
+    name: source.name,
+    sources: files.sources,
+    tensors: files.tensors,
+    metadata,
+    close: async () => {
+      await Promise.all(files.sources.map((file) => file.close()));
+    },
+  };
+}
+
+async function openSingle(source: ByteSource): Promise<{
+  readonly sources: readonly ByteSource[];
+  readonly tensors: readonly StoredTensor[];
+  readonly metadata: ReadonlyMap<string, string>;
+}> {
+  const header = await readHeader(source);
+  return { sources: [source], tensors: assembleTensors(header, source), metadata: header.metadata };
+}
+
+/** One entry of the header to be written. */
+interface Part {
+  readonly name: string;
+  readonly dtype: DType;
+  readonly shape: readonly number[];
+  readonly bytes: number;
+  readonly tensor: number;
+  readonly role: keyof TensorPlace;
+}
+
+/**
+ * Lays the parts out by falling element size and then by name, as the reference writer does: every part is aligned to
+ * its elements, which some readers require.
+ */
+function layout(tensors: readonly PlannedTensor[], metadata: ReadonlyMap<string, string>, file: string): FileLayout {
+  const parts = tensors.flatMap(partsOf).sort(byAlignmentThenName);
+  checkNames(parts, file);
+  const affine = affineMetadata(tensors);
+  const texts = new Map(metadata);
+  if (affine !== undefined) texts.set(AFFINE_KEY, affine);
+  const entries: string[] = [];
+  if (texts.size > 0) {
+    const pairs = [...texts].map(([key, text]) => `${JSON.stringify(key)}:${JSON.stringify(text)}`);
+    entries.push(`"${METADATA_NAME}":{${pairs.join(',')}}`);
+  }
+  const offsets = new Map<Part, number>();
+  let reached = 0;
+  for (const part of parts) {
+    offsets.set(part, reached);
+    const { name, dtype, shape, bytes } = part;
+    entries.push(
+      `${JSON.stringify(name)}:${JSON.stringify({ dtype, shape, data_offsets: [reached, reached + bytes] })}`,
+    );
+    reached += bytes;
+  }
+  const header = encodeHeader(`{${entries.join(',')}}`, file);
+  const places = tensors.map(() => ({ data: 0, scales: 0, zeroPoints: 0 }));
+  for (const [part, offset] of offsets) {
+    const place = places[part.tensor];
+    if (place !== undefined) place[part.role] = header.length + offset;
+  }
+  return { header, fileBytes: header.length + reached, places };
+}
+
+function partsOf({ name, shape, elements, target }: PlannedTensor, tensor: number): Part[] {
+  if (target.kind === 'plain') {
+    return [{ name, dtype: target.dtype, shape, bytes: elements * dtypeBytes(target.dtype), tensor, role: 'data' }];
+  }
+  const flat = (suffix: string, dtype: DType, count: number, role: keyof TensorPlace): Part => {
+    return { name: name + suffix, dtype, shape: [count], bytes: count * dtypeBytes(dtype), tensor, role };
+  };
+  const groups = groupCount(elements, target.groupSize);
+  return [
+    flat('', 'U8', packedBytes(elements, target.bits), 'data'),
+    flat(SCALES_SUFFIX, 'F32', groups, 'scales'),
+    flat(ZERO_POINTS_SUFFIX, 'U8', groups, 'zeroPoints'),
+  ];
+}
+
+function byAlignmentThenName(a: Part, b: Part): number {
+  const bySize = dtypeBytes(b.dtype) - dtypeBytes(a.dtype);
+  if (bySize !== 0) return bySize;
+  return a.name < b.name ? -1 : Number(a.name > b.name);
+}
+
+function checkNames(parts: readonly Part[], file: string): void {
+  const names = new Set<string>([METADATA_NAME]);
+  for (const { name } of parts) {
+    if (names.has(name)) throw new QuantizeError('duplicate_layer', { file, layer: name });
+    names.add(name);
+  }
+}
+
+function encodeHeader(json: string, file: string): Uint8Array {
+  const text = new TextEncoder().encode(json);
+  const length = Math.ceil((LENGTH_BYTES + text.length) / ALIGNMENT) * ALIGNMENT - LENGTH_BYTES;
+  if (length > MAX_HEADER_BYTES) {
+    throw invalidFile({ name: file }, `its header would take ${length} bytes, over the limit of ${MAX_HEADER_BYTES}`);
+  }
+  const header = new Uint8Array(LENGTH_BYTES + length).fill(' '.charCodeAt(0));
+  new DataView(header.buffer).setBigUint64(0, BigInt(length), true);
+  header.set(text, LENGTH_BYTES);
+  return header;
+}

@@ -1,0 +1,60 @@
+import { QuantizeError } from '../errors.js';
+import { WINDOW_WEIGHTS, type ErrorSums, type HeapWindow } from '../wasm/windows.js';
+import type { TensorJob } from './convert.js';
+import { metricsOf } from './metrics.js';
+
+/** A stretch of a tensor that fits into a heap window. `first` is a multiple of every group size. */
+export interface Stretch {
+  readonly index: number;
+  readonly first: number;
+  readonly weights: number;
+}
+
+/** The stretches that a tensor of `elements` elements is dealt with in; one empty stretch for an empty tensor. */
+export function stretchesOf(elements: number): Stretch[] {
+  const count = Math.max(1, Math.ceil(elements / WINDOW_WEIGHTS));
+  return Array.from({ length: count }, (_, index) => {
+    const first = index * WINDOW_WEIGHTS;
+    return { index, first, weights: Math.min(WINDOW_WEIGHTS, elements - first) };
+  });
+}
+
+/**
+ * Starts `work` on every stretch of the job's tensor, and reports the tensor finished after the last one. `work` resolves
+ * to what was lost, or null. Its failures get the names of file and tensor, and an index that counts from the tensor's
+ * first weight.
+ */
+export async function forEachStretch(
+  job: TensorJob,
+  work: (window: HeapWindow, stretch: Stretch) => Promise<ErrorSums | null>,
+  bytesPerWeight: number,
+): Promise<void> {
+  const stretches = stretchesOf(job.stored.elements);
+  const sums: ErrorSums[] = [];
+  let unfinished = stretches.length;
+  for (const stretch of stretches) {
+    await job.pipeline.start(async (window) => {
+      const lost = await located(job, stretch.first, () => work(window, stretch));
+      if (lost !== null) sums[stretch.index] = lost;
+      job.advanced(stretch.weights * bytesPerWeight);
+      if (--unfinished === 0)
+        job.finished(sums.length === stretches.length ? metricsOf(sums, job.stored.elements) : null);
+    });
+  }
+}
+
+/** Runs `work` on weights from `first` on; failures about one of them learn which tensor's it is. */
+export async function located<Value>(job: TensorJob, first: number, work: () => Promise<Value>): Promise<Value> {
+  try {
+    return await work();
+  } catch (error) {
+    if (!(error instanceof QuantizeError) || error.index === undefined || error.layer !== undefined) throw error;
+    const { name, storage } = job.stored;
+    const { source } = storage.kind === 'plain' ? storage.data : storage.packed;
+    throw new QuantizeError(error.code, { file: source.name, layer: name, index: first + error.index, cause: error });
+  }
+}
+
+/** The bytes of `values`, which lie in memory as they do in files: WebAssembly is little-endian. */
+export const bytesOf = (values: Float32Array): Uint8Array =>
+  new Uint8Array(values.buffer, values.byteOffset, values.byteLength);

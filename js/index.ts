@@ -1,0 +1,28 @@
+/** ArrowQuant: quantizes neural-network weights where JavaScript runs. */
+
+export { BLOCK_TYPES } from './block-types.js';
+export { QuantizeError, type QuantizeErrorCode } from './errors.js';
+export type { FileComparison, TensorComparison } from './files/compare.js';
+export type { InspectedTensor, Inspection } from './files/inspect.js';
+export type { ConvertFileOptions, DequantizeFileOptions, FileOptions, QuantizeFileOptions } from './files/options.js';
+export type { FileEvent, FileReport, FileTotals, TensorReport } from './files/report.js';
+export { ArrowQuant } from './quantizer.js';
+export type { TensorCondition, TensorRule } from './rules/rule.js';
+export type {
+  Backend,
+  BatchOptions,
+  BatchResult,
+  BitWidth,
+  BlockType,
+  CallOptions,
+  CreateOptions,
+  GroupSize,
+  Mode,
+  Profile,
+  ProgressCallback,
+  QuantizedLayer,
+  ReusableOutput,
+  ShapedWeights,
+  Weights,
+  WeightsByName,
+} from './types.js';

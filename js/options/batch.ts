@@ -1,0 +1,95 @@
+/** The options of calls, with every default filled in. */
+
+import { choice, fieldsOf, flag, invalidOption, optionsOf, shown } from '../checks.js';
+import { QuantizeError } from '../errors.js';
+import type {
+  BatchOptions,
+  BitWidth,
+  CallOptions,
+  CreateOptions,
+  GroupSize,
+  Mode,
+  Profile,
+  ReusableOutput,
+} from '../types.js';
+
+interface Precision {
+  readonly bits: BitWidth;
+  readonly groupSize: GroupSize;
+}
+
+const DEFAULT_BITS: BitWidth = 4;
+const GROUP_SIZES: readonly GroupSize[] = [32, 64, 128, 256, 'tensor'];
+const MODE_GROUP_SIZES: Readonly<Record<Mode, GroupSize>> = { diffusion: 128, base: 'tensor' };
+const PROFILES: Readonly<Record<Profile, Precision>> = {
+  edge: { bits: 2, groupSize: 256 },
+  local: { bits: 4, groupSize: 128 },
+  cloud: { bits: 8, groupSize: 64 },
+};
+
+/** What a quantizer does where a call does not say otherwise. */
+export interface Defaults extends Precision {
+  readonly mode: Mode;
+}
+
+export interface Batch extends Precision {
+  readonly symmetric: boolean;
+  readonly continueOnError: boolean;
+  readonly transfer: boolean;
+  readonly output: ReusableOutput | undefined;
+  readonly signal: AbortSignal | undefined;
+}
+
+export function readDefaults(options: CreateOptions | null | undefined): Defaults {
+  const { mode = 'diffusion', profile } = optionsOf(options);
+  const groupSize = choice('mode', mode, MODE_GROUP_SIZES) ?? MODE_GROUP_SIZES.diffusion;
+  return { ...(choice('profile', profile, PROFILES) ?? { bits: DEFAULT_BITS, groupSize }), mode };
+}
+
+export function readBatch(bits: unknown, options: BatchOptions | null | undefined, defaults: Defaults): Batch {
+  const given = optionsOf(options);
+  const profile = choice('profile', given.profile, PROFILES) ?? defaults;
+  return {
+    bits: bitWidth(bits) ?? profile.bits,
+    groupSize: groupSize(given.groupSize) ?? profile.groupSize,
+    symmetric: flag('symmetric', given.symmetric),
+    continueOnError: flag('continueOnError', given.continueOnError),
+    transfer: flag('transfer', given.transfer),
+    output: readOutput(given.output),
+    signal: readSignal(given),
+  };
+}
+
+export function readSignal(options: CallOptions | null | undefined): AbortSignal | undefined {
+  const signal: unknown = optionsOf(options).signal;
+  if (signal === undefined || signal === null) return undefined;
+  if (isAbortSignal(signal)) return signal;
+  throw invalidOption('signal', signal, 'an AbortSignal');
+}
+
+/** Not `instanceof`: the signal may come from another realm. */
+function isAbortSignal(value: unknown): value is AbortSignal {
+  const { aborted, addEventListener, removeEventListener } = fieldsOf(value);
+  return (
+    typeof aborted === 'boolean' && typeof addEventListener === 'function' && typeof removeEventListener === 'function'
+  );
+}
+
+function bitWidth(bits: unknown): BitWidth | undefined {
+  if (bits === undefined || bits === 2 || bits === 4 || bits === 8) return bits;
+  throw new QuantizeError('invalid_bit_width', { detail: typeof bits === 'string' ? bits : shown(bits) });
+}
+
+function groupSize(value: unknown): GroupSize | undefined {
+  if (value === undefined) return undefined;
+  const found = GROUP_SIZES.find((size) => size === value);
+  if (found !== undefined) return found;
+  throw invalidOption('groupSize', value, '32, 64, 128, 256 or "tensor"');
+}
+
+function readOutput(output: unknown): ReusableOutput | undefined {
+  if (output === undefined) return undefined;
+  // By tag: the Map may come from another realm.
+  if (Object.prototype.toString.call(output) === '[object Map]') return output as ReusableOutput;
+  throw invalidOption('output', output, 'a Map of layers, such as an earlier result');
+}

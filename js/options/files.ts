@@ -1,0 +1,61 @@
+/** The options of calls that work on files, with every default filled in. */
+
+import { choice, fieldsOf, invalidOption, optionsOf } from '../checks.js';
+import type { Quantization } from '../files/convert-file.js';
+import type { DequantizeFileOptions, FileOptions, QuantizeFileOptions } from '../files/options.js';
+import { PRESETS } from '../rules/presets.js';
+import type { TensorRule } from '../rules/rule.js';
+import { readBatch, readDefaults, readSignal, type Defaults } from './batch.js';
+
+const FLOAT_TYPES = { F32: 'F32', F16: 'F16', BF16: 'BF16' } as const;
+
+export function readQuantization(options: QuantizeFileOptions | null | undefined, defaults: Defaults): Quantization {
+  const given = optionsOf(options);
+  const { bits, groupSize, symmetric } = readBatch(given.bits, given, modeDefaults(given, defaults));
+  const preset = choice('mode', given.mode, PRESETS) ?? PRESETS[defaults.mode];
+  return {
+    layout: { bits, groupSize: groupSize === 'tensor' ? 0 : groupSize, symmetric },
+    rules: [...readRules(given.rules), ...preset],
+  };
+}
+
+/** A mode that the call names brings its own group size, unless the quantizer's profile decided that. */
+const modeDefaults = ({ mode, profile }: QuantizeFileOptions, defaults: Defaults): Defaults =>
+  mode === undefined || mode === defaults.mode ? defaults : readDefaults({ mode, profile });
+
+function readRules(rules: unknown): readonly TensorRule[] {
+  if (rules === undefined) return [];
+  if (Array.isArray(rules) && rules.every(isRule)) return rules;
+  throw invalidOption('rules', rules, 'an array of rules { name, when }, with regular expressions for names');
+}
+
+function isRule(rule: unknown): rule is TensorRule {
+  const { name, when } = fieldsOf(rule);
+  if (typeof name !== 'string' || typeof when !== 'object' || when === null) return false;
+  const condition = fieldsOf(when);
+  return ['name', 'module', 'parameter'].every((part) => isPattern(condition[part]));
+}
+
+/** By tag: the expression may come from another realm. */
+const isPattern = (value: unknown): boolean =>
+  value === undefined || Object.prototype.toString.call(value) === '[object RegExp]';
+
+/** Null: what the tensors were before. */
+export const readRestoredType = (options: DequantizeFileOptions | null | undefined): 'F32' | 'F16' | 'BF16' | null =>
+  choice('dtype', optionsOf(options).dtype, FLOAT_TYPES) ?? null;
+
+/** The options as an object, with a signal that is one, and callbacks that are functions. */
+export function readFileOptions<T extends FileOptions>(options: T | null | undefined): T {
+  const given = optionsOf(options) as T;
+  readSignal(given);
+  for (const name of ['progress', 'onTensor', 'onEvent']) {
+    const callback = fieldsOf(given)[name] ?? undefined;
+    if (callback !== undefined && typeof callback !== 'function') throw invalidOption(name, callback, 'a function');
+  }
+  return given;
+}
+
+export function readPath(name: string, value: unknown): string {
+  if (typeof value === 'string' && value !== '') return value;
+  throw invalidOption(name, value, 'a path');
+}

@@ -1,0 +1,84 @@
+/** Arrays that a batch is to write its results to. */
+
+import { fieldsOf, isArrayOf } from '../checks.js';
+import { QuantizeError } from '../errors.js';
+import type { GroupSize, ReusableOutput } from '../types.js';
+import type { RawWeights } from '../wasm/module.js';
+
+/** Lengths of a layer's arrays. */
+interface Lengths {
+  readonly quantizedData: number;
+  readonly groups: number;
+}
+
+/** Memory of an array, and what happens to it. */
+interface Extent {
+  readonly layer: string;
+  readonly written: boolean;
+  readonly begin: number;
+  readonly end: number;
+}
+
+export function groupCount(weights: number, groupSize: GroupSize): number {
+  return groupSize === 'tensor' ? Math.min(weights, 1) : Math.ceil(weights / groupSize);
+}
+
+/**
+ * Throws `output_mismatch` unless the arrays of `output` have the types and lengths that the results of `weights` need,
+ * and no memory in common with each other or with weights, which are still being read when the first results are written.
+ */
+export function checkOutput(
+  output: ReusableOutput,
+  weights: ReadonlyMap<string, RawWeights>,
+  lengthsOf: (weights: number) => Lengths,
+): void {
+  const extents = new Map<ArrayBufferLike, Extent[]>();
+  const note = (layer: string, written: boolean, { buffer, byteOffset, byteLength }: ArrayBufferView): void => {
+    if (byteLength === 0) return;
+    const known = extents.get(buffer) ?? [];
+    known.push({ layer, written, begin: byteOffset, end: byteOffset + byteLength });
+    extents.set(buffer, known);
+  };
+  for (const [layer, entry] of weights) {
+    const data: unknown = isArrayOf(entry, 'Float32Array') ? entry : fieldsOf(entry)['data'];
+    if (!isArrayOf(data, 'Float32Array')) throw new QuantizeError('invalid_weights', { layer });
+    note(layer, false, data);
+    if (!output.has(layer)) continue;
+    for (const array of outputArrays(layer, output.get(layer), lengthsOf(data.length))) note(layer, true, array);
+  }
+  for (const list of extents.values()) checkApart(list);
+}
+
+function outputArrays(layer: string, output: unknown, lengths: Lengths): ArrayBufferView[] {
+  const { quantizedData, scales, zeroPoints } = fieldsOf(output);
+  return [
+    outputArray(layer, 'quantizedData', quantizedData, 'Uint8Array', lengths.quantizedData),
+    outputArray(layer, 'scales', scales, 'Float32Array', lengths.groups),
+    outputArray(layer, 'zeroPoints', zeroPoints, 'Uint8Array', lengths.groups),
+  ];
+}
+
+function outputArray(
+  layer: string,
+  name: string,
+  array: unknown,
+  kind: 'Float32Array' | 'Uint8Array',
+  length: number,
+): ArrayBufferView {
+  if (isArrayOf(array, kind) && array.length === length) return array;
+  const detail = `${name} must be a ${kind} of ${String(length)} elements`;
+  throw new QuantizeError('output_mismatch', { layer, detail });
+}
+
+/** Extents that are only read may overlap: layers may share their weights. */
+function checkApart(extents: Extent[]): void {
+  let reached = 0;
+  let reachedByWritten = 0;
+  for (const { layer, written, begin, end } of extents.sort((a, b) => a.begin - b.begin)) {
+    if (begin < (written ? reached : reachedByWritten)) {
+      throw new QuantizeError('output_mismatch', { layer, detail: 'their memory is also that of other arrays' });
+    }
+    reached = Math.max(reached, end);
+    if (written) reachedByWritten = Math.max(reachedByWritten, end);
+  }
+}

@@ -1,0 +1,99 @@
+/** Reads the arrays that callers pass, of whatever realm. */
+
+import { fieldsOf, isArrayOf, isDetached } from '../checks.js';
+import { QuantizeError } from '../errors.js';
+import type { QuantizedLayer, Weights, WeightsByName } from '../types.js';
+import type { RawQuantizedLayer, RawWeights } from '../wasm/module.js';
+
+/**
+ * The caller's weights as a Map of our realm.
+ * Throws for names that are no strings or occur twice; the arrays themselves are checked by the module before it copies.
+ */
+export function collectWeights(weights: WeightsByName): Map<string, RawWeights> {
+  const collected = new Map<string, RawWeights>();
+  for (const [name, value] of entriesOf(weights)) {
+    if (collected.has(name)) throw new QuantizeError('duplicate_layer', { layer: name });
+    collected.set(name, value);
+  }
+  return collected;
+}
+
+function* entriesOf(weights: unknown): Generator<readonly [string, RawWeights]> {
+  if (typeof weights !== 'object' || weights === null || ArrayBuffer.isView(weights)) {
+    const detail = 'a Map, pairs or a plain object of arrays by layer name is needed';
+    throw new QuantizeError('invalid_weights', { detail });
+  }
+  const entries: Iterable<unknown> = isIterable(weights) ? weights : Object.entries(weights);
+  for (const entry of entries) yield pairOf(entry);
+}
+
+const isIterable = (value: object): value is Iterable<unknown> =>
+  typeof (value as Partial<Iterable<unknown>>)[Symbol.iterator] === 'function';
+
+function pairOf(entry: unknown): readonly [string, RawWeights] {
+  if (!Array.isArray(entry)) {
+    throw new QuantizeError('invalid_weights', { detail: 'an entry is no pair of a layer name and its weights' });
+  }
+  const [name, weights] = entry as readonly unknown[];
+  if (typeof name !== 'string') throw new QuantizeError('invalid_weights', { detail: 'a layer name is no string' });
+  return [name, weights as RawWeights];
+}
+
+/** A single tensor's weights, with the length of its rows (the last dimension; 1 for a scalar). */
+export function readTensor(weights: Weights): { readonly data: Float32Array; readonly rowLength: number } {
+  const bare = isArrayOf(weights, 'Float32Array');
+  const { data, shape } = bare ? { data: weights, shape: [weights.length] } : fieldsOf(weights);
+  if (!isArrayOf(data, 'Float32Array')) throw new QuantizeError('invalid_weights');
+  if (isDetached(data)) throw new QuantizeError('detached_buffer');
+  const sizes = readShape(shape);
+  if (elementCount(sizes) !== data.length) {
+    const detail = `shape [${sizes.join(', ')}] against ${String(data.length)} weights`;
+    throw new QuantizeError('shape_mismatch', { detail });
+  }
+  return { data, rowLength: sizes.at(-1) ?? 1 };
+}
+
+const isSize = (size: unknown): size is number => Number.isSafeInteger(size) && Number(size) >= 0;
+
+function readShape(shape: unknown): number[] {
+  if (Array.isArray(shape) && shape.every(isSize)) return [...shape];
+  throw new QuantizeError('shape_mismatch', { detail: 'the shape is no array of sizes' });
+}
+
+const elementCount = (shape: readonly number[]): number => shape.reduce((product, size) => product * size, 1);
+
+/** Group sizes as the module counts them: 0 is the whole tensor. */
+const RAW_GROUP_SIZES: ReadonlyMap<unknown, number> = new Map<unknown, number>([
+  [32, 32],
+  [64, 64],
+  [128, 128],
+  [256, 256],
+  ['tensor', 0],
+  [0, 0],
+]);
+
+/** Fields of a quantized layer, as the module takes them; it compares the arrays' lengths with the shape itself. */
+export function readQuantizedLayer(layer: QuantizedLayer | RawQuantizedLayer | undefined): RawQuantizedLayer {
+  const { quantizedData, scales, zeroPoints, shape, bitWidth, groupSize, symmetric } = fieldsOf(layer);
+  if (
+    !isArrayOf(quantizedData, 'Uint8Array') ||
+    !isArrayOf(scales, 'Float32Array') ||
+    !isArrayOf(zeroPoints, 'Uint8Array')
+  ) {
+    const detail = 'a quantized layer { quantizedData, scales, zeroPoints, shape, bitWidth, groupSize } is needed';
+    throw new QuantizeError('invalid_weights', { detail });
+  }
+  if (bitWidth !== 2 && bitWidth !== 4 && bitWidth !== 8) {
+    throw new QuantizeError('invalid_bit_width', { detail: String(bitWidth) });
+  }
+  const rawGroupSize = RAW_GROUP_SIZES.get(groupSize);
+  if (rawGroupSize === undefined) {
+    throw new QuantizeError('invalid_option', { detail: `groupSize is ${String(groupSize)}` });
+  }
+  const sizes = readShape(shape);
+  if (!Number.isSafeInteger(elementCount(sizes))) {
+    throw new QuantizeError('shape_mismatch', { detail: `shape [${sizes.join(', ')}] has too many elements` });
+  }
+  const arrays = { quantizedData, scales, zeroPoints };
+  return { ...arrays, shape: sizes, bitWidth, groupSize: rawGroupSize, symmetric: symmetric === true };
+}

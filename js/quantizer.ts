@@ -1,0 +1,308 @@
+/// <reference lib="esnext.disposable" preserve="true" />
+
+import { runtime } from '#runtime';
+import { isArrayOf, isDetached, reading, shown } from './checks.js';
+import { QuantizeError, asQuantizeError } from './errors.js';
+import { compareFiles, type FileComparison } from './files/compare.js';
+import { dequantizeFile, quantizeFile, type FileTools } from './files/convert-file.js';
+import { inspectFile, type Inspection } from './files/inspect.js';
+import type { DequantizeFileOptions, FileOptions, QuantizeFileOptions } from './files/options.js';
+import type { FileReport } from './files/report.js';
+import { readBatch, readDefaults, readSignal, type Batch, type Defaults } from './options/batch.js';
+import { readFileOptions, readPath, readQuantization, readRestoredType } from './options/files.js';
+import { checkOutput, groupCount } from './options/output.js';
+import { collectWeights, readQuantizedLayer, readTensor } from './options/weights.js';
+import type {
+  Backend,
+  BatchOptions,
+  BatchResult,
+  BitWidth,
+  BlockType,
+  CallOptions,
+  CreateOptions,
+  ProgressCallback,
+  QuantizedLayer,
+  Weights,
+  WeightsByName,
+} from './types.js';
+import { launchModule, readLaunchOptions, type LaunchedModule } from './wasm/load.js';
+import { createWindowPool } from './wasm/window-pool.js';
+import type { WindowPool } from './wasm/windows.js';
+import type { RawBatchOptions, RawBatchResult, RawBlockFormat, RawModule, RawQuantizedLayer } from './wasm/module.js';
+
+/** Windows for file work: one to read into, one to encode, one to write from, and one to spare. */
+const WINDOWS = 4;
+
+/** A flag that the module looks at; shared with it for the length of a call. */
+interface Cancellation {
+  cancelled: boolean;
+}
+
+/** Symbol.asyncDispose is younger than some of the engines that this runs in. */
+const asyncDispose: typeof Symbol.asyncDispose =
+  (Symbol as { readonly asyncDispose?: typeof Symbol.asyncDispose }).asyncDispose ??
+  (Symbol.for('Symbol.asyncDispose') as typeof Symbol.asyncDispose);
+
+/**
+ * Quantizes weights on a WebAssembly module of its own: a fixed heap and, with the backend `threads`, worker threads.
+ *
+ * All methods are asynchronous and reject with a `QuantizeError`; none throws. Calls may overlap. The calling thread is
+ * never kept for longer than a few milliseconds. A Node process that has nothing else to do ends by itself.
+ */
+export class ArrowQuant {
+  /** What does the work. */
+  readonly backend: Backend;
+  /** Worker threads; 0 for the backend `single`. */
+  readonly threads: number;
+  readonly #module: RawModule;
+  readonly #defaults: Defaults;
+  readonly #formats: ReadonlyMap<string, RawBlockFormat>;
+  #disposed = false;
+  #windows: WindowPool | null = null;
+
+  private constructor({ module, backend }: LaunchedModule, defaults: Defaults) {
+    this.backend = backend;
+    this.threads = module.threadCount();
+    this.#module = module;
+    this.#defaults = defaults;
+    this.#formats = new Map(module.blockFormats().map((format) => [format.name, format]));
+  }
+
+  /**
+   * Starts a module and its threads.
+   * Rejects with `invalid_option`, `backend_unavailable` or `startup_failed`.
+   */
+  static async create(options: CreateOptions = {}): Promise<ArrowQuant> {
+    const defaults = reading('invalid_option', () => readDefaults(options));
+    const launch = reading('invalid_option', () => readLaunchOptions(options));
+    return new ArrowQuant(await launchModule(launch), defaults);
+  }
+
+  /**
+   * Quantizes every layer of `weights` to `bits` bits (2, 4 or 8; default: the profile's, else 4).
+   *
+   * Each group of the flattened weights x becomes levels q, with all arithmetic in f32, halves rounded to even, and
+   * qmax = 2^bits - 1 (the formula is this package's own):
+   * - asymmetric: lo = min(0, min x), hi = max(0, max x), scale = (hi - lo) / qmax, zero point = round(-lo / scale),
+   *   q = clamp(round(x / scale) + zero point, 0, qmax);
+   * - symmetric: with m the first weight of largest magnitude, scale = -m / 2^(bits-1), zero point = 2^(bits-1), q as above.
+   *
+   * 1 / scale is rounded once and multiplied with. A group whose scale is 0 or subnormal (all zeros) gets scale 1 and
+   * restores to zeros. NaN and infinities are refused with the layer and the index of the first one. The bytes depend on
+   * weights and options only, not on threads, backend or engine.
+   *
+   * `progress(layer, completed / total)` is called once a layer, asynchronously, in the order of the names, last with
+   * exactly 1. What it throws or rejects with is logged and ignored.
+   *
+   * Rejects with `invalid_bit_width`, `invalid_option`, `invalid_weights`, `shape_mismatch`, `duplicate_layer`,
+   * `output_mismatch`, all of them before a weight is copied; with `not_finite` and `detached_buffer` for the first layer
+   * that has the fault; with `out_of_memory`, `aborted` and `disposed`. No callback is called after that.
+   */
+  async quantizeBatchWithProgress(
+    weights: WeightsByName,
+    bits?: BitWidth,
+    progress?: ProgressCallback | null,
+    options?: BatchOptions | null,
+  ): Promise<BatchResult> {
+    this.#checkAlive();
+    const batch = reading('invalid_option', () => readBatch(bits, options, this.#defaults));
+    const raw = await this.#quantize(weights, batch, progress);
+    return publicResult(raw, batch);
+  }
+
+  /** The same without progress. */
+  quantizeBatch(weights: WeightsByName, bits?: BitWidth, options?: BatchOptions | null): Promise<BatchResult> {
+    return this.quantizeBatchWithProgress(weights, bits, null, options);
+  }
+
+  /**
+   * Restores the weights of one layer: (q - zero point) · scale, in f32. Values that come back lie within half a step of
+   * the originals, plus the rounding of f32. The shape is the layer's; the array is flat.
+   *
+   * Rejects with `invalid_weights` when it is given no quantized layer (such as the `undefined` of a Map that lacks the
+   * name), with `shape_mismatch` when arrays and shape contradict each other, with `aborted` and `disposed`.
+   */
+  async dequantize(
+    layer: QuantizedLayer | RawQuantizedLayer | undefined,
+    options?: CallOptions | null,
+  ): Promise<Float32Array> {
+    this.#checkAlive();
+    const raw = reading('invalid_weights', () => readQuantizedLayer(layer));
+    return this.#cancellable(signalOf(options), (cancellation) => this.#module.dequantize(raw, cancellation));
+  }
+
+  /**
+   * Encodes weights to one of llama.cpp's block formats, byte-equal to its reference quantizers without an importance
+   * matrix. A row (the last dimension; a bare array is one row) must be a whole number of blocks, of 32 or 256 weights.
+   *
+   * Rejects with `unknown_type`, `invalid_weights`, `shape_mismatch`, `row_not_whole_blocks`; with `not_finite` and the
+   * index of the first NaN or infinity; with `scale_overflow` and the index of the first weight of a block whose scale
+   * would be infinite in half precision; with `aborted` and `disposed`.
+   */
+  async encode(weights: Weights, type: BlockType, options?: CallOptions | null): Promise<Uint8Array> {
+    this.#checkAlive();
+    const { name, blockWeights } = this.#format(type);
+    const { data, rowLength } = reading('invalid_weights', () => readTensor(weights));
+    if (rowLength % blockWeights !== 0) {
+      const detail = `rows of ${String(rowLength)} weights, blocks of ${String(blockWeights)} (${name})`;
+      throw new QuantizeError('row_not_whole_blocks', { detail });
+    }
+    return this.#cancellable(signalOf(options), (cancellation) => this.#module.encodeBlocks(data, name, cancellation));
+  }
+
+  /**
+   * Restores the weights of encoded blocks, bit-equal to llama.cpp's `dequantize_row_*`.
+   * Rejects with `unknown_type`, `invalid_weights`, `row_not_whole_blocks` when `bytes` is not a whole number of blocks,
+   * `aborted` and `disposed`.
+   */
+  async decode(bytes: Uint8Array, type: BlockType, options?: CallOptions | null): Promise<Float32Array> {
+    this.#checkAlive();
+    const { name, blockBytes } = this.#format(type);
+    if (!isArrayOf(bytes, 'Uint8Array')) {
+      throw new QuantizeError('invalid_weights', { detail: 'a Uint8Array is needed' });
+    }
+    if (isDetached(bytes)) throw new QuantizeError('detached_buffer');
+    if (bytes.length % blockBytes !== 0) {
+      const detail = `${String(bytes.length)} bytes, blocks of ${String(blockBytes)} (${name})`;
+      throw new QuantizeError('row_not_whole_blocks', { detail });
+    }
+    return this.#cancellable(signalOf(options), (cancellation) => this.#module.decodeBlocks(bytes, name, cancellation));
+  }
+
+  /**
+   * Quantizes the model at the path `source` (safetensors, one file or the index of a sharded one) and writes it to the
+   * path `sink`. Tensors that a rule of the mode keeps stay as they are, the others are quantized as `quantizeBatch` does.
+   * Memory is bounded whatever the file's size; `sink` gets its name only when it is complete.
+   *
+   * Rejects with `invalid_option`, `invalid_bit_width`; with `unreadable_input`, `invalid_file`, `unsupported_dtype`,
+   * `missing_tensor`, `missing_shard` for the input; with `not_finite`, tensor and index for the first weight that is NaN
+   * or infinite; with `duplicate_layer` when the names of parts collide; with `unwritable_output`, `disk_full`; with
+   * `aborted` and `disposed`.
+   */
+  async quantizeFile(source: string, sink: string, options?: QuantizeFileOptions | null): Promise<FileReport> {
+    const quantization = reading('invalid_option', () => readQuantization(options, this.#defaults));
+    return this.#withFiles(options, (tools, given) =>
+      quantizeFile(tools, readPath('source', source), readPath('sink', sink), quantization, given),
+    );
+  }
+
+  /**
+   * Restores the quantized tensors of the model at the path `source`, which `quantizeFile` wrote, and writes it to the
+   * path `sink`. Rejects as `quantizeFile` does; with `not_finite` when a restored weight is too large for F16.
+   */
+  async dequantizeFile(source: string, sink: string, options?: DequantizeFileOptions | null): Promise<FileReport> {
+    const dtype = reading('invalid_option', () => readRestoredType(options));
+    return this.#withFiles(options, (tools, given) =>
+      dequantizeFile(tools, readPath('source', source), readPath('sink', sink), dtype, given),
+    );
+  }
+
+  /** Compares two models tensor by tensor, quantized ones by what they are restored to. Rejects as `quantizeFile` does. */
+  async compareFiles(a: string, b: string, options?: FileOptions | null): Promise<FileComparison> {
+    return this.#withFiles(options, (tools, given) => compareFiles(tools, readPath('a', a), readPath('b', b), given));
+  }
+
+  /** Reads what the model at the path `source` holds, without its weights. Rejects as `quantizeFile` does. */
+  async inspectFile(source: string): Promise<Inspection> {
+    return this.#withFiles(null, ({ files }) => inspectFile(files, readPath('source', source)));
+  }
+
+  /**
+   * Ends the threads and gives the memory back. What is pending, and every later call, rejects with `disposed`.
+   * Disposing of a quantizer twice does nothing.
+   */
+  dispose(): Promise<void> {
+    if (!this.#disposed) {
+      this.#disposed = true;
+      this.#module.dispose();
+    }
+    return Promise.resolve();
+  }
+
+  [asyncDispose](): Promise<void> {
+    return this.dispose();
+  }
+
+  #checkAlive(): void {
+    if (this.#disposed) throw new QuantizeError('disposed');
+  }
+
+  #format(type: unknown): RawBlockFormat {
+    const format = typeof type === 'string' ? this.#formats.get(type) : undefined;
+    if (format !== undefined) return format;
+    const known = [...this.#formats.keys()].join(', ');
+    throw new QuantizeError('unknown_type', { detail: `${shown(type)}. Known are ${known}` });
+  }
+
+  #quantize(
+    weights: WeightsByName,
+    batch: Batch,
+    progress: ProgressCallback | null | undefined,
+  ): Promise<RawBatchResult> {
+    const layers = reading('invalid_weights', () => collectWeights(weights));
+    const { bits, groupSize, symmetric, continueOnError, transfer, output, signal } = batch;
+    if (output !== undefined) {
+      reading('output_mismatch', () => {
+        checkOutput(output, layers, (count) => ({
+          quantizedData: this.#module.affinePackedBytes(count, bits),
+          groups: groupCount(count, groupSize),
+        }));
+      });
+    }
+    return this.#cancellable(signal, (cancellation) => {
+      const options: RawBatchOptions = {
+        groupSize: groupSize === 'tensor' ? 0 : groupSize,
+        ...{ symmetric, continueOnError, transfer, cancellation },
+        ...(output !== undefined && { output }),
+      };
+      return this.#module.quantizeBatchWithProgress(layers, bits, progress ?? null, options);
+    });
+  }
+
+  /** Runs a call that works on files. */
+  async #withFiles<Options extends FileOptions, Result>(
+    options: Options | null | undefined,
+    run: (tools: FileTools, options: Options) => Promise<Result>,
+  ): Promise<Result> {
+    this.#checkAlive();
+    const given = reading('invalid_option', () => readFileOptions(options));
+    const { files } = runtime;
+    if (files === null) throw new QuantizeError('unreadable_input', { detail: 'there is no file system here' });
+    try {
+      this.#windows ??= createWindowPool(this.#module, WINDOWS);
+      return await run({ pool: this.#windows, files }, given);
+    } catch (error) {
+      throw asQuantizeError(error, 'internal');
+    }
+  }
+
+  /** Runs a call of the module that `signal` can end. */
+  async #cancellable<T>(signal: AbortSignal | undefined, run: (cancellation: Cancellation) => Promise<T>): Promise<T> {
+    // Reading the arguments may have run the caller's code.
+    this.#checkAlive();
+    if (signal?.aborted === true) throw new QuantizeError('aborted', { cause: signal.reason });
+    const cancellation: Cancellation = { cancelled: false };
+    const cancel = (): void => {
+      cancellation.cancelled = true;
+      this.#module.wake();
+    };
+    signal?.addEventListener('abort', cancel, { once: true });
+    try {
+      return await run(cancellation);
+    } catch (error) {
+      const failure = asQuantizeError(error, 'internal');
+      throw failure.code === 'aborted' ? new QuantizeError('aborted', { cause: signal?.reason }) : failure;
+    } finally {
+      signal?.removeEventListener('abort', cancel);
+    }
+  }
+}
+
+const signalOf = (options: CallOptions | null | undefined): AbortSignal | undefined =>
+  reading('invalid_option', () => readSignal(options));
+
+function publicResult(raw: RawBatchResult, { bits, groupSize }: Batch): BatchResult {
+  const layers = [...raw].map(([name, layer]) => [name, { ...layer, bitWidth: bits, groupSize }] as const);
+  const failures = new Map([...raw.failures].map(([name, error]) => [name, asQuantizeError(error, 'internal')]));
+  return Object.assign(new Map<string, QuantizedLayer>(layers), { failures });
+}

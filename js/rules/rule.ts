@@ -1,0 +1,48 @@
+/** What rules see of a tensor. */
+export interface TensorDescription {
+  readonly name: string;
+  /** Element type as files spell it: `F16`. */
+  readonly dtype: string;
+  readonly shape: readonly number[];
+  readonly elements: number;
+}
+
+/** Everything that is given must hold. Expressions must take time linear in the name: names come from strangers. */
+export interface TensorCondition {
+  /** Matches the whole name. */
+  readonly name?: RegExp;
+  /** Matches the part of the name before the last dot and after the one before it: `norm1` of `blocks.0.norm1.weight`. */
+  readonly module?: RegExp;
+  /** Matches what follows the last dot: `weight`. */
+  readonly parameter?: RegExp;
+  readonly rankBelow?: number;
+  readonly fewerElementsThan?: number;
+  readonly dtypeNotIn?: readonly string[];
+}
+
+/** Keeps what fulfils the condition as it is. */
+export interface TensorRule {
+  /** The reason that reports show. */
+  readonly name: string;
+  readonly when: TensorCondition;
+}
+
+/** The first of `rules` that keeps the tensor as it is; null when it is to be quantized. */
+export const keepingRule = (rules: readonly TensorRule[], tensor: TensorDescription): TensorRule | null =>
+  rules.find(({ when }) => fulfils(tensor, when)) ?? null;
+
+function fulfils(tensor: TensorDescription, when: TensorCondition): boolean {
+  const parts = tensor.name.split('.');
+  return (
+    matches(when.name, tensor.name) &&
+    matches(when.module, parts.at(-2) ?? '') &&
+    matches(when.parameter, parts.at(-1) ?? '') &&
+    (when.rankBelow === undefined || tensor.shape.length < when.rankBelow) &&
+    (when.fewerElementsThan === undefined || tensor.elements < when.fewerElementsThan) &&
+    !(when.dtypeNotIn?.includes(tensor.dtype) ?? false)
+  );
+}
+
+/** A regular expression with the flag `g` or `y` would remember where it last matched. */
+const matches = (pattern: RegExp | undefined, text: string): boolean =>
+  pattern === undefined || text.search(pattern) >= 0;

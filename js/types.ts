@@ -1,0 +1,101 @@
+/** The public types. */
+
+import type { BlockType } from './block-types.js';
+import type { QuantizeError } from './errors.js';
+import type { ProgressCallback } from './wasm/module.js';
+
+export type { BlockType, ProgressCallback };
+
+/** Bits that a weight takes. */
+export type BitWidth = 2 | 4 | 8;
+
+/** Weights that share a scale: contiguous runs of the flattened row-major tensor, or the whole tensor. */
+export type GroupSize = 32 | 64 | 128 | 256 | 'tensor';
+
+/** What is quantized where nothing more precise is said: `diffusion` in groups of 128, `base` with one scale a tensor. */
+export type Mode = 'diffusion' | 'base';
+
+/** Bits and group size under one name: `edge` 2 bits in groups of 256, `local` 4 in 128, `cloud` 8 in 64. */
+export type Profile = 'edge' | 'local' | 'cloud';
+
+/** How the work is done: by worker threads, or on the calling thread in stretches of a few milliseconds. */
+export type Backend = 'threads' | 'single';
+
+/** Weights with their shape: sizes by dimension, the last one contiguous; their product is `data.length`. */
+export interface ShapedWeights {
+  readonly data: Float32Array;
+  readonly shape: readonly number[];
+}
+
+/** The weights of a layer. A bare array has the shape `[length]`. */
+export type Weights = Float32Array | ShapedWeights;
+
+/** Weights by layer name: a Map, any iterable of pairs, or a plain object. */
+export type WeightsByName =
+  ReadonlyMap<string, Weights> | Iterable<readonly [string, Weights]> | Readonly<Record<string, Weights>>;
+
+/** What a layer's weights become. With `groups = ceil(n / groupSize)` (1 for `'tensor'`, 0 when there are no weights): */
+export interface QuantizedLayer {
+  /** `ceil(n · bitWidth / 8)` bytes of levels, low bits first; unused high bits of the last byte are 0. */
+  readonly quantizedData: Uint8Array;
+  /** One a group, multiplied on decode; negative ones occur when `symmetric`. */
+  readonly scales: Float32Array;
+  /** One a group: the level of the weight 0. */
+  readonly zeroPoints: Uint8Array;
+  readonly shape: number[];
+  readonly bitWidth: BitWidth;
+  readonly groupSize: GroupSize;
+  readonly symmetric: boolean;
+}
+
+/** Layers in sorted name order (by UTF-16 code units). */
+export interface BatchResult extends Map<string, QuantizedLayer> {
+  /** Layers that could not be quantized, and why; empty unless `continueOnError` was set. */
+  readonly failures: Map<string, QuantizeError>;
+}
+
+/** Arrays of an earlier result, to be written again. */
+export type ReusableOutput = ReadonlyMap<string, Pick<QuantizedLayer, 'quantizedData' | 'scales' | 'zeroPoints'>>;
+
+export interface CallOptions {
+  /** Rejects the call with the code `aborted` when it fires; once the call has settled it has no effect. */
+  readonly signal?: AbortSignal | null | undefined;
+}
+
+export interface BatchOptions extends CallOptions {
+  /** Default: that of `profile`, else that of the quantizer's profile, else that of its mode. */
+  readonly groupSize?: GroupSize | undefined;
+  /** One signed scale around a fixed middle level instead of scale and zero point. Default false. */
+  readonly symmetric?: boolean | undefined;
+  /** Collect layers that fail in `failures` and go on. Default false: the first failure rejects the call. */
+  readonly continueOnError?: boolean | undefined;
+  /**
+   * The caller gives its buffers up: they are detached as soon as the arguments have been found right. SharedArrayBuffers
+   * stay as they are. Default false: the weights are read and left alone.
+   */
+  readonly transfer?: boolean | undefined;
+  /**
+   * Arrays to write the results to, by layer, usually an earlier batch's result. Layers that are missing get new arrays;
+   * arrays of the wrong length, or that overlap each other or the weights, reject with the code `output_mismatch`.
+   * When the call fails their contents are unspecified.
+   */
+  readonly output?: ReusableOutput | undefined;
+  /** Bits and group size; what is given explicitly (`bits`, `groupSize`) wins over it. */
+  readonly profile?: Profile | undefined;
+}
+
+export interface CreateOptions {
+  /** Default `diffusion`. */
+  readonly mode?: Mode | undefined;
+  /** Default bits and group size of every call; wins over `mode`. */
+  readonly profile?: Profile | undefined;
+  /** Worker threads, 1 to 64. Default: the machine's cores, 8 at most. Without meaning for the backend `single`. */
+  readonly threads?: number | undefined;
+  /**
+   * `auto` (default) takes threads where they can be had and start in time, else `single`. `threads` rejects with
+   * `backend_unavailable` or `startup_failed` instead. The bytes are the same.
+   */
+  readonly backend?: Backend | 'auto' | undefined;
+  /** Milliseconds that the module and its threads get to start. Default 10,000. */
+  readonly startupTimeout?: number | undefined;
+}

@@ -1,0 +1,40 @@
+/**
+ * `arrowquant/wasm`: the compiled module as it is, for who wants nothing else.
+ *
+ *     import createModule from 'arrowquant/wasm';
+ *     const module = await createModule();
+ *     const result = await module.quantizeBatchWithProgress(weights, 4, (layer, progress) => …);
+ *     module.dispose();
+ */
+
+import { optionsOf, reading } from '../checks.js';
+import type { CreateOptions } from '../types.js';
+import { launchModule, readLaunchOptions } from './load.js';
+import type { RawModule, RawModuleOptions } from './module.js';
+
+export type {
+  ProgressCallback,
+  RawBatchOptions,
+  RawBatchResult,
+  RawBlockFormat,
+  RawModule,
+  RawQuantizedLayer,
+  RawWeights,
+} from './module.js';
+
+export interface ModuleOptions
+  extends
+    Pick<CreateOptions, 'threads' | 'backend' | 'startupTimeout'>,
+    Pick<RawModuleOptions, 'locateFile' | 'wasmBinary'> {}
+
+/**
+ * Starts an instance of the module with a heap and threads of its own. It rejects as `ArrowQuant.create` does, and its
+ * promises reject with the same errors as those of a quantizer.
+ */
+export default async function createModule(options: ModuleOptions = {}): Promise<RawModule> {
+  const launch = reading('invalid_option', () => readLaunchOptions(options));
+  const { locateFile, wasmBinary } = reading('invalid_option', () => ({ ...optionsOf(options) }));
+  const files = { ...(locateFile !== undefined && { locateFile }), ...(wasmBinary !== undefined && { wasmBinary }) };
+  const { module } = await launchModule({ ...launch, files });
+  return module;
+}

@@ -1,0 +1,148 @@
+import { runtime } from '#runtime';
+import { choice, optionsOf, wholeNumber } from '../checks.js';
+import { QuantizeError, asQuantizeError, errorFromModule } from '../errors.js';
+import type { Backend, CreateOptions } from '../types.js';
+import type { RawModule, RawModuleFactory, RawModuleOptions } from './module.js';
+
+/** More threads than this help only the slowest formats, and every one of them costs start-up time. */
+const MOST_DEFAULT_THREADS = 8;
+const MOST_THREADS = 64;
+const STARTUP_TIMEOUT = 10_000;
+/** The longest that timers can count: 2^31 - 1 ms. */
+const LONGEST_TIMEOUT = 0x7fffffff;
+const BACKENDS = { auto: 'auto', threads: 'threads', single: 'single' } as const;
+
+export interface LaunchOptions {
+  readonly backend: Backend | 'auto';
+  /** Undefined: the machine's cores, 8 at most. */
+  readonly threads: number | undefined;
+  /** Milliseconds until a module that has not started is given up. */
+  readonly startupTimeout: number;
+  /** Where the glue finds its wasm, for who serves it from elsewhere. */
+  readonly files?: Pick<RawModuleOptions, 'locateFile' | 'wasmBinary'>;
+}
+
+export interface LaunchedModule {
+  readonly module: RawModule;
+  readonly backend: Backend;
+}
+
+/** Literal specifiers: bundlers have to find them. */
+const GLUES: Readonly<Record<Backend, () => Promise<{ readonly default: RawModuleFactory }>>> = {
+  threads: () => import('#wasm/threads'),
+  single: () => import('#wasm/single'),
+};
+
+export function readLaunchOptions(options: CreateOptions | null | undefined): LaunchOptions {
+  const { backend, threads, startupTimeout } = optionsOf(options);
+  return {
+    backend: choice('backend', backend, BACKENDS) ?? 'auto',
+    threads: wholeNumber('threads', threads, MOST_THREADS),
+    startupTimeout: wholeNumber('startupTimeout', startupTimeout, LONGEST_TIMEOUT) ?? STARTUP_TIMEOUT,
+  };
+}
+
+/**
+ * Starts the module in the build that suits the place, and its threads; it is ready to work when the promise resolves.
+ * Settles in any case: where the threads build cannot start, its glue would keep the caller waiting for ever.
+ * Rejects with `backend_unavailable` (only for the backend `threads`) or `startup_failed`.
+ */
+export async function launchModule(options: LaunchOptions): Promise<LaunchedModule> {
+  if (options.backend === 'single') return launch('single', options);
+  const obstacle = runtime.obstacleToThreads();
+  if (obstacle === null) {
+    try {
+      return await launch('threads', options);
+    } catch (error) {
+      if (options.backend === 'threads') throw error;
+    }
+  } else if (options.backend === 'threads') {
+    throw new QuantizeError('backend_unavailable', { detail: obstacle });
+  }
+  return launch('single', options);
+}
+
+async function launch(backend: Backend, options: LaunchOptions): Promise<LaunchedModule> {
+  const attempt = new Attempt();
+  try {
+    return await withTimeLimit(
+      options.startupTimeout,
+      Promise.race([start(backend, options, attempt), attempt.failure]),
+    );
+  } catch (error) {
+    attempt.abandon();
+    throw asQuantizeError(error, 'startup_failed');
+  }
+}
+
+async function start(backend: Backend, options: LaunchOptions, attempt: Attempt): Promise<LaunchedModule> {
+  const { default: createModule } = await GLUES[backend]();
+  const threads = options.threads ?? Math.min(MOST_DEFAULT_THREADS, runtime.availableParallelism());
+  const module = await createModule({
+    threads,
+    makeError: (code, ...about) => attempt.error(code) ?? errorFromModule(code, ...about),
+    onThreadFailure: (error) => {
+      attempt.threadFailed(error);
+    },
+    ...(runtime.copyIn !== undefined && { copyIn: runtime.copyIn }),
+    ...options.files,
+  });
+  attempt.created(module);
+  await module.start();
+  return { module, backend };
+}
+
+/** A module, which may fail behind the back of the promises that it gave. */
+class Attempt {
+  /** Never resolves; rejects when a thread fails. */
+  readonly failure: Promise<never>;
+  #fail: (error: unknown) => void = () => undefined;
+  #module: RawModule | null = null;
+  #abandoned = false;
+  #threadError: QuantizeError | null = null;
+
+  constructor() {
+    this.failure = new Promise<never>((_, reject) => {
+      this.#fail = reject;
+    });
+    // A thread may also fail when nobody looks at this promise any more.
+    this.failure.catch(() => undefined);
+  }
+
+  /** A module that has lost a thread would never finish its work: all that is pending rejects, and what comes later. */
+  threadFailed(cause: unknown): void {
+    this.#threadError ??= asQuantizeError(cause, 'internal', { detail: 'a worker thread failed' });
+    this.#fail(asQuantizeError(cause, 'startup_failed', { detail: 'a worker thread failed' }));
+    this.#module?.dispose();
+  }
+
+  /** The error to give instead of the module's own: that it was disposed is not the caller's doing after a failure. */
+  error(code: string): QuantizeError | null {
+    return code === 'disposed' ? this.#threadError : null;
+  }
+
+  created(module: RawModule): void {
+    this.#module = module;
+    if (this.#abandoned) module.dispose();
+  }
+
+  /** Ends the threads, also those of a module that comes up too late. */
+  abandon(): void {
+    this.#abandoned = true;
+    this.#module?.dispose();
+  }
+}
+
+async function withTimeLimit<T>(milliseconds: number, promise: Promise<T>): Promise<T> {
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const limit = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => {
+      reject(new QuantizeError('startup_failed', { detail: `it was not ready after ${String(milliseconds)} ms` }));
+    }, milliseconds);
+  });
+  try {
+    return await Promise.race([promise, limit]);
+  } finally {
+    clearTimeout(timer);
+  }
+}

@@ -1,0 +1,72 @@
+import type { FloatType } from './module.js';
+
+/** Weights that fit into one window. */
+export const WINDOW_WEIGHTS = 1 << 20;
+
+/** What a window's weights become. `groupSize` is 32, 64, 128 or 256. */
+export type Encoding =
+  | { readonly kind: 'affine'; readonly bits: number; readonly groupSize: number; readonly symmetric: boolean }
+  | { readonly kind: 'affine-scaled'; readonly bits: number; readonly scale: number; readonly zeroPoint: number }
+  | { readonly kind: 'block'; readonly format: string }
+  | { readonly kind: 'float'; readonly type: FloatType };
+
+/** Sums over weights, to be added up over a tensor's windows in order. */
+export interface ErrorSums {
+  readonly squaredError: number;
+  readonly squaredOriginal: number;
+  readonly squaredRestored: number;
+  readonly dot: number;
+  readonly maxError: number;
+}
+
+/** Views on the window's output, valid until it is released or used again. */
+export interface EncodedWindow {
+  readonly packed: Uint8Array;
+  readonly scales: Float32Array;
+  readonly zeroPoints: Uint8Array;
+  readonly error: ErrorSums | null;
+}
+
+/** Extent of a set of weights; `extreme` is the first value of largest magnitude, with its sign. */
+export interface WeightRange {
+  readonly lo: number;
+  readonly hi: number;
+  readonly extreme: number;
+}
+
+/**
+ * A stretch of heap that file code fills with up to WINDOW_WEIGHTS weights and has encoded on the pool.
+ * The views lie on memory that threads share: read and write them with fs or FileHandle calls, `set` and `slice`; copy
+ * before handing them to Blob, Response, TextDecoder or crypto.
+ * All methods reject with a `QuantizeError` whose `index` counts from the window's first weight.
+ */
+export interface HeapWindow {
+  /** Room for WINDOW_WEIGHTS elements of `type`. */
+  input(weights: number, type: FloatType): Uint8Array;
+  /** Encodes the first `weights` elements of `input`. */
+  encode(weights: number, source: FloatType, encoding: Encoding, measure: boolean): Promise<EncodedWindow>;
+  /** Range of the first `weights` elements (for one scale over a whole tensor). */
+  scan(weights: number, source: FloatType): Promise<WeightRange>;
+  /** Views to fill before `decode`; `groupSize` 0 means one group for everything. */
+  encodedInput(
+    weights: number,
+    encoding: Encoding,
+  ): { packed: Uint8Array; scales: Float32Array; zeroPoints: Uint8Array };
+  /** Restores `weights` elements as `target`; the view is valid until the window is released or used again. */
+  decode(weights: number, encoding: Encoding, target: FloatType): Promise<Uint8Array>;
+  release(): void;
+}
+
+/** Lends out windows; `acquire` waits until one is free. Implemented over the wasm heap by `createWindowPool`. */
+export interface WindowPool {
+  /** How many windows there are: the depth to pipeline to. */
+  readonly count: number;
+  acquire(signal?: AbortSignal): Promise<HeapWindow>;
+  /** The one scale of a tensor whose range is known. */
+  affineScale(
+    range: WeightRange,
+    bits: number,
+    symmetric: boolean,
+  ): { readonly scale: number; readonly zeroPoint: number };
+  packedBytes(weights: number, bits: number): number;
+}
