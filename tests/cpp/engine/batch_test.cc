@@ -1,0 +1,227 @@
+#include "engine/batch.h"
+
+#include <gtest/gtest.h>
+
+#include <limits>
+
+#include "test_host.h"
+
+namespace arrowquant {
+namespace {
+
+using testing::bytes_of;
+using testing::floats_of;
+using testing::MemoryClient;
+using testing::pool_sizes;
+using testing::Record;
+using testing::sample_weights;
+using testing::TestHost;
+
+constexpr size_t kSlots = 5;
+constexpr float kNan = std::numeric_limits<float>::quiet_NaN();
+
+LayerSpec spec_of(size_t weights, uint32_t bits, uint32_t group_size, bool symmetric = false) {
+  LayerSpec spec;
+  spec.affine = {bits, group_size, symmetric};
+  spec.weights = weights;
+  return spec;
+}
+
+struct Plan {
+  std::vector<LayerSpec> specs;
+  std::vector<std::vector<float>> weights;
+  bool continue_on_error = false;
+
+  void add(const LayerSpec& spec, std::vector<float> values) {
+    specs.push_back(spec);
+    weights.push_back(std::move(values));
+  }
+
+  [[nodiscard]] std::unique_ptr<Batch> batch(Record& record, SlotRing& slots) const {
+    std::vector<MemoryClient::Streams> inputs;
+    for (const std::vector<float>& values : weights) inputs.push_back({bytes_of(values), {}, {}, {}});
+    auto client = std::make_unique<MemoryClient>(specs, std::move(inputs), record);
+    return std::make_unique<Batch>(specs, std::move(client), continue_on_error, slots);
+  }
+
+  void execute(uint32_t threads, Record& record) const {
+    TestHost host;
+    Scheduler scheduler(threads, kSlots, host);
+    scheduler.add(batch(record, scheduler.slots()));
+    host.run_until(scheduler, [&] { return record.ended; });
+    EXPECT_TRUE(scheduler.idle());
+    EXPECT_EQ(scheduler.slots().free_count(), kSlots);
+  }
+};
+
+/// Sizes around pieces, chunks and groups.
+Plan mixed_plan() {
+  Plan plan;
+  uint32_t seed = 1;
+  for (const size_t size : {size_t{1}, size_t{127}, size_t{4096}, kChunkWeights - 1, kChunkWeights, kChunkWeights + 1,
+                            3 * kChunkWeights + 333}) {
+    for (const uint32_t bits : {2U, 4U, 8U}) {
+      for (const uint32_t group_size : {0U, 32U, 128U}) {
+        plan.add(spec_of(size, bits, group_size, seed % 2 == 0), sample_weights(size, seed));
+        ++seed;
+      }
+    }
+  }
+  return plan;
+}
+
+/// Encodes a layer in one go, without chunks.
+MemoryClient::Streams encode_whole(const LayerSpec& spec, const std::vector<float>& weights) {
+  MemoryClient::Streams streams(kStreamCount);
+  const auto size = [&](Stream stream) { return static_cast<size_t>(stream_bytes(spec, stream, spec.weights)); };
+  streams[1].resize(size(Stream::kEncoded));
+  streams[3].resize(size(Stream::kZeroPoints));
+  std::vector<float> scales(streams[3].size());
+  if (spec.affine.group_size != 0) {
+    EXPECT_TRUE(encode_affine(weights, spec.affine, {streams[1], scales, streams[3]}).ok());
+  } else {
+    AffineRange range;
+    EXPECT_TRUE(scan_affine_range(weights, range).ok());
+    const AffineScale scale = affine_scale(range, spec.affine.bits, spec.affine.symmetric);
+    EXPECT_TRUE(encode_affine_scaled(weights, spec.affine.bits, scale, streams[1]).ok());
+    scales[0] = scale.scale;
+    streams[3][0] = scale.zero_point;
+  }
+  streams[2] = bytes_of(scales);
+  return streams;
+}
+
+class BatchThreads : public ::testing::TestWithParam<uint32_t> {};
+INSTANTIATE_TEST_SUITE_P(Pools, BatchThreads, ::testing::ValuesIn(pool_sizes()));
+
+TEST_P(BatchThreads, GivesTheBytesOfOneKernelCallPerLayer) {
+  const Plan plan = mixed_plan();
+  Record record;
+  plan.execute(GetParam(), record);
+  ASSERT_TRUE(record.status.ok());
+  for (size_t i = 0; i < plan.specs.size(); ++i) {
+    const MemoryClient::Streams expected = encode_whole(plan.specs[i], plan.weights[i]);
+    for (size_t stream = 1; stream < kStreamCount; ++stream) {
+      EXPECT_EQ(record.outputs[i][stream], expected[stream]) << "layer " << i << " stream " << stream;
+    }
+  }
+}
+
+TEST_P(BatchThreads, ReportsEveryLayerOnceInOrder) {
+  const Plan plan = mixed_plan();
+  Record record;
+  plan.execute(GetParam(), record);
+  ASSERT_EQ(record.reports.size(), plan.specs.size());
+  for (size_t i = 0; i < record.reports.size(); ++i) {
+    EXPECT_EQ(record.reports[i].layer, i);
+    EXPECT_TRUE(record.reports[i].status.ok());
+  }
+}
+
+TEST_P(BatchThreads, DecodesWhatItEncoded) {
+  const Plan plan = mixed_plan();
+  Record encoded;
+  plan.execute(GetParam(), encoded);
+  std::vector<LayerSpec> specs = plan.specs;
+  for (LayerSpec& spec : specs) spec.operation = Operation::kDecodeAffine;
+  Record decoded;
+  TestHost host;
+  Scheduler scheduler(GetParam(), kSlots, host);
+  scheduler.add(std::make_unique<Batch>(specs, std::make_unique<MemoryClient>(specs, encoded.outputs, decoded), false,
+                                        scheduler.slots()));
+  host.run_until(scheduler, [&] { return decoded.ended; });
+  ASSERT_TRUE(decoded.status.ok());
+  for (size_t i = 0; i < specs.size(); ++i) {
+    const std::vector<float> restored = floats_of(decoded.outputs[i][0]);
+    ASSERT_EQ(restored.size(), plan.weights[i].size());
+    // Weights lie within ±1: half a step of the widest grid, and its rounding.
+    const float bound =
+        1.001F / static_cast<float>((1U << specs[i].affine.bits) - 1) * (specs[i].affine.symmetric ? 2 : 1);
+    for (size_t k = 0; k < restored.size(); ++k) ASSERT_NEAR(restored[k], plan.weights[i][k], bound) << i << " " << k;
+  }
+}
+
+TEST_P(BatchThreads, EmptyBatchAndEmptyLayersEnd) {
+  Record empty;
+  Plan{}.execute(GetParam(), empty);
+  EXPECT_TRUE(empty.status.ok());
+  EXPECT_TRUE(empty.reports.empty());
+  Plan plan;
+  for (const uint32_t group_size : {0U, 128U}) plan.add(spec_of(0, 4, group_size), {});
+  Record record;
+  plan.execute(GetParam(), record);
+  EXPECT_TRUE(record.status.ok());
+  EXPECT_EQ(record.reports.size(), 2U);
+}
+
+TEST_P(BatchThreads, TellsTheFirstBadWeightOfTheFirstBadLayer) {
+  for (const uint32_t group_size : {0U, 128U}) {
+    Plan plan;
+    for (uint32_t i = 0; i < 4; ++i)
+      plan.add(spec_of(3 * kChunkWeights, 4, group_size), sample_weights(3 * kChunkWeights, i));
+    plan.weights[1][2 * kChunkWeights + 5] = kNan;
+    plan.weights[1][kChunkWeights + 7] = kNan;
+    plan.weights[2][0] = kNan;
+    Record record;
+    plan.execute(GetParam(), record);
+    EXPECT_EQ(record.status.code, StatusCode::kNotFinite);
+    EXPECT_EQ(record.failed_layer, 1U);
+    EXPECT_EQ(record.status.position, kChunkWeights + 7);
+    ASSERT_EQ(record.reports.size(), 1U);
+    EXPECT_EQ(record.reports[0].layer, 0U);
+  }
+}
+
+TEST_P(BatchThreads, GoesOnAfterErrorsWhenAsked) {
+  Plan plan;
+  plan.continue_on_error = true;
+  for (uint32_t i = 0; i < 4; ++i) plan.add(spec_of(2 * kChunkWeights, 8, 64), sample_weights(2 * kChunkWeights, i));
+  plan.weights[0][3] = kNan;
+  plan.weights[2][kChunkWeights] = std::numeric_limits<float>::infinity();
+  plan.weights[3].resize(kChunkWeights);  // its second chunk is gone
+  Record record;
+  plan.execute(GetParam(), record);
+  EXPECT_TRUE(record.status.ok());
+  ASSERT_EQ(record.reports.size(), 4U);
+  EXPECT_EQ(record.reports[0].status.position, 3U);
+  EXPECT_TRUE(record.reports[1].status.ok());
+  EXPECT_EQ(record.reports[2].status.position, kChunkWeights);
+  EXPECT_EQ(record.reports[3].status.code, StatusCode::kDetached);
+}
+
+TEST_P(BatchThreads, CancelledFromACallbackReportsNothingMore) {
+  Plan plan = mixed_plan();
+  Record record;
+  record.on_layer_done = [&](size_t layer) { record.cancel = layer == 4; };
+  plan.execute(GetParam(), record);
+  EXPECT_EQ(record.status.code, StatusCode::kCancelled);
+  EXPECT_EQ(record.reports.size(), 5U);
+}
+
+TEST_P(BatchThreads, CancelledBeforeItBeginsReportsNothing) {
+  const Plan plan = mixed_plan();
+  Record record;
+  record.cancel = true;
+  plan.execute(GetParam(), record);
+  EXPECT_EQ(record.status.code, StatusCode::kCancelled);
+  EXPECT_TRUE(record.reports.empty());
+}
+
+TEST_P(BatchThreads, BatchesStartedFromCallbacksShareTheSlots) {
+  const Plan plan = mixed_plan();
+  Record first;
+  Record second;
+  TestHost host;
+  Scheduler scheduler(GetParam(), kSlots, host);
+  first.on_layer_done = [&](size_t layer) {
+    if (layer == 2) scheduler.add(plan.batch(second, scheduler.slots()));
+    scheduler.pump();  // does nothing from in here
+  };
+  scheduler.add(plan.batch(first, scheduler.slots()));
+  host.run_until(scheduler, [&] { return first.ended && second.ended; });
+  EXPECT_EQ(first.outputs, second.outputs);
+  EXPECT_EQ(scheduler.slots().free_count(), kSlots);
+}
+
+}  // namespace
+}  // namespace arrowquant
