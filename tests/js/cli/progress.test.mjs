@@ -1,0 +1,75 @@
+import { Writable } from 'node:stream';
+import { describe, expect, test } from '@jest/globals';
+import { shorten } from '../../../dist/cli/format.js';
+import { progressOn } from '../../../dist/cli/progress.js';
+
+const kWidth = 100;
+
+/** A stream that keeps what is written, and is a terminal or not. */
+function streamOf(isTTY) {
+  const written = [];
+  const stream = new Writable({
+    write(chunk, _, done) {
+      written.push(String(chunk));
+      done();
+    },
+  });
+  return Object.assign(stream, { isTTY, columns: kWidth, cursorTo() {}, clearLine() {}, moveCursor() {}, written });
+}
+
+function feed(view, count) {
+  view.onEvent({ type: 'start', tensors: count, bytes: count * 1e6 });
+  for (let done = 1; done <= count; ++done) {
+    const tensor = `unet.blocks.${done}.a.very.long.name.that.no.terminal.has.room.for.when.it.is.this.long.weight`;
+    view.onEvent({ type: 'bytes', tensor, done: done * 1e6, bytes: count * 1e6, seconds: done / 100 });
+    view.onEvent({ type: 'tensor', report: { name: tensor }, done, tensors: count });
+  }
+}
+
+describe('progress', () => {
+  test('is one bar on a terminal, no line longer than it is wide', async () => {
+    const stream = streamOf(true);
+    const view = progressOn(stream, false);
+    feed(view, 50);
+    await new Promise((resolve) => setImmediate(resolve));
+    view.stop();
+    const text = stream.written.join('');
+    expect(text).toContain('░');
+    // eslint-disable-next-line no-control-regex
+    for (const line of text.replace(/\u001b\[[?0-9;]*[a-zA-Z]/g, '\n').split('\n'))
+      expect(line.length).toBeLessThan(kWidth);
+  });
+
+  test('is a line for each tenth elsewhere', () => {
+    const stream = streamOf(false);
+    const view = progressOn(stream, false);
+    feed(view, 50);
+    view.stop();
+    expect(stream.written).toHaveLength(10);
+    expect(stream.written[0]).toBe(
+      '10 %: 4 of 50 tensors, 5.00 MB of 50.0 MB, 0.10 GB/s, ETA 0.5 s: ' +
+        'unet.blocks.5.a.very.long.name.that.no.terminal.has.room.for.when.it.is.this.long.weight\n',
+    );
+    expect(stream.written.at(-1)).toMatch(/^100 %: 50 of 50 tensors, 50\.0 MB of 50\.0 MB, /);
+  });
+
+  test('is nothing when it is to be silent', () => {
+    const stream = streamOf(true);
+    const view = progressOn(stream, true);
+    feed(view, 5);
+    view.stop();
+    expect(stream.written).toEqual([]);
+  });
+
+  test('stops before it has begun', () => {
+    const stream = streamOf(true);
+    progressOn(stream, false).stop();
+    expect(stream.written).toEqual([]);
+  });
+});
+
+test('shorten cuts names in the middle', () => {
+  expect(shorten('abcdefghij', 10)).toBe('abcdefghij');
+  expect(shorten('abcdefghij', 5)).toBe('ab…ij');
+  expect(shorten('abcdefghij', 2)).toBe('…j');
+});

@@ -1,0 +1,149 @@
+import { describe, expect, jest, test } from '@jest/globals';
+import { ArrowQuant } from 'arrowquant';
+import { fixturePath, runFixture } from './support/child.mjs';
+import { layersOf, randomWeights } from './support/weights.mjs';
+
+const disposed = { name: 'QuantizeError', code: 'disposed' };
+
+describe.each(['threads', 'single'])('dispose, backend %s', (backend) => {
+  const create = () => ArrowQuant.create({ backend, threads: 2 });
+
+  test('rejects what is pending, and no callback is called any more', async () => {
+    const quantizer = await create();
+    const callback = jest.fn();
+    const layer = (await quantizer.quantizeBatch({ a: randomWeights(100) }, 4)).get('a');
+    const pending = [
+      quantizer.quantizeBatchWithProgress(layersOf(50, 100_000), 4, callback),
+      quantizer.dequantize(layer),
+      quantizer.encode(randomWeights(32), 'Q4_0'),
+      quantizer.decode(new Uint8Array(18), 'Q4_0'),
+    ];
+    await quantizer.dispose();
+    for (const { reason } of await Promise.allSettled(pending)) expect(reason).toMatchObject(disposed);
+    // Whatever was on its way arrives within a turn of the event loop.
+    await new Promise((resolve) => setImmediate(resolve));
+    expect(callback).not.toHaveBeenCalled();
+  });
+
+  test('makes every later call reject', async () => {
+    const quantizer = await create();
+    const layer = (await quantizer.quantizeBatch({ a: randomWeights(100) }, 4)).get('a');
+    await quantizer.dispose();
+    const calls = [
+      quantizer.quantizeBatch(new Map(), 4),
+      quantizer.quantizeBatchWithProgress(layersOf(1), 4, () => undefined),
+      quantizer.dequantize(layer),
+      quantizer.encode(randomWeights(32), 'Q4_0'),
+      quantizer.decode(new Uint8Array(18), 'Q4_0'),
+    ];
+    for (const { reason } of await Promise.allSettled(calls)) expect(reason).toMatchObject(disposed);
+  });
+
+  test('may be called twice, at once, and through Symbol.asyncDispose', async () => {
+    const quantizer = await create();
+    await Promise.all([quantizer.dispose(), quantizer.dispose(), quantizer[Symbol.asyncDispose]()]);
+    await expect(quantizer.dispose()).resolves.toBeUndefined();
+  });
+
+  test('from a progress callback ends the batch there', async () => {
+    const quantizer = await create();
+    const events = [];
+    const promise = quantizer.quantizeBatchWithProgress(layersOf(20), 4, (layer) => {
+      events.push(layer);
+      void quantizer.dispose();
+    });
+    await expect(promise).rejects.toMatchObject(disposed);
+    await new Promise((resolve) => setImmediate(resolve));
+    expect(events).toHaveLength(1);
+  });
+
+  test('an abort after it has no effect', async () => {
+    const quantizer = await create();
+    const controller = new AbortController();
+    const promise = quantizer.quantizeBatch(layersOf(5, 70_000), 4, { signal: controller.signal });
+    await quantizer.dispose();
+    controller.abort();
+    await expect(promise).rejects.toMatchObject(disposed);
+  });
+
+  test('leaves other quantizers alone', async () => {
+    const [first, second] = await Promise.all([create(), create()]);
+    const weights = layersOf(10, 100_000);
+    const promise = second.quantizeBatch(weights, 4);
+    await first.dispose();
+    expect((await promise).size).toBe(10);
+    await second.dispose();
+  });
+});
+
+test('threads and backend say what was started', async () => {
+  const threaded = await ArrowQuant.create({ threads: 3 });
+  const single = await ArrowQuant.create({ backend: 'single', threads: 3 });
+  expect([threaded.backend, threaded.threads]).toEqual(['threads', 3]);
+  expect([single.backend, single.threads]).toEqual(['single', 0]);
+  await Promise.all([threaded.dispose(), single.dispose()]);
+});
+
+/** Runs one of the fixtures that print JSON; the process has to end by itself, and well. */
+async function outcomeOf(name, args, nodeFlags) {
+  const { code, signal, stdout, stderr } = await runFixture(name, { args, nodeFlags });
+  expect({ code, signal, stderr }).toEqual({ code: 0, signal: null, stderr: '' });
+  return JSON.parse(stdout);
+}
+
+describe('a Node process', () => {
+  test.each([
+    ['after dispose()', 'disposed'],
+    ['without dispose()', 'kept'],
+    ['when nothing was asked of the quantizer', 'idle'],
+    ['after a failed and an aborted batch', 'failed'],
+    ['when nobody awaits the batch', 'unawaited'],
+  ])('ends by itself %s', async (_, what) => {
+    for (const backend of ['threads', 'single']) {
+      expect(await outcomeOf('ends-by-itself.mjs', [backend, what])).toEqual({ done: what });
+    }
+  });
+});
+
+test('a thread that is lost in mid-batch fails what is pending and what comes later', async () => {
+  const lost = { code: 'internal', cause: 'out of memory' };
+  expect(await outcomeOf('lost-thread.mjs', [])).toEqual([lost, lost]);
+});
+
+describe('create() never hangs', () => {
+  const quantizes = (backend) => ({ backend, layers: 3 });
+
+  test('without SharedArrayBuffer: auto takes the single-threaded build', async () => {
+    expect(await outcomeOf('without-shared-memory.mjs', ['auto'])).toEqual(quantizes('single'));
+    expect(await outcomeOf('without-shared-memory.mjs', ['single'])).toEqual(quantizes('single'));
+  });
+
+  test('without SharedArrayBuffer: threads are refused', async () => {
+    const outcome = await outcomeOf('without-shared-memory.mjs', ['threads']);
+    expect(outcome).toMatchObject({ name: 'QuantizeError', code: 'backend_unavailable' });
+  });
+
+  test.each([
+    ['that end with an error', 'failing-thread.cjs'],
+    ['that never report', 'silent-thread.cjs'],
+    ['that exit', 'exiting-thread.cjs'],
+  ])('with workers %s', async (_, preload) => {
+    const flags = ['--require', fixturePath(preload)];
+    expect(await outcomeOf('start.mjs', ['auto'], flags)).toEqual(quantizes('single'));
+    expect(await outcomeOf('start.mjs', ['threads'], flags)).toMatchObject({
+      name: 'QuantizeError',
+      code: 'startup_failed',
+    });
+  });
+
+  test('with workers that work', async () => {
+    expect(await outcomeOf('start.mjs', ['auto'])).toEqual(quantizes('threads'));
+    expect(await outcomeOf('start.mjs', ['threads'])).toEqual(quantizes('threads'));
+    expect(await outcomeOf('start.mjs', ['single'])).toEqual(quantizes('single'));
+  });
+
+  test('in a worker of Node', async () => {
+    expect(await outcomeOf('start-in-worker.mjs', ['auto'])).toEqual(quantizes('threads'));
+    expect(await outcomeOf('start-in-worker.mjs', ['single'])).toEqual(quantizes('single'));
+  });
+});
