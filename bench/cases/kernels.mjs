@@ -1,0 +1,85 @@
+import { ArrowQuant, BLOCK_TYPES } from 'arrowquant';
+import { openKernels } from '../lib/kernels.mjs';
+import { sampleWeights } from '../lib/measure.mjs';
+import { openNative } from '../lib/native.mjs';
+
+const WEIGHTS = 262144;
+const median = (values) => [...values].sort((a, b) => a - b)[values.length >> 1];
+
+/** GB/s of float32 input; the work is repeated for 20 ms at least. */
+async function speed(work, bytes) {
+  let runs = 0;
+  const start = performance.now();
+  let elapsed = 0;
+  while (elapsed < 20) {
+    await work();
+    runs += 1;
+    elapsed = performance.now() - start;
+  }
+  return (bytes * runs) / 1e6 / elapsed;
+}
+
+/** The same bytes in turns from our kernel, from `encode()` with 1 and 2 threads, and from llama.cpp's library. */
+export async function kernels({ rounds }) {
+  const runKernels = await openKernels();
+  const native = openNative();
+  const weights = sampleWeights(WEIGHTS);
+  const large = sampleWeights(WEIGHTS * 16);
+  const target = new Uint8Array(WEIGHTS * 4);
+  const quantizers = await Promise.all([1, 2].map((threads) => ArrowQuant.create({ threads })));
+  const samples = new Map();
+  const add = (name, value) => samples.set(name, [...(samples.get(name) ?? []), value]);
+  for (let round = 0; round < rounds; ++round) {
+    for (const [name, value] of runKernels(WEIGHTS, 3)) add(name, value);
+    for (const name of BLOCK_TYPES) {
+      if (native) add(`native ${name}`, await speed(() => native.quantize(name, weights, target), weights.byteLength));
+      for (const [i, quantizer] of quantizers.entries()) {
+        const encode = () => quantizer.encode(large, name);
+        add(`encode() ${name} ${i + 1}`, await speed(encode, large.byteLength));
+      }
+    }
+  }
+  await Promise.all(quantizers.map((quantizer) => quantizer.dispose()));
+  const speeds = new Map([...samples].map(([name, values]) => [name, median(values)]));
+  return {
+    id: 'kernels',
+    title: `Kernels on ${(WEIGHTS * 4) / 2 ** 20} MiB of weights; encode() on ${large.byteLength / 2 ** 20} MiB`,
+    ...affineTable(speeds),
+    blocks: blockTable(speeds),
+  };
+}
+
+function affineTable(speeds) {
+  const memcpy = speeds.get('memcpy');
+  const names = [...speeds.keys()].filter((name) => !/^(native|encode\(\)) |^(encode|decode) I?Q/.test(name));
+  const results = names.map((name) => ({
+    name,
+    unit: 'ms',
+    median: (WEIGHTS * 4) / 1e6 / speeds.get(name),
+    gigabytesPerSecond: speeds.get(name),
+    ratio: speeds.get(name) / memcpy,
+  }));
+  return { reference: 'memcpy', results };
+}
+
+/** Our speeds in GB/s beside llama.cpp's. */
+function blockTable(speeds) {
+  return BLOCK_TYPES.map((name) => {
+    const native = speeds.get(`native ${name}`) ?? null;
+    const ratio = (value) => (native === null ? null : value / native);
+    const kernel = speeds.get(`encode ${name}`);
+    const [one, two] = [1, 2].map((threads) => speeds.get(`encode() ${name} ${threads}`));
+    return {
+      name,
+      native,
+      kernel,
+      reference: speeds.get(`encode ${name} (reference)`),
+      decode: speeds.get(`decode ${name}`),
+      encodeOne: one,
+      encodeTwo: two,
+      kernelRatio: ratio(kernel),
+      encodeOneRatio: ratio(one),
+      encodeTwoRatio: ratio(two),
+    };
+  });
+}

@@ -1,0 +1,192 @@
+// Speed of the kernels on one thread, beside memcpy in the same run. Prints JSON.
+//
+//   kernels [weights] [rounds] [part of a name]
+//
+// Every round times every kernel once, one after the other, so that a machine that slows down slows all of them; the
+// medians over the rounds are printed. 262,144 weights, the default, are 1 MB of input: the working set stays in cache.
+
+#include <algorithm>
+#include <chrono>
+#include <cstdint>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <functional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "formats/affine.h"
+#include "formats/block_format.h"
+#include "formats/metrics.h"
+#include "simd/half_arrays.h"
+
+namespace arrowquant {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+/// One timed function over all weights. GB/s count `input_bytes`.
+struct Kernel {
+  std::string name;
+  size_t input_bytes;
+  std::function<void()> run;
+  size_t repeats = 1;
+  std::vector<double> seconds = {};
+};
+
+double time_once(const Kernel& kernel) {
+  const auto start = Clock::now();
+  for (size_t i = 0; i < kernel.repeats; ++i) kernel.run();
+  return std::chrono::duration<double>(Clock::now() - start).count() / static_cast<double>(kernel.repeats);
+}
+
+/// So many repeats that a measurement takes 2 ms and the clock's own steps do not matter.
+void warm_up(Kernel& kernel) {
+  while (time_once(kernel) * static_cast<double>(kernel.repeats) < 2e-3) kernel.repeats *= 2;
+}
+
+double median(std::vector<double> values) {
+  const auto middle = values.begin() + static_cast<ptrdiff_t>(values.size() / 2);
+  std::nth_element(values.begin(), middle, values.end());
+  return *middle;
+}
+
+/// All that the kernels read and write.
+struct Buffers {
+  explicit Buffers(size_t weights)
+      : original(weights),
+        restored(weights),
+        halves(2 * weights),
+        encoded(4 * weights),
+        scales(weights / 32 + 1),
+        zero_points(weights / 32 + 1) {
+    uint32_t state = 1;
+    for (float& x : original) {
+      x = 0;
+      for (int i = 0; i < 4; ++i) {
+        state = state * 1664525U + 1013904223U;
+        x += static_cast<float>(static_cast<int32_t>(state)) * 0x1p-36F;
+      }
+    }
+    float_to_half(original, halves.data());
+  }
+
+  std::vector<float> original;
+  std::vector<float> restored;
+  std::vector<uint8_t> halves;
+  std::vector<uint8_t> encoded;
+  std::vector<float> scales;
+  std::vector<uint8_t> zero_points;
+};
+
+/// Keeps results alive that nothing else reads.
+volatile uint64_t sink;
+
+void add_affine(std::vector<Kernel>& kernels, Buffers& buffers, const AffineParameters& parameters) {
+  const size_t weights = buffers.original.size();
+  const size_t groups = weights / parameters.group_size;
+  const std::span<uint8_t> packed = std::span(buffers.encoded).first(weights * parameters.bits / 8);
+  const std::span<float> scales = std::span(buffers.scales).first(groups);
+  const std::span<uint8_t> zero_points = std::span(buffers.zero_points).first(groups);
+  const std::string name = "int" + std::to_string(parameters.bits) + " groups of " +
+                           std::to_string(parameters.group_size) + (parameters.symmetric ? " symmetric" : "");
+  const auto add_encode = [&](const std::string& which, auto encode) {
+    kernels.push_back({"encode " + name + which, weights * sizeof(float), [=, &buffers] {
+                         sink = encode(buffers.original, parameters, {packed, scales, zero_points}).position;
+                       }});
+  };
+  add_encode("", encode_affine);
+  add_encode(" (reference)", encode_affine_reference);
+  kernels.push_back({"decode " + name, weights * sizeof(float), [=, &buffers] {
+                       decode_affine({packed, scales, zero_points}, parameters, buffers.restored);
+                     }});
+}
+
+void add_block_format(std::vector<Kernel>& kernels, Buffers& buffers, const BlockFormat& format) {
+  const size_t weights = buffers.original.size() / format.block_weights * format.block_weights;
+  const std::span<const float> original = std::span(buffers.original).first(weights);
+  const std::span<uint8_t> blocks =
+      std::span(buffers.encoded).first(weights / format.block_weights * format.block_bytes);
+  const std::string name(format.name);
+  const auto add_encode = [&](const std::string& which, auto encode) {
+    kernels.push_back(
+        {"encode " + name + which, original.size_bytes(), [=] { sink = encode(original, blocks).position; }});
+  };
+  add_encode("", format.encode);
+  add_encode(" (reference)", format.encode_reference);
+  kernels.push_back({"decode " + name, original.size_bytes(),
+                     [=, &format, &buffers] { format.decode(blocks, std::span(buffers.restored).first(weights)); }});
+}
+
+void add_others(std::vector<Kernel>& kernels, Buffers& buffers) {
+  const size_t bytes = buffers.original.size() * sizeof(float);
+  kernels.push_back({"scan", bytes, [&buffers] {
+                       AffineRange range;
+                       sink = scan_affine_range(buffers.original, range).position;
+                     }});
+  kernels.push_back({"encode int4 with a known scale", bytes, [&buffers] {
+                       const auto packed = std::span(buffers.encoded).first(buffers.original.size() / 2);
+                       sink = encode_affine_scaled(buffers.original, 4, {0.01F, 7}, packed).position;
+                     }});
+  kernels.push_back({"F16 to F32", bytes, [&buffers] { half_to_float(buffers.halves.data(), buffers.restored); }});
+  kernels.push_back({"BF16 to F32", bytes, [&buffers] { bfloat16_to_float(buffers.halves.data(), buffers.restored); }});
+  kernels.push_back({"F32 to F16", bytes, [&buffers] { float_to_half(buffers.original, buffers.encoded.data()); }});
+  kernels.push_back(
+      {"F32 to BF16", bytes, [&buffers] { float_to_bfloat16(buffers.original, buffers.encoded.data()); }});
+  kernels.push_back({"measure error", bytes, [&buffers] {
+                       sink = static_cast<uint64_t>(measure_error(buffers.original, buffers.restored).squared_error);
+                     }});
+}
+
+void print(const std::vector<Kernel>& kernels, size_t weights) {
+  const double memcpy_seconds = median(kernels.front().seconds);
+  const double memcpy_rate = static_cast<double>(kernels.front().input_bytes) / memcpy_seconds;
+  std::printf("{\n  \"weights\": %zu,\n  \"kernels\": [", weights);
+  const char* separator = "\n";
+  for (const Kernel& kernel : kernels) {
+    const double rate = static_cast<double>(kernel.input_bytes) / median(kernel.seconds);
+    std::printf("%s    {\"name\": \"%s\", \"gigabytesPerSecond\": %.3f, \"timesMemcpy\": %.3f}", separator,
+                kernel.name.c_str(), rate / 1e9, rate / memcpy_rate);
+    separator = ",\n";
+  }
+  std::printf("\n  ]\n}\n");
+}
+
+int run(size_t weights, size_t rounds, const std::string& part) {
+  Buffers buffers(weights);
+  std::vector<Kernel> kernels;
+  kernels.push_back({"memcpy", weights * sizeof(float), [&buffers, weights] {
+                       std::memcpy(buffers.restored.data(), buffers.original.data(), weights * sizeof(float));
+                       sink = static_cast<uint64_t>(buffers.restored[weights / 2] != 0);
+                     }});
+  for (const uint32_t bits : {8U, 4U, 2U}) {
+    for (const bool symmetric : {false, true}) add_affine(kernels, buffers, {bits, 128, symmetric});
+  }
+  add_affine(kernels, buffers, {4, 32, false});
+  add_others(kernels, buffers);
+  for (const BlockFormat* format : block_formats()) add_block_format(kernels, buffers, *format);
+
+  const auto unwanted = [&](const Kernel& kernel) { return kernel.name.find(part) == std::string::npos; };
+  kernels.erase(std::remove_if(kernels.begin() + 1, kernels.end(), unwanted), kernels.end());
+
+  for (Kernel& kernel : kernels) warm_up(kernel);
+  for (size_t round = 0; round < rounds; ++round) {
+    for (Kernel& kernel : kernels) kernel.seconds.push_back(time_once(kernel));
+  }
+  print(kernels, weights);
+  return 0;
+}
+
+}  // namespace
+}  // namespace arrowquant
+
+int main(int argc, char** argv) {
+  const size_t weights = argc > 1 ? std::strtoul(argv[1], nullptr, 10) : 262144;
+  const size_t rounds = argc > 2 ? std::strtoul(argv[2], nullptr, 10) : 15;
+  if (weights == 0 || weights % 256 != 0 || rounds == 0) {
+    std::fprintf(stderr, "usage: kernels [weights, a multiple of 256] [rounds, at least 1] [part of a name]\n");
+    return 2;
+  }
+  return arrowquant::run(weights, rounds, argc > 3 ? argv[3] : "");
+}

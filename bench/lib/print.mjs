@@ -1,0 +1,42 @@
+const pad = (text, width) => String(text).padEnd(width);
+const padLeft = (text, width) => String(text).padStart(width);
+const number = (value, digits = 2) => (value === null || value === undefined ? '' : value.toFixed(digits));
+
+/** A group's results as aligned lines. */
+export function printGroup({ title, note, reference, results, blocks }) {
+  const width = Math.max(...results.map(({ name }) => name.length), 20) + 2;
+  const lines = [`\n${title}`, ...(note ? [note] : [])];
+  lines.push(
+    `  ${pad('', width)}${padLeft('median', 14)}${padLeft('GB/s', 9)}${padLeft(reference ? `× ${reference}` : '', 24)}`,
+  );
+  for (const { name, unit, median, gigabytesPerSecond, ratio } of results) {
+    const time = `${number(median, unit === 'ms' ? 2 : 1)} ${unit}`;
+    lines.push(
+      `  ${pad(name, width)}${padLeft(time, 14)}${padLeft(number(gigabytesPerSecond), 9)}${padLeft(number(ratio), 24)}`,
+    );
+  }
+  console.log(lines.join('\n'));
+  if (blocks) printBlocks(blocks);
+}
+
+const BLOCK_COLUMNS = {
+  native: 'llama.cpp',
+  reference: 'scalar',
+  kernel: 'SIMD',
+  kernelRatio: '×',
+  encodeOne: 'encode() 1',
+  encodeOneRatio: '×',
+  encodeTwo: 'encode() 2',
+  encodeTwoRatio: '×',
+  decode: 'decode',
+};
+
+/** Block formats: GB/s of input, and times llama.cpp's native library. */
+function printBlocks(blocks) {
+  const cell = (text) => padLeft(text, 12);
+  console.log(`\n  ${pad('GB/s', 10)}${Object.values(BLOCK_COLUMNS).map(cell).join('')}`);
+  for (const block of blocks) {
+    const cells = Object.keys(BLOCK_COLUMNS).map((key) => cell(number(block[key], key.endsWith('Ratio') ? 2 : 3)));
+    console.log(`  ${pad(block.name, 10)}${cells.join('')}`);
+  }
+}

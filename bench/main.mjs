@@ -1,0 +1,39 @@
+/** `npm run bench -- [--only batch,kernels,…] [--rounds N] [--json FILE]`; see README.md beside this file. */
+import { writeFileSync } from 'node:fs';
+import { parseArgs } from 'node:util';
+import { batch } from './cases/batch.mjs';
+import { kernels } from './cases/kernels.mjs';
+import { peers } from './cases/peers.mjs';
+import { progress } from './cases/progress.mjs';
+import { describeMachine } from './lib/machine.mjs';
+import { printGroup } from './lib/print.mjs';
+
+const GROUPS = { batch, progress, peers, kernels };
+
+const { values } = parseArgs({
+  options: {
+    only: { type: 'string', default: Object.keys(GROUPS).join(',') },
+    rounds: { type: 'string', default: '9' },
+    json: { type: 'string' },
+  },
+});
+
+const wanted = values.only.split(',');
+const unknown = wanted.filter((name) => !(name in GROUPS));
+if (unknown.length > 0) {
+  console.error(`No such group: ${unknown.join(', ')}. There are ${Object.keys(GROUPS).join(', ')}.`);
+  process.exit(2);
+}
+
+const machine = describeMachine();
+const log = values.json === '-' ? () => {} : console.log;
+log(`${machine.processor}, ${machine.cores} cores, ${machine.memoryGiB} GiB, ${machine.runtime}`);
+const groups = [];
+for (const name of wanted) {
+  const group = await GROUPS[name]({ rounds: Number(values.rounds) });
+  groups.push(group);
+  if (values.json !== '-') printGroup(group);
+}
+const report = `${JSON.stringify({ machine, rounds: Number(values.rounds), groups }, null, 2)}\n`;
+if (values.json === '-') process.stdout.write(report);
+else if (values.json !== undefined) writeFileSync(values.json, report);

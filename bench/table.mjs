@@ -1,0 +1,79 @@
+/** `node bench/table.mjs results.json`: puts a run of `npm run bench -- --json results.json` into the README. */
+import { readFileSync, writeFileSync } from 'node:fs';
+
+const BEGIN = '<!-- bench: begin -->';
+const END = '<!-- bench: end -->';
+
+const row = (cells) => `| ${cells.join(' | ')} |`;
+const table = (head, rows) =>
+  [row(head), row(head.map((_, i) => (i === 0 ? '---' : '---:'))), ...rows.map(row)].join('\n');
+const times = (value) => (value === null ? '–' : `${value.toFixed(2)} ×`);
+const speed = (value) => (value === null ? '–' : value.toPrecision(value < 1 ? 2 : 3));
+
+function batchTable({ results }) {
+  const ratio = (bits, threads, kind) => {
+    const label = `int${bits}, ${threads} thread${threads > 1 ? 's' : ''}, ${kind}`;
+    return times(results.find(({ name }) => name === label).ratio);
+  };
+  const kinds = ['new arrays', 'output reused', 'shared input, output reused'];
+  const rows = [8, 4, 2].flatMap((bits) =>
+    [1, 2].map((threads) => [
+      `int${bits}, ${threads} thread${threads > 1 ? 's' : ''}`,
+      ...kinds.map((kind) => ratio(bits, threads, kind)),
+    ]),
+  );
+  const head = ['`quantizeBatch`, 256 MiB', 'new result arrays', 'result arrays reused', 'and input shared'];
+  const copy = results.find(({ name }) => name === 'TypedArray.set').gigabytesPerSecond;
+  return `Speed relative to copying the same arrays with \`TypedArray.set\` (${copy.toFixed(1)} GB/s):\n\n${table(head, rows)}`;
+}
+
+function progressText({ results }) {
+  const value = (label) => results.find(({ name }) => name === label).median;
+  return [
+    `Progress costs ${value('progress on large layers').toFixed(2)} % on large layers and `,
+    `${value('progress a small layer').toFixed(1)} µs a layer on small ones. 100 layers of 1000 weights take `,
+    `${value('100 layers of 1000, progress').toFixed(1)} ms, \`create()\` with 2 threads `,
+    `${value('create, 2 threads').toFixed(0)} ms. The calling thread's event loop stood still for `,
+    `${value('longest stretch, large layers').toFixed(0)} ms at most.`,
+  ].join('');
+}
+
+function blockTable({ blocks }) {
+  const rows = blocks.map((block) => [
+    block.name,
+    speed(block.native),
+    speed(block.kernel),
+    times(block.kernelRatio),
+    times(block.encodeOneRatio),
+    times(block.encodeTwoRatio),
+  ]);
+  const head = [
+    'GB/s of float32 input',
+    'llama.cpp, native',
+    'our kernel, wasm',
+    'ratio',
+    '`encode()`, 1 thread',
+    '`encode()`, 2 threads',
+  ];
+  return `Block formats beside llama.cpp's own native library, one thread each, same bytes:\n\n${table(head, rows)}`;
+}
+
+function peersTable({ results }) {
+  const ours = results[0].gigabytesPerSecond;
+  const rows = results.map(({ name, gigabytesPerSecond }) => [
+    name,
+    speed(gigabytesPerSecond),
+    times(ours / gigabytesPerSecond),
+  ]);
+  return `64 MiB to 8 bits in groups of 128, new arrays, beside what else runs in a page:\n\n${table(['', 'GB/s', 'ArrowQuant is faster by'], rows)}`;
+}
+
+const MAKERS = { batch: batchTable, progress: progressText, peers: peersTable, kernels: blockTable };
+
+const { machine, groups } = JSON.parse(readFileSync(process.argv[2], 'utf8'));
+const parts = groups.map((group) => MAKERS[group.id](group));
+const where = `Measured on ${machine.processor}, ${machine.cores} virtual cores, ${machine.runtime}, ${machine.date}; medians of one interleaved run.`;
+const readme = new URL('../README.md', import.meta.url);
+const text = readFileSync(readme, 'utf8');
+const [before, after] = [text.slice(0, text.indexOf(BEGIN) + BEGIN.length), text.slice(text.indexOf(END))];
+writeFileSync(readme, `${before}\n${where}\n\n${parts.join('\n\n')}\n${after}`);
