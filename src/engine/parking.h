@@ -6,7 +6,9 @@
 namespace arrowquant {
 
 /// Puts the calling pool thread to sleep while `word` holds `expected`. May return early; the caller looks again.
-inline void park(std::atomic<uint32_t>& word, uint32_t expected) noexcept {
+/// Never inlined: V8's baseline compiler, seen in Node 20, may lose the caller's locals across a
+/// memory.atomic.wait32, its stack pointer among them. Here none is alive after it.
+[[gnu::noinline]] inline void park(std::atomic<uint32_t>& word, uint32_t expected) noexcept {
 #if defined(__wasm_atomics__)
   // libc++ has no futex behind std::atomic::wait for this target: it would poll.
   __builtin_wasm_memory_atomic_wait32(reinterpret_cast<int*>(&word), static_cast<int>(expected), -1);
