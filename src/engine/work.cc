@@ -159,7 +159,7 @@ size_t encoded_bytes(const Work& work, size_t weights) noexcept {
   return weights / work.format->block_weights * work.format->block_bytes;
 }
 
-bool is_quick(const Work& work) noexcept { return work.operation != Operation::kEncodeBlock; }
+bool is_quick(const Work& work) noexcept { return work.operation != Operation::kEncodeBlock || !work.format->searches; }
 
 Work slice(const Work& work, size_t first, size_t weights) noexcept {
   Work part = work;

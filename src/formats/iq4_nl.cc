@@ -44,14 +44,15 @@ struct Iq4Nl {
 
 extern const BlockFormat kIq4Nl;
 const BlockFormat kIq4Nl = {
-    "IQ4_NL",
-    20,
-    blocks_of_32::kWeights,
-    sizeof(blocks_of_32::Iq4Nl::Block),
-    blocks_of_32::encode<blocks_of_32::Iq4Nl, WasmLanes>,
-    blocks_of_32::encode<blocks_of_32::Iq4Nl, ScalarLanes>,
-    blocks_of_32::decode<blocks_of_32::Iq4Nl, WasmLanes>,
-    blocks_of_32::decode<blocks_of_32::Iq4Nl, ScalarLanes>,
+    .name = "IQ4_NL",
+    .ggml_type = 20,
+    .block_weights = blocks_of_32::kWeights,
+    .block_bytes = sizeof(blocks_of_32::Iq4Nl::Block),
+    .searches = true,
+    .encode = blocks_of_32::encode<blocks_of_32::Iq4Nl, WasmLanes>,
+    .encode_reference = blocks_of_32::encode<blocks_of_32::Iq4Nl, ScalarLanes>,
+    .decode = blocks_of_32::decode<blocks_of_32::Iq4Nl, WasmLanes>,
+    .decode_reference = blocks_of_32::decode<blocks_of_32::Iq4Nl, ScalarLanes>,
 };
 
 }  // namespace arrowquant

@@ -100,14 +100,15 @@ struct Iq4Xs {
 
 extern const BlockFormat kIq4Xs;
 const BlockFormat kIq4Xs = {
-    "IQ4_XS",
-    23,
-    blocks_of_32::kSuperBlock,
-    sizeof(blocks_of_32::Iq4Xs::Block),
-    blocks_of_32::encode<blocks_of_32::Iq4Xs, WasmLanes, blocks_of_32::kSuperBlock, 1>,
-    blocks_of_32::encode<blocks_of_32::Iq4Xs, ScalarLanes, blocks_of_32::kSuperBlock, 1>,
-    blocks_of_32::decode<blocks_of_32::Iq4Xs, WasmLanes, blocks_of_32::kSuperBlock>,
-    blocks_of_32::decode<blocks_of_32::Iq4Xs, ScalarLanes, blocks_of_32::kSuperBlock>,
+    .name = "IQ4_XS",
+    .ggml_type = 23,
+    .block_weights = blocks_of_32::kSuperBlock,
+    .block_bytes = sizeof(blocks_of_32::Iq4Xs::Block),
+    .searches = true,
+    .encode = blocks_of_32::encode<blocks_of_32::Iq4Xs, WasmLanes, blocks_of_32::kSuperBlock, 1>,
+    .encode_reference = blocks_of_32::encode<blocks_of_32::Iq4Xs, ScalarLanes, blocks_of_32::kSuperBlock, 1>,
+    .decode = blocks_of_32::decode<blocks_of_32::Iq4Xs, WasmLanes, blocks_of_32::kSuperBlock>,
+    .decode_reference = blocks_of_32::decode<blocks_of_32::Iq4Xs, ScalarLanes, blocks_of_32::kSuperBlock>,
 };
 
 }  // namespace arrowquant

@@ -91,14 +91,15 @@ struct Q2K {
 
 extern const BlockFormat kQ2K;
 const BlockFormat kQ2K = {
-    "Q2_K",
-    10,
-    k_quant::kSuperBlock,
-    sizeof(k_quant::Q2K::Block),
-    k_quant::encode<k_quant::Q2K, WasmLanes>,
-    k_quant::encode<k_quant::Q2K, ScalarLanes>,
-    k_quant::decode<k_quant::Q2K, WasmLanes>,
-    k_quant::decode<k_quant::Q2K, ScalarLanes>,
+    .name = "Q2_K",
+    .ggml_type = 10,
+    .block_weights = k_quant::kSuperBlock,
+    .block_bytes = sizeof(k_quant::Q2K::Block),
+    .searches = true,
+    .encode = k_quant::encode<k_quant::Q2K, WasmLanes>,
+    .encode_reference = k_quant::encode<k_quant::Q2K, ScalarLanes>,
+    .decode = k_quant::decode<k_quant::Q2K, WasmLanes>,
+    .decode_reference = k_quant::decode<k_quant::Q2K, ScalarLanes>,
 };
 
 }  // namespace arrowquant

@@ -220,14 +220,15 @@ struct Q3K {
 
 extern const BlockFormat kQ3K;
 const BlockFormat kQ3K = {
-    "Q3_K",
-    11,
-    k_quant::kSuperBlock,
-    sizeof(k_quant::Q3K::Block),
-    k_quant::encode<k_quant::Q3K, WasmLanes>,
-    k_quant::encode<k_quant::Q3K, ScalarLanes>,
-    k_quant::decode<k_quant::Q3K, WasmLanes>,
-    k_quant::decode<k_quant::Q3K, ScalarLanes>,
+    .name = "Q3_K",
+    .ggml_type = 11,
+    .block_weights = k_quant::kSuperBlock,
+    .block_bytes = sizeof(k_quant::Q3K::Block),
+    .searches = true,
+    .encode = k_quant::encode<k_quant::Q3K, WasmLanes>,
+    .encode_reference = k_quant::encode<k_quant::Q3K, ScalarLanes>,
+    .decode = k_quant::decode<k_quant::Q3K, WasmLanes>,
+    .decode_reference = k_quant::decode<k_quant::Q3K, ScalarLanes>,
 };
 
 }  // namespace arrowquant

@@ -48,14 +48,15 @@ struct Q40 {
 
 extern const BlockFormat kQ40;
 const BlockFormat kQ40 = {
-    "Q4_0",
-    2,
-    blocks_of_32::kWeights,
-    sizeof(blocks_of_32::Q40::Block),
-    blocks_of_32::encode<blocks_of_32::Q40, WasmLanes>,
-    blocks_of_32::encode<blocks_of_32::Q40, ScalarLanes>,
-    blocks_of_32::decode<blocks_of_32::Q40, WasmLanes>,
-    blocks_of_32::decode<blocks_of_32::Q40, ScalarLanes>,
+    .name = "Q4_0",
+    .ggml_type = 2,
+    .block_weights = blocks_of_32::kWeights,
+    .block_bytes = sizeof(blocks_of_32::Q40::Block),
+    .searches = false,
+    .encode = blocks_of_32::encode<blocks_of_32::Q40, WasmLanes>,
+    .encode_reference = blocks_of_32::encode<blocks_of_32::Q40, ScalarLanes>,
+    .decode = blocks_of_32::decode<blocks_of_32::Q40, WasmLanes>,
+    .decode_reference = blocks_of_32::decode<blocks_of_32::Q40, ScalarLanes>,
 };
 
 }  // namespace arrowquant

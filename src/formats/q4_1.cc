@@ -60,14 +60,15 @@ struct Q41 {
 
 extern const BlockFormat kQ41;
 const BlockFormat kQ41 = {
-    "Q4_1",
-    3,
-    blocks_of_32::kWeights,
-    sizeof(blocks_of_32::Q41::Block),
-    blocks_of_32::encode<blocks_of_32::Q41, WasmLanes>,
-    blocks_of_32::encode<blocks_of_32::Q41, ScalarLanes>,
-    blocks_of_32::decode<blocks_of_32::Q41, WasmLanes>,
-    blocks_of_32::decode<blocks_of_32::Q41, ScalarLanes>,
+    .name = "Q4_1",
+    .ggml_type = 3,
+    .block_weights = blocks_of_32::kWeights,
+    .block_bytes = sizeof(blocks_of_32::Q41::Block),
+    .searches = false,
+    .encode = blocks_of_32::encode<blocks_of_32::Q41, WasmLanes>,
+    .encode_reference = blocks_of_32::encode<blocks_of_32::Q41, ScalarLanes>,
+    .decode = blocks_of_32::decode<blocks_of_32::Q41, WasmLanes>,
+    .decode_reference = blocks_of_32::decode<blocks_of_32::Q41, ScalarLanes>,
 };
 
 }  // namespace arrowquant

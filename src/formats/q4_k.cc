@@ -52,14 +52,15 @@ struct Q4K {
 
 extern const BlockFormat kQ4K;
 const BlockFormat kQ4K = {
-    "Q4_K",
-    12,
-    k_quant::kSuperBlock,
-    sizeof(k_quant::Q4K::Block),
-    k_quant::encode<k_quant::Q4K, WasmLanes>,
-    k_quant::encode<k_quant::Q4K, ScalarLanes>,
-    k_quant::decode<k_quant::Q4K, WasmLanes>,
-    k_quant::decode<k_quant::Q4K, ScalarLanes>,
+    .name = "Q4_K",
+    .ggml_type = 12,
+    .block_weights = k_quant::kSuperBlock,
+    .block_bytes = sizeof(k_quant::Q4K::Block),
+    .searches = true,
+    .encode = k_quant::encode<k_quant::Q4K, WasmLanes>,
+    .encode_reference = k_quant::encode<k_quant::Q4K, ScalarLanes>,
+    .decode = k_quant::decode<k_quant::Q4K, WasmLanes>,
+    .decode_reference = k_quant::decode<k_quant::Q4K, ScalarLanes>,
 };
 
 }  // namespace arrowquant

@@ -49,14 +49,15 @@ struct Q50 {
 
 extern const BlockFormat kQ50;
 const BlockFormat kQ50 = {
-    "Q5_0",
-    6,
-    blocks_of_32::kWeights,
-    sizeof(blocks_of_32::Q50::Block),
-    blocks_of_32::encode<blocks_of_32::Q50, WasmLanes>,
-    blocks_of_32::encode<blocks_of_32::Q50, ScalarLanes>,
-    blocks_of_32::decode<blocks_of_32::Q50, WasmLanes>,
-    blocks_of_32::decode<blocks_of_32::Q50, ScalarLanes>,
+    .name = "Q5_0",
+    .ggml_type = 6,
+    .block_weights = blocks_of_32::kWeights,
+    .block_bytes = sizeof(blocks_of_32::Q50::Block),
+    .searches = false,
+    .encode = blocks_of_32::encode<blocks_of_32::Q50, WasmLanes>,
+    .encode_reference = blocks_of_32::encode<blocks_of_32::Q50, ScalarLanes>,
+    .decode = blocks_of_32::decode<blocks_of_32::Q50, WasmLanes>,
+    .decode_reference = blocks_of_32::decode<blocks_of_32::Q50, ScalarLanes>,
 };
 
 }  // namespace arrowquant

@@ -52,14 +52,15 @@ struct Q51 {
 
 extern const BlockFormat kQ51;
 const BlockFormat kQ51 = {
-    "Q5_1",
-    7,
-    blocks_of_32::kWeights,
-    sizeof(blocks_of_32::Q51::Block),
-    blocks_of_32::encode<blocks_of_32::Q51, WasmLanes>,
-    blocks_of_32::encode<blocks_of_32::Q51, ScalarLanes>,
-    blocks_of_32::decode<blocks_of_32::Q51, WasmLanes>,
-    blocks_of_32::decode<blocks_of_32::Q51, ScalarLanes>,
+    .name = "Q5_1",
+    .ggml_type = 7,
+    .block_weights = blocks_of_32::kWeights,
+    .block_bytes = sizeof(blocks_of_32::Q51::Block),
+    .searches = false,
+    .encode = blocks_of_32::encode<blocks_of_32::Q51, WasmLanes>,
+    .encode_reference = blocks_of_32::encode<blocks_of_32::Q51, ScalarLanes>,
+    .decode = blocks_of_32::decode<blocks_of_32::Q51, WasmLanes>,
+    .decode_reference = blocks_of_32::decode<blocks_of_32::Q51, ScalarLanes>,
 };
 
 }  // namespace arrowquant

@@ -56,14 +56,15 @@ struct Q5K {
 
 extern const BlockFormat kQ5K;
 const BlockFormat kQ5K = {
-    "Q5_K",
-    13,
-    k_quant::kSuperBlock,
-    sizeof(k_quant::Q5K::Block),
-    k_quant::encode<k_quant::Q5K, WasmLanes>,
-    k_quant::encode<k_quant::Q5K, ScalarLanes>,
-    k_quant::decode<k_quant::Q5K, WasmLanes>,
-    k_quant::decode<k_quant::Q5K, ScalarLanes>,
+    .name = "Q5_K",
+    .ggml_type = 13,
+    .block_weights = k_quant::kSuperBlock,
+    .block_bytes = sizeof(k_quant::Q5K::Block),
+    .searches = true,
+    .encode = k_quant::encode<k_quant::Q5K, WasmLanes>,
+    .encode_reference = k_quant::encode<k_quant::Q5K, ScalarLanes>,
+    .decode = k_quant::decode<k_quant::Q5K, WasmLanes>,
+    .decode_reference = k_quant::decode<k_quant::Q5K, ScalarLanes>,
 };
 
 }  // namespace arrowquant

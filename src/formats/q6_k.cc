@@ -164,14 +164,15 @@ struct Q6K {
 
 extern const BlockFormat kQ6K;
 const BlockFormat kQ6K = {
-    "Q6_K",
-    14,
-    k_quant::kSuperBlock,
-    sizeof(k_quant::Q6K::Block),
-    k_quant::encode<k_quant::Q6K, WasmLanes>,
-    k_quant::encode<k_quant::Q6K, ScalarLanes>,
-    k_quant::decode<k_quant::Q6K, WasmLanes>,
-    k_quant::decode<k_quant::Q6K, ScalarLanes>,
+    .name = "Q6_K",
+    .ggml_type = 14,
+    .block_weights = k_quant::kSuperBlock,
+    .block_bytes = sizeof(k_quant::Q6K::Block),
+    .searches = true,
+    .encode = k_quant::encode<k_quant::Q6K, WasmLanes>,
+    .encode_reference = k_quant::encode<k_quant::Q6K, ScalarLanes>,
+    .decode = k_quant::decode<k_quant::Q6K, WasmLanes>,
+    .decode_reference = k_quant::decode<k_quant::Q6K, ScalarLanes>,
 };
 
 }  // namespace arrowquant

@@ -81,14 +81,15 @@ struct Q80 {
 
 extern const BlockFormat kQ80;
 const BlockFormat kQ80 = {
-    "Q8_0",
-    8,
-    blocks_of_32::kWeights,
-    sizeof(blocks_of_32::Q80::Block),
-    blocks_of_32::encode<blocks_of_32::Q80, WasmLanes>,
-    blocks_of_32::encode<blocks_of_32::Q80, ScalarLanes>,
-    blocks_of_32::decode<blocks_of_32::Q80, WasmLanes>,
-    blocks_of_32::decode<blocks_of_32::Q80, ScalarLanes>,
+    .name = "Q8_0",
+    .ggml_type = 8,
+    .block_weights = blocks_of_32::kWeights,
+    .block_bytes = sizeof(blocks_of_32::Q80::Block),
+    .searches = false,
+    .encode = blocks_of_32::encode<blocks_of_32::Q80, WasmLanes>,
+    .encode_reference = blocks_of_32::encode<blocks_of_32::Q80, ScalarLanes>,
+    .decode = blocks_of_32::decode<blocks_of_32::Q80, WasmLanes>,
+    .decode_reference = blocks_of_32::decode<blocks_of_32::Q80, ScalarLanes>,
 };
 
 }  // namespace arrowquant
