@@ -125,9 +125,9 @@ Status scan(std::span<const float> weights, AffineRange& range) noexcept {
 }  // namespace
 
 void AffineRange::merge(const AffineRange& later) noexcept {
+  if (std::max(later.hi, -later.lo) > std::max(hi, -lo)) extreme = later.extreme;
   lo = std::min(lo, later.lo);
   hi = std::max(hi, later.hi);
-  if (std::fabs(later.extreme) > std::fabs(extreme)) extreme = later.extreme;
 }
 
 uint64_t affine_packed_bytes(uint64_t weights, uint32_t bits) noexcept {
