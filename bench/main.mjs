@@ -1,6 +1,7 @@
 /** `npm run bench -- [--only batch,kernels,…] [--rounds N] [--json FILE]`; see README.md beside this file. */
 import { writeFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
+import { bandwidth } from './cases/bandwidth.mjs';
 import { batch } from './cases/batch.mjs';
 import { kernels } from './cases/kernels.mjs';
 import { peers } from './cases/peers.mjs';
@@ -8,7 +9,7 @@ import { progress } from './cases/progress.mjs';
 import { describeMachine } from './lib/machine.mjs';
 import { printGroup } from './lib/print.mjs';
 
-const GROUPS = { batch, progress, peers, kernels };
+const GROUPS = { batch, progress, peers, kernels, bandwidth };
 
 const { values } = parseArgs({
   options: {

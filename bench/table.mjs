@@ -68,7 +68,22 @@ function peersTable({ results }) {
   return `64 MiB to 8 bits in groups of 128, new arrays, beside what else runs in a page:\n\n${table(['', 'GB/s', 'ArrowQuant is faster by'], rows)}`;
 }
 
-const MAKERS = { batch: batchTable, progress: progressText, peers: peersTable, kernels: blockTable };
+function bandwidthText({ results }) {
+  const ratio = (bits) => times(results.find(({ name }) => name === `int${bits}, 2 threads`).ratio);
+  const reading = results.find(({ name }) => name === 'read, 2 threads').gigabytesPerSecond;
+  return [
+    `From arrays that no cache holds, with two threads, the affine kernels reach ${ratio(8)} (int8), ${ratio(4)} (int4) and `,
+    `${ratio(2)} (int2) of the speed at which two threads read memory (${reading.toFixed(1)} GB/s).`,
+  ].join('');
+}
+
+const MAKERS = {
+  batch: batchTable,
+  progress: progressText,
+  peers: peersTable,
+  kernels: blockTable,
+  bandwidth: bandwidthText,
+};
 
 const { machine, groups } = JSON.parse(readFileSync(process.argv[2], 'utf8'));
 const parts = groups.map((group) => MAKERS[group.id](group));

@@ -24,17 +24,14 @@ const GGML_TYPES = {
  * package has no binary.
  */
 export function openNative() {
-  try {
-    const koffi = require('koffi');
-    const folder = path.dirname(require.resolve('@node-llama-cpp/linux-x64/package.json'));
-    const library = koffi.load(path.join(folder, 'bins/linux-x64/libggml-base.so'));
-    const quantize = library.func(
-      'size_t ggml_quantize_chunk(int type, const float *source, void *target, int64_t start, int64_t rows, int64_t rowWeights, const float *importance)',
-    );
-    return {
-      quantize: (type, weights, target) => quantize(GGML_TYPES[type], weights, target, 0, 1, weights.length, null),
-    };
-  } catch {
-    return null;
-  }
+  if (process.platform !== 'linux' || process.arch !== 'x64') return null;
+  const koffi = require('koffi');
+  const folder = path.dirname(path.dirname(require.resolve('@node-llama-cpp/linux-x64')));
+  const library = koffi.load(path.join(folder, 'bins/linux-x64/libggml-base.so'));
+  const quantize = library.func(
+    'size_t ggml_quantize_chunk(int type, const float *source, void *target, int64_t start, int64_t rows, int64_t rowWeights, const float *importance)',
+  );
+  return {
+    quantize: (type, weights, target) => quantize(GGML_TYPES[type], weights, target, 0, 1, weights.length, null),
+  };
 }
