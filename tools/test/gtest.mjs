@@ -18,7 +18,13 @@ export async function runWasmTests(flavour, filter) {
   const optimized = await runProgram(`wasm-${flavour}`, process.execPath, [program], {}, filter);
   if (flavour !== 'threads') return optimized;
   // Node starts every function in its baseline compiler, which has bugs of its own around atomic waits.
-  const baseline = await runProgram(`wasm-${flavour}-baseline`, process.execPath, ['--liftoff-only', program], {}, filter);
+  const baseline = await runProgram(
+    `wasm-${flavour}-baseline`,
+    process.execPath,
+    ['--liftoff-only', program],
+    {},
+    filter,
+  );
   return {
     passed: optimized.passed + baseline.passed,
     failed: optimized.failed + baseline.failed,
