@@ -1,6 +1,6 @@
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { ArrowQuant } from 'arrowquant';
-import { measure, sampleWeights } from '../lib/measure.mjs';
+import { measure, median, sampleWeights } from '../lib/measure.mjs';
 
 const uniformLayers = (count, layerWeights) => {
   const all = sampleWeights(count * layerWeights);
@@ -15,6 +15,25 @@ async function longestStretch(work) {
   await work();
   monitor.disable();
   return monitor.max / 1e6;
+}
+
+/** The median over `pairs` runs of each of how much longer `longer` takes than `shorter`, in milliseconds and per cent. */
+async function difference(shorter, longer, pairs) {
+  const time = async (work) => {
+    const start = performance.now();
+    await work();
+    return performance.now() - start;
+  };
+  const milliseconds = [];
+  const percent = [];
+  for (let i = 0; i < pairs; ++i) {
+    const first = i % 2 === 0 ? await time(shorter) : await time(longer);
+    const second = i % 2 === 0 ? await time(longer) : await time(shorter);
+    const [less, more] = i % 2 === 0 ? [first, second] : [second, first];
+    milliseconds.push(more - less);
+    percent.push((more / less - 1) * 100);
+  }
+  return { milliseconds: median(milliseconds), percent: median(percent) };
 }
 
 /** What progress costs, how small batches do, how long starting takes, and how long the calling thread is kept. */
@@ -49,10 +68,11 @@ export async function progress({ rounds }) {
     ],
     rounds,
   );
+  const compare = (layers, reused) =>
+    difference(run(layers, null, { output: reused }), run(layers, ignore, { output: reused }), rounds * 10);
+  const { percent } = await compare(large, output.large);
+  const perLayer = (await compare(small, output.small)).milliseconds;
   await quantizer.dispose();
-  const ms = (name) => results.find((result) => result.name === name).median;
-  const percent = (ms('16 large layers, progress') / ms('16 large layers') - 1) * 100;
-  const perLayer = ms('1000 layers of 1000, progress') - ms('1000 layers of 1000');
   return {
     id: 'progress',
     title: 'Progress, small layers, start-up, 2 threads',

@@ -8,7 +8,7 @@
  * @property {string} [unit] Unit of the median: 'ms', or what `run` returns instead.
  */
 
-const median = (values) => [...values].sort((a, b) => a - b)[values.length >> 1];
+export const median = (values) => [...values].sort((a, b) => a - b)[values.length >> 1];
 
 async function timeOnce({ run }) {
   const start = performance.now();

@@ -31,10 +31,16 @@ void ThreadPool::submit(Task& task) noexcept {
   if (++unannounced_ >= kAnnouncedTogether) announce();
 }
 
+/// With quick tasks the calling thread lends a hand and counts as one of the threads: one more than there are cores
+/// would only be in the others' way. A thread that is about to fall asleep counts as awake: the changed signal keeps it
+/// so.
 void ThreadPool::announce() noexcept {
   if (unannounced_ == 0) return;
   signal_.fetch_add(1);
-  for (uint32_t i = std::min(unannounced_, sleepers_.load()); i > 0; --i) unpark_one(signal_);
+  const uint32_t useful = slow_in_flight_ > 0 ? threads() : std::max(threads(), 2U) - 1;
+  const uint32_t awake = threads() - std::min(threads(), sleepers_.load());
+  const uint32_t missing = useful > awake ? useful - awake : 0;
+  for (uint32_t i = std::min(unannounced_, missing); i > 0; --i) unpark_one(signal_);
   unannounced_ = 0;
 }
 
