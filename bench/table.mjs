@@ -27,11 +27,14 @@ function batchTable({ results }) {
   return `Speed relative to copying the same arrays with \`TypedArray.set\` (${copy.toFixed(1)} GB/s):\n\n${table(head, rows)}`;
 }
 
+/** What is lost in the noise may come out negative. */
+const least = (value) => (value < 0.1 ? 'less than 0.1' : value.toFixed(1));
+
 function progressText({ results }) {
   const value = (label) => results.find(({ name }) => name === label).median;
   return [
-    `Progress costs ${value('progress on large layers').toFixed(2)} % on large layers and `,
-    `${value('progress a small layer').toFixed(1)} µs a layer on small ones. 100 layers of 1000 weights take `,
+    `Progress costs ${least(value('progress on large layers'))} % on large layers and `,
+    `${least(value('progress a small layer'))} µs a layer on small ones. 100 layers of 1000 weights take `,
     `${value('100 layers of 1000, progress').toFixed(1)} ms, \`create()\` with 2 threads `,
     `${value('create, 2 threads').toFixed(0)} ms. The calling thread's event loop stood still for `,
     `${value('longest stretch, large layers').toFixed(0)} ms at most.`,

@@ -1,22 +1,20 @@
 import { ArrowQuant, BLOCK_TYPES } from 'arrowquant';
 import { openKernels } from '../lib/kernels.mjs';
-import { sampleWeights } from '../lib/measure.mjs';
+import { median, sampleWeights } from '../lib/measure.mjs';
 import { openNative } from '../lib/native.mjs';
 
 const WEIGHTS = 262144;
-const median = (values) => [...values].sort((a, b) => a - b)[values.length >> 1];
 
-/** GB/s of float32 input; the work is repeated for 20 ms at least. */
+/** Median speed in GB/s of float32 input, of 3 runs at least and for 40 ms at least. */
 async function speed(work, bytes) {
-  let runs = 0;
+  const times = [];
   const start = performance.now();
-  let elapsed = 0;
-  while (elapsed < 20) {
+  while (times.length < 3 || performance.now() - start < 40) {
+    const before = performance.now();
     await work();
-    runs += 1;
-    elapsed = performance.now() - start;
+    times.push(performance.now() - before);
   }
-  return (bytes * runs) / 1e6 / elapsed;
+  return bytes / 1e6 / median(times);
 }
 
 /** The same bytes in turns from our kernel, from `encode()` with 1 and 2 threads, and from llama.cpp's library. */
