@@ -15,14 +15,20 @@ function batchTable({ results }) {
     const label = `int${bits}, ${threads} thread${threads > 1 ? 's' : ''}, ${kind}`;
     return times(results.find(({ name }) => name === label).ratio);
   };
-  const kinds = ['new arrays', 'output reused', 'shared input, output reused'];
+  const kinds = ['new arrays', 'output reused', 'shared input, output reused', 'transferred input, output reused'];
   const rows = [8, 4, 2].flatMap((bits) =>
     [1, 2].map((threads) => [
       `int${bits}, ${threads} thread${threads > 1 ? 's' : ''}`,
       ...kinds.map((kind) => ratio(bits, threads, kind)),
     ]),
   );
-  const head = ['`quantizeBatch`, 256 MiB', 'new result arrays', 'result arrays reused', 'and input shared'];
+  const head = [
+    '`quantizeBatch`, 256 MiB',
+    'new result arrays',
+    'result arrays reused',
+    'and input shared',
+    'or transferred',
+  ];
   const copy = results.find(({ name }) => name === 'TypedArray.set').gigabytesPerSecond;
   return `Speed relative to copying the same arrays with \`TypedArray.set\` (${copy.toFixed(1)} GB/s):\n\n${table(head, rows)}`;
 }
@@ -47,6 +53,7 @@ function blockTable({ blocks }) {
     speed(block.native),
     speed(block.kernel),
     times(block.kernelRatio),
+    speed(block.kernelTwo),
     times(block.encodeOneRatio),
     times(block.encodeTwoRatio),
   ]);
@@ -55,10 +62,35 @@ function blockTable({ blocks }) {
     'llama.cpp, native',
     'our kernel, wasm',
     'ratio',
+    '2 threads',
     '`encode()`, 1 thread',
     '`encode()`, 2 threads',
   ];
-  return `Block formats beside llama.cpp's own native library, one thread each, same bytes:\n\n${table(head, rows)}`;
+  return `Block formats beside llama.cpp's own native library on one thread, same bytes:\n\n${table(head, rows)}`;
+}
+
+function affineTable({ results }) {
+  const find = (label) => results.find(({ name }) => name === label);
+  const rows = [8, 4, 2].map((bits) => {
+    const { gigabytesPerSecond, ratio, onTwoThreads } = find(`encode int${bits} groups of 128`);
+    const reference = find(`encode int${bits} groups of 128 (reference)`).gigabytesPerSecond;
+    return [
+      `int${bits}, groups of 128`,
+      speed(gigabytesPerSecond),
+      times(ratio),
+      speed(onTwoThreads),
+      speed(reference),
+    ];
+  });
+  const memcpy = speed(find('memcpy').gigabytesPerSecond);
+  const head = [
+    'GB/s of float32 input',
+    'kernel, 1 thread',
+    `beside memcpy (${memcpy})`,
+    '2 threads',
+    'scalar reference',
+  ];
+  return `The affine kernels alone, on 1 MiB of weights in cache:\n\n${table(head, rows)}`;
 }
 
 function peersTable({ results }) {
@@ -84,11 +116,13 @@ const MAKERS = {
   batch: batchTable,
   progress: progressText,
   peers: peersTable,
-  kernels: blockTable,
+  kernels: (group) => `${blockTable(group)}\n\n${affineTable(group)}`,
   bandwidth: bandwidthText,
 };
 
 const { machine, groups } = JSON.parse(readFileSync(process.argv[2], 'utf8'));
+const missing = Object.keys(MAKERS).filter((id) => !groups.some((group) => group.id === id));
+if (missing.length > 0) throw new Error(`The results lack ${missing.join(', ')}: run all groups`);
 const parts = groups.map((group) => MAKERS[group.id](group));
 const where = `Measured on ${machine.processor}, ${machine.cores} virtual cores, ${machine.runtime}, ${machine.date}; medians of one interleaved run.`;
 const readme = new URL('../README.md', import.meta.url);

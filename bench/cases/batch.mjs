@@ -33,6 +33,16 @@ function casesFor(quantizer, threads, bits, ordinary, shared, bytes) {
       bytes,
       run: async () => void (await quantizer.quantizeBatch(shared, bits, { output })),
     },
+    {
+      name: `${label}, transferred input, output reused`,
+      bytes,
+      async run() {
+        const given = new Map([...ordinary].map(([name, weights]) => [name, weights.slice()]));
+        const start = performance.now();
+        await quantizer.quantizeBatch(given, bits, { output, transfer: true });
+        return performance.now() - start;
+      },
+    },
   ];
 }
 

@@ -1,7 +1,7 @@
 import { ArrowQuant, BLOCK_TYPES } from 'arrowquant';
 import { openKernels } from '../lib/kernels.mjs';
 import { median, sampleWeights } from '../lib/measure.mjs';
-import { openNative } from '../lib/native.mjs';
+import { openLlama } from '../../tests/peers/llama.mjs';
 
 const WEIGHTS = 262144;
 
@@ -17,10 +17,16 @@ async function speed(work, bytes) {
   return bytes / 1e6 / median(times);
 }
 
+/** Speed of each kernel on two threads of two processes at once: both go through the same list. */
+async function runTwice(runKernels) {
+  const [one, other] = await Promise.all([runKernels(WEIGHTS, 3), runKernels(WEIGHTS, 3)]);
+  return [...one].map(([name, value]) => [name, value + other.get(name)]);
+}
+
 /** The same bytes in turns from our kernel, from `encode()` with 1 and 2 threads, and from llama.cpp's library. */
 export async function kernels({ rounds }) {
   const runKernels = await openKernels();
-  const native = openNative();
+  const llama = openLlama();
   const weights = sampleWeights(WEIGHTS);
   const large = sampleWeights(WEIGHTS * 64);
   const target = new Uint8Array(WEIGHTS * 4);
@@ -31,9 +37,10 @@ export async function kernels({ rounds }) {
   const add = (name, value) => counts && samples.set(name, [...(samples.get(name) ?? []), value]);
   for (let round = -1; round < rounds; ++round) {
     counts = round >= 0;
-    for (const [name, value] of runKernels(WEIGHTS, 3)) add(name, value);
+    for (const [name, value] of await runKernels(WEIGHTS, 3)) add(name, value);
+    for (const [name, value] of await runTwice(runKernels)) add(`2 × ${name}`, value);
     for (const name of BLOCK_TYPES) {
-      if (native) add(`native ${name}`, await speed(() => native.quantize(name, weights, target), weights.byteLength));
+      if (llama) add(`native ${name}`, await speed(() => llama.encode(name, weights, target), weights.byteLength));
       for (const [i, quantizer] of quantizers.entries()) {
         const encode = () => quantizer.encode(large, name);
         add(`encode() ${name} ${i + 1}`, await speed(encode, large.byteLength));
@@ -52,13 +59,14 @@ export async function kernels({ rounds }) {
 
 function affineTable(speeds) {
   const memcpy = speeds.get('memcpy');
-  const names = [...speeds.keys()].filter((name) => !/^(native|encode\(\)) |^(encode|decode) I?Q/.test(name));
+  const names = [...speeds.keys()].filter((name) => !/^(native|encode\(\)|2 ×) |^(encode|decode) I?Q/.test(name));
   const results = names.map((name) => ({
     name,
     unit: 'ms',
     median: (WEIGHTS * 4) / 1e6 / speeds.get(name),
     gigabytesPerSecond: speeds.get(name),
     ratio: speeds.get(name) / memcpy,
+    onTwoThreads: speeds.get(`2 × ${name}`),
   }));
   return { reference: 'memcpy', results };
 }
@@ -74,6 +82,7 @@ function blockTable(speeds) {
       name,
       native,
       kernel,
+      kernelTwo: speeds.get(`2 × encode ${name}`),
       reference: speeds.get(`encode ${name} (reference)`),
       decode: speeds.get(`decode ${name}`),
       encodeOne: one,

@@ -1,13 +1,12 @@
 import { buildKernels } from '../../tools/build/kernels.mjs';
-import { execFileSync } from 'node:child_process';
+import { execFile } from 'node:child_process';
+import { promisify } from 'node:util';
 
 /** Builds bench/kernels.cc as wasm; gives a function that runs it once and returns GB/s of input by kernel. */
 export async function openKernels() {
   const program = await buildKernels();
-  return (weights, rounds, part = '') => {
-    const output = execFileSync(process.execPath, [program, String(weights), String(rounds), part], {
-      encoding: 'utf8',
-    });
-    return new Map(JSON.parse(output).kernels.map(({ name, gigabytesPerSecond }) => [name, gigabytesPerSecond]));
+  return async (weights, rounds, part = '') => {
+    const { stdout } = await promisify(execFile)(process.execPath, [program, String(weights), String(rounds), part]);
+    return new Map(JSON.parse(stdout).kernels.map(({ name, gigabytesPerSecond }) => [name, gigabytesPerSecond]));
   };
 }

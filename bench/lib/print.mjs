@@ -24,6 +24,7 @@ const BLOCK_COLUMNS = {
   reference: 'scalar',
   kernel: 'SIMD',
   kernelRatio: '×',
+  kernelTwo: '2 threads',
   encodeOne: 'encode() 1',
   encodeOneRatio: '×',
   encodeTwo: 'encode() 2',

@@ -3,26 +3,28 @@ import path from 'node:path';
 
 const require = createRequire(import.meta.url);
 
-/** What llama.cpp says of each block format: its number in `enum ggml_type`, weights and bytes of a block. */
-export const LLAMA_TYPES = {
-  Q4_0: { type: 2, blockWeights: 32, blockBytes: 18 },
-  Q4_1: { type: 3, blockWeights: 32, blockBytes: 20 },
-  Q5_0: { type: 6, blockWeights: 32, blockBytes: 22 },
-  Q5_1: { type: 7, blockWeights: 32, blockBytes: 24 },
-  Q8_0: { type: 8, blockWeights: 32, blockBytes: 34 },
-  Q2_K: { type: 10, blockWeights: 256, blockBytes: 84 },
-  Q3_K: { type: 11, blockWeights: 256, blockBytes: 110 },
-  Q4_K: { type: 12, blockWeights: 256, blockBytes: 144 },
-  Q5_K: { type: 13, blockWeights: 256, blockBytes: 176 },
-  Q6_K: { type: 14, blockWeights: 256, blockBytes: 210 },
-  IQ4_NL: { type: 20, blockWeights: 32, blockBytes: 18 },
-  IQ4_XS: { type: 23, blockWeights: 256, blockBytes: 136 },
-};
+/** So many numbers `enum ggml_type` has at least in every release that package.json lets in; beyond the last is no check. */
+const TYPE_NUMBERS = 43;
+
+/** By name in capitals: each type's number in `enum ggml_type`, weights and bytes of a block, as the library has them. */
+function typesOf(library) {
+  const nameOf = library.func('const char *ggml_type_name(int type)');
+  const weightsOf = library.func('int64_t ggml_blck_size(int type)');
+  const bytesOf = library.func('size_t ggml_type_size(int type)');
+  const types = new Map();
+  for (let type = 0; type < TYPE_NUMBERS; ++type) {
+    const blockBytes = Number(bytesOf(type));
+    if (blockBytes > 0)
+      types.set(nameOf(type).toUpperCase(), { type, blockWeights: Number(weightsOf(type)), blockBytes });
+  }
+  return types;
+}
 
 /**
  * llama.cpp's own quantizers, without an importance matrix; null where the npm package has no library for the platform.
  *
- * @returns {null | {encode: (name: string, weights: Float32Array) => Uint8Array,
+ * @returns {null | {types: Map<string, {type: number, blockWeights: number, blockBytes: number}>,
+ *   encode: (name: string, weights: Float32Array, bytes?: Uint8Array) => Uint8Array,
  *   decode: (name: string, bytes: Uint8Array) => Float32Array}}
  */
 export function openLlama() {
@@ -33,6 +35,7 @@ export function openLlama() {
   const quantize = library.func(
     'size_t ggml_quantize_chunk(int type, const float *from, void *to, int64_t start, int64_t rows, int64_t row, const float *importance)',
   );
+  const types = typesOf(library);
   const dequantizers = new Map();
   const dequantizer = (name) => {
     if (!dequantizers.has(name)) {
@@ -41,15 +44,19 @@ export function openLlama() {
     }
     return dequantizers.get(name);
   };
+  const bytesFor = (name, weights) => {
+    const { blockWeights, blockBytes } = types.get(name);
+    return (weights.length / blockWeights) * blockBytes;
+  };
   return {
-    encode(name, weights) {
-      const { type, blockWeights, blockBytes } = LLAMA_TYPES[name];
-      const bytes = new Uint8Array((weights.length / blockWeights) * blockBytes);
+    types,
+    encode(name, weights, bytes = new Uint8Array(bytesFor(name, weights))) {
+      const { type } = types.get(name);
       quantize(type, weights, bytes, 0, 1, weights.length, null);
       return bytes;
     },
     decode(name, bytes) {
-      const { blockWeights, blockBytes } = LLAMA_TYPES[name];
+      const { blockWeights, blockBytes } = types.get(name);
       const weights = new Float32Array((bytes.length / blockBytes) * blockWeights);
       dequantizer(name)(bytes, weights, weights.length);
       return weights;

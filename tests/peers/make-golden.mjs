@@ -4,8 +4,9 @@
  * `node tests/peers/make-golden.mjs && npm run format`.
  */
 import { writeFileSync } from 'node:fs';
+import { BLOCK_TYPES } from '../../dist/index.js';
 import { blockWeights, hashBytes, hashFloats, randomBytes } from './block-weights.mjs';
-import { LLAMA_TYPES, openLlama } from './llama.mjs';
+import { openLlama } from './llama.mjs';
 
 const llama = openLlama();
 if (llama === null) throw new Error("llama.cpp's library is not to be had on this platform");
@@ -29,7 +30,7 @@ function row(name) {
   const encoded = sets.map(({ weights }) => llama.encode(name, weights));
   const bytes = encoded.map(hashBytes);
   const decoded = encoded.map((blocks) => hashFloats(llama.decode(name, blocks)));
-  const any = hashFloats(llama.decode(name, randomBytes(64 * LLAMA_TYPES[name].blockBytes)));
+  const any = hashFloats(llama.decode(name, randomBytes(64 * llama.types.get(name).blockBytes)));
   return `    {"${name}",\n     ${list(bytes)},\n     ${list(decoded)},\n     ${hex(any)}},`;
 }
 
@@ -59,9 +60,7 @@ struct GoldenFormat {
 };
 
 inline constexpr std::array kGoldenFormats = {
-${Object.keys(LLAMA_TYPES)
-  .map((name) => row(name).replace('    {', '    GoldenFormat{'))
-  .join('\n')}
+${BLOCK_TYPES.map((name) => row(name).replace('    {', '    GoldenFormat{')).join('\n')}
 };
 
 }  // namespace arrowquant::testing
