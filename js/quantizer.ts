@@ -1,6 +1,7 @@
 /// <reference lib="esnext.disposable" preserve="true" />
 
 import { runtime } from '#runtime';
+import { AbortActions } from './abort-actions.js';
 import { isArrayOf, isDetached, reading, shown } from './checks.js';
 import { QuantizeError, asQuantizeError } from './errors.js';
 import { compareFiles, type FileComparison } from './files/compare.js';
@@ -57,6 +58,7 @@ export class ArrowQuant {
   readonly #module: RawModule;
   readonly #defaults: Defaults;
   readonly #formats: ReadonlyMap<string, RawBlockFormat>;
+  readonly #aborts = new AbortActions();
   #disposed = false;
   #windows: WindowPool | null = null;
 
@@ -282,18 +284,17 @@ export class ArrowQuant {
     this.#checkAlive();
     if (signal?.aborted === true) throw new QuantizeError('aborted', { cause: signal.reason });
     const cancellation: Cancellation = { cancelled: false };
-    const cancel = (): void => {
+    const revoke = this.#aborts.add(signal, () => {
       cancellation.cancelled = true;
       this.#module.wake();
-    };
-    signal?.addEventListener('abort', cancel, { once: true });
+    });
     try {
       return await run(cancellation);
     } catch (error) {
       const failure = asQuantizeError(error, 'internal');
       throw failure.code === 'aborted' ? new QuantizeError('aborted', { cause: signal?.reason }) : failure;
     } finally {
-      signal?.removeEventListener('abort', cancel);
+      revoke();
     }
   }
 }

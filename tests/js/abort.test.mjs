@@ -1,6 +1,7 @@
 import { getEventListeners } from 'node:events';
 import { afterAll, beforeAll, describe, expect, jest, test } from '@jest/globals';
 import { ArrowQuant } from 'arrowquant';
+import { AbortActions } from '../../dist/abort-actions.js';
 import { firstDifference, layersOf, randomWeights } from './support/weights.mjs';
 
 const reason = new Error('the caller has changed its mind');
@@ -103,6 +104,17 @@ describe.each(['threads', 'single'])('abort, backend %s', (backend) => {
     expect(firstDifference(result, await quantizer.quantizeBatch(weights, 4))).toBeNull();
   });
 
+  test('many calls share a signal: it has one listener, and ends them all', async () => {
+    const controller = new AbortController();
+    const { signal } = controller;
+    const data = randomWeights(1 << 20);
+    const promises = Array.from({ length: 12 }, () => quantizer.encode(data, 'Q8_0', { signal }));
+    expect(getEventListeners(signal, 'abort')).toHaveLength(1);
+    controller.abort(reason);
+    for (const outcome of await Promise.allSettled(promises)) expect(outcome.reason).toMatchObject(aborted);
+    expect(getEventListeners(signal, 'abort')).toHaveLength(0);
+  });
+
   test('in the last callback it comes too late', async () => {
     const controller = new AbortController();
     const { signal } = controller;
@@ -129,4 +141,17 @@ describe.each(['threads', 'single'])('abort, backend %s', (backend) => {
     const options = { signal: { aborted: false } };
     await expect(quantizer.quantizeBatch(layersOf(1), 4, options)).rejects.toMatchObject({ code: 'invalid_option' });
   });
+});
+
+test('a call that has ended does not take the signal away from the others', () => {
+  const controller = new AbortController();
+  const { signal } = controller;
+  const actions = new AbortActions();
+  const [ended, going] = [jest.fn(), jest.fn()];
+  const revoke = actions.add(signal, ended);
+  actions.add(signal, going);
+  revoke();
+  controller.abort();
+  expect(ended).not.toHaveBeenCalled();
+  expect(going).toHaveBeenCalledTimes(1);
 });
