@@ -9,7 +9,7 @@ import { invalidFile } from './errors.js';
 import type { FileAccess } from './io.js';
 import type { TensorMetrics } from './metrics.js';
 import { containerFor, openModel } from './registry.js';
-import type { ConvertFileOptions, QuantizeFileOptions } from './options.js';
+import type { ConvertFileOptions } from './options.js';
 import { affineLabel, byName, tensorReport, totalsOf, type FileReport, type TensorReport } from './report.js';
 
 /** What file functions work with. */
@@ -23,6 +23,8 @@ export interface Quantization {
   readonly layout: AffineLayout;
   /** The first one that fits a tensor keeps it as it is. */
   readonly rules: readonly TensorRule[];
+  /** Whether to decode again and measure what was lost. */
+  readonly measure: boolean;
 }
 
 /** A tensor's future, and the rule that is the reason when it is to stay as it is. */
@@ -36,8 +38,8 @@ export function quantizeFile(
   tools: FileTools,
   source: string,
   sink: string,
-  { layout, rules }: Quantization,
-  options: QuantizeFileOptions,
+  { layout, rules, measure }: Quantization,
+  options: ConvertFileOptions,
 ): Promise<FileReport> {
   const decide = (tensor: StoredTensor): Decision => {
     if (tensor.storage.kind !== 'plain') {
@@ -49,7 +51,7 @@ export function quantizeFile(
       ? { target: { kind: 'affine', ...layout }, rule: null }
       : { target: { kind: 'plain', dtype: tensor.dtype }, rule: rule.name };
   };
-  return convertFile(tools, source, sink, decide, options, options.metrics ?? true);
+  return convertFile(tools, source, sink, decide, options, measure);
 }
 
 /** Restores the quantized tensors of the model at `source`, as `dtype` or what they were before, and writes it to `sink`. */

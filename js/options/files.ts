@@ -1,6 +1,6 @@
 /** The options of calls that work on files, with every default filled in. */
 
-import { choice, fieldsOf, invalidOption, optionsOf } from '../checks.js';
+import { choice, fieldsOf, flag, invalidOption, optionsOf } from '../checks.js';
 import type { Quantization } from '../files/convert-file.js';
 import type { DequantizeFileOptions, FileOptions, QuantizeFileOptions } from '../files/options.js';
 import { PRESETS } from '../rules/presets.js';
@@ -11,11 +11,13 @@ const FLOAT_TYPES = { F32: 'F32', F16: 'F16', BF16: 'BF16' } as const;
 
 export function readQuantization(options: QuantizeFileOptions | null | undefined, defaults: Defaults): Quantization {
   const given = optionsOf(options);
+  const { metrics = true } = given;
   const { bits, groupSize, symmetric } = readBatch(given.bits, given, modeDefaults(given, defaults));
   const preset = choice('mode', given.mode, PRESETS) ?? PRESETS[defaults.mode];
   return {
     layout: { bits, groupSize: groupSize === 'tensor' ? 0 : groupSize, symmetric },
     rules: [...readRules(given.rules), ...preset],
+    measure: flag('metrics', metrics),
   };
 }
 
@@ -56,6 +58,7 @@ export function readFileOptions<T extends FileOptions>(options: T | null | undef
 }
 
 export function readPath(name: string, value: unknown): string {
-  if (typeof value === 'string' && value !== '') return value;
-  throw invalidOption(name, value, 'a path');
+  if (typeof value !== 'string' || value === '') throw invalidOption(name, value, 'a path');
+  if (value.includes('\0')) throw invalidOption(name, value, 'a path, which has no NUL character in it');
+  return value;
 }

@@ -119,10 +119,37 @@ describe('options of file work', () => {
     ['progress', 5],
     ['onTensor', 'log'],
     ['onEvent', {}],
+    ['metrics', 'yes'],
   ])('%s: %p is refused by name, before a file is looked for', async (name, value) => {
     const error = await quantizer.quantizeFile('none', 'none', { [name]: value }).catch((reason) => reason);
     expect(error).toMatchObject({ name: 'QuantizeError', code: 'invalid_option' });
     expect(error.message).toContain(name);
+  });
+
+  test('what a getter throws becomes the cause', async () => {
+    const cause = new Error('hands off');
+    const options = {
+      get metrics() {
+        throw cause;
+      },
+    };
+    await expect(quantizer.quantizeFile('none', 'none', options)).rejects.toMatchObject({
+      code: 'invalid_option',
+      cause,
+    });
+  });
+
+  test('a path with a NUL character is refused by name', async () => {
+    const says = /^Invalid option: (source|sink|a) is [^\n]*NUL character[^\n]*$/;
+    for (const call of [
+      quantizer.inspectFile('in\0.safetensors'),
+      quantizer.quantizeFile('in.safetensors', 'out\0.safetensors'),
+      quantizer.compareFiles('in\0.safetensors', 'other.safetensors'),
+    ]) {
+      const error = await call.catch((reason) => reason);
+      expect(error.code).toBe('invalid_option');
+      expect(error.message).toMatch(says);
+    }
   });
 });
 
