@@ -24,7 +24,7 @@ export interface QuantizeFileOptions extends ConvertFileOptions {
   readonly groupSize?: GroupSize | undefined;
   readonly symmetric?: boolean | undefined;
   readonly profile?: Profile | undefined;
-  /** Which tensors stay as they are, and the default group size. Default: the quantizer's mode. */
+  /** Which tensors stay as they are, and, where no profile decides, the group size. Default: the quantizer's mode. */
   readonly mode?: Mode | undefined;
   /** More tensors to keep as they are; tried before those of the mode. */
   readonly rules?: readonly TensorRule[] | undefined;

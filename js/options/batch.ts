@@ -30,6 +30,8 @@ const PROFILES: Readonly<Record<Profile, Precision>> = {
 /** What a quantizer does where a call does not say otherwise. */
 export interface Defaults extends Precision {
   readonly mode: Mode;
+  /** Whether a profile decided bits and group size, so that no mode does. */
+  readonly profiled: boolean;
 }
 
 export interface Batch extends Precision {
@@ -43,7 +45,8 @@ export interface Batch extends Precision {
 export function readDefaults(options: CreateOptions | null | undefined): Defaults {
   const { mode = 'diffusion', profile } = optionsOf(options);
   const groupSize = choice('mode', mode, MODE_GROUP_SIZES) ?? MODE_GROUP_SIZES.diffusion;
-  return { ...(choice('profile', profile, PROFILES) ?? { bits: DEFAULT_BITS, groupSize }), mode };
+  const precision = choice('profile', profile, PROFILES) ?? { bits: DEFAULT_BITS, groupSize };
+  return { ...precision, mode, profiled: profile !== undefined };
 }
 
 export function readBatch(bits: unknown, options: BatchOptions | null | undefined, defaults: Defaults): Batch {

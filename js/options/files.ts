@@ -5,15 +5,16 @@ import type { Quantization } from '../files/convert-file.js';
 import type { DequantizeFileOptions, FileOptions, QuantizeFileOptions } from '../files/options.js';
 import { PRESETS } from '../rules/presets.js';
 import type { TensorRule } from '../rules/rule.js';
+import type { Mode } from '../types.js';
 import { readBatch, readDefaults, readSignal, type Defaults } from './batch.js';
 
 const FLOAT_TYPES = { F32: 'F32', F16: 'F16', BF16: 'BF16' } as const;
 
 export function readQuantization(options: QuantizeFileOptions | null | undefined, defaults: Defaults): Quantization {
   const given = optionsOf(options);
-  const { metrics = true } = given;
-  const { bits, groupSize, symmetric } = readBatch(given.bits, given, modeDefaults(given, defaults));
-  const preset = choice('mode', given.mode, PRESETS) ?? PRESETS[defaults.mode];
+  const { mode, metrics = true } = given;
+  const { bits, groupSize, symmetric } = readBatch(given.bits, given, modeDefaults(mode, defaults));
+  const preset = choice('mode', mode, PRESETS) ?? PRESETS[defaults.mode];
   return {
     layout: { bits, groupSize: groupSize === 'tensor' ? 0 : groupSize, symmetric },
     rules: [...readRules(given.rules), ...preset],
@@ -21,9 +22,9 @@ export function readQuantization(options: QuantizeFileOptions | null | undefined
   };
 }
 
-/** A mode that the call names brings its own group size, unless the quantizer's profile decided that. */
-const modeDefaults = ({ mode, profile }: QuantizeFileOptions, defaults: Defaults): Defaults =>
-  mode === undefined || mode === defaults.mode ? defaults : readDefaults({ mode, profile });
+/** A mode that the call names brings its own group size, unless the quantizer's profile has decided that. */
+const modeDefaults = (mode: Mode | undefined, defaults: Defaults): Defaults =>
+  mode === undefined || defaults.profiled ? defaults : readDefaults({ mode });
 
 function readRules(rules: unknown): readonly TensorRule[] {
   if (rules === undefined) return [];

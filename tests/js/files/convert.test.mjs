@@ -250,6 +250,18 @@ describe('quantizeFile', () => {
     ]);
   });
 
+  test.each([
+    [{ profile: 'cloud' }, { mode: 'base' }, 'int8 g64'],
+    [{ mode: 'base' }, { mode: 'diffusion' }, 'int4 g128'],
+    [{ mode: 'base' }, { mode: 'diffusion', profile: 'edge' }, 'int2 g256'],
+  ])('of a quantizer with %j, given %j, gives %s', async (create, options, type) => {
+    const other = await ArrowQuant.create({ backend: 'single', ...create });
+    const input = folder.write('in.safetensors', modelFile([float32Tensor('a.weight', [64, 64])]));
+    const { tensors } = await other.quantizeFile(input, folder.path('out.safetensors'), options);
+    expect(tensors.map(({ to }) => to)).toEqual([type]);
+    await other.dispose();
+  });
+
   test('takes more rules from the caller, and applies them first', async () => {
     const rules = [{ name: 'mine', when: { name: /^[ab]\./ } }];
     const report = await quantizer.quantizeFile(writeInput(), folder.path('out.safetensors'), { rules });
