@@ -4,9 +4,9 @@ import { choice, fieldsOf, flag, invalidOption, optionsOf } from '../checks.js';
 import type { Quantization } from '../files/convert-file.js';
 import type { DequantizeFileOptions, FileOptions, QuantizeFileOptions } from '../files/options.js';
 import { PRESETS } from '../rules/presets.js';
-import type { TensorRule } from '../rules/rule.js';
 import type { Mode } from '../types.js';
 import { readBatch, readDefaults, readSignal, type Defaults } from './batch.js';
+import { readRules } from './rules.js';
 
 const FLOAT_TYPES = { F32: 'F32', F16: 'F16', BF16: 'BF16' } as const;
 
@@ -25,23 +25,6 @@ export function readQuantization(options: QuantizeFileOptions | null | undefined
 /** A mode that the call names brings its own group size, unless the quantizer's profile has decided that. */
 const modeDefaults = (mode: Mode | undefined, defaults: Defaults): Defaults =>
   mode === undefined || defaults.profiled ? defaults : readDefaults({ mode });
-
-function readRules(rules: unknown): readonly TensorRule[] {
-  if (rules === undefined) return [];
-  if (Array.isArray(rules) && rules.every(isRule)) return rules;
-  throw invalidOption('rules', rules, 'an array of rules { name, when }, with regular expressions for names');
-}
-
-function isRule(rule: unknown): rule is TensorRule {
-  const { name, when } = fieldsOf(rule);
-  if (typeof name !== 'string' || typeof when !== 'object' || when === null) return false;
-  const condition = fieldsOf(when);
-  return ['name', 'module', 'parameter'].every((part) => isPattern(condition[part]));
-}
-
-/** By tag: the expression may come from another realm. */
-const isPattern = (value: unknown): boolean =>
-  value === undefined || Object.prototype.toString.call(value) === '[object RegExp]';
 
 /** Null: what the tensors were before. */
 export const readRestoredType = (options: DequantizeFileOptions | null | undefined): 'F32' | 'F16' | 'BF16' | null =>

@@ -126,6 +126,24 @@ describe('options of file work', () => {
     expect(error.message).toContain(name);
   });
 
+  test.each([
+    [{ name: 7, when: { rankBelow: 2 } }, 'rules[1].name'],
+    [{ name: 'mine', when: { rankBelow: 2 }, unless: {} }, '"unless"'],
+    [{ name: 'mine', when: {} }, 'rules[1].when'],
+    [{ name: 'mine', when: { name: undefined } }, 'rules[1].when'],
+    [{ name: 'mine', when: { nmae: /x/ } }, '"nmae"'],
+    [{ name: 'mine', when: { module: 'x' } }, 'rules[1].when.module'],
+    [{ name: 'mine', when: { rankBelow: 'a' } }, 'rules[1].when.rankBelow'],
+    [{ name: 'mine', when: { fewerElementsThan: NaN } }, 'rules[1].when.fewerElementsThan'],
+    [{ name: 'mine', when: { dtypeNotIn: 5 } }, 'rules[1].when.dtypeNotIn'],
+    [{ name: 'mine', when: { dtypeNotIn: [5] } }, 'rules[1].when.dtypeNotIn'],
+  ])('the rule %j is refused, and its fault named', async (rule, says) => {
+    const rules = [{ name: 'good', when: { name: /x/, rankBelow: undefined } }, rule];
+    const error = await quantizer.quantizeFile('none', 'none', { rules }).catch((reason) => reason);
+    expect(error).toMatchObject({ name: 'QuantizeError', code: 'invalid_option' });
+    expect(error.message).toContain(says);
+  });
+
   test('what a getter throws becomes the cause', async () => {
     const cause = new Error('hands off');
     const options = {

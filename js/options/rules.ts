@@ -1,0 +1,69 @@
+/** The caller's rules about tensors to keep. */
+
+import { fieldsOf, invalidOption } from '../checks.js';
+import { QuantizeError, quoted } from '../errors.js';
+import type { TensorCondition, TensorRule } from '../rules/rule.js';
+
+/** What a part of a condition has to be, and how to say so. */
+interface Kind {
+  readonly is: (value: unknown) => boolean;
+  readonly needed: string;
+}
+
+const PATTERN: Kind = {
+  // By tag: the expression may come from another realm.
+  is: (value) => Object.prototype.toString.call(value) === '[object RegExp]',
+  needed: 'a regular expression',
+};
+const COUNT: Kind = { is: (value) => typeof value === 'number' && value >= 0, needed: 'a number from 0 on' };
+const NAMES: Kind = {
+  is: (value) => Array.isArray(value) && value.every((name) => typeof name === 'string'),
+  needed: 'an array of strings',
+};
+
+const CONDITION: Readonly<Record<keyof TensorCondition, Kind>> = {
+  name: PATTERN,
+  module: PATTERN,
+  parameter: PATTERN,
+  rankBelow: COUNT,
+  fewerElementsThan: COUNT,
+  dtypeNotIn: NAMES,
+};
+
+export function readRules(rules: unknown): readonly TensorRule[] {
+  if (rules === undefined) return [];
+  if (!Array.isArray(rules)) throw invalidOption('rules', rules, 'an array of rules { name, when }');
+  return rules.map((rule, index) => readRule(`rules[${String(index)}]`, rule));
+}
+
+/** A copy: what the caller does with the rule later must not change a conversion that is under way. */
+function readRule(place: string, rule: unknown): TensorRule {
+  if (typeof rule !== 'object' || rule === null) throw invalidOption(place, rule, 'a rule { name, when }');
+  refuseUnknown(place, rule, ['name', 'when']);
+  const { name, when } = fieldsOf(rule);
+  if (typeof name !== 'string') throw invalidOption(`${place}.name`, name, 'a string');
+  return { name, when: readCondition(`${place}.when`, when) };
+}
+
+function readCondition(place: string, when: unknown): TensorCondition {
+  if (typeof when !== 'object' || when === null) throw invalidOption(place, when, 'an object of conditions');
+  refuseUnknown(place, when, Object.keys(CONDITION));
+  const given = fieldsOf(when);
+  const parts = Object.entries(CONDITION).flatMap(([key, { is, needed }]) => {
+    const value = given[key];
+    if (value === undefined) return [];
+    if (!is(value)) throw invalidOption(`${place}.${key}`, value, needed);
+    return [[key, Array.isArray(value) ? [...(value as unknown[])] : value] as const];
+  });
+  // It would hold for every tensor: nothing would be quantized.
+  if (parts.length === 0) throw new QuantizeError('invalid_option', { detail: `${place} has no condition` });
+  return Object.fromEntries(parts);
+}
+
+/** A misspelt condition would be one that always holds. */
+function refuseUnknown(place: string, value: object, known: readonly string[]): void {
+  const unknown = Object.keys(value).find((key) => !known.includes(key));
+  if (unknown === undefined) return;
+  const detail = `${place} has the unknown key ${quoted(unknown)}; known are ${known.join(', ')}`;
+  throw new QuantizeError('invalid_option', { detail });
+}
