@@ -7,7 +7,7 @@ import { QuantizeError, asQuantizeError } from './errors.js';
 import { compareFiles, type FileComparison } from './files/compare.js';
 import { dequantizeFile, quantizeFile, type FileTools } from './files/convert-file.js';
 import { inspectFile, type Inspection } from './files/inspect.js';
-import type { DequantizeFileOptions, FileOptions, QuantizeFileOptions } from './files/options.js';
+import type { ConvertFileOptions, DequantizeFileOptions, FileOptions, QuantizeFileOptions } from './files/options.js';
 import type { FileReport } from './files/report.js';
 import { readBatch, readDefaults, readSignal, type Batch, type Defaults } from './options/batch.js';
 import { readFileOptions, readPath, readQuantization, readRestoredType } from './options/files.js';
@@ -59,6 +59,8 @@ export class ArrowQuant {
   readonly #defaults: Defaults;
   readonly #formats: ReadonlyMap<string, RawBlockFormat>;
   readonly #aborts = new AbortActions();
+  /** Ends the calls on files that are pending. */
+  readonly #fileCalls = new Set<AbortController>();
   #disposed = false;
   #windows: WindowPool | null = null;
 
@@ -201,21 +203,28 @@ export class ArrowQuant {
 
   /** Compares two models tensor by tensor, quantized ones by what they are restored to. Rejects as `quantizeFile` does. */
   async compareFiles(a: string, b: string, options?: FileOptions | null): Promise<FileComparison> {
-    return this.#withFiles(options, (tools, given) => compareFiles(tools, readPath('a', a), readPath('b', b), given));
+    const comparison = await this.#withFiles(options, (tools, given) =>
+      compareFiles(tools, readPath('a', a), readPath('b', b), given),
+    );
+    this.#checkAlive();
+    return comparison;
   }
 
   /** Reads what the model at the path `source` holds, without its weights. Rejects as `quantizeFile` does. */
   async inspectFile(source: string): Promise<Inspection> {
-    return this.#withFiles(null, ({ files }) => inspectFile(files, readPath('source', source)));
+    const inspection = await this.#withFiles(null, ({ files }) => inspectFile(files, readPath('source', source)));
+    this.#checkAlive();
+    return inspection;
   }
 
   /**
-   * Ends the threads and gives the memory back. What is pending, and every later call, rejects with `disposed`.
-   * Disposing of a quantizer twice does nothing.
+   * Ends the threads and gives the memory back. What is pending, and every later call, rejects with `disposed`;
+   * only a conversion whose output has got its name already still resolves. Disposing of a quantizer twice does nothing.
    */
   dispose(): Promise<void> {
     if (!this.#disposed) {
       this.#disposed = true;
+      for (const call of this.#fileCalls) call.abort();
       this.#module.dispose();
     }
     return Promise.resolve();
@@ -261,20 +270,32 @@ export class ArrowQuant {
     });
   }
 
-  /** Runs a call that works on files. */
-  async #withFiles<Options extends FileOptions, Result>(
-    options: Options | null | undefined,
-    run: (tools: FileTools, options: Options) => Promise<Result>,
+  /** Runs a call that works on files; its signal fires with the caller's, and when the quantizer is disposed. */
+  async #withFiles<Result>(
+    options: ConvertFileOptions | null | undefined,
+    run: (tools: FileTools, options: ConvertFileOptions) => Promise<Result>,
   ): Promise<Result> {
-    this.#checkAlive();
     const given = reading('invalid_option', () => readFileOptions(options));
+    // Reading the arguments may have run the caller's code.
+    this.#checkAlive();
     const { files } = runtime;
     if (files === null) throw new QuantizeError('unreadable_input', { detail: 'there is no file system here' });
+    const call = new AbortController();
+    const forward = (): void => {
+      call.abort(given.signal?.reason);
+    };
+    if (given.signal?.aborted === true) forward();
+    const revoke = this.#aborts.add(given.signal ?? undefined, forward);
+    this.#fileCalls.add(call);
     try {
       this.#windows ??= createWindowPool(this.#module, WINDOWS);
-      return await run({ pool: this.#windows, files }, given);
+      return await run({ pool: this.#windows, files }, { ...given, signal: call.signal });
     } catch (error) {
+      this.#checkAlive();
       throw asQuantizeError(error, 'internal');
+    } finally {
+      this.#fileCalls.delete(call);
+      revoke();
     }
   }
 

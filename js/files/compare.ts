@@ -76,6 +76,7 @@ async function compareModels(
   const reshaped: FileComparison['reshaped'][number][] = [];
   let done = 0;
   for (const { one, other } of pairs) {
+    if (signal?.aborted === true) throw new QuantizeError('aborted', { cause: signal.reason });
     if (String(one.shape) !== String(other.shape)) {
       reshaped.push({ name: one.name, a: one.shape, b: other.shape });
     } else {

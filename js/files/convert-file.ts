@@ -134,22 +134,30 @@ class Tracker implements ConversionEvents {
     this.#clock = clock;
     this.#tensors = steps.length;
     this.#bytes = steps.reduce((bytes, { stored }) => bytes + storedBytes(stored.storage), 0);
-    callSafely(options.onEvent, { type: 'start', tensors: this.#tensors, bytes: this.#bytes });
+    this.#tell(options.onEvent, { type: 'start', tensors: this.#tensors, bytes: this.#bytes });
   }
 
   advanced({ stored }: Step, bytes: number): void {
     this.#done += bytes;
     const done = Math.min(this.#bytes, Math.round(this.#done));
     const { seconds } = this.#clock;
-    callSafely(this.#options.onEvent, { type: 'bytes', tensor: stored.name, done, bytes: this.#bytes, seconds });
+    this.#tell(this.#options.onEvent, { type: 'bytes', tensor: stored.name, done, bytes: this.#bytes, seconds });
   }
 
   finished({ stored, planned, rule }: Step, metrics: TensorMetrics | null): void {
     const report = tensorReport(stored, planned, rule, metrics);
     this.reports.push(report);
     const done = this.reports.length;
-    callSafely(this.#options.onTensor, report);
-    callSafely(this.#options.onEvent, { type: 'tensor', report, done, tensors: this.#tensors });
-    callSafely(this.#options.progress, report.name, done / this.#tensors);
+    this.#tell(this.#options.onTensor, report);
+    this.#tell(this.#options.onEvent, { type: 'tensor', report, done, tensors: this.#tensors });
+    this.#tell(this.#options.progress, report.name, done / this.#tensors);
+  }
+
+  /** One event may go to several callbacks, and each of them may end the call. */
+  #tell<Arguments extends readonly unknown[]>(
+    callback: ((...about: Arguments) => unknown) | null | undefined,
+    ...about: Arguments
+  ): void {
+    if (this.#options.signal?.aborted !== true) callSafely(callback, ...about);
   }
 }

@@ -63,8 +63,9 @@ export async function convert(conversion: Conversion, pool: WindowPool, files: F
   try {
     await sink.write(layout.header, 0);
     await convertTensors(conversion, layout.places, pool, sink);
-    if (signal?.aborted === true) throw new QuantizeError('aborted', { cause: signal.reason });
-    await sink.commit();
+    await sink.commit(() => {
+      if (signal?.aborted === true) throw new QuantizeError('aborted', { cause: signal.reason });
+    });
   } catch (error) {
     await sink.discard();
     throw error;

@@ -20,8 +20,12 @@ export interface ByteSink {
   readonly name: string;
   /** Writes all of `bytes` at `position`; positions that are never written read as zero. `bytes` may be shared memory. */
   write(bytes: Uint8Array, position: number): Promise<void>;
-  /** Makes what was written durable and visible under the final name, in place of what was there. */
-  commit(): Promise<void>;
+  /**
+   * Makes what was written durable and visible under the final name, in place of what was there. `proceed` is called
+   * before anything is done and again when only the name is missing, as the first may take long; when it throws, this
+   * rejects with that.
+   */
+  commit(proceed: () => void): Promise<void>;
   /** Throws away what was written; what had the final name before is untouched. May be called at any time. */
   discard(): Promise<void>;
 }

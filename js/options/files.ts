@@ -1,8 +1,8 @@
 /** The options of calls that work on files, with every default filled in. */
 
-import { choice, fieldsOf, flag, invalidOption, optionsOf } from '../checks.js';
+import { choice, flag, invalidOption, optionsOf } from '../checks.js';
 import type { Quantization } from '../files/convert-file.js';
-import type { DequantizeFileOptions, FileOptions, QuantizeFileOptions } from '../files/options.js';
+import type { ConvertFileOptions, DequantizeFileOptions, QuantizeFileOptions } from '../files/options.js';
 import { PRESETS } from '../rules/presets.js';
 import type { Mode } from '../types.js';
 import { readBatch, readDefaults, readSignal, type Defaults } from './batch.js';
@@ -30,15 +30,21 @@ const modeDefaults = (mode: Mode | undefined, defaults: Defaults): Defaults =>
 export const readRestoredType = (options: DequantizeFileOptions | null | undefined): 'F32' | 'F16' | 'BF16' | null =>
   choice('dtype', optionsOf(options).dtype, FLOAT_TYPES) ?? null;
 
-/** The options as an object, with a signal that is one, and callbacks that are functions. */
-export function readFileOptions<T extends FileOptions>(options: T | null | undefined): T {
-  const given = optionsOf(options) as T;
-  readSignal(given);
-  for (const name of ['progress', 'onTensor', 'onEvent']) {
-    const callback = fieldsOf(given)[name] ?? undefined;
-    if (callback !== undefined && typeof callback !== 'function') throw invalidOption(name, callback, 'a function');
-  }
-  return given;
+/** What all calls on files have in common, read once: a signal that is one, and callbacks that are functions. */
+export function readFileOptions(options: ConvertFileOptions | null | undefined): ConvertFileOptions {
+  const given = optionsOf(options);
+  return {
+    signal: readSignal(given),
+    progress: callback('progress', given.progress),
+    onTensor: callback('onTensor', given.onTensor),
+    onEvent: callback('onEvent', given.onEvent),
+  };
+}
+
+function callback<T>(name: string, value: T | null | undefined): T | undefined {
+  if (value === undefined || value === null) return undefined;
+  if (typeof value === 'function') return value;
+  throw invalidOption(name, value, 'a function');
 }
 
 export function readPath(name: string, value: unknown): string {

@@ -145,16 +145,18 @@ class NodeSink implements ByteSink {
     }
   }
 
-  async commit(): Promise<void> {
+  async commit(proceed: () => void): Promise<void> {
     const handle = this.#open();
     try {
+      proceed();
       await handle.sync();
       this.#handle = null;
       await handle.close();
+      proceed();
       await rename(this.#temporary, this.#target);
       forget(this.#temporary);
     } catch (error) {
-      throw writeFailure(this.name, error);
+      throw error instanceof QuantizeError ? error : writeFailure(this.name, error);
     }
     await syncFolder(path.dirname(this.#target));
   }

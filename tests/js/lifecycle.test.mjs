@@ -1,8 +1,14 @@
+import { readFileSync } from 'node:fs';
 import { describe, expect, jest, test } from '@jest/globals';
 import { ArrowQuant } from 'arrowquant';
+import { useFolder } from './files/support/folder.mjs';
+import { float32Tensor, modelFile } from './files/support/safetensors.mjs';
 import { fixturePath, runFixture } from './support/child.mjs';
 import { layersOf, randomWeights } from './support/weights.mjs';
 
+const folder = useFolder();
+/** A model of vectors, which stay as they are: the module has no part in it. */
+const kKept = modelFile(Array.from({ length: 40 }, (_, index) => float32Tensor(`v${index}.weight`, [16])));
 const disposed = { name: 'QuantizeError', code: 'disposed' };
 
 describe.each(['threads', 'single'])('dispose, backend %s', (backend) => {
@@ -55,6 +61,46 @@ describe.each(['threads', 'single'])('dispose, backend %s', (backend) => {
     await expect(promise).rejects.toMatchObject(disposed);
     await new Promise((resolve) => setImmediate(resolve));
     expect(events).toHaveLength(1);
+  });
+
+  test.each([
+    ['quantizeFile', 'onTensor', 2],
+    ['quantizeFile', 'onTensor', 40],
+    ['quantizeFile', 'onEvent', 1],
+    ['dequantizeFile', 'progress', 3],
+    ['compareFiles', 'progress', 2],
+    ['compareFiles', 'progress', 40],
+  ])('ends %s from %s, call %i: no callback comes after it, nothing is written', async (method, name, last) => {
+    const quantizer = await create();
+    const input = folder.write('in.safetensors', kKept);
+    const output = folder.write('out.safetensors', method === 'compareFiles' ? kKept : 'the old output');
+    const calls = [];
+    const callbacks = ['onTensor', 'onEvent', 'progress'].map((one) => {
+      const tell = () => {
+        calls.push(one);
+        if (calls.filter((call) => call === name).length === last) void quantizer.dispose();
+      };
+      return [one, tell];
+    });
+    const promise = quantizer[method](input, output, Object.fromEntries(callbacks));
+    await expect(promise).rejects.toMatchObject(disposed);
+    expect(calls.filter((call) => call === name)).toHaveLength(last);
+    expect(calls.at(-1)).toBe(name);
+    expect(folder.list()).toEqual(['in.safetensors', 'out.safetensors']);
+    if (method !== 'compareFiles') expect(readFileSync(output, 'utf8')).toBe('the old output');
+  });
+
+  test('rejects calls on files that are pending', async () => {
+    const quantizer = await create();
+    const input = folder.write('in.safetensors', kKept);
+    const pending = [
+      quantizer.inspectFile(input),
+      quantizer.compareFiles(input, input),
+      quantizer.quantizeFile(input, folder.path('out.safetensors'), { signal: new AbortController().signal }),
+    ];
+    await quantizer.dispose();
+    for (const { reason } of await Promise.allSettled(pending)) expect(reason).toMatchObject(disposed);
+    expect(folder.list()).toEqual(['in.safetensors']);
   });
 
   test('an abort after it has no effect', async () => {

@@ -2,6 +2,7 @@ import { linkSync, mkdirSync, readFileSync, statSync, statfsSync, symlinkSync, t
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { ArrowQuant, QuantizeError } from 'arrowquant';
 import { openModel } from '../../../dist/files/registry.js';
+import { nodeFiles } from '../../../dist/runtime/node-files.js';
 import { useFolder } from './support/folder.mjs';
 import { kHostileFiles } from './support/hostile.mjs';
 import { float32Tensor, floatsOf, modelFile, readModel, rawFile } from './support/safetensors.mjs';
@@ -152,6 +153,23 @@ describe('refuses', () => {
     await expect(quantizer.quantizeFile(input, folder.path('out.xyz'))).rejects.toMatchObject({
       code: 'invalid_option',
     });
+  });
+
+  test('to give an output its name after an abort, however late that comes', async () => {
+    const output = folder.write('out.safetensors', 'the old output');
+    const reason = new QuantizeError('aborted');
+    for (const late of [1, 2]) {
+      const sink = await nodeFiles.openSink(output, 4, []);
+      await sink.write(Buffer.from('new!'), 0);
+      let calls = 0;
+      const proceed = () => {
+        if (++calls === late) throw reason;
+      };
+      await expect(sink.commit(proceed)).rejects.toBe(reason);
+      await sink.discard();
+      expect(readFileSync(output, 'utf8')).toBe('the old output');
+      expect(folder.list()).toEqual(['out.safetensors']);
+    }
   });
 
   test('an output that does not fit on the disk, before it writes a byte', async () => {
