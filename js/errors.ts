@@ -17,9 +17,21 @@ export interface ErrorDetails {
 /** Longest stretch of a name that a text repeats. */
 const QUOTED_CHARACTERS = 200;
 
+/** What JSON leaves as it is though it steers terminals or turns text around: C1 controls, bidi controls and the like. */
+const UNSEEN = /[\u007f-\u009f\u2028\u2029\p{Cf}]/gu;
+
+const escaped = (character: string): string =>
+  Array.from({ length: character.length }, (_, index) => {
+    const unit = character.charCodeAt(index).toString(16);
+    return `\\u${unit.padStart(4, '0')}`;
+  }).join('');
+
 /** `name` in quotation marks, shortened where it is absurdly long: hostile files have names of megabytes. */
 export const quoted = (name: string): string =>
-  JSON.stringify(name.length > QUOTED_CHARACTERS ? `${name.slice(0, QUOTED_CHARACTERS)}…` : name);
+  JSON.stringify(name.length > QUOTED_CHARACTERS ? `${name.slice(0, QUOTED_CHARACTERS)}…` : name).replace(
+    UNSEEN,
+    escaped,
+  );
 
 const because = ({ detail }: ErrorDetails): string => (detail === undefined ? '' : `: ${detail}`);
 const ofLayer = ({ layer }: ErrorDetails): string => (layer === undefined ? '' : ` of layer ${quoted(layer)}`);

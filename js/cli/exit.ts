@@ -1,5 +1,6 @@
 import { CommanderError } from 'commander';
 import { QuantizeError } from '../index.js';
+import { printable } from './format.js';
 
 /** What the command's exit codes mean; `--help` says so too. */
 export const EXIT = {
@@ -36,7 +37,7 @@ export function reportFailure(error: unknown): number {
     process.stderr.write(`${error.message}; nothing was written\n`);
     return error.exitCode;
   }
-  process.stderr.write(`error: ${error instanceof Error ? error.message : String(error)}\n`);
+  process.stderr.write(`error: ${printable(error instanceof Error ? error.message : String(error))}\n`);
   const usage = error instanceof QuantizeError && ['invalid_option', 'invalid_bit_width'].includes(error.code);
   return usage ? EXIT.usage : EXIT.failed;
 }

@@ -78,6 +78,6 @@ async function readIndex(index: ByteSource): Promise<ReadonlyMap<string, readonl
   return listed;
 }
 
-/** An index must not reach out of its folder. */
+/** An index must not reach out of its folder, nor steer the terminal that an error is printed on. */
 const isFileName = (value: unknown): value is string =>
-  typeof value === 'string' && value !== '' && value !== '.' && value !== '..' && !/[/\\\0]/u.test(value);
+  typeof value === 'string' && value !== '' && value !== '.' && value !== '..' && !/[/\\\p{Cc}]/u.test(value);

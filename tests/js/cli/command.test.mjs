@@ -123,6 +123,14 @@ describe('bad input', () => {
     },
   );
 
+  test('does not let an error steer the terminal', async () => {
+    const name = 'in\u001b[2J\n\u009b\u202e.safetensors';
+    const { code, stderr } = await run('inspect', name);
+    expect(code).toBe(1);
+    expect(stderr).toMatch(kOneSentence);
+    expect(stderr).toMatch(/^[^\p{Cc}\p{Cf}]+\n$/u);
+  });
+
   test('NaN: names file, tensor and index', async () => {
     const tensor = float32Tensor('unet.proj.weight', [64, 64]);
     tensor.bytes.writeFloatLE(NaN, 1234 * 4);

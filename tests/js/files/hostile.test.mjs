@@ -57,6 +57,14 @@ describe('refuses a safetensors file with', () => {
     expect(read()).toBeLessThan(100);
   });
 
+  test('a name that steers terminals or turns text around, and escapes it', async () => {
+    const name = '\u001b[2J \u007f \u009b2J \u202e \u2066 \u{e0001} ü';
+    const input = folder.write('in.safetensors', rawFile(JSON.stringify({ [name]: 7 })));
+    const error = await quantizer.inspectFile(input).catch((reason) => reason);
+    expect(error.layer).toBe(name);
+    expect(error.message).toContain(String.raw`"\u001b[2J \u007f \u009b2J \u202e \u2066 \udb40\udc01 ü"`);
+  });
+
   test('a name of a megabyte, and repeats only its beginning', async () => {
     const file = rawFile(`{"${'x'.repeat(1_000_000)}":{"dtype":"F12"}}`);
     const input = folder.write('in.safetensors', file);
@@ -95,12 +103,20 @@ describe('refuses a sharded model', () => {
     await expectRefusal(writeIndex({ 'a.weight': 'one.safetensors' }), { file, tensor: 'a.weight' });
   });
 
-  test.each(['../one.safetensors', '/etc/passwd', 'sub/one.safetensors', '..', '', 7, null])(
-    'whose index names the file %j',
-    async (name) => {
-      await expectRefusal(writeIndex({ 'a.weight': name }), { tensor: 'a.weight', says: /no valid file name/ });
-    },
-  );
+  test.each([
+    '../one.safetensors',
+    '/etc/passwd',
+    'sub/one.safetensors',
+    'a\u001b[2J',
+    'a\nb',
+    'a\u009b2J',
+    '..',
+    '',
+    7,
+    null,
+  ])('whose index names the file %j', async (name) => {
+    await expectRefusal(writeIndex({ 'a.weight': name }), { tensor: 'a.weight', says: /no valid file name/ });
+  });
 
   test('whose index is no JSON, or has no weight_map', async () => {
     await expectRefusal(folder.write('in.safetensors.index.json', '{"weight_map":'), { says: /not valid JSON/ });
