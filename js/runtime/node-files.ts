@@ -209,10 +209,10 @@ async function checkTarget(name: string, inputs: readonly ByteSource[]): Promise
 }
 
 async function checkRoom(folder: string, bytes: number, name: string): Promise<void> {
-  const { bavail, bsize } = await statfs(folder);
+  const { bavail, blocks, bsize } = await statfs(folder);
   const free = bavail * bsize;
-  // Some network file systems do not say how much is free.
-  if (bsize === 0 || (bavail === 0 && bytes === 0) || bytes <= free) return;
+  // Some network file systems and some in user space do not say how much is free: all numbers are 0, or all but the size.
+  if (bsize === 0 || blocks === 0 || (bavail === 0 && bytes === 0) || bytes <= free) return;
   throw new QuantizeError('disk_full', { file: name, detail: `it needs ${bytes} bytes, but only ${free} are free` });
 }
 

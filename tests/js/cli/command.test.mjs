@@ -4,6 +4,7 @@ import { makeSampleModel } from '../../../tools/make-sample-model.mjs';
 import { useFolder } from '../files/support/folder.mjs';
 import { kHostileFiles } from '../files/support/hostile.mjs';
 import { float32Tensor, halfTensor, modelFile } from '../files/support/safetensors.mjs';
+import { fixtureUrl } from '../support/child.mjs';
 import { runCommand } from './support/command.mjs';
 
 const folder = useFolder();
@@ -80,6 +81,14 @@ describe('arrowquant quantize', () => {
     const report = JSON.parse(stdout);
     expect(report.output).toBe('in-int2.safetensors');
     expect(report.tensors.find(({ rule }) => rule === null).to).toBe('int2 g256');
+  });
+
+  test('writes to a file system that does not say how large it is', async () => {
+    folder.write('in.safetensors', kModel);
+    const nodeFlags = ['--import', fixtureUrl('no-statfs.mjs')];
+    const outcome = await runCommand(['quantize', 'in.safetensors', '--quiet'], { cwd: folder.at, nodeFlags });
+    expect(outcome).toMatchObject({ code: 0, stderr: '' });
+    expect(folder.list()).toEqual(['in-int4.safetensors', 'in.safetensors']);
   });
 
   test('names the output after the bits, also for a sharded model', async () => {

@@ -8,7 +8,7 @@ const SILENCE_LIMIT = 50_000;
  * Resolves to what it wrote and how it ended; `signal` is set when it had to be killed.
  */
 export function runFixture(name, { args = [], nodeFlags = [] } = {}) {
-  const script = fileURLToPath(new URL(`../fixtures/${name}`, import.meta.url));
+  const script = fixturePath(name);
   return new Promise((resolve, reject) => {
     const child = spawn(process.execPath, [...nodeFlags, script, ...args], { timeout: SILENCE_LIMIT });
     let stdout = '';
@@ -20,4 +20,5 @@ export function runFixture(name, { args = [], nodeFlags = [] } = {}) {
   });
 }
 
-export const fixturePath = (name) => fileURLToPath(new URL(`../fixtures/${name}`, import.meta.url));
+export const fixtureUrl = (name) => new URL(`../fixtures/${name}`, import.meta.url).href;
+export const fixturePath = (name) => fileURLToPath(fixtureUrl(name));
