@@ -1,6 +1,17 @@
 import { randomBytes } from 'node:crypto';
 import { unlinkSync } from 'node:fs';
-import { access, constants, open, realpath, rename, stat, statfs, unlink, type FileHandle } from 'node:fs/promises';
+import {
+  access,
+  constants,
+  open,
+  readlink,
+  realpath,
+  rename,
+  stat,
+  statfs,
+  unlink,
+  type FileHandle,
+} from 'node:fs/promises';
 import path from 'node:path';
 import { fieldsOf } from '../checks.js';
 import { QuantizeError, type QuantizeErrorCode } from '../errors.js';
@@ -194,12 +205,21 @@ interface Target {
 
 const PERMISSIONS = 0o777n;
 
+/** Where a file called `name` would be made: links that lead to nothing yet are followed, which `realpath` refuses. */
+async function newPath(name: string): Promise<string> {
+  const folder = await realpath(path.dirname(name));
+  const link = await readlink(name).catch(() => null);
+  if (link === null) return path.join(folder, path.basename(name));
+  // Not joined: `..` behind a link to a folder means the parent of what it leads to.
+  return newPath(path.isAbsolute(link) ? link : `${folder}${path.sep}${link}`);
+}
+
 async function checkTarget(name: string, inputs: readonly ByteSource[]): Promise<Target> {
   const about = await stat(name, { bigint: true }).catch((error: unknown) => {
     if (codeOf(error) === 'ENOENT') return null;
     throw error;
   });
-  if (about === null) return { path: path.resolve(name), mode: null };
+  if (about === null) return { path: await newPath(name), mode: null };
   if (about.isDirectory()) throw new Error('it is a folder');
   if (!about.isFile()) throw new Error('it is not a regular file');
   const isInput = ({ identity }: NodeSource): boolean => identity.dev === about.dev && identity.ino === about.ino;

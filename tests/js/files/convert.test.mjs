@@ -1,4 +1,4 @@
-import { chmodSync, readFileSync, statSync } from 'node:fs';
+import { chmodSync, lstatSync, mkdirSync, readFileSync, statSync, symlinkSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, jest, test } from '@jest/globals';
 import { ArrowQuant } from 'arrowquant';
 import { sameBytes } from '../support/weights.mjs';
@@ -225,6 +225,15 @@ describe('quantizeFile', () => {
     await quantizer.quantizeFile(writeInput(), output);
     expect(readFileSync(output).length).toBeGreaterThan(1000);
     expect(statSync(output).mode & 0o777).toBe(mode);
+  });
+
+  test('follows links that lead to nothing yet', async () => {
+    mkdirSync(folder.path('sub'));
+    symlinkSync('sub/second.safetensors', folder.path('first.safetensors'));
+    symlinkSync(folder.path('sub/../third.safetensors'), folder.path('sub/second.safetensors'));
+    await quantizer.quantizeFile(writeInput(), folder.path('first.safetensors'));
+    expect(lstatSync(folder.path('third.safetensors')).isFile()).toBe(true);
+    expect(readFileSync(folder.path('first.safetensors')).length).toBeGreaterThan(1000);
   });
 
   test('writes the same bytes on the single-threaded build and with one thread', async () => {
