@@ -55,7 +55,10 @@ const TEXTS = {
   duplicate_layer: (about) => `The layer ${quoted(about.layer ?? '')} occurs twice${inFile(about)}`,
   /** A weight is NaN or infinite; `index` says which is the first. */
   not_finite: (about) => `NaN or infinity${inLayer(about)}${inFile(about)}${atIndex(about)}${because(about)}`,
-  /** A block's scale would be infinite in half precision; `index` is that of the block's first weight. */
+  /**
+   * A block's scale would be infinite in half precision, or, in Q3_K, Q6_K and IQ4_XS, llama.cpp's f32 sums overflow, so
+   * that llama.cpp would decode those weights to zeros; `index` is that of the block's first weight.
+   */
   scale_overflow: (about) =>
     `Weights too large for a half-precision scale${inLayer(about)}${inFile(about)}, in the block${atIndex(about)}`,
   /** A row (the last dimension), or the length of encoded bytes, is not a whole number of blocks. */

@@ -47,8 +47,9 @@ const asyncDispose: typeof Symbol.asyncDispose =
 /**
  * Quantizes weights on a WebAssembly module of its own: a fixed heap and, with the backend `threads`, worker threads.
  *
- * All methods are asynchronous and reject with a `QuantizeError`; none throws. Calls may overlap. The calling thread is
- * never kept for longer than a few milliseconds. A Node process that has nothing else to do ends by itself.
+ * All methods are asynchronous and reject with a `QuantizeError`; none throws. Calls may overlap. The calling thread
+ * works in stretches of about 4 ms, plus what reading the arguments of very many layers takes. A Node process that has
+ * nothing else to do ends by itself.
  */
 export class ArrowQuant {
   /** What does the work. */
@@ -141,7 +142,8 @@ export class ArrowQuant {
    *
    * Rejects with `unknown_type`, `invalid_weights`, `shape_mismatch`, `row_not_whole_blocks`; with `not_finite` and the
    * index of the first NaN or infinity; with `scale_overflow` and the index of the first weight of a block whose scale
-   * would be infinite in half precision; with `aborted` and `disposed`.
+   * would be infinite in half precision, or, in Q3_K, Q6_K and IQ4_XS, for which llama.cpp's f32 sums overflow, so that
+   * llama.cpp would decode those weights to zeros; with `aborted` and `disposed`.
    */
   async encode(weights: Weights, type: BlockType, options?: CallOptions | null): Promise<Uint8Array> {
     this.#checkAlive();
