@@ -229,7 +229,7 @@ bool Batch::try_finish() {
   if (!is_cancelled() && !stopped_ && reported_ < layers_.size()) return false;
   finished_ = true;
   const auto failed = std::ranges::find_if(layers_, [](const Layer& layer) { return !layer.status.ok(); });
-  if (cancelled_ && reported_ < layers_.size()) {
+  if (cancelled_) {
     client_->finished({StatusCode::kCancelled, 0}, 0);
   } else if (stopped_ && failed != layers_.end()) {
     client_->finished(failed->status, static_cast<size_t>(failed - layers_.begin()));

@@ -115,20 +115,26 @@ describe.each(['threads', 'single'])('abort, backend %s', (backend) => {
     expect(getEventListeners(signal, 'abort')).toHaveLength(0);
   });
 
-  test('in the last callback it comes too late', async () => {
+  test('in the last callback it counts: the promise is still pending', async () => {
     const controller = new AbortController();
     const { signal } = controller;
-    const abortAtEnd = (_, progress) => progress === 1 && controller.abort(reason);
-    const result = await quantizer.quantizeBatchWithProgress(layersOf(4), 4, abortAtEnd, { signal });
-    expect(result.size).toBe(4);
+    const events = [];
+    const abortAtEnd = (_, progress) => {
+      events.push(progress);
+      if (progress === 1) controller.abort(reason);
+    };
+    const promise = quantizer.quantizeBatchWithProgress(layersOf(4), 4, abortAtEnd, { signal });
+    await expect(promise).rejects.toMatchObject(aborted);
+    await quantizer.quantizeBatch(layersOf(3), 4);
+    expect(events).toEqual([0.25, 0.5, 0.75, 1]);
   });
 
   test('many aborted batches leave every slot free', async () => {
     const weights = layersOf(8, 300_000);
     for (let i = 0; i < 24; ++i) {
       const controller = new AbortController();
-      // Right after the call, or in any callback but the last one, when later layers are under way.
-      const callbacks = i % weights.size;
+      // Right after the call, or in one of the callbacks.
+      const callbacks = i % (weights.size + 1);
       const abortAfter = (_, progress) => progress * weights.size === callbacks && controller.abort(reason);
       const promise = quantizer.quantizeBatchWithProgress(weights, 2, abortAfter, { signal: controller.signal });
       if (callbacks === 0) controller.abort(reason);

@@ -198,6 +198,15 @@ TEST_P(BatchThreads, CancelledFromACallbackReportsNothingMore) {
   EXPECT_EQ(record.reports.size(), 5U);
 }
 
+TEST_P(BatchThreads, CancelledFromTheLastCallbackIsCancelled) {
+  const Plan plan = mixed_plan();
+  Record record;
+  record.on_layer_done = [&](size_t layer) { record.cancel = layer == plan.specs.size() - 1; };
+  plan.execute(GetParam(), record);
+  EXPECT_EQ(record.status.code, StatusCode::kCancelled);
+  EXPECT_EQ(record.reports.size(), plan.specs.size());
+}
+
 TEST_P(BatchThreads, CancelledBeforeItBeginsReportsNothing) {
   const Plan plan = mixed_plan();
   Record record;
