@@ -14,8 +14,16 @@ addToLibrary({
     port2.postMessage(null);
   },
 
-  aq_schedule__deps: ['$arrowQuantDefer'],
-  aq_schedule: () => arrowQuantDefer(() => _aq_pump()),
+  /** One turn serves all who have asked for it since the last one: calls may come by the thousand. */
+  aq_schedule__deps: ['$ArrowQuant', '$arrowQuantDefer'],
+  aq_schedule: () => {
+    if (ArrowQuant.scheduled) return;
+    ArrowQuant.scheduled = true;
+    arrowQuantDefer(() => {
+      ArrowQuant.scheduled = false;
+      _aq_pump();
+    });
+  },
 
   aq_dispose__deps: ['$ArrowQuant', '$arrowQuantDefer'],
   aq_dispose: () => {

@@ -29,6 +29,7 @@ addToLibrary({
     open: undefined,
     errors: undefined,
     disposed: false,
+    scheduled: false,
     lastId: 0,
     hold: undefined,
 

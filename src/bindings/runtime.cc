@@ -76,7 +76,7 @@ void pump() {
 
 /// Not at once: callers may be in the middle of anything, and callbacks run from the event loop only.
 void wake() {
-  if (!disposed) aq_schedule();
+  if (!disposed) scheduler().check_all();
 }
 
 val start() {

@@ -67,7 +67,7 @@ Batch::Batch(const std::vector<LayerSpec>& layers, std::unique_ptr<BatchClient> 
 }
 
 bool Batch::submit_one(ThreadPool& pool) {
-  if (stopped_ || is_cancelled() || slots_.free_count() == 0 || !pool.has_room() || !find_chunk()) return false;
+  if (stopped_ || slots_.free_count() == 0 || !pool.has_room() || is_cancelled() || !find_chunk()) return false;
   Slot& slot = *slots_.acquire();
   slot.owner = this;
   slot.layer = next_layer_;

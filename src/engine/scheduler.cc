@@ -8,6 +8,10 @@ namespace {
 /// A page that draws 60 frames a second has 16 ms for each; a quarter of that leaves room for its own work.
 constexpr std::chrono::milliseconds kLongestStretch{4};
 
+/// A step visits every active activity, and its cost must not grow with the number of calls that overlap. More than
+/// there are slots, so that those that wait for their last chunks leave none empty.
+constexpr size_t kMostActive = 128;
+
 void wake_host(void* host) noexcept { static_cast<Host*>(host)->wake(); }
 
 }  // namespace
@@ -16,7 +20,12 @@ Scheduler::Scheduler(uint32_t threads, size_t slots, Host& host)
     : host_(host), slots_(slots), pool_(threads, wake_host, &host) {}
 
 void Scheduler::add(std::unique_ptr<Activity> activity) {
-  activities_.push_back(std::move(activity));
+  waiting_.push_back(std::move(activity));
+  host_.schedule();
+}
+
+void Scheduler::check_all() {
+  checking_ = true;
   host_.schedule();
 }
 
@@ -27,11 +36,13 @@ void Scheduler::pump() {
   const auto deadline = std::chrono::steady_clock::now() + kLongestStretch;
   while (true) {
     const bool took = take_completed(deadline);
+    admit();
     const bool submitted = submit_round();
     // With every slot in use there is nothing to copy: the calling thread encodes a chunk instead of going to sleep.
     const bool ran = !submitted && pool_.may_run_here() && pool_.run_one();
-    finish_ended();
-    if (!took && !submitted && !ran) {
+    // Where one has ended, one that waits can be admitted.
+    const bool ended = finish_ended();
+    if (!took && !submitted && !ran && !ended) {
       pool_.announce();
       pool_.wake_me(true);
       // What was completed before that line would wake nobody.
@@ -59,15 +70,25 @@ bool Scheduler::take_completed(Deadline deadline) {
   return any;
 }
 
-/// One task of each activity, so that none starves. Callbacks may add activities meanwhile: no iterators.
+/// In the order of arrival.
+void Scheduler::admit() {
+  for (; !waiting_.empty() && active_.size() < kMostActive; waiting_.pop_front()) {
+    active_.push_back(std::move(waiting_.front()));
+  }
+}
+
+/// One task of each active activity, so that none starves. What callbacks add meanwhile waits for the next step.
 bool Scheduler::submit_round() {
   bool any = false;
-  for (size_t i = 0; i < activities_.size(); ++i) any = activities_[i]->submit_one(pool_) || any;
+  for (const std::unique_ptr<Activity>& activity : active_) any = activity->submit_one(pool_) || any;
   return any;
 }
 
-void Scheduler::finish_ended() {
-  std::erase_if(activities_, [](const std::unique_ptr<Activity>& activity) { return activity->try_finish(); });
+bool Scheduler::finish_ended() {
+  const auto ended = [](const std::unique_ptr<Activity>& activity) { return activity->try_finish(); };
+  size_t count = std::erase_if(active_, ended);
+  if (std::exchange(checking_, false)) count += std::erase_if(waiting_, ended);
+  return count > 0;
 }
 
 }  // namespace arrowquant

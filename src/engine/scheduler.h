@@ -2,6 +2,7 @@
 
 #include <chrono>
 #include <cstddef>
+#include <deque>
 #include <memory>
 #include <vector>
 
@@ -30,8 +31,10 @@ class Scheduler {
 
   [[nodiscard]] SlotRing& slots() noexcept { return slots_; }
   [[nodiscard]] const ThreadPool& pool() const noexcept { return pool_; }
-  [[nodiscard]] bool idle() const noexcept { return activities_.empty(); }
+  [[nodiscard]] bool idle() const noexcept { return active_.empty() && waiting_.empty(); }
   void add(std::unique_ptr<Activity> activity);
+  /// Activities may have ended without having had their turn: have all of them asked, soon.
+  void check_all();
   /// Takes in what has been completed, submits what can be, and finishes what has ended. Does nothing when it is called
   /// from within itself, that is, from a client's callback.
   void pump();
@@ -40,15 +43,19 @@ class Scheduler {
   using Deadline = std::chrono::steady_clock::time_point;
 
   [[nodiscard]] bool take_completed(Deadline deadline);
+  void admit();
   [[nodiscard]] bool submit_round();
-  void finish_ended();
+  /// Whether any has ended.
+  [[nodiscard]] bool finish_ended();
 
   Host& host_;
   SlotRing slots_;
-  std::vector<std::unique_ptr<Activity>> activities_;
+  std::vector<std::unique_ptr<Activity>> active_;
+  std::deque<std::unique_ptr<Activity>> waiting_;
   Task* completed_ = nullptr;  ///< taken from the pool, not yet told to their owners
   bool pumping_ = false;
-  ThreadPool pool_;  // last: its threads end before what they work on does
+  bool checking_ = false;  ///< the waiting ones are to be asked whether they have ended
+  ThreadPool pool_;        // last: its threads end before what they work on does
 };
 
 }  // namespace arrowquant
