@@ -122,7 +122,7 @@ export interface RawModule {
   /** Heap memory, 64-byte aligned; 0 when there is none left. */
   allocate(bytes: number): number;
   release(address: number): void;
-  /** Runs one job on the pool. Settles only by resolving. */
+  /** Runs one job on the pool. Rejects with `invalid_option` when it is none, and with `disposed`; else it resolves. */
   submit(job: RawJob): Promise<RawJobResult>;
   /** Has the batches look at their cancellation flags in the next turn of the event loop. */
   wake(): void;

@@ -98,12 +98,12 @@ class PromiseClient final : public JobClient {
 };
 
 val submit(const val& job) {
-  const val request = val::take_ownership(aq_open_job());
+  const val request = val::take_ownership(aq_open_work(job.as_handle()));
   const val promise = request["promise"];
   if (!aq_is_open(request.as_handle())) return promise;
-  const std::optional<Work> work = read_work(job);
+  const std::optional<Work> work = read_work(request["job"]);
   if (!work) {
-    aq_reject(request.as_handle(), "internal", "a job of unknown kind");
+    aq_reject(request.as_handle(), "invalid_option", "a job of unknown kind");
     return promise;
   }
   scheduler().add(std::make_unique<Job>(*work, std::make_unique<PromiseClient>(request)));

@@ -11,6 +11,9 @@ extern "C" {
 [[nodiscard]] emscripten::EM_VAL aq_open_dequantize(emscripten::EM_VAL layer, emscripten::EM_VAL cancellation);
 [[nodiscard]] emscripten::EM_VAL aq_open_blocks(emscripten::EM_VAL array, emscripten::EM_VAL type,
                                                 emscripten::EM_VAL cancellation, bool encodes);
+/// What `job` asks for, checked, is the request's `job`.
+[[nodiscard]] emscripten::EM_VAL aq_open_work(emscripten::EM_VAL job);
+/// A request without input.
 [[nodiscard]] emscripten::EM_VAL aq_open_job();
 [[nodiscard]] bool aq_is_open(emscripten::EM_VAL request);
 [[nodiscard]] bool aq_is_cancelled(emscripten::EM_VAL request);

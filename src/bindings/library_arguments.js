@@ -80,25 +80,44 @@ addToLibrary({
       }
     },
 
-    readBatch(request, weights, bits, callback, options) {
-      const groupSize = options?.groupSize ?? 128;
+    readBatchOptions(options) {
+      const { groupSize, symmetric, continueOnError, transfer, output, cancellation } = options ?? {};
+      if (output !== undefined && output !== null && typeof output.get !== 'function') {
+        throw ArrowQuant.error('invalid_option', null, null, 'output is no Map');
+      }
+      return {
+        groupSize: groupSize ?? 128,
+        symmetric: Boolean(symmetric),
+        continueOnError: Boolean(continueOnError),
+        transfer: Boolean(transfer),
+        output: output ?? new Map(),
+        cancellation,
+      };
+    },
+
+    /** The caller's arrays for a layer's results, by stream; what it has not given is undefined. */
+    readOutput(output, name) {
+      const { quantizedData, scales, zeroPoints } = output.get(name) ?? {};
+      return [undefined, quantizedData ?? undefined, scales ?? undefined, zeroPoints ?? undefined];
+    },
+
+    readBatch(request, weights, bits, callback, given) {
+      const options = ArrowQuant.reading('invalid_option', () => ArrowQuantArguments.readBatchOptions(given));
+      const { groupSize, symmetric, continueOnError, transfer, output, cancellation } = options;
       ArrowQuantArguments.checkAffine(bits, groupSize);
       if (callback !== undefined && callback !== null && typeof callback !== 'function') {
         throw ArrowQuant.error('invalid_option', null, null, 'the progress callback is no function');
       }
       const layers = ArrowQuantArguments.readWeights(weights);
+      const names = layers.map((layer) => layer.name);
+      const outputs = ArrowQuant.reading('invalid_option', () =>
+        names.map((name) => ArrowQuantArguments.readOutput(output, name)),
+      );
       const data = layers.map((layer) => layer.data);
-      const arrays = options?.transfer ? ArrowQuantArguments.takeOver(data) : data;
-      Object.assign(request, { bits, groupSize, symmetric: Boolean(options?.symmetric), callback });
-      request.continueOnError = Boolean(options?.continueOnError);
-      request.cancellation = options?.cancellation;
-      request.names = layers.map((layer) => layer.name);
+      const arrays = transfer ? ArrowQuantArguments.takeOver(data) : data;
+      Object.assign(request, { bits, groupSize, symmetric, callback, continueOnError, cancellation, names, outputs });
       request.lengths = arrays.map((array) => array.length);
       request.inputs = arrays.map((array) => [array]);
-      request.outputs = layers.map((layer) => {
-        const reuse = options?.output?.get(layer.name);
-        return [undefined, reuse?.quantizedData, reuse?.scales, reuse?.zeroPoints];
-      });
       request.failures = new Map();
       request.finish = () => ArrowQuantArguments.batchResult(request, layers);
     },
@@ -135,6 +154,22 @@ addToLibrary({
       };
     },
 
+    /** A copy of what C++ reads: it must not come across a getter, nor a value of another type. */
+    readJob(job) {
+      const copy = { measure: Boolean(job.measure), symmetric: Boolean(job.symmetric), scale: Number(job.scale) };
+      const take = (fields, isFit) => {
+        for (const field of fields) {
+          const value = job[field];
+          if (!isFit(value)) throw ArrowQuant.error('invalid_option', null, null, `the job's ${field} is ${String(value)}`);
+          copy[field] = value;
+        }
+      };
+      take(['operation', 'source', 'target', 'format'], (value) => typeof value === 'string');
+      const isCount = (value) => Number.isInteger(value) && value >= 0 && value < 2 ** 32;
+      take(['weights', 'input', 'output', 'scales', 'zeroPoints', 'bits', 'groupSize', 'zeroPoint'], isCount);
+      return copy;
+    },
+
     readQuantized(request, layer, cancellation) {
       const { quantizedData, scales, zeroPoints, shape, bitWidth: bits, groupSize, symmetric } = layer;
       ArrowQuantArguments.checkAffine(bits, groupSize);
@@ -154,6 +189,13 @@ addToLibrary({
   aq_open_batch: (...handles) => {
     const values = handles.map((handle) => Emval.toValue(handle));
     return ArrowQuant.openRequest((request) => ArrowQuantArguments.readBatch(request, ...values));
+  },
+
+  aq_open_work__deps: ['$ArrowQuant', '$ArrowQuantArguments', '$Emval'],
+  aq_open_work: (handle) => {
+    const job = Emval.toValue(handle);
+    const read = (request) => (request.job = ArrowQuantArguments.readJob(job));
+    return ArrowQuant.openRequest(read, 'invalid_option');
   },
 
   aq_open_dequantize__deps: ['$ArrowQuant', '$ArrowQuantArguments', '$Emval'],

@@ -68,15 +68,22 @@ addToLibrary({
       return request;
     },
 
+    /** Gives what `read` gives. It may run the caller's getters: what those throw is the cause of an error with `code`. */
+    reading(code, read) {
+      try {
+        return read();
+      } catch (error) {
+        throw ArrowQuant.errors.has(error) ? error : ArrowQuant.error(code, null, null, null, error);
+      }
+    },
+
     /** A request that `read` fills in; its promise is already rejected when the arguments are wrong. */
-    openRequest(read) {
+    openRequest(read, code = 'invalid_weights') {
       const request = ArrowQuant.newRequest();
       try {
-        read(request);
+        ArrowQuant.reading(code, () => read(request));
       } catch (error) {
-        // Reading may have run the caller's getters.
-        const ours = ArrowQuant.errors.has(error);
-        ArrowQuant.fail(request, ours ? error : ArrowQuant.error('invalid_weights', null, null, null, error));
+        ArrowQuant.fail(request, error);
       }
       return Emval.toHandle(request);
     },
@@ -112,7 +119,14 @@ addToLibrary({
   aq_is_open: (request) => ArrowQuant.open.has(Emval.toValue(request)),
 
   aq_is_cancelled__deps: ['$ArrowQuant', '$Emval'],
-  aq_is_cancelled: (request) => Emval.toValue(request).cancellation?.cancelled === true,
+  aq_is_cancelled: (request) => {
+    try {
+      return Emval.toValue(request).cancellation?.cancelled === true;
+    } catch {
+      // A getter of the caller's.
+      return false;
+    }
+  },
 
   /** A layer has ended: lets go of its input, keeps its failure, tells the caller. */
   aq_layer_done__deps: ['$ArrowQuant', '$Emval'],

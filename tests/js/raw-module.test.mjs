@@ -93,6 +93,67 @@ describe.each(['threads', 'single'])('arrowquant/wasm, backend %s', (backend) =>
     }
   });
 
+  test('arrays of the output that are null count as not given', async () => {
+    const weights = layersOf(1, 1000);
+    const [name] = weights.keys();
+    const output = new Map([[name, { quantizedData: null, scales: null }]]);
+    const result = await module.quantizeBatchWithProgress(weights, 4, null, { output });
+    expect(result.get(name).quantizedData).toHaveLength(500);
+  });
+
+  test.each([
+    ['an output that is no Map', { output: 5 }],
+    [
+      'an option that throws',
+      {
+        get groupSize() {
+          throw new Error('no');
+        },
+      },
+    ],
+    [
+      'an output that throws',
+      {
+        output: {
+          get: () => {
+            throw new Error('no');
+          },
+        },
+      },
+    ],
+  ])('%s is an invalid option, and no buffer is taken over', async (_, options) => {
+    const weights = layersOf(1);
+    Object.defineProperty(options, 'transfer', { value: true });
+    const promise = module.quantizeBatchWithProgress(weights, 4, null, options);
+    await expect(promise).rejects.toMatchObject({ name: 'QuantizeError', code: 'invalid_option' });
+    for (const data of weights.values()) expect(data.length).toBeGreaterThan(0);
+  });
+
+  const job = {
+    ...{ operation: 'convert', source: 'F32', target: 'F16', format: '', weights: 0, input: 0, output: 0 },
+    ...{ scales: 0, zeroPoints: 0, bits: 8, groupSize: 0, scale: 1, zeroPoint: 0, symmetric: false, measure: false },
+  };
+
+  test.each([
+    ['nothing', undefined],
+    ['an empty object', {}],
+    ['an unknown operation', { ...job, operation: 'fold' }],
+    ['an address that is no number', { ...job, input: '0' }],
+    [
+      'a field that throws',
+      {
+        ...job,
+        get format() {
+          throw new Error('no');
+        },
+      },
+    ],
+  ])('a job that is %s is refused by the promise', async (_, given) => {
+    const promise = module.submit(given);
+    await expect(promise).rejects.toMatchObject({ name: 'QuantizeError', code: 'invalid_option' });
+    await expect(module.submit(job)).resolves.toMatchObject({ code: 0 });
+  });
+
   test('a cancellation flag ends a batch', async () => {
     const cancellation = { cancelled: false };
     const promise = module.quantizeBatchWithProgress(layersOf(20, 70_000), 4, null, { cancellation });
