@@ -16,19 +16,27 @@ addToLibrary({
       }
     },
 
-    /** `array`, an attached one of the type that `tag` names, or an error about the layer. */
+    /** `array`, one of the type that `tag` names, or an error about the layer. */
+    expectType(array, tag, layer, field) {
+      if (ArrowQuantArguments.isArrayOf(array, tag)) return array;
+      throw ArrowQuant.error('invalid_weights', layer, null, field && `${field} is no ${tag}`);
+    },
+
+    /** The same, and attached. */
     expectArray(array, tag, layer, field) {
-      if (!ArrowQuantArguments.isArrayOf(array, tag)) {
-        throw ArrowQuant.error('invalid_weights', layer, null, field && `${field} is no ${tag}`);
-      }
+      ArrowQuantArguments.expectType(array, tag, layer, field);
       if (ArrowQuantArguments.isDetached(array)) throw ArrowQuant.error('detached_buffer', layer);
       return array;
     },
 
-    /** Data and shape of one entry of a batch. */
-    readLayer(name, entry) {
+    /** Data and shape of one entry of a batch; of a detached one, where the batch goes on after it, only the data. */
+    readLayer(name, entry, continueOnError) {
       const plain = ArrowQuantArguments.isArrayOf(entry, 'Float32Array');
-      const data = ArrowQuantArguments.expectArray(plain ? entry : entry?.data, 'Float32Array', name, null);
+      const data = ArrowQuantArguments.expectType(plain ? entry : entry?.data, 'Float32Array', name, null);
+      if (ArrowQuantArguments.isDetached(data)) {
+        if (continueOnError) return { data, shape: null };
+        throw ArrowQuant.error('detached_buffer', name);
+      }
       if (plain) return { data, shape: [data.length] };
       const shape = entry.shape;
       const count = ArrowQuantArguments.weightsIn(shape, name);
@@ -48,13 +56,13 @@ addToLibrary({
       return count;
     },
 
-    readWeights(weights) {
+    readWeights(weights, continueOnError) {
       if (Object.prototype.toString.call(weights) !== '[object Map]') {
         throw ArrowQuant.error('invalid_weights', null, null, 'a Map of layer name to Float32Array is needed');
       }
       const layers = [...weights].map(([name, entry]) => {
         if (typeof name !== 'string') throw ArrowQuant.error('invalid_weights', String(name), null, 'its name is no string');
-        return { name, ...ArrowQuantArguments.readLayer(name, entry) };
+        return { name, ...ArrowQuantArguments.readLayer(name, entry, continueOnError) };
       });
       return layers.sort((a, b) => (a.name < b.name ? -1 : 1));
     },
@@ -64,7 +72,8 @@ addToLibrary({
       const isShared = (buffer) => Object.prototype.toString.call(buffer) === '[object SharedArrayBuffer]';
       // A view on a detached buffer has forgotten where it lay.
       const parts = arrays.map(({ buffer, byteOffset, length }) => ({ buffer, byteOffset, length }));
-      const buffers = [...new Set(parts.map(({ buffer }) => buffer))].filter((buffer) => !isShared(buffer));
+      const attached = arrays.filter((array) => !ArrowQuantArguments.isDetached(array));
+      const buffers = [...new Set(attached.map(({ buffer }) => buffer))].filter((buffer) => !isShared(buffer));
       const taken = structuredClone(buffers, { transfer: buffers });
       const successors = new Map(buffers.map((buffer, i) => [buffer, taken[i]]));
       return parts.map(({ buffer, byteOffset, length }, i) => {
@@ -108,7 +117,7 @@ addToLibrary({
       if (callback !== undefined && callback !== null && typeof callback !== 'function') {
         throw ArrowQuant.error('invalid_option', null, null, 'the progress callback is no function');
       }
-      const layers = ArrowQuantArguments.readWeights(weights);
+      const layers = ArrowQuantArguments.readWeights(weights, continueOnError);
       const names = layers.map((layer) => layer.name);
       const outputs = ArrowQuant.reading('invalid_option', () =>
         names.map((name) => ArrowQuantArguments.readOutput(output, name)),
@@ -116,7 +125,8 @@ addToLibrary({
       const data = layers.map((layer) => layer.data);
       const arrays = transfer ? ArrowQuantArguments.takeOver(data) : data;
       Object.assign(request, { bits, groupSize, symmetric, callback, continueOnError, cancellation, names, outputs });
-      request.lengths = arrays.map((array) => array.length);
+      // A detached array has forgotten its length. Copying finds out what it is, if there is anything to copy.
+      request.lengths = arrays.map((array, i) => (layers[i].shape === null ? 1 : array.length));
       request.inputs = arrays.map((array) => [array]);
       request.failures = new Map();
       request.finish = () => ArrowQuantArguments.batchResult(request, layers);

@@ -119,6 +119,20 @@ describe.each(['threads', 'single'])('bad weights, backend %s', (backend) => {
     expect(result.failures.get('b')).toMatchObject({ code: 'detached_buffer', layer: 'b' });
   });
 
+  test.each([false, true])('continueOnError: so does one that was detached before (transfer: %s)', async (transfer) => {
+    const gone = randomWeights(1000);
+    structuredClone(gone.buffer, { transfer: [gone.buffer] });
+    const weights = { a: randomWeights(1000), b: gone, c: { data: gone, shape: [10, 100] }, d: randomWeights(10) };
+    await expect(quantizer.quantizeBatch(weights, 4)).rejects.toMatchObject({ code: 'detached_buffer', layer: 'b' });
+    const events = [];
+    const note = (layer) => events.push(layer);
+    const result = await quantizer.quantizeBatchWithProgress(weights, 4, note, { continueOnError: true, transfer });
+    expect([...result.keys()]).toEqual(['a', 'd']);
+    expect([...result.failures.keys()]).toEqual(['b', 'c']);
+    for (const [layer, error] of result.failures) expect(error).toMatchObject({ code: 'detached_buffer', layer });
+    expect(events).toEqual(['a', 'b', 'c', 'd']);
+  });
+
   test('a buffer that shrinks after the call has been made is noticed', async () => {
     const buffer = new ArrayBuffer(800_000, { maxByteLength: 800_000 });
     const data = new Float32Array(buffer);
