@@ -42,6 +42,8 @@ class RequestClient final : public BatchClient {
     aq_finish(request_.as_handle(), static_cast<int>(status.code), static_cast<double>(status.position), layer);
   }
 
+  [[nodiscard]] const std::vector<LayerSpec>& layers() const noexcept { return layers_; }
+
   bool cancelled() override { return aq_is_cancelled(request_.as_handle()); }
 
  private:
@@ -49,14 +51,20 @@ class RequestClient final : public BatchClient {
   std::vector<LayerSpec> layers_;
 };
 
-void run(const val& request, const std::vector<LayerSpec>& layers, bool continue_on_error) {
+bool has_room_for_layers(const val& request, double layers) {
+  constexpr uint64_t kBytes = sizeof(double) + sizeof(LayerSpec) + Batch::bytes_per_layer();
+  return has_room(request, static_cast<uint64_t>(layers) * kBytes);
+}
+
+void run(const val& request, std::vector<LayerSpec> layers, bool continue_on_error) {
   Scheduler& all = scheduler();
   if (all.pool().threads() > 0) {
     auto preparer = std::make_unique<ResultPreparer>(request, layers);
     if (!preparer->empty()) all.add(std::move(preparer));
   }
-  auto client = std::make_unique<RequestClient>(request, layers);
-  all.add(std::make_unique<Batch>(layers, std::move(client), continue_on_error, all.slots()));
+  auto client = std::make_unique<RequestClient>(request, std::move(layers));
+  const std::vector<LayerSpec>& specs = client->layers();
+  all.add(std::make_unique<Batch>(specs, std::move(client), continue_on_error, all.slots()));
 }
 
 AffineParameters affine_of(const val& request) {
@@ -68,14 +76,17 @@ val quantize_batch(const val& weights, const val& bits, const val& callback, con
       aq_open_batch(weights.as_handle(), bits.as_handle(), callback.as_handle(), options.as_handle()));
   const val promise = request["promise"];
   if (!aq_is_open(request.as_handle())) return promise;
+  if (!has_room_for_layers(request, request["lengths"]["length"].as<double>())) return promise;
+  const auto lengths = emscripten::vecFromJSArray<double>(request["lengths"]);
   LayerSpec spec;
   spec.affine = affine_of(request);
   std::vector<LayerSpec> layers;
-  for (const double length : emscripten::vecFromJSArray<double>(request["lengths"])) {
+  layers.reserve(lengths.size());
+  for (const double length : lengths) {
     spec.weights = static_cast<uint64_t>(length);
     layers.push_back(spec);
   }
-  run(request, layers, request["continueOnError"].as<bool>());
+  run(request, std::move(layers), request["continueOnError"].as<bool>());
   return promise;
 }
 
@@ -96,7 +107,7 @@ void run_single(const val& request, const LayerSpec& spec) {
 val dequantize(const val& layer, const val& cancellation) {
   const val request = val::take_ownership(aq_open_dequantize(layer.as_handle(), cancellation.as_handle()));
   const val promise = request["promise"];
-  if (!aq_is_open(request.as_handle())) return promise;
+  if (!aq_is_open(request.as_handle()) || !has_room_for_layers(request, 1)) return promise;
   LayerSpec spec;
   spec.operation = Operation::kDecodeAffine;
   spec.affine = affine_of(request);
@@ -110,7 +121,7 @@ val run_blocks(const val& array, const val& type, const val& cancellation, bool 
   const val request =
       val::take_ownership(aq_open_blocks(array.as_handle(), type.as_handle(), cancellation.as_handle(), encodes));
   const val promise = request["promise"];
-  if (!aq_is_open(request.as_handle())) return promise;
+  if (!aq_is_open(request.as_handle()) || !has_room_for_layers(request, 1)) return promise;
   const auto name = request["type"].as<std::string>();
   LayerSpec spec;
   spec.operation = encodes ? Operation::kEncodeBlock : Operation::kDecodeBlock;

@@ -101,6 +101,8 @@ val submit(const val& job) {
   const val request = val::take_ownership(aq_open_work(job.as_handle()));
   const val promise = request["promise"];
   if (!aq_is_open(request.as_handle())) return promise;
+  const auto chunks = static_cast<uint64_t>(request["job"]["weights"].as<double>()) / kChunkWeights + 1;
+  if (!has_room(request, chunks * sizeof(Task))) return promise;
   const std::optional<Work> work = read_work(request["job"]);
   if (!work) {
     aq_reject(request.as_handle(), "invalid_option", "a job of unknown kind");

@@ -13,6 +13,8 @@ constexpr uint64_t kSmallestBytes = uint64_t{1} << 20;
 constexpr uint64_t kLargestBytes = uint64_t{32} << 20;
 /// The calling thread gets through this much before it can take in what was prepared.
 constexpr uint64_t kHeadStartBytes = uint64_t{16} << 20;
+/// Results of 16 GB or more. Many names for one array must not fill the heap with orders.
+constexpr size_t kMostOrders = 16384;
 
 }  // namespace
 
@@ -20,7 +22,7 @@ ResultPreparer::ResultPreparer(emscripten::val request, const std::vector<LayerS
     : request_(std::move(request)) {
   const auto id = request_["id"].as<uint32_t>();
   uint64_t begin = 0;
-  for (size_t i = 0; i < layers.size(); ++i) {
+  for (size_t i = 0; i < layers.size() && orders_.size() < kMostOrders; ++i) {
     const LayerSpec& spec = layers[i];
     const bool decodes = spec.operation == Operation::kDecodeAffine || spec.operation == Operation::kDecodeBlock;
     const Stream stream = decodes ? Stream::kWeights : Stream::kEncoded;
@@ -31,27 +33,24 @@ ResultPreparer::ResultPreparer(emscripten::val request, const std::vector<LayerS
     }
     begin += stream_bytes(spec, Stream::kWeights, spec.weights);
   }
-  tasks_.resize(orders_.size());
-  for (size_t i = 0; i < tasks_.size(); ++i) {
-    tasks_[i].owner = this;
-    tasks_[i].work.operation = Operation::kCall;
-    tasks_[i].work.context = &orders_[i];
-    tasks_[i].work.call = [](const void* context) noexcept {
-      const Order& order = *static_cast<const Order*>(context);
-      aq_prepare_result(order.request, order.layer, static_cast<int>(order.stream), static_cast<double>(order.bytes));
-    };
-  }
+  task_.owner = this;
+  task_.work.operation = Operation::kCall;
+  task_.work.call = [](const void* context) noexcept {
+    const Order& order = *static_cast<const Order*>(context);
+    aq_prepare_result(order.request, order.layer, static_cast<int>(order.stream), static_cast<double>(order.bytes));
+  };
 }
 
 bool ResultPreparer::submit_one(ThreadPool& pool) {
   // One at a time: there is encoding to be done as well.
-  if (in_flight_ > 0 || !pool.has_room()) return false;
-  if (!aq_is_open(request_.as_handle())) next_ = tasks_.size();
-  for (; next_ < tasks_.size(); ++next_) {
+  if (in_flight_ || !pool.has_room()) return false;
+  if (!aq_is_open(request_.as_handle())) next_ = orders_.size();
+  for (; next_ < orders_.size(); ++next_) {
     const Order& order = orders_[next_];
     if (aq_has_result(request_.as_handle(), order.layer, static_cast<int>(order.stream))) continue;
-    ++in_flight_;
-    pool.submit(tasks_[next_++]);
+    in_flight_ = true;
+    task_.work.context = &orders_[next_++];
+    pool.submit(task_);
     return true;
   }
   return false;

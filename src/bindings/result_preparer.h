@@ -17,10 +17,10 @@ class ResultPreparer final : public Activity {
  public:
   ResultPreparer(emscripten::val request, const std::vector<LayerSpec>& layers);
 
-  [[nodiscard]] bool empty() const noexcept { return tasks_.empty(); }
+  [[nodiscard]] bool empty() const noexcept { return orders_.empty(); }
   [[nodiscard]] bool submit_one(ThreadPool& pool) override;
-  [[nodiscard]] bool try_finish() override { return next_ == tasks_.size() && in_flight_ == 0; }
-  void task_done(Task& /*task*/) override { --in_flight_; }
+  [[nodiscard]] bool try_finish() override { return next_ == orders_.size() && !in_flight_; }
+  void task_done(Task& /*task*/) override { in_flight_ = false; }
 
  private:
   struct Order {
@@ -32,9 +32,9 @@ class ResultPreparer final : public Activity {
 
   emscripten::val request_;
   std::vector<Order> orders_;
-  std::vector<Task> tasks_;
+  Task task_;  ///< the one in flight
   size_t next_ = 0;
-  size_t in_flight_ = 0;
+  bool in_flight_ = false;
 };
 
 }  // namespace arrowquant

@@ -4,6 +4,8 @@
 #include <emscripten/emscripten.h>
 
 #include <algorithm>
+#include <cstdint>
+#include <cstdlib>
 #include <thread>
 
 #include "bindings/library.h"
@@ -26,6 +28,9 @@ constexpr uint32_t kSlotsPerThread = 6;
 constexpr uint32_t kSpareSlots = 4;
 /// The heap is fixed: a third of it for slots.
 constexpr uint32_t kMostSlots = 96;
+
+/// For what is allocated in passing, by all the requests that are open.
+constexpr uint64_t kSpareBytes = uint64_t{4} << 20;
 
 bool disposed = false;
 
@@ -105,6 +110,19 @@ Scheduler& scheduler() {
     aq_listen();
   }
   return *instance;
+}
+
+bool has_room(const val& request, uint64_t bytes) {
+  static_cast<void>(scheduler());  // the slots come first
+  if (const uint64_t all = bytes + kSpareBytes; all <= PTRDIFF_MAX) {
+    // Volatile: compilers take out an allocation that nobody looks at.
+    void* volatile const trial = std::malloc(static_cast<size_t>(all));
+    std::free(trial);
+    if (trial != nullptr) return true;
+  }
+  aq_reject(request.as_handle(), "out_of_memory",
+            "the module's heap is full; put fewer layers in a batch, or wait until other calls have ended");
+  return false;
 }
 
 EMSCRIPTEN_BINDINGS(arrowquant_runtime) {

@@ -48,6 +48,9 @@ class Batch final : public Activity {
   Batch(const std::vector<LayerSpec>& layers, std::unique_ptr<BatchClient> client, bool continue_on_error,
         SlotRing& slots);
 
+  /// Memory that a batch keeps for each of its layers.
+  [[nodiscard]] static constexpr size_t bytes_per_layer() noexcept { return sizeof(Layer); }
+
   [[nodiscard]] bool submit_one(ThreadPool& pool) override;
   [[nodiscard]] bool try_finish() override;
   void task_done(Task& task) override;

@@ -154,6 +154,26 @@ describe.each(['threads', 'single'])('arrowquant/wasm, backend %s', (backend) =>
     await expect(module.submit(job)).resolves.toMatchObject({ code: 0 });
   });
 
+  test('a batch that the heap cannot hold is refused, and the module goes on', async () => {
+    const kMebibyte = 2 ** 20;
+    const rooms = [];
+    for (let at = module.allocate(kMebibyte); at !== 0; at = module.allocate(kMebibyte)) rooms.push(at);
+    const full = { name: 'QuantizeError', code: 'out_of_memory' };
+    try {
+      await expect(module.quantizeBatchWithProgress(layersOf(1), 4)).rejects.toMatchObject(full);
+      await expect(module.encodeBlocks(randomWeights(32), 'Q8_0')).rejects.toMatchObject(full);
+      await expect(module.submit(job)).rejects.toMatchObject(full);
+      for (const at of rooms.splice(0, 16)) module.release(at);
+      const data = new Float32Array(4);
+      const many = new Map(Array.from({ length: 150_000 }, (_, i) => [`layer ${i}`, data]));
+      const promise = module.quantizeBatchWithProgress(many, 4);
+      await expect(promise).rejects.toMatchObject({ ...full, message: expect.stringContaining('fewer layers') });
+      expect((await module.quantizeBatchWithProgress(layersOf(100), 4)).size).toBe(100);
+    } finally {
+      for (const at of rooms) module.release(at);
+    }
+  });
+
   test('a cancellation flag ends a batch', async () => {
     const cancellation = { cancelled: false };
     const promise = module.quantizeBatchWithProgress(layersOf(20, 70_000), 4, null, { cancellation });
