@@ -82,7 +82,10 @@ async function start(backend: Backend, options: LaunchOptions, attempt: Attempt)
     threads,
     makeError: (code, ...about) => attempt.error(code) ?? errorFromModule(code, ...about),
     onThreadFailure: (error) => {
-      attempt.threadFailed(error);
+      attempt.failed('a worker thread failed', error);
+    },
+    onAbort: (what) => {
+      attempt.failed('the module aborted', new Error(String(what)));
     },
     ...(runtime.copyIn !== undefined && { copyIn: runtime.copyIn }),
     ...options.files,
@@ -99,26 +102,29 @@ class Attempt {
   #fail: (error: unknown) => void = () => undefined;
   #module: RawModule | null = null;
   #abandoned = false;
-  #threadError: QuantizeError | null = null;
+  #moduleError: QuantizeError | null = null;
 
   constructor() {
     this.failure = new Promise<never>((_, reject) => {
       this.#fail = reject;
     });
-    // A thread may also fail when nobody looks at this promise any more.
+    // A module may also fail when nobody looks at this promise any more.
     this.failure.catch(() => undefined);
   }
 
-  /** A module that has lost a thread would never finish its work: all that is pending rejects, and what comes later. */
-  threadFailed(cause: unknown): void {
-    this.#threadError ??= asQuantizeError(cause, 'internal', { detail: 'a worker thread failed' });
-    this.#fail(asQuantizeError(cause, 'startup_failed', { detail: 'a worker thread failed' }));
+  /**
+   * A module that has aborted or lost a thread would never finish its work: all that is pending rejects, and what comes
+   * later.
+   */
+  failed(detail: string, cause: unknown): void {
+    this.#moduleError ??= asQuantizeError(cause, 'internal', { detail });
+    this.#fail(asQuantizeError(cause, 'startup_failed', { detail }));
     this.#module?.dispose();
   }
 
   /** The error to give instead of the module's own: that it was disposed is not the caller's doing after a failure. */
   error(code: string): QuantizeError | null {
-    return code === 'disposed' ? this.#threadError : null;
+    return code === 'disposed' ? this.#moduleError : null;
   }
 
   created(module: RawModule): void {

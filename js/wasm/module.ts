@@ -146,6 +146,8 @@ export interface RawModuleOptions {
   readonly copyIn?: (target: Uint8Array, source: Uint8Array) => void;
   /** A worker thread has ended with an error: work that it had never ends. Without it the error is thrown. */
   readonly onThreadFailure?: (error: unknown) => void;
+  /** The module has come to an end in the middle of something; what called it gets an exception. */
+  readonly onAbort?: (what: unknown) => void;
   readonly locateFile?: (path: string, directory: string) => string;
   readonly wasmBinary?: ArrayBuffer | Uint8Array;
 }

@@ -21,14 +21,23 @@ addToLibrary({
     ArrowQuant.scheduled = true;
     arrowQuantDefer(() => {
       ArrowQuant.scheduled = false;
-      _aq_pump();
+      try {
+        _aq_pump();
+      } catch (error) {
+        // After an abort all requests have been rejected, and nobody could catch this one.
+        if (!ArrowQuant.disposed) throw error;
+      }
     });
   },
 
   aq_dispose__deps: ['$ArrowQuant', '$arrowQuantDefer'],
   aq_dispose: () => {
     ArrowQuant.disposed = true;
-    for (const request of [...ArrowQuant.open]) ArrowQuant.fail(request, ArrowQuant.error('disposed'));
+    for (const request of [...ArrowQuant.open]) {
+      // A call that has aborted has not given its promise to anyone who could handle it.
+      request.promise.catch(() => undefined);
+      ArrowQuant.fail(request, ArrowQuant.error('disposed'));
+    }
 #if PTHREADS
     // Not from within a callback: the calling thread may still use the heap, whose lock a thread that ends may hold.
     arrowQuantDefer(() => PThread.terminateAllThreads());

@@ -156,6 +156,14 @@ test('a thread that is lost in mid-batch fails what is pending and what comes la
   expect(await outcomeOf('lost-thread.mjs', [])).toEqual([lost, lost]);
 });
 
+test.each(['threads', 'single'])(
+  'a module that aborts fails what is pending and what comes later, backend %s',
+  async (backend) => {
+    const { code, signal, stdout } = await runFixture('aborting-module.mjs', { args: [backend] });
+    expect({ code, signal, stdout }).toEqual({ code: 0, signal: null, stdout: '["internal","internal"]' });
+  },
+);
+
 describe('create() never hangs', () => {
   const quantizes = (backend) => ({ backend, layers: 3 });
 
