@@ -20,18 +20,18 @@ using emscripten::val;
 /// Brings a request's arrays to the batch.
 class RequestClient final : public BatchClient {
  public:
-  RequestClient(val request, std::vector<LayerSpec> layers)
-      : request_(std::move(request)), layers_(std::move(layers)) {}
+  explicit RequestClient(val request) : request_(std::move(request)) {}
 
   StatusCode copy_in(size_t layer, Stream stream, uint64_t offset, std::span<uint8_t> to) override {
     return static_cast<StatusCode>(aq_copy_in(request_.as_handle(), layer, static_cast<int>(stream),
                                               static_cast<double>(offset), to.data(), to.size()));
   }
 
-  StatusCode copy_out(size_t layer, Stream stream, uint64_t offset, std::span<const uint8_t> from) override {
-    const auto total = static_cast<double>(stream_bytes(layers_[layer], stream, layers_[layer].weights));
-    return static_cast<StatusCode>(aq_copy_out(request_.as_handle(), layer, static_cast<int>(stream), total,
-                                               static_cast<double>(offset), from.data(), from.size()));
+  StatusCode copy_out(size_t layer, Stream stream, uint64_t total, uint64_t offset,
+                      std::span<const uint8_t> from) override {
+    return static_cast<StatusCode>(aq_copy_out(request_.as_handle(), layer, static_cast<int>(stream),
+                                               static_cast<double>(total), static_cast<double>(offset), from.data(),
+                                               from.size()));
   }
 
   void layer_done(size_t layer, Status status) override {
@@ -42,13 +42,10 @@ class RequestClient final : public BatchClient {
     aq_finish(request_.as_handle(), static_cast<int>(status.code), static_cast<double>(status.position), layer);
   }
 
-  [[nodiscard]] const std::vector<LayerSpec>& layers() const noexcept { return layers_; }
-
   bool cancelled() override { return aq_is_cancelled(request_.as_handle()); }
 
  private:
   val request_;
-  std::vector<LayerSpec> layers_;
 };
 
 bool has_room_for_layers(const val& request, double layers) {
@@ -56,15 +53,14 @@ bool has_room_for_layers(const val& request, double layers) {
   return has_room(request, static_cast<uint64_t>(layers) * kBytes);
 }
 
-void run(const val& request, std::vector<LayerSpec> layers, bool continue_on_error) {
+void run(const val& request, const std::vector<LayerSpec>& layers, bool continue_on_error) {
   Scheduler& all = scheduler();
   if (all.pool().threads() > 0) {
     auto preparer = std::make_unique<ResultPreparer>(request, layers);
     if (!preparer->empty()) all.add(std::move(preparer));
   }
-  auto client = std::make_unique<RequestClient>(request, std::move(layers));
-  const std::vector<LayerSpec>& specs = client->layers();
-  all.add(std::make_unique<Batch>(specs, std::move(client), continue_on_error, all.slots()));
+  auto client = std::make_unique<RequestClient>(request);
+  all.add(std::make_unique<Batch>(layers, std::move(client), continue_on_error, all.slots()));
 }
 
 AffineParameters affine_of(const val& request) {
@@ -86,7 +82,7 @@ val quantize_batch(const val& weights, const val& bits, const val& callback, con
     spec.weights = static_cast<uint64_t>(length);
     layers.push_back(spec);
   }
-  run(request, std::move(layers), request["continueOnError"].as<bool>());
+  run(request, layers, request["continueOnError"].as<bool>());
   return promise;
 }
 

@@ -128,7 +128,8 @@ Status Batch::copy_outputs(const Slot& slot) {
   for (const Stream stream : streams) {
     const std::span<const uint8_t> from(stream_memory(slot, stream),
                                         static_cast<size_t>(stream_bytes(spec, stream, weights)));
-    const StatusCode code = client_->copy_out(slot.layer, stream, stream_offset(spec, stream, slot.chunk), from);
+    const StatusCode code = client_->copy_out(slot.layer, stream, stream_bytes(spec, stream, spec.weights),
+                                              stream_offset(spec, stream, slot.chunk), from);
     if (code != StatusCode::kOk) return {code, 0};
   }
   return {};
@@ -197,8 +198,8 @@ void Batch::end_scan(size_t index) {
   layer.chunks_left = chunk_count(layer.spec);
   next_chunk_ = 0;
   const std::span scale(reinterpret_cast<const uint8_t*>(&layer.scale.scale), sizeof(float));
-  StatusCode code = client_->copy_out(index, Stream::kScales, 0, scale);
-  if (code == StatusCode::kOk) code = client_->copy_out(index, Stream::kZeroPoints, 0, {&layer.scale.zero_point, 1});
+  StatusCode code = client_->copy_out(index, Stream::kScales, scale.size(), 0, scale);
+  if (code == StatusCode::kOk) code = client_->copy_out(index, Stream::kZeroPoints, 1, 0, {&layer.scale.zero_point, 1});
   if (code != StatusCode::kOk) fail(index, {code, 0});
 }
 

@@ -32,8 +32,8 @@ class BatchClient {
 
   /// Fills `to` from byte `offset` of a layer's stream; kDetached when the array is gone.
   [[nodiscard]] virtual StatusCode copy_in(size_t layer, Stream stream, uint64_t offset, std::span<uint8_t> to) = 0;
-  /// The reverse; kOutOfMemory when there is no room for the array.
-  [[nodiscard]] virtual StatusCode copy_out(size_t layer, Stream stream, uint64_t offset,
+  /// The reverse, to an array of `total` bytes; kOutOfMemory when there is no room for it.
+  [[nodiscard]] virtual StatusCode copy_out(size_t layer, Stream stream, uint64_t total, uint64_t offset,
                                             std::span<const uint8_t> from) = 0;
   /// Layers are reported in their order, each once, until the first failure (with continue_on_error: all of them).
   virtual void layer_done(size_t layer, Status status) = 0;

@@ -70,9 +70,9 @@ class MemoryClient final : public BatchClient {
  public:
   using Streams = std::vector<std::vector<uint8_t>>;
 
-  MemoryClient(std::vector<LayerSpec> layers, std::vector<Streams> inputs, Record& record)
-      : layers_(std::move(layers)), inputs_(std::move(inputs)), record_(record) {
-    record_.outputs.assign(layers_.size(), Streams(kStreamCount));
+  MemoryClient(const std::vector<LayerSpec>& layers, std::vector<Streams> inputs, Record& record)
+      : inputs_(std::move(inputs)), record_(record) {
+    record_.outputs.assign(layers.size(), Streams(kStreamCount));
   }
 
   StatusCode copy_in(size_t layer, Stream stream, uint64_t offset, std::span<uint8_t> to) override {
@@ -82,9 +82,10 @@ class MemoryClient final : public BatchClient {
     return StatusCode::kOk;
   }
 
-  StatusCode copy_out(size_t layer, Stream stream, uint64_t offset, std::span<const uint8_t> from) override {
+  StatusCode copy_out(size_t layer, Stream stream, uint64_t total, uint64_t offset,
+                      std::span<const uint8_t> from) override {
     std::vector<uint8_t>& to = record_.outputs[layer][static_cast<size_t>(stream)];
-    to.resize(static_cast<size_t>(stream_bytes(layers_[layer], stream, layers_[layer].weights)));
+    to.resize(static_cast<size_t>(total));
     if (to.size() < offset + from.size()) return StatusCode::kOutOfMemory;
     std::memcpy(to.data() + offset, from.data(), from.size());
     return StatusCode::kOk;
@@ -104,7 +105,6 @@ class MemoryClient final : public BatchClient {
   bool cancelled() override { return record_.cancel; }
 
  private:
-  std::vector<LayerSpec> layers_;
   std::vector<Streams> inputs_;
   Record& record_;
 };
