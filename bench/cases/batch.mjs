@@ -47,7 +47,7 @@ function casesFor(quantizer, threads, bits, ordinary, shared, bytes) {
 }
 
 const SLOTS = 16;
-const SLOT_BYTES = 256 << 10;
+const SLOT_BYTES = 512 << 10;
 
 /** Copies `all` into slots of a module's heap in turn: what every batch has to do before anything else. */
 function copyCase(name, module, all, copy) {

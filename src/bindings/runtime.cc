@@ -27,7 +27,7 @@ using emscripten::val;
 constexpr uint32_t kSlotsPerThread = 6;
 constexpr uint32_t kSpareSlots = 4;
 /// The heap is fixed: a third of it for slots.
-constexpr uint32_t kMostSlots = 96;
+constexpr uint32_t kMostSlots = 48;
 
 /// For what is allocated in passing, by all the requests that are open.
 constexpr uint64_t kSpareBytes = uint64_t{4} << 20;

@@ -12,7 +12,7 @@
 namespace arrowquant {
 
 /// Weights of one task. A multiple of every group and block size; as f32 they stay in a core's L2 cache.
-inline constexpr size_t kChunkWeights = 65536;
+inline constexpr size_t kChunkWeights = 131072;
 
 /// Weights that are converted, encoded and measured while they lie in the L1 cache. Divides kChunkWeights.
 inline constexpr size_t kPieceWeights = 4096;

@@ -7,8 +7,8 @@ const GROUP_SIZES = [32, 64, 128, 256, 'tensor'];
 
 /** Sizes around the edges of lanes, groups and kernels' pieces (4096). */
 const SIZES = [1, 2, 3, 5, 31, 32, 33, 127, 128, 129, 255, 257, 1000, 4095, 4097];
-/** Sizes around the edges of chunks (65,536). */
-const LARGE_SIZES = [65_535, 65_537, 140_000];
+/** Sizes around the edges of chunks (131,072). */
+const LARGE_SIZES = [131_071, 131_073, 280_000];
 
 const extremes = [0, -0, 1e-45, -1e-45, 1.2e-38, 1, -1, 0.5, -0.5, 3.4e38, -3.4e38, 2 ** -126, 2 ** -120, 1 / 3];
 

@@ -4,7 +4,7 @@ import { firstDifference, randomWeights, sameBytes } from './support/weights.mjs
 
 /** Layers from one weight to many chunks, so that threads finish them in an order of their own. */
 const weights = new Map(
-  [1, 127, 4096, 65_536, 65_537, 300_001, 1_000_000].map((size) => [`${size} weights`, randomWeights(size, size)]),
+  [1, 127, 4096, 131_072, 131_073, 300_001, 1_000_000].map((size) => [`${size} weights`, randomWeights(size, size)]),
 );
 
 let one;

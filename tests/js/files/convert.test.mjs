@@ -24,12 +24,12 @@ beforeAll(async () => {
 });
 afterAll(() => quantizer.dispose());
 
-/** Sizes around groups, chunks of 65,536 and windows of 1,048,576 weights, and with odd tails. */
+/** Sizes around groups, chunks of 131,072 and windows of 1,048,576 weights, and with odd tails. */
 const kTensors = [
   float32Tensor('a.f32.weight', [3, 5, 7, 11], 1),
   halfTensor('b.f16.weight', [128, 64], 2),
   bfloatTensor('c.bf16.weight', [257, 129], 3),
-  float32Tensor('d.chunks.weight', [130, 1024], 4),
+  float32Tensor('d.chunks.weight', [260, 1024], 4),
   halfTensor('e.windows.weight', [1049, 1001], 5),
   float32Tensor('f.norm.weight', [4096], 6),
   halfTensor('g.bias', [77], 7),
