@@ -1,6 +1,6 @@
 /** Arrays that a batch is to write its results to. */
 
-import { fieldsOf, isArrayOf } from '../checks.js';
+import { fieldsOf, isArrayOf, isDetached } from '../checks.js';
 import { QuantizeError } from '../errors.js';
 import type { GroupSize, ReusableOutput } from '../types.js';
 import type { RawWeights } from '../wasm/module.js';
@@ -42,6 +42,8 @@ export function checkOutput(
   for (const [layer, entry] of weights) {
     const data: unknown = isArrayOf(entry, 'Float32Array') ? entry : fieldsOf(entry)['data'];
     if (!isArrayOf(data, 'Float32Array')) throw new QuantizeError('invalid_weights', { layer });
+    // The module says so, in the way that continueOnError asks for.
+    if (isDetached(data)) continue;
     note(layer, false, data);
     if (!output.has(layer)) continue;
     for (const array of outputArrays(layer, output.get(layer), lengthsOf(data.length))) note(layer, true, array);

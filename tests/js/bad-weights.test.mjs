@@ -23,7 +23,7 @@ describe.each(['threads', 'single'])('bad weights, backend %s', (backend) => {
     ['minus infinity', Number.NEGATIVE_INFINITY],
   ])('%s', (_, value) => {
     // The edges of lanes, groups, kernels' pieces and chunks, and the last weight.
-    test.each([0, 1, 3, 4, 31, 32, 127, 128, 4095, 4096, 65_535, 65_536, 149_999])(
+    test.each([0, 1, 3, 4, 31, 32, 127, 128, 4095, 4096, 131_071, 131_072, 149_999])(
       'at index %i is refused with layer and index',
       async (index) => {
         const weights = { fine: randomWeights(500), spoiled: spoiled(150_000, [index, value]) };
@@ -131,6 +131,16 @@ describe.each(['threads', 'single'])('bad weights, backend %s', (backend) => {
     expect([...result.failures.keys()]).toEqual(['b', 'c']);
     for (const [layer, error] of result.failures) expect(error).toMatchObject({ code: 'detached_buffer', layer });
     expect(events).toEqual(['a', 'b', 'c', 'd']);
+  });
+
+  test('continueOnError: so does one that results of an earlier batch are there for', async () => {
+    const weights = { a: randomWeights(1000), b: randomWeights(1000) };
+    const output = await quantizer.quantizeBatch(weights, 4);
+    structuredClone(weights.b.buffer, { transfer: [weights.b.buffer] });
+    const result = await quantizer.quantizeBatch(weights, 4, { continueOnError: true, output });
+    expect([...result.keys()]).toEqual(['a']);
+    expect(result.get('a').quantizedData).toBe(output.get('a').quantizedData);
+    expect(result.failures.get('b')).toMatchObject({ code: 'detached_buffer', layer: 'b' });
   });
 
   test('a buffer that shrinks after the call has been made is noticed', async () => {
