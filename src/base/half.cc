@@ -39,7 +39,7 @@ float half_to_float(uint16_t half) noexcept {
 }
 
 uint16_t float_to_half(float value) noexcept {
-  const uint32_t bits = std::bit_cast<uint32_t>(value);
+  const auto bits = std::bit_cast<uint32_t>(value);
   const uint32_t sign = bits >> 16 & 0x8000U;
   const uint32_t magnitude = bits & 0x7FFFFFFFU;
   if (magnitude > kFloatInfinity) return static_cast<uint16_t>(sign | kHalfNan);
@@ -55,7 +55,7 @@ uint16_t float_to_half(float value) noexcept {
 float bfloat16_to_float(uint16_t value) noexcept { return std::bit_cast<float>(static_cast<uint32_t>(value) << 16); }
 
 uint16_t float_to_bfloat16(float value) noexcept {
-  const uint32_t bits = std::bit_cast<uint32_t>(value);
+  const auto bits = std::bit_cast<uint32_t>(value);
   if ((bits & 0x7FFFFFFFU) > kFloatInfinity) return static_cast<uint16_t>((bits | kFloatQuietBit) >> 16);
   return static_cast<uint16_t>(round_off(bits, 16));
 }

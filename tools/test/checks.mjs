@@ -9,12 +9,13 @@ const fromNpm = (file, ...parameters) => [process.execPath, [inProject('node_mod
 
 /** Everything that reads the sources without running them; each check counts as one test. */
 export async function runChecks() {
-  const { clangFormat } = findPrograms(['clangFormat']);
+  const { clangFormat } = findPrograms(['clangFormat', 'clangTidy']);
   const checks = [
     ['layout of TypeScript, JavaScript, JSON (prettier)', ...fromNpm('prettier/bin/prettier.cjs', '--check', '.')],
     ['layout of C++ (clang-format)', clangFormat, ['--dry-run', '--Werror', ...cppFiles()]],
     ['lint (eslint)', ...fromNpm('eslint/bin/eslint.js', '--max-warnings=0', '.')],
     ['types (tsc)', ...fromNpm('typescript/bin/tsc', '--noEmit', '-p', 'tsconfig.json')],
+    ['lint of C++ (clang-tidy)', process.execPath, [inProject('tools/tidy.mjs')]],
     ['forbidden arrows and long files', process.execPath, [inProject('tools/check-arrows.mjs')]],
   ];
   const outcomes = [];
