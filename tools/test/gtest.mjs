@@ -6,7 +6,7 @@ import { inProject } from '../lib/paths.mjs';
 import { run, which } from '../lib/run.mjs';
 import { ensureEmscripten } from '../setup/emscripten.mjs';
 import { findPrograms } from '../setup/host.mjs';
-import { runVisibly } from './suite.mjs';
+import { merge, runVisibly } from './suite.mjs';
 
 const kTarget = 'arrowquant_tests';
 
@@ -25,11 +25,10 @@ export async function runWasmTests(flavour, filter) {
     {},
     filter,
   );
-  return {
-    passed: optimized.passed + baseline.passed,
-    failed: optimized.failed + baseline.failed,
-    problems: [...optimized.problems, ...baseline.problems.map((problem) => `baseline compiler: ${problem}`)],
-  };
+  return merge([
+    optimized,
+    { ...baseline, problems: baseline.problems.map((problem) => `baseline compiler: ${problem}`) },
+  ]);
 }
 
 /** The C++ tests as a native program under sanitizers. */

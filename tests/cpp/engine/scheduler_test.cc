@@ -40,45 +40,43 @@ class IdleActivity final : public Activity {
   Counts& counts_;
 };
 
-void add_many(Scheduler& scheduler, const bool& may_end, Counts& counts) {
-  for (size_t i = 0; i < kMany; ++i) scheduler.add(std::make_unique<IdleActivity>(i, may_end, counts));
+/// Many activities of which all may end, or none.
+class SchedulerOfMany : public ::testing::Test {
+ protected:
+  void add_many(bool may_end) {
+    may_end_ = may_end;
+    for (size_t i = 0; i < kMany; ++i) scheduler_.add(std::make_unique<IdleActivity>(i, may_end_, counts_));
+  }
+
+  TestHost host_;
+  Counts counts_;
+  bool may_end_ = false;
+  Scheduler scheduler_{0, 1, host_};
+};
+
+TEST_F(SchedulerOfMany, AStepVisitsABoundedNumberOfActivities) {
+  add_many(false);
+  scheduler_.pump();
+  EXPECT_GT(counts_.visits, 0U);
+  EXPECT_LT(counts_.visits, kMany / 10);
 }
 
-TEST(Scheduler, AStepVisitsABoundedNumberOfActivities) {
-  TestHost host;
-  Scheduler scheduler(0, 1, host);
-  const bool may_end = false;
-  Counts counts;
-  add_many(scheduler, may_end, counts);
-  scheduler.pump();
-  EXPECT_GT(counts.visits, 0U);
-  EXPECT_LT(counts.visits, kMany / 10);
+TEST_F(SchedulerOfMany, ActivitiesWithoutTasksAllEndInTheOrderOfArrival) {
+  add_many(true);
+  host_.run_until(scheduler_, [&] { return scheduler_.idle(); });
+  ASSERT_EQ(counts_.ended.size(), kMany);
+  for (size_t i = 0; i < kMany; ++i) ASSERT_EQ(counts_.ended[i], i);
 }
 
-TEST(Scheduler, ActivitiesWithoutTasksAllEndInTheOrderOfArrival) {
-  TestHost host;
-  Scheduler scheduler(0, 1, host);
-  const bool may_end = true;
-  Counts counts;
-  add_many(scheduler, may_end, counts);
-  host.run_until(scheduler, [&] { return scheduler.idle(); });
-  ASSERT_EQ(counts.ended.size(), kMany);
-  for (size_t i = 0; i < kMany; ++i) ASSERT_EQ(counts.ended[i], i);
-}
-
-TEST(Scheduler, ActivitiesThatWaitMayEndWhenAsked) {
-  TestHost host;
-  Scheduler scheduler(0, 1, host);
-  const bool stays = false;
+TEST_F(SchedulerOfMany, ActivitiesThatWaitMayEndWhenAsked) {
   bool may_end = false;
-  Counts counts;
   Counts waiting;
-  add_many(scheduler, stays, counts);
-  scheduler.add(std::make_unique<IdleActivity>(0, may_end, waiting));
-  scheduler.pump();
+  add_many(false);
+  scheduler_.add(std::make_unique<IdleActivity>(0, may_end, waiting));
+  scheduler_.pump();
   may_end = true;
-  scheduler.check_all();
-  scheduler.pump();
+  scheduler_.check_all();
+  scheduler_.pump();
   EXPECT_EQ(waiting.ended.size(), 1U);
   EXPECT_EQ(waiting.visits, 0U);
 }
