@@ -18,6 +18,7 @@
 #include <vector>
 
 #include "formats/affine.h"
+#include "measure.h"
 
 namespace arrowquant {
 namespace {
@@ -30,13 +31,10 @@ constexpr uint32_t kGroupSize = 128;
 /// What one thread reads and writes; all of it touched before the first measurement.
 struct Part {
   explicit Part(size_t weights)
-      : original(weights), copied(weights, 1.0F), scales(weights / kGroupSize), zero_points(weights / kGroupSize) {
-    uint32_t state = 1;
-    for (float& x : original) {
-      state = state * 1664525U + 1013904223U;
-      x = static_cast<float>(static_cast<int32_t>(state)) * 0x1p-36F;
-    }
-  }
+      : original(sample_weights(weights)),
+        copied(weights, 1.0F),
+        scales(weights / kGroupSize),
+        zero_points(weights / kGroupSize) {}
 
   std::vector<float> original;
   std::vector<float> copied;
@@ -93,12 +91,6 @@ double time_together(const Case& item, std::vector<Part>& parts, size_t threads)
   const auto elapsed =
       *std::max_element(ends.begin(), ends.begin() + count) - *std::min_element(begins.begin(), begins.begin() + count);
   return std::chrono::duration<double>(elapsed).count();
-}
-
-double median(std::vector<double> values) {
-  const auto middle = values.begin() + static_cast<ptrdiff_t>(values.size() / 2);
-  std::nth_element(values.begin(), middle, values.end());
-  return *middle;
 }
 
 void run(size_t weights, size_t rounds) {

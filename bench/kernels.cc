@@ -19,6 +19,7 @@
 #include "formats/affine.h"
 #include "formats/block_format.h"
 #include "formats/metrics.h"
+#include "measure.h"
 #include "simd/half_arrays.h"
 
 namespace arrowquant {
@@ -46,29 +47,15 @@ void warm_up(Kernel& kernel) {
   while (time_once(kernel) * static_cast<double>(kernel.repeats) < 2e-3) kernel.repeats *= 2;
 }
 
-double median(std::vector<double> values) {
-  const auto middle = values.begin() + static_cast<ptrdiff_t>(values.size() / 2);
-  std::nth_element(values.begin(), middle, values.end());
-  return *middle;
-}
-
 /// All that the kernels read and write.
 struct Buffers {
   explicit Buffers(size_t weights)
-      : original(weights),
+      : original(sample_weights(weights)),
         restored(weights),
         halves(2 * weights),
         encoded(4 * weights),
         scales(weights / 32 + 1),
         zero_points(weights / 32 + 1) {
-    uint32_t state = 1;
-    for (float& x : original) {
-      x = 0;
-      for (int i = 0; i < 4; ++i) {
-        state = state * 1664525U + 1013904223U;
-        x += static_cast<float>(static_cast<int32_t>(state)) * 0x1p-36F;
-      }
-    }
     float_to_half(original, halves.data());
   }
 

@@ -27,9 +27,10 @@ async function difference(shorter, longer, pairs) {
   const milliseconds = [];
   const percent = [];
   for (let i = 0; i < pairs; ++i) {
-    const first = i % 2 === 0 ? await time(shorter) : await time(longer);
-    const second = i % 2 === 0 ? await time(longer) : await time(shorter);
-    const [less, more] = i % 2 === 0 ? [first, second] : [second, first];
+    const inTurn = i % 2 === 0;
+    const first = await time(inTurn ? shorter : longer);
+    const second = await time(inTurn ? longer : shorter);
+    const [less, more] = inTurn ? [first, second] : [second, first];
     milliseconds.push(more - less);
     percent.push((more / less - 1) * 100);
   }
