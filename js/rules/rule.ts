@@ -7,7 +7,10 @@ export interface TensorDescription {
   readonly elements: number;
 }
 
-/** Everything that is given must hold, and something must be given. Expressions must take time linear in the name: names come from strangers. */
+/**
+ * Everything that is given must hold, and something must be given. Expressions must take time linear in the name: names
+ * come from strangers.
+ */
 export interface TensorCondition {
   /** Matches the whole name. */
   readonly name?: RegExp;

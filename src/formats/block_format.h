@@ -15,8 +15,8 @@ namespace arrowquant {
 /// `weights.size() / block_weights * block_bytes` bytes, byte-equal to llama.cpp's reference quantizer without an
 /// importance matrix. NaN and infinities give kNotFinite with the index of the first one; a block whose scale is
 /// infinite in f16 gives kScaleOverflow with the index of its first weight. So does a block of Q3_K, Q6_K or IQ4_XS
-/// whose f32 scale overflows on the way, where llama.cpp goes on with an infinity. On an error the output is
-/// unspecified. `decode*` is the inverse, bit-equal to llama.cpp's `dequantize_row_*`, and accepts any bytes. The
+/// for which llama.cpp's sums in f32 overflow, so that it would decode those weights to zeros. On an error the output
+/// is unspecified. `decode*` is the inverse, bit-equal to llama.cpp's `dequantize_row_*`, and accepts any bytes. The
 /// `_reference` pair is the scalar instance; the other pair is what runs. They agree on every input.
 struct BlockFormat {
   std::string_view name;
