@@ -1,49 +1,27 @@
-import { QuantizeError } from '../errors.js';
-import type { ErrorSums, HeapWindow, WeightRange, WeightSource } from '../wasm/windows.js';
-import { packedBytes, type AffineLayout, type TensorStorage } from './container.js';
+import type { ErrorSums, HeapWindow, WeightRange } from '../wasm/windows.js';
+import { packedBytes, type AffineLayout } from './container.js';
 import type { TensorJob } from './convert.js';
-import { dtypeBytes, isFloatType, type FloatType } from './dtypes.js';
 import { bytesOf, forEachStretch, located, stretchesOf, type Stretch } from './tensor-windows.js';
+import { readStretch, readableTensor, type ReadableTensor } from './weight-source.js';
 
-type PlainStorage = Extract<TensorStorage, { kind: 'plain' }>;
+/** The job's tensor, as the kernels read it. */
+interface JobTensor extends ReadableTensor {
+  readonly job: TensorJob;
+}
 
 /** Encodes a tensor of floats, in groups or with one scale for all of it. */
-export async function quantizeTensor(job: TensorJob, storage: PlainStorage, target: AffineLayout): Promise<void> {
-  const { dtype, name } = job.stored;
-  if (!isFloatType(dtype)) {
-    throw new QuantizeError('unsupported_dtype', { file: storage.data.source.name, layer: name, detail: dtype });
-  }
-  const tensor = new FloatTensor(job, storage, dtype);
+export async function quantizeTensor(job: TensorJob, target: AffineLayout): Promise<void> {
+  const tensor = { ...readableTensor(job.stored), job };
   if (target.groupSize !== 0) await encodeGroups(tensor, target);
   else if (stretchesOf(job.stored.elements).length === 1) await encodeWhole(tensor, target);
   else await encodeScaled(tensor, target, await scanTensor(tensor));
 }
 
-/** The job's tensor, as floats of type `type`. */
-class FloatTensor {
-  readonly job: TensorJob;
-  readonly storage: PlainStorage;
-  readonly source: WeightSource;
-  readonly bytesPerWeight: number;
-
-  constructor(job: TensorJob, storage: PlainStorage, type: FloatType) {
-    this.job = job;
-    this.storage = storage;
-    this.source = { kind: 'float', type };
-    this.bytesPerWeight = dtypeBytes(type);
-  }
-
-  read(window: HeapWindow, { first, weights }: Stretch): Promise<void> {
-    const { source, begin } = this.storage.data;
-    return source.read(window.input(weights, this.source), begin + first * this.bytesPerWeight);
-  }
-}
-
-function encodeGroups(tensor: FloatTensor, { bits, groupSize, symmetric }: AffineLayout): Promise<void> {
+function encodeGroups(tensor: JobTensor, { bits, groupSize, symmetric }: AffineLayout): Promise<void> {
   const { job, source, bytesPerWeight } = tensor;
   const { sink, place, measure } = job;
   const encode = async (window: HeapWindow, stretch: Stretch): Promise<ErrorSums | null> => {
-    await tensor.read(window, stretch);
+    await readStretch(tensor, window, stretch);
     const encoding = { kind: 'affine', bits, groupSize, symmetric } as const;
     const { packed, scales, zeroPoints, error } = await window.encode(stretch.weights, source, encoding, measure);
     const group = stretch.first / groupSize;
@@ -58,9 +36,9 @@ function encodeGroups(tensor: FloatTensor, { bits, groupSize, symmetric }: Affin
 }
 
 /** A tensor that fits into one window is read once for both passes. */
-function encodeWhole(tensor: FloatTensor, layout: AffineLayout): Promise<void> {
+function encodeWhole(tensor: JobTensor, layout: AffineLayout): Promise<void> {
   const encode = async (window: HeapWindow, stretch: Stretch): Promise<ErrorSums | null> => {
-    await tensor.read(window, stretch);
+    await readStretch(tensor, window, stretch);
     const range = await window.scan(stretch.weights, tensor.source);
     const scale = await writeScale(tensor, layout, range);
     return encodeStretch(tensor, window, stretch, layout.bits, scale);
@@ -69,13 +47,13 @@ function encodeWhole(tensor: FloatTensor, layout: AffineLayout): Promise<void> {
 }
 
 /** First pass over a tensor that has one scale. */
-async function scanTensor(tensor: FloatTensor): Promise<WeightRange> {
+async function scanTensor(tensor: JobTensor): Promise<WeightRange> {
   const { job, source } = tensor;
   const ranges: WeightRange[] = [];
   for (const stretch of stretchesOf(job.stored.elements)) {
     await job.pipeline.start((window) =>
       located(job, stretch.first, async () => {
-        await tensor.read(window, stretch);
+        await readStretch(tensor, window, stretch);
         ranges[stretch.index] = await window.scan(stretch.weights, source);
       }),
     );
@@ -92,10 +70,10 @@ const mergeRanges = (first: WeightRange, later: WeightRange): WeightRange => ({
 });
 
 /** Second pass. */
-async function encodeScaled(tensor: FloatTensor, layout: AffineLayout, range: WeightRange): Promise<void> {
+async function encodeScaled(tensor: JobTensor, layout: AffineLayout, range: WeightRange): Promise<void> {
   const scale = await writeScale(tensor, layout, range);
   const encode = async (window: HeapWindow, stretch: Stretch): Promise<ErrorSums | null> => {
-    await tensor.read(window, stretch);
+    await readStretch(tensor, window, stretch);
     return encodeStretch(tensor, window, stretch, layout.bits, scale);
   };
   await forEachStretch(tensor.job, encode, tensor.bytesPerWeight);
@@ -106,7 +84,7 @@ interface Scale {
   readonly zeroPoint: number;
 }
 
-async function writeScale({ job }: FloatTensor, { bits, symmetric }: AffineLayout, range: WeightRange): Promise<Scale> {
+async function writeScale({ job }: JobTensor, { bits, symmetric }: AffineLayout, range: WeightRange): Promise<Scale> {
   const { sink, place, pool } = job;
   const found = pool.affineScale(range, bits, symmetric);
   await sink.write(bytesOf(Float32Array.of(found.scale)), place.scales);
@@ -115,7 +93,7 @@ async function writeScale({ job }: FloatTensor, { bits, symmetric }: AffineLayou
 }
 
 async function encodeStretch(
-  { job, source }: FloatTensor,
+  { job, source }: JobTensor,
   window: HeapWindow,
   { first, weights }: Stretch,
   bits: number,

@@ -1,5 +1,6 @@
 import { QuantizeError } from '../errors.js';
 import { WINDOW_WEIGHTS, type ErrorSums, type HeapWindow } from '../wasm/windows.js';
+import { sourceOf } from './container.js';
 import type { TensorJob } from './convert.js';
 import { metricsOf } from './metrics.js';
 
@@ -50,7 +51,7 @@ export async function located<Value>(job: TensorJob, first: number, work: () => 
   } catch (error) {
     if (!(error instanceof QuantizeError) || error.index === undefined || error.layer !== undefined) throw error;
     const { name, storage } = job.stored;
-    const { source } = storage.kind === 'plain' ? storage.data : storage.packed;
+    const source = sourceOf(storage);
     const { code, index, detail } = error;
     const about = { file: source.name, layer: name, index: first + index, cause: error };
     throw new QuantizeError(code, detail === undefined ? about : { ...about, detail });
