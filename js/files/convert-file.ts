@@ -1,3 +1,4 @@
+import { endpointName } from '../endpoints.js';
 import { QuantizeError } from '../errors.js';
 import { keepingRule, type TensorRule } from '../rules/rule.js';
 import type { WindowPool } from '../wasm/windows.js';
@@ -6,7 +7,7 @@ import { storedBytes, type AffineLayout, type StoredTensor, type TensorTarget } 
 import { convert, type ConversionEvents, type Step } from './convert.js';
 import type { FloatType } from './dtypes.js';
 import { invalidFile } from './errors.js';
-import type { FileAccess } from './io.js';
+import type { FileAccess, ModelSink, ModelSource } from './io.js';
 import type { TensorMetrics } from './metrics.js';
 import { containerFor, openModel } from './registry.js';
 import type { ConvertFileOptions } from './options.js';
@@ -36,8 +37,8 @@ interface Decision {
 /** Quantizes the model at `source` and writes it to `sink`. Rejects with a `QuantizeError`; `sink` is untouched then. */
 export function quantizeFile(
   tools: FileTools,
-  source: string,
-  sink: string,
+  source: ModelSource,
+  sink: ModelSink,
   { layout, rules, measure }: Quantization,
   options: ConvertFileOptions,
 ): Promise<FileReport> {
@@ -57,8 +58,8 @@ export function quantizeFile(
 /** Restores the quantized tensors of the model at `source`, as `dtype` or what they were before, and writes it to `sink`. */
 export function dequantizeFile(
   tools: FileTools,
-  source: string,
-  sink: string,
+  source: ModelSource,
+  sink: ModelSink,
   dtype: FloatType | null,
   options: ConvertFileOptions,
 ): Promise<FileReport> {
@@ -71,8 +72,8 @@ export function dequantizeFile(
 
 async function convertFile(
   { pool, files }: FileTools,
-  source: string,
-  sink: string,
+  source: ModelSource,
+  sink: ModelSink,
   decide: (tensor: StoredTensor) => Decision,
   options: ConvertFileOptions,
   measure: boolean,
@@ -80,8 +81,8 @@ async function convertFile(
   const clock = new Clock();
   const signal = options.signal ?? undefined;
   if (signal?.aborted === true) throw new QuantizeError('aborted', { cause: signal.reason });
-  const container = containerFor(sink);
-  const model = await openModel(await files.openSource(source));
+  const container = containerFor(endpointName(sink));
+  const model = await openModel(await files.openSource(source, signal));
   try {
     const steps = model.tensors.map((tensor) => stepFor(tensor, decide(tensor)));
     const tracker = new Tracker(steps, options, clock);
@@ -90,7 +91,7 @@ async function convertFile(
         steps,
         inputs: model.sources,
         container,
-        path: sink,
+        sink,
         metadata: model.metadata,
         measure,
         signal,
@@ -101,7 +102,8 @@ async function convertFile(
     );
     const elements = steps.reduce((count, { stored }) => count + stored.elements, 0);
     const tensors = [...tracker.reports].sort(byName);
-    return { input: source, output: sink, tensors, totals: totalsOf(tensors, elements, fileBytes, clock.seconds) };
+    const totals = totalsOf(tensors, elements, fileBytes, clock.seconds);
+    return { input: endpointName(source), output: endpointName(sink), tensors, totals };
   } finally {
     await model.close();
   }

@@ -1,9 +1,10 @@
+import { endpointName } from '../endpoints.js';
 import { QuantizeError } from '../errors.js';
 import type { WindowPool } from '../wasm/windows.js';
 import type { Container, PlannedTensor, StoredTensor, TensorPlace } from './container.js';
 import { copyTensor } from './copy.js';
 import { dequantizeTensor } from './dequantize-tensor.js';
-import type { ByteSink, ByteSource, FileAccess } from './io.js';
+import type { ByteSink, ByteSource, FileAccess, ModelSink } from './io.js';
 import type { TensorMetrics } from './metrics.js';
 import { Pipeline } from './pipeline.js';
 import { quantizeTensor } from './quantize-tensor.js';
@@ -21,8 +22,7 @@ export interface Conversion {
   /** The files that are read. */
   readonly inputs: readonly ByteSource[];
   readonly container: Container;
-  /** Path of the output. */
-  readonly path: string;
+  readonly sink: ModelSink;
   readonly metadata: ReadonlyMap<string, string>;
   /** Whether to measure what the quantized tensors lost. */
   readonly measure: boolean;
@@ -56,10 +56,10 @@ export interface TensorJob {
  * files. The output has its final name only when complete; after a failure or an abort it is as it was before.
  */
 export async function convert(conversion: Conversion, pool: WindowPool, files: FileAccess): Promise<number> {
-  const { steps, inputs, container, path, metadata, signal } = conversion;
+  const { steps, inputs, container, metadata, signal } = conversion;
   const planned = steps.map((step) => step.planned);
-  const layout = container.layout(planned, metadata, path);
-  const sink = await files.openSink(path, layout.fileBytes, inputs);
+  const layout = container.layout(planned, metadata, endpointName(conversion.sink));
+  const sink = await files.openSink(conversion.sink, { bytes: layout.fileBytes, inputs, signal });
   try {
     await sink.write(layout.header, 0);
     await convertTensors(conversion, layout.places, pool, sink);
@@ -67,7 +67,7 @@ export async function convert(conversion: Conversion, pool: WindowPool, files: F
       if (signal?.aborted === true) throw new QuantizeError('aborted', { cause: signal.reason });
     });
   } catch (error) {
-    await sink.discard();
+    await sink.discard(error);
     throw error;
   }
   return layout.fileBytes;
@@ -79,7 +79,9 @@ async function convertTensors(
   pool: WindowPool,
   sink: ByteSink,
 ): Promise<void> {
-  const pipeline = new Pipeline(pool, signal);
+  const pipeline = new Pipeline(pool, signal, (error) => {
+    sink.stop(error);
+  });
   const goesOn = (): boolean => !pipeline.failed && signal?.aborted !== true;
   try {
     for (const [index, step] of steps.entries()) {
@@ -95,6 +97,7 @@ async function convertTensors(
     }
     await pipeline.drain();
   } catch (error) {
+    sink.stop(error);
     await pipeline.settle();
     throw pipeline.cause(error);
   }

@@ -46,9 +46,3 @@ function callback<T>(name: string, value: T | null | undefined): T | undefined {
   if (typeof value === 'function') return value;
   throw invalidOption(name, value, 'a function');
 }
-
-export function readPath(name: string, value: unknown): string {
-  if (typeof value !== 'string' || value === '') throw invalidOption(name, value, 'a path');
-  if (value.includes('\0')) throw invalidOption(name, value, 'a path, which has no NUL character in it');
-  return value;
-}
