@@ -1,6 +1,16 @@
 /** ArrowQuant: quantizes neural-network weights where JavaScript runs. */
 
 export { BLOCK_TYPES } from './block-types.js';
+export type {
+  BlobLike,
+  ByteStream,
+  FileLike,
+  ModelSink,
+  ModelSource,
+  NodeFileHandle,
+  WebFileHandle,
+  WritableFile,
+} from './endpoints.js';
 export { QuantizeError, type QuantizeErrorCode } from './errors.js';
 export type { FileComparison, TensorComparison } from './files/compare.js';
 export type { InspectedTensor, Inspection } from './files/inspect.js';

@@ -3,6 +3,7 @@
 import { runtime } from '#runtime';
 import { AbortActions } from './abort-actions.js';
 import { isArrayOf, isDetached, reading, shown } from './checks.js';
+import type { ModelSink, ModelSource } from './endpoints.js';
 import { QuantizeError, asQuantizeError } from './errors.js';
 import { compareFiles, type FileComparison } from './files/compare.js';
 import { dequantizeFile, quantizeFile, type FileTools } from './files/convert-file.js';
@@ -10,8 +11,9 @@ import { inspectFile, type Inspection } from './files/inspect.js';
 import type { ConvertFileOptions, DequantizeFileOptions, FileOptions, QuantizeFileOptions } from './files/options.js';
 import type { FileReport } from './files/report.js';
 import { readBatch, readDefaults, readSignal, type Batch, type Defaults } from './options/batch.js';
-import { readFileOptions, readPath, readQuantization, readRestoredType } from './options/files.js';
+import { readFileOptions, readQuantization, readRestoredType } from './options/files.js';
 import { checkOutput, groupCount } from './options/output.js';
+import { readSink, readSource } from './options/sources.js';
 import { collectWeights, readQuantizedLayer, readTensor } from './options/weights.js';
 import type {
   Backend,
@@ -185,10 +187,10 @@ export class ArrowQuant {
    * or infinite; with `duplicate_layer` when the names of parts collide; with `unwritable_output`, `disk_full`; with
    * `aborted` and `disposed`.
    */
-  async quantizeFile(source: string, sink: string, options?: QuantizeFileOptions | null): Promise<FileReport> {
+  async quantizeFile(source: ModelSource, sink: ModelSink, options?: QuantizeFileOptions | null): Promise<FileReport> {
     const quantization = reading('invalid_option', () => readQuantization(options, this.#defaults));
     return this.#withFiles(options, (tools, given) =>
-      quantizeFile(tools, readPath('source', source), readPath('sink', sink), quantization, given),
+      quantizeFile(tools, readSource('source', source), readSink('sink', sink), quantization, given),
     );
   }
 
@@ -196,25 +198,31 @@ export class ArrowQuant {
    * Restores the quantized tensors of the model at the path `source`, which `quantizeFile` wrote, and writes it to the
    * path `sink`. Rejects as `quantizeFile` does; with `not_finite` when a restored weight is too large for F16.
    */
-  async dequantizeFile(source: string, sink: string, options?: DequantizeFileOptions | null): Promise<FileReport> {
+  async dequantizeFile(
+    source: ModelSource,
+    sink: ModelSink,
+    options?: DequantizeFileOptions | null,
+  ): Promise<FileReport> {
     const dtype = reading('invalid_option', () => readRestoredType(options));
     return this.#withFiles(options, (tools, given) =>
-      dequantizeFile(tools, readPath('source', source), readPath('sink', sink), dtype, given),
+      dequantizeFile(tools, readSource('source', source), readSink('sink', sink), dtype, given),
     );
   }
 
   /** Compares two models tensor by tensor, quantized ones by what they are restored to. Rejects as `quantizeFile` does. */
-  async compareFiles(a: string, b: string, options?: FileOptions | null): Promise<FileComparison> {
+  async compareFiles(a: ModelSource, b: ModelSource, options?: FileOptions | null): Promise<FileComparison> {
     const comparison = await this.#withFiles(options, (tools, given) =>
-      compareFiles(tools, readPath('a', a), readPath('b', b), given),
+      compareFiles(tools, readSource('a', a), readSource('b', b), given),
     );
     this.#checkAlive();
     return comparison;
   }
 
   /** Reads what the model at the path `source` holds, without its weights. Rejects as `quantizeFile` does. */
-  async inspectFile(source: string): Promise<Inspection> {
-    const inspection = await this.#withFiles(null, ({ files }) => inspectFile(files, readPath('source', source)));
+  async inspectFile(source: ModelSource): Promise<Inspection> {
+    const inspection = await this.#withFiles(null, ({ files }, { signal }) =>
+      inspectFile(files, readSource('source', source), signal ?? undefined),
+    );
     this.#checkAlive();
     return inspection;
   }
@@ -281,7 +289,6 @@ export class ArrowQuant {
     // Reading the arguments may have run the caller's code.
     this.#checkAlive();
     const { files } = runtime;
-    if (files === null) throw new QuantizeError('unreadable_input', { detail: 'there is no file system here' });
     const call = new AbortController();
     const forward = (): void => {
       call.abort(given.signal?.reason);

@@ -18,11 +18,12 @@ const kCppArrows = {
 const kServesAllFormats = ['block_format', 'metrics'];
 
 /** Areas of js/ that an area may import. A file directly in js/ is an area of its own. */
-const kFoundations = ['types', 'errors', 'checks', 'abort-actions', 'block-types'];
+const kFoundations = ['types', 'errors', 'checks', 'abort-actions', 'block-types', 'endpoints'];
 const kTsArrows = {
   types: kFoundations,
   errors: kFoundations,
   checks: kFoundations,
+  endpoints: kFoundations,
   'abort-actions': [],
   'block-types': kFoundations,
   wasm: ['wasm', ...kFoundations],

@@ -6,6 +6,7 @@ import type { FileTools } from './convert-file.js';
 import { decodeStretch } from './dequantize-tensor.js';
 import { differenceOf, sameBytes } from './difference.js';
 import { dtypeBytes, isFloatType } from './dtypes.js';
+import type { ModelSource } from './io.js';
 import { metricsOf } from './metrics.js';
 import type { FileOptions } from './options.js';
 import { openModel } from './registry.js';
@@ -43,13 +44,14 @@ export interface FileComparison {
 /** Compares two models, tensor by tensor, quantized ones by what they are restored to. */
 export async function compareFiles(
   { pool, files }: FileTools,
-  a: string,
-  b: string,
+  a: ModelSource,
+  b: ModelSource,
   options: FileOptions,
 ): Promise<FileComparison> {
-  const left = await openModel(await files.openSource(a));
+  const signal = options.signal ?? undefined;
+  const left = await openModel(await files.openSource(a, signal));
   try {
-    const right = await openModel(await files.openSource(b));
+    const right = await openModel(await files.openSource(b, signal));
     try {
       return await compareModels(left, right, { pool, files }, options);
     } finally {

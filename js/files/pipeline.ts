@@ -13,13 +13,16 @@ interface Failure {
 export class Pipeline {
   readonly #pool: WindowPool;
   readonly #signal: AbortSignal | undefined;
+  readonly #failed: (error: unknown) => void;
   readonly #running = new Set<Promise<void>>();
   #started = 0;
   #failure: Failure | null = null;
 
-  constructor(pool: WindowPool, signal: AbortSignal | undefined) {
+  /** `failed` is called with each failure as it happens, while other work is still under way. */
+  constructor(pool: WindowPool, signal: AbortSignal | undefined, failed: (error: unknown) => void = () => undefined) {
     this.#pool = pool;
     this.#signal = signal;
+    this.#failed = failed;
   }
 
   /**
@@ -62,6 +65,7 @@ export class Pipeline {
       await work(window);
     } catch (error) {
       if (this.#failure === null || order < this.#failure.order) this.#failure = { order, error };
+      this.#failed(error);
     } finally {
       window.release();
     }

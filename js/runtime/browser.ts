@@ -1,7 +1,14 @@
+import { QuantizeError } from '../errors.js';
+import type { FileAccess } from '../files/io.js';
 import type { Runtime } from './types.js';
 
+const files: FileAccess = {
+  openSource: () => Promise.reject(new QuantizeError('unreadable_input', { detail: 'there is no file system here' })),
+  openSink: () => Promise.reject(new QuantizeError('unwritable_output', { detail: 'there is no file system here' })),
+};
+
 export const runtime: Runtime = {
-  files: null,
+  files,
   availableParallelism: () => navigator.hardwareConcurrency || 1,
 
   obstacleToThreads() {

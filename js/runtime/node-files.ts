@@ -15,7 +15,8 @@ import {
 import path from 'node:path';
 import { fieldsOf } from '../checks.js';
 import { QuantizeError, type QuantizeErrorCode } from '../errors.js';
-import type { ByteSink, ByteSource, FileAccess } from '../files/io.js';
+import { endpointName } from '../endpoints.js';
+import type { ByteSink, ByteSource, ByteWriter, FileAccess } from '../files/io.js';
 
 /** What system errors mean, in words that continue "Cannot read x: ". */
 const REASONS: Readonly<Record<string, string>> = {
@@ -134,6 +135,9 @@ function forget(temporary: string): void {
 /** A file that is written beside its final name and renamed when it is complete. */
 class NodeSink implements ByteSink {
   readonly name: string;
+  readonly sequential = false;
+  readonly files: readonly ByteWriter[] = [this];
+  readonly completed: ReadonlySet<string> = new Set();
   readonly #target: string;
   readonly #temporary: string;
   #handle: FileHandle | null;
@@ -154,6 +158,14 @@ class NodeSink implements ByteSink {
     } catch (error) {
       throw writeFailure(this.name, error);
     }
+  }
+
+  complete(): Promise<void> {
+    return Promise.resolve();
+  }
+
+  stop(): void {
+    // Nothing waits for other bytes.
   }
 
   async commit(proceed: () => void): Promise<void> {
@@ -257,6 +269,6 @@ async function openNodeSink(name: string, bytes: number, inputs: readonly ByteSo
 
 /** Files of the local file system, by path. */
 export const nodeFiles: FileAccess = {
-  openSource: (name) => openNodeSource(name, 'unreadable_input'),
-  openSink: openNodeSink,
+  openSource: (source) => openNodeSource(endpointName(source), 'unreadable_input'),
+  openSink: (sink, { bytes, inputs }) => openNodeSink(endpointName(sink), bytes, inputs),
 };
