@@ -30,7 +30,7 @@ const kTsArrows = {
   rules: ['rules', ...kFoundations],
   files: ['files', 'rules', 'wasm/windows', ...kFoundations],
   runtime: ['runtime', 'files/io', ...kFoundations],
-  options: ['options', 'rules', ...kFoundations],
+  options: ['options', 'files/registry', 'rules', ...kFoundations],
   quantizer: ['options', 'files', 'rules', 'wasm', 'runtime', ...kFoundations],
   index: ['quantizer', 'options', 'files', 'rules', 'wasm', 'runtime', ...kFoundations],
   cli: ['cli', 'index', 'files', 'rules', 'runtime', ...kFoundations],

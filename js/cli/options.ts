@@ -60,7 +60,9 @@ export function collectRule(text: string, earlier: readonly TypeRule[] | undefin
   const named = text.slice(at + 1);
   const type = [...TENSOR_TYPES, 'keep'].find((one) => one.toLowerCase() === named.toLowerCase());
   if (type === undefined) {
-    throw new InvalidArgumentError(`${JSON.stringify(named)} is no type; there are ${TENSOR_TYPES.join(', ')} and keep.`);
+    throw new InvalidArgumentError(
+      `${JSON.stringify(named)} is no type; there are ${TENSOR_TYPES.join(', ')} and keep.`,
+    );
   }
   const pattern = text.slice(0, at);
   try {

@@ -34,6 +34,8 @@ export interface StoredTensor {
   readonly name: string;
   readonly dtype: DType;
   readonly shape: readonly number[];
+  /** The shape before rows were joined to fill blocks; absent where nobody did. */
+  readonly originalShape?: readonly number[];
   readonly elements: number;
   readonly storage: TensorStorage;
 }
@@ -41,7 +43,7 @@ export interface StoredTensor {
 /** An opened model: one file or all its shards. */
 export interface Model {
   /** Name of the container format. */
-  readonly container: string;
+  readonly container: ContainerName;
   /** What error messages call it. */
   readonly name: string;
   /** Every file that it consists of, the index of a sharded one included. */

@@ -1,13 +1,12 @@
 import { endpointName } from '../endpoints.js';
 import { QuantizeError } from '../errors.js';
-import type { WindowPool } from '../wasm/windows.js';
+import { WINDOW_BYTES, type WindowPool } from '../wasm/windows.js';
 import { callSafely } from './callbacks.js';
 import { storedBytes, type Model } from './container.js';
 import { convert, piecesOf, placedSteps, type ConversionEvents } from './convert.js';
 import type { FloatType } from './dtypes.js';
 import { fingerprintOf } from './fingerprint.js';
 import type { ByteSink, FileAccess, ModelSink, ModelSource } from './io.js';
-import { limitedPool } from './limited-pool.js';
 import type { TensorMetrics } from './metrics.js';
 import type { ConvertFileOptions } from './options.js';
 import { planAffine, planRestored, type AffineQuantization } from './plan-affine.js';
@@ -88,8 +87,7 @@ async function convertFile(
   if (signal?.aborted === true) throw new QuantizeError('aborted', { cause: signal.reason });
   const model = await openModel(await files.openSource(source, signal));
   try {
-    const limited = limitedPool(pool, options.memoryLimit);
-    const plan = await planner(model, { pool: limited, files }, signal);
+    const plan = await planner(model, { pool, files }, signal);
     const layout = plan.container.layout(contentsOf(plan, model, endpointName(sink)));
     const steps = placedSteps(plan.steps, layout);
     const bytes = layout.files.reduce((sum, { fileBytes }) => sum + fileBytes, 0);
@@ -100,7 +98,8 @@ async function convertFile(
       resume: options.resume ? { fingerprint: await fingerprintOf(model, layout, steps, measure) } : undefined,
     });
     const tracker = new Tracker(steps, options, clock);
-    await convert({ steps, layout, measure, signal, events: tracker }, limited, output);
+    const windows = Math.max(1, Math.floor(options.memoryLimit / WINDOW_BYTES));
+    await convert({ steps, layout, measure, signal, windows, events: tracker }, pool, output);
     return reportOf(plan, model, { tracker, clock, sink, output, bytes });
   } finally {
     await model.close();

@@ -22,6 +22,8 @@ export interface Conversion {
   /** Whether to measure what the converted tensors lost. */
   readonly measure: boolean;
   readonly signal: AbortSignal | undefined;
+  /** Most of the pool's windows to use at once. */
+  readonly windows: number;
   readonly events: ConversionEvents;
 }
 
@@ -92,10 +94,11 @@ function writerOf(sink: ByteSink, file: number): ByteWriter {
 }
 
 async function convertTensors(conversion: Conversion, pool: WindowPool, sink: ByteSink): Promise<void> {
-  const { steps, signal } = conversion;
-  const pipeline = new Pipeline(pool, signal, (error) => {
+  const { steps, signal, windows } = conversion;
+  const failed = (error: unknown): void => {
     sink.stop(error);
-  });
+  };
+  const pipeline = new Pipeline(pool, signal, { failed, windows });
   const completed = completedTensors(sink);
   try {
     for (const step of steps) await convertTensor(step, jobFor(step, conversion, { pool, pipeline, sink }), completed);

@@ -19,7 +19,7 @@ export async function copyTensor(job: TensorJob, data: ByteRange): Promise<void>
         await sink.write(piece, place.data + begin);
       });
       job.advanced(bytes);
-      if (--unfinished === 0) job.finished(null);
+      if (--unfinished === 0) await job.finished(null);
     });
   }
 }

@@ -1,10 +1,11 @@
 import { keepingRule, type TensorRule } from '../rules/rule.js';
 import { sourceOf, type AffineLayout, type Model, type StoredTensor } from './container.js';
-import type { FloatType } from './dtypes.js';
+import type { DType, FloatType } from './dtypes.js';
 import { invalidFile } from './errors.js';
 import { plainStep, type ConversionPlan, type PlannedStep } from './plan.js';
 import { affineLabel, storageLabel } from './report.js';
 import { safetensors } from './safetensors.js';
+import { readableTensor } from './weight-source.js';
 
 /** How to quantize to affine levels: the tensors that no rule keeps get `layout`. */
 export interface AffineQuantization {
@@ -36,9 +37,15 @@ export function planRestored({ tensors }: Model, dtype: FloatType | null): Conve
     const { storage, dtype: original } = tensor;
     return storage.kind === 'plain'
       ? plainStep(tensor, { kind: 'plain', dtype: original }, 'not quantized', true)
-      : plainStep(tensor, { kind: 'plain', dtype: dtype ?? original }, null, false);
+      : restoredStep(tensor, dtype ?? original);
   };
   return intoSafetensors(tensors.map(stepFor), dtype ?? 'as before');
+}
+
+function restoredStep(tensor: StoredTensor, dtype: DType): PlannedStep {
+  if (tensor.storage.kind === 'opaque') readableTensor(tensor);
+  const step = plainStep(tensor, { kind: 'plain', dtype }, null, false);
+  return { ...step, planned: { ...step.planned, shape: tensor.originalShape ?? tensor.shape } };
 }
 
 const intoSafetensors = (steps: readonly PlannedStep[], type: string): ConversionPlan => ({

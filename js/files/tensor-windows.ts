@@ -38,8 +38,8 @@ export async function forEachStretch(
       const lost = await located(job, stretch.first, () => work(window, stretch));
       if (lost !== null) sums[stretch.index] = lost;
       job.advanced(stretch.weights * bytesPerWeight);
-      if (--unfinished === 0)
-        job.finished(sums.length === stretches.length ? metricsOf(sums, job.stored.elements) : null);
+      if (--unfinished > 0) return;
+      await job.finished(sums.length === stretches.length ? metricsOf(sums, job.stored.elements) : null);
     });
   }
 }

@@ -1,12 +1,10 @@
 /** The options of calls that work on files, with every default filled in. */
 
-import { choice, flag, invalidOption, optionsOf, wholeNumber } from '../checks.js';
+import { choice, flag, invalidOption, optionsOf } from '../checks.js';
 import { QuantizeError } from '../errors.js';
 import type { ContainerName } from '../files/container.js';
-import type { GivenConversionOptions } from '../files/convert-file.js';
-import type { ConvertFileOptions, DequantizeFileOptions, FileOptions, QuantizeFileOptions } from '../files/options.js';
-import type { AffineQuantization } from '../files/plan-affine.js';
-import type { GgufQuantization } from '../files/plan-gguf.js';
+import type { GivenConversionOptions, Quantization } from '../files/convert-file.js';
+import type { ConvertFileOptions, DequantizeFileOptions, QuantizeFileOptions } from '../files/options.js';
 import { PRESETS } from '../rules/presets.js';
 import { ARCHITECTURES, FILE_TYPES, type FileType, type Mode } from '../types.js';
 import { readBatch, readDefaults, readSignal, type Defaults } from './batch.js';
@@ -26,9 +24,6 @@ const GGUF_OPTIONS = ['type', 'pure', 'architecture', 'f16Overflow', 'splitSize'
 const LEAST_SPLIT_BYTES = 1e6;
 const LEAST_MEMORY_BYTES = 16 * 2 ** 20;
 
-export type Quantization =
-  ({ readonly kind: 'affine' } & AffineQuantization) | ({ readonly kind: 'gguf' } & GgufQuantization);
-
 /** `container` is what the name of the output says; null where there is no name. */
 export function readQuantization(
   options: QuantizeFileOptions | null | undefined,
@@ -39,7 +34,9 @@ export function readQuantization(
   const type = choice('type', given.type, named(FILE_TYPES));
   if (type === undefined && container !== 'gguf') return readAffine(given, defaults);
   if (container === 'safetensors') {
-    throw new QuantizeError('invalid_option', { detail: `type ${String(type)} needs an output whose name ends with .gguf` });
+    throw new QuantizeError('invalid_option', {
+      detail: `type ${String(type)} needs an output whose name ends with .gguf`,
+    });
   }
   refuse(given, AFFINE_OPTIONS, 'a GGUF');
   return {
@@ -108,10 +105,15 @@ export function readFileOptions(options: ConvertFileOptions | null | undefined):
 }
 
 /** An element range of a tensor. `end` undefined: to the last one. */
-export function readRange(options: {
-  readonly begin?: unknown;
-  readonly end?: unknown;
-} | null | undefined): { readonly begin: number; readonly end: number | undefined } {
+export function readRange(
+  options:
+    | {
+        readonly begin?: unknown;
+        readonly end?: unknown;
+      }
+    | null
+    | undefined,
+): { readonly begin: number; readonly end: number | undefined } {
   const { begin = 0, end } = optionsOf(options);
   return { begin: readIndex('begin', begin), end: end === undefined ? undefined : readIndex('end', end) };
 }

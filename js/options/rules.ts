@@ -64,7 +64,10 @@ function readPattern(place: string, pattern: unknown): RegExp {
   try {
     return new RegExp(pattern, 'u');
   } catch (cause) {
-    throw new QuantizeError('invalid_option', { detail: `${place} is ${shown(pattern)}, no regular expression`, cause });
+    throw new QuantizeError('invalid_option', {
+      detail: `${place} is ${shown(pattern)}, no regular expression`,
+      cause,
+    });
   }
 }
 

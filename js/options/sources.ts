@@ -1,7 +1,9 @@
 /** Sources and sinks of models, as callers pass them. */
 
 import { invalidOption } from '../checks.js';
-import { sinkEndpoint, sourceEndpoint, type ModelSink, type ModelSource } from '../endpoints.js';
+import { endpointName, sinkEndpoint, sourceEndpoint, type ModelSink, type ModelSource } from '../endpoints.js';
+import { containerFor, namedContainer } from '../files/registry.js';
+import type { ContainerName } from '../files/container.js';
 
 const SOURCES = 'a path, a URL, a Blob or File, a FileHandle, a FileSystemFileHandle, or an array of Files with names';
 const SINKS = 'a path, a WritableStream, a FileHandle, a FileSystemFileHandle or a FileSystemWritableFileStream';
@@ -19,6 +21,15 @@ export function readSink(name: string, value: unknown): ModelSink {
   checkText(name, value);
   if (sinkEndpoint(value) === null) throw invalidOption(name, value, SINKS);
   return value as ModelSink;
+}
+
+/**
+ * The file format that the name of a sink asks for; null where it has no name that says so. Throws `invalid_option` for a
+ * path with no known ending.
+ */
+export function readContainer(sink: ModelSink): ContainerName | null {
+  const name = endpointName(sink);
+  return (typeof sink === 'string' ? containerFor(name) : namedContainer(name))?.name ?? null;
 }
 
 function checkText(name: string, value: unknown): void {

@@ -3,6 +3,9 @@ import type { FloatType, WeightType } from './module.js';
 /** Weights that fit into one window. */
 export const WINDOW_WEIGHTS = 1 << 20;
 
+/** About what a window takes of the memory: its weights as f32, and as much again for what they become. */
+export const WINDOW_BYTES = 9 * 2 ** 20;
+
 /**
  * What a window's weights are before. `scale` is what each is multiplied with, in f32, before anything else is done with
  * it: the tensor's scale in checkpoints of scaled fp8; default 1. `format` is the name of a block format.
