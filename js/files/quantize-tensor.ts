@@ -52,7 +52,7 @@ async function scanTensor(tensor: JobTensor): Promise<WeightRange> {
   const ranges: WeightRange[] = [];
   for (const stretch of stretchesOf(job.stored.elements)) {
     await job.pipeline.start((window) =>
-      located(job, stretch.first, async () => {
+      located(job.stored, stretch.first, async () => {
         await readStretch(tensor, window, stretch);
         ranges[stretch.index] = await window.scan(stretch.weights, source);
       }),

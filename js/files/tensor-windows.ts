@@ -1,6 +1,6 @@
 import { QuantizeError } from '../errors.js';
 import { WINDOW_WEIGHTS, type ErrorSums, type HeapWindow } from '../wasm/windows.js';
-import { sourceOf } from './container.js';
+import { sourceOf, type StoredTensor } from './container.js';
 import type { TensorJob } from './convert.js';
 import { metricsOf } from './metrics.js';
 
@@ -35,7 +35,7 @@ export async function forEachStretch(
   let unfinished = stretches.length;
   for (const stretch of stretches) {
     await job.pipeline.start(async (window) => {
-      const lost = await located(job, stretch.first, () => work(window, stretch));
+      const lost = await located(job.stored, stretch.first, () => work(window, stretch));
       if (lost !== null) sums[stretch.index] = lost;
       job.advanced(stretch.weights * bytesPerWeight);
       if (--unfinished > 0) return;
@@ -44,16 +44,18 @@ export async function forEachStretch(
   }
 }
 
-/** Runs `work` on weights from `first` on; failures about one of them learn which tensor's it is. */
-export async function located<Value>(job: TensorJob, first: number, work: () => Promise<Value>): Promise<Value> {
+/** Runs `work` on weights of the tensor from `first` on; failures about one of them learn which tensor's it is. */
+export async function located<Value>(
+  { name, storage }: StoredTensor,
+  first: number,
+  work: () => Promise<Value>,
+): Promise<Value> {
   try {
     return await work();
   } catch (error) {
     if (!(error instanceof QuantizeError) || error.index === undefined || error.layer !== undefined) throw error;
-    const { name, storage } = job.stored;
-    const source = sourceOf(storage);
     const { code, index, detail } = error;
-    const about = { file: source.name, layer: name, index: first + index, cause: error };
+    const about = { file: sourceOf(storage).name, layer: name, index: first + index, cause: error };
     throw new QuantizeError(code, detail === undefined ? about : { ...about, detail });
   }
 }
