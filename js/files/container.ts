@@ -1,7 +1,7 @@
 import type { BlockType } from '../types.js';
 import { dtypeBytes, type DType } from './dtypes.js';
-import { ggmlType } from './ggml-types.js';
-import type { KeyValue } from './gguf-key-values.js';
+import { ggmlBytes, ggmlTypeNamed } from './ggml-types.js';
+import type { GgufKeyValue } from './gguf-key-values.js';
 import type { ByteRange, ByteSource } from './io.js';
 
 /** Affine quantization of one tensor; `groupSize` 0 means one group for all of it. */
@@ -53,7 +53,7 @@ export interface Model {
   /** Texts that describe the model; of a GGUF, its key-value pairs as people read them. */
   readonly metadata: ReadonlyMap<string, string>;
   /** The key-value pairs of a GGUF; none in other containers. */
-  readonly keyValues: readonly KeyValue[];
+  readonly keyValues: readonly GgufKeyValue[];
   close(): Promise<void>;
 }
 
@@ -104,7 +104,7 @@ export interface OutputContents {
   readonly tensors: readonly PlannedTensor[];
   /** Containers of texts keep these, GGUF the key-value pairs. */
   readonly metadata: ReadonlyMap<string, string>;
-  readonly keyValues: readonly KeyValue[];
+  readonly keyValues: readonly GgufKeyValue[];
   /** Name of the output; of several files' names, what they are made from. */
   readonly file: string;
   /** Most bytes of tensors in one file; undefined for a single file of any size. */
@@ -165,7 +165,7 @@ export function targetBytes(elements: number, target: TensorTarget): number {
 }
 
 function blockBytes(elements: number, name: string): number {
-  const type = ggmlType(name);
+  const type = ggmlTypeNamed(name);
   if (type === undefined) throw new RangeError(`${name} is no ggml type`);
-  return (elements / type.blockWeights) * type.blockBytes;
+  return ggmlBytes(type, elements);
 }

@@ -1,12 +1,13 @@
 import { QuantizeError } from '../errors.js';
-import { planTypes, type ShapeFact, type TensorDecision } from '../rules/types.js';
+import type { ShapeFact, TensorDecision } from '../rules/decision.js';
+import { planTypes } from '../rules/plan-types.js';
 import type { Architecture, FileType, TensorType } from '../types.js';
 import type { WindowPool } from '../wasm/windows.js';
 import type { Model, StoredTensor, TensorTarget } from './container.js';
 import { isDType } from './dtypes.js';
 import { findOverflowing } from './f16-overflow.js';
-import { FILE_TYPE_NUMBERS } from './ggml-types.js';
-import { int32Array, setKeyValue, textValue, uint32Value, type KeyValue } from './gguf-key-values.js';
+import { FILE_TYPES } from './ggml-types.js';
+import { findKeyValue, i32s, text, u32, withKeyValue, type GgufKeyValue, type GgufValue } from './gguf-key-values.js';
 import { gguf } from './gguf.js';
 import { fileOf, type ConversionPlan, type PlannedStep } from './plan.js';
 import { withFp8Scales } from './scaled-fp8.js';
@@ -49,7 +50,7 @@ export async function planGguf(
     tensors: tensors.map((tensor) => ({ ...tensor, dtype: storageLabel(tensor) })),
     target: type,
     source: model.container,
-    keyValue: (key) => model.hyperparameter(key),
+    keyValue: (key) => plainValue(findKeyValue(model.keyValues, key)?.value),
     ...{ pure, rules },
     ...(quantization.architecture !== null && { architecture: quantization.architecture }),
   });
@@ -110,18 +111,24 @@ async function keepingOverflowing(
   });
 }
 
+/** As rules look at it: 64-bit integers as numbers, arrays of numbers, no truth values. */
+function plainValue(value: GgufValue | undefined): number | string | readonly number[] | undefined {
+  if (typeof value === 'number' || typeof value === 'string') return value;
+  if (typeof value === 'bigint') return Number(value);
+  return Array.isArray(value) ? value.map(Number) : undefined;
+}
+
 function keyValuesOf(
-  model: Model,
+  { container, keyValues }: Model,
   architecture: string | null,
   type: FileType,
   facts: readonly ShapeFact[],
-): KeyValue[] {
-  const values: KeyValue[] = [
-    uint32Value('general.quantization_version', QUANTIZATION_VERSION),
-    uint32Value('general.file_type', FILE_TYPE_NUMBERS[type]),
-    ...facts.map(({ key, values: sizes }) => int32Array(key, sizes)),
+): readonly GgufKeyValue[] {
+  const own = container === 'gguf' ? keyValues : [text('general.architecture', architecture ?? UNKNOWN_ARCHITECTURE)];
+  const set = [
+    u32('general.quantization_version', QUANTIZATION_VERSION),
+    u32('general.file_type', FILE_TYPES[type]),
+    ...facts.map(({ key, values }) => i32s(key, values)),
   ];
-  const own: KeyValue[] =
-    model.container === 'gguf' ? [...model.keyValues] : [textValue('general.architecture', architecture ?? UNKNOWN_ARCHITECTURE)];
-  return values.reduce<readonly KeyValue[]>(setKeyValue, own) as KeyValue[];
+  return set.reduce(withKeyValue, own);
 }

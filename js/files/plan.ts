@@ -1,4 +1,4 @@
-import type { KeyValue } from './gguf-key-values.js';
+import type { GgufKeyValue } from './gguf-key-values.js';
 import {
   sourceOf,
   type Container,
@@ -24,7 +24,7 @@ export interface PlannedStep {
 export interface ConversionPlan {
   readonly container: Container;
   readonly steps: readonly PlannedStep[];
-  readonly keyValues: readonly KeyValue[];
+  readonly keyValues: readonly GgufKeyValue[];
   readonly splitBytes: number | undefined;
   readonly architecture: string | null;
   readonly type: string;
