@@ -13,7 +13,7 @@ namespace {
 
 /// Weight i goes to the sums of stripe i mod kStripes, whatever the width of a lane type: that fixes the order of all
 /// additions. A multiple of every kWidth, and enough to hide the latency of an addition.
-constexpr size_t kStripes = 8;
+constexpr size_t kStripes = 4;
 
 using Stripes = std::array<double, kStripes>;
 
