@@ -21,6 +21,7 @@ export interface NodeFileHandle {
   readonly fd: number;
   stat(options: { bigint: true }): Promise<{
     readonly size: bigint;
+    readonly mtimeNs: bigint;
     readonly dev: bigint;
     readonly ino: bigint;
     isFile(): boolean;
@@ -70,7 +71,9 @@ export interface WebFileHandle {
   readonly kind: 'file';
   readonly name: string;
   getFile(): Promise<FileLike>;
-  createWritable(): Promise<WritableFile>;
+  isSameEntry(other: WebFileHandle): Promise<boolean>;
+  /** Absent in browsers that cannot do it. */
+  createWritable?(): Promise<WritableFile>;
 }
 
 /**
@@ -149,14 +152,18 @@ export function sinkEndpoint(value: unknown): SinkEndpoint | null {
 export const shownUrl = ({ protocol, host, pathname, href }: URL): string =>
   protocol === 'http:' || protocol === 'https:' ? `${protocol}//${host}${pathname}` : href;
 
-export const INDEX_ENDING = '.index.json';
+const INDEX_ENDING = '.index.json';
+
+const WEB_URL = /^https?:\/\//i;
 
 /** What errors and reports call a source or sink. */
 export function endpointName(value: ModelSource | ModelSink): string {
   const endpoint = sourceEndpoint(value) ?? sinkEndpoint(value);
   switch (endpoint?.kind) {
     case 'text':
-      return endpoint.text;
+      return WEB_URL.test(endpoint.text) && URL.canParse(endpoint.text)
+        ? shownUrl(new URL(endpoint.text))
+        : endpoint.text;
     case 'url':
       return shownUrl(endpoint.url);
     case 'blob':

@@ -12,7 +12,7 @@ export interface ByteSource {
   /** What error messages call it: a path as the caller wrote it, a URL without its query, … */
   readonly name: string;
   readonly size: number;
-  /** Tells one state of the bytes from another: a time of change, an ETag; '' where nothing does. */
+  /** Another one when the bytes may be others: made of size and time of the last change, or of a server's tag. */
   readonly version: string;
   /** Fills all of `into` with the bytes from `position` on. `into` may lie on shared memory. Several may be under way. */
   read(into: Uint8Array, position: number): Promise<void>;

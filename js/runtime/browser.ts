@@ -1,14 +1,8 @@
-import { QuantizeError } from '../errors.js';
-import type { FileAccess } from '../files/io.js';
+import { browserFiles } from './browser-files.js';
 import type { Runtime } from './types.js';
 
-const files: FileAccess = {
-  openSource: () => Promise.reject(new QuantizeError('unreadable_input', { detail: 'there is no file system here' })),
-  openSink: () => Promise.reject(new QuantizeError('unwritable_output', { detail: 'there is no file system here' })),
-};
-
 export const runtime: Runtime = {
-  files,
+  files: browserFiles,
   availableParallelism: () => navigator.hardwareConcurrency || 1,
 
   obstacleToThreads() {
