@@ -82,7 +82,11 @@ describe('a good server', () => {
       response.writeHead(206, { 'content-range': `bytes ${begin}-${short - 1}/${kContents.length}` });
       response.end(kContents.subarray(begin, short));
     });
-    const source = await open(server.url('/a'));
+    const source = await open(server.url('/a'), undefined, {
+      ...kQuick,
+      firstDelay: 1_000_000,
+      longestDelay: 1_000_000,
+    });
     await expectBytes(source, 100, 4_900_000);
     expect(server.requests.length).toBe(6);
   });
