@@ -204,10 +204,10 @@ export class ArrowQuant {
    */
   async quantizeFile(source: ModelSource, sink: ModelSink, options?: QuantizeFileOptions | null): Promise<FileReport> {
     const quantization = reading('invalid_option', () =>
-      readQuantization(options, this.#defaults, readContainer(readSink('sink', sink))),
+      readQuantization(options, this.#defaults, readContainer(sink)),
     );
     return this.#withFiles(options, (tools, given) =>
-      quantizeFile(tools, readSource('source', source), sink, quantization, given),
+      quantizeFile(tools, readSource('source', source), readSink('sink', sink), quantization, given),
     );
   }
 
@@ -233,11 +233,11 @@ export class ArrowQuant {
     options?: DequantizeFileOptions | null,
   ): Promise<FileReport> {
     const dtype = reading('invalid_option', () => {
-      if (readContainer(readSink('sink', sink)) !== 'gguf') return readRestoredType(options);
+      if (readContainer(sink) !== 'gguf') return readRestoredType(options);
       throw new QuantizeError('invalid_option', { detail: 'restored models are safetensors, no GGUF' });
     });
     return this.#withFiles(options, (tools, given) =>
-      dequantizeFile(tools, readSource('source', source), sink, dtype, given),
+      dequantizeFile(tools, readSource('source', source), readSink('sink', sink), dtype, given),
     );
   }
 
