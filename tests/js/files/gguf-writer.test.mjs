@@ -165,6 +165,13 @@ describe('a layout is refused', () => {
       't',
       /rows of 1/,
     ],
+    [
+      'a key twice',
+      { keyValues: [u32('k', 1), u32('k', 1)] },
+      'unwritable_output',
+      undefined,
+      /the key "k" would occur twice/,
+    ],
     ['a name twice', { tensors: [kTensors[0], kTensors[0]] }, 'duplicate_layer', 'conv.weight', /occurs twice/],
     [
       'a type that ggml has not',
