@@ -89,6 +89,7 @@ export function layoutGguf(request: GgufLayoutRequest): GgufLayout {
   if (!isAlignment(alignment)) {
     throw new QuantizeError('unwritable_output', { file, detail: `its alignment cannot be ${alignment}` });
   }
+  checkKeys(request.keyValues, file);
   checkNames(tensors, file);
   const items = tensors.map((tensor) => itemOf(tensor, file));
   const pairs = pairsOf(request.keyValues, alignment);
@@ -123,6 +124,16 @@ const splitPairs = (index: number, count: number, tensors: number): readonly Ggu
   i32(SPLIT_TENSORS, tensors),
   u16(SPLIT_COUNT, count),
 ];
+
+function checkKeys(keyValues: readonly GgufKeyValue[], file: string): void {
+  const keys = new Set<string>();
+  for (const { key } of keyValues) {
+    if (keys.has(key)) {
+      throw new QuantizeError('unwritable_output', { file, detail: `the key ${quoted(key)} would occur twice` });
+    }
+    keys.add(key);
+  }
+}
 
 function checkNames(tensors: readonly GgufTensorPlan[], file: string): void {
   const names = new Set<string>();
