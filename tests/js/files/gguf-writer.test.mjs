@@ -3,7 +3,7 @@ import { QuantizeError } from '../../../dist/errors.js';
 import { GGML_TYPES } from '../../../dist/files/ggml-types.js';
 import { readGguf } from '../../../dist/files/gguf-header.js';
 import { u32, withKeyValue } from '../../../dist/files/gguf-key-values.js';
-import { parseWithHuggingFace } from '../../consumers/hugging-face-gguf.mjs';
+import { parseWithHuggingFace } from '../../peers/hugging-face-gguf.mjs';
 import { useFolder } from './support/folder.mjs';
 import { openGgmlReader } from './support/ggml-gguf.mjs';
 import { filesOf, kPairs, kTensors, layout } from './support/gguf-layout.mjs';
