@@ -1,7 +1,7 @@
 /**
  * What llama.cpp makes of each tensor of a language model, without an importance matrix: the decisions of its
- * `llama_model_quantize`, type by type. Where that gives up (a row of no whole blocks of 32 in a type that has no
- * substitute, a tensor of experts whose name tells no block), ours goes on: F16, and the running count of blocks.
+ * `llama_model_quantize`, type by type. Where that gives up, at a tensor of experts whose name tells no block, the count
+ * of such tensors stands in for the block.
  */
 
 import type { TypeChoice, TypeRequest } from './decision.js';

@@ -43,7 +43,7 @@ const DEFAULT_FLAGS = [0, 1, 0, 0, 0, 0];
 /** In `enum ggml_log_level`; a continued line has the number after it. */
 const LOG_WARNING = 3;
 
-/** Type and symbol names of the one file in `folder` that is `library`, with or without a version in its name. */
+/** The file in `folder` that is `library`, with or without a version in its name. */
 function findLibrary(folder, library) {
   const pattern = new RegExp(`^${library}(?:\\.v[\\d.]+)?\\.so$`, 'u');
   const name = readdirSync(folder).find((file) => pattern.test(file));
@@ -52,33 +52,34 @@ function findLibrary(folder, library) {
 }
 
 /**
- * The functions that are used. `LlamaParams` stands for each structure that they hand over by value: it is larger than any
+ * The functions that are used. `params` stands for each structure that they hand over by value: it is larger than any
  * of them, and on x86-64 System V what is larger than two registers is handed over in memory, so that the rest is unused.
+ * Its type has no name: names are shared by all who use koffi in a process, each test file for instance.
  */
 function functionsOf(koffi, folder) {
   const backends = koffi.load(findLibrary(folder, 'libggml'));
   const library = koffi.load(findLibrary(folder, 'libllama'));
-  koffi.struct('LlamaParams', { words: koffi.array('int64_t', 64, 'Typed') });
-  koffi.struct('LlamaBatch', { words: koffi.array('int64_t', 7, 'Typed') });
-  const log = koffi.proto('void LlamaLog(int level, const char *text, void *data)');
+  const params = koffi.struct({ words: koffi.array('int64_t', 64, 'Typed') });
+  const batch = koffi.struct({ words: koffi.array('int64_t', 7, 'Typed') });
+  const log = koffi.pointer(koffi.proto('void', ['int', 'str', 'void *']));
   return {
-    loadBackends: backends.func('void ggml_backend_load_all_from_path(const char *folder)'),
     log,
-    setLog: library.func('void llama_log_set(LlamaLog *log, void *data)'),
-    quantizeParams: library.func('LlamaParams llama_model_quantize_default_params()'),
-    quantize: library.func('uint32_t llama_model_quantize(const char *from, const char *to, const void *params)'),
-    modelParams: library.func('LlamaParams llama_model_default_params()'),
-    loadModel: library.func('void *llama_model_load_from_file(const char *file, LlamaParams params)'),
-    freeModel: library.func('void llama_model_free(void *model)'),
-    vocabulary: library.func('void *llama_model_get_vocab(void *model)'),
-    vocabularySize: library.func('int llama_vocab_n_tokens(void *vocabulary)'),
-    contextParams: library.func('LlamaParams llama_context_default_params()'),
-    newContext: library.func('void *llama_init_from_model(void *model, LlamaParams params)'),
-    freeContext: library.func('void llama_free(void *context)'),
-    setThreads: library.func('void llama_set_n_threads(void *context, int threads, int batchThreads)'),
-    batchOf: library.func('LlamaBatch llama_batch_get_one(const int32_t *tokens, int count)'),
-    decode: library.func('int llama_decode(void *context, LlamaBatch batch)'),
-    logitsAt: library.func('void *llama_get_logits_ith(void *context, int index)'),
+    loadBackends: backends.func('ggml_backend_load_all_from_path', 'void', ['str']),
+    setLog: library.func('llama_log_set', 'void', [log, 'void *']),
+    quantizeParams: library.func('llama_model_quantize_default_params', params, []),
+    quantize: library.func('llama_model_quantize', 'uint32_t', ['str', 'str', 'const void *']),
+    modelParams: library.func('llama_model_default_params', params, []),
+    loadModel: library.func('llama_model_load_from_file', 'void *', ['str', params]),
+    freeModel: library.func('llama_model_free', 'void', ['void *']),
+    vocabulary: library.func('llama_model_get_vocab', 'void *', ['void *']),
+    vocabularySize: library.func('llama_vocab_n_tokens', 'int', ['void *']),
+    contextParams: library.func('llama_context_default_params', params, []),
+    newContext: library.func('llama_init_from_model', 'void *', ['void *', params]),
+    freeContext: library.func('llama_free', 'void', ['void *']),
+    setThreads: library.func('llama_set_n_threads', 'void', ['void *', 'int', 'int']),
+    batchOf: library.func('llama_batch_get_one', batch, ['void *', 'int']),
+    decode: library.func('llama_decode', 'int', ['void *', batch]),
+    logitsAt: library.func('llama_get_logits_ith', 'void *', ['void *', 'int']),
   };
 }
 
@@ -121,7 +122,7 @@ function logitsOf(koffi, llama, model, tokens, threads) {
 
 /**
  * llama.cpp itself, from the npm package that tests/peers names; null where that has no library for the platform.
- * Its log is kept from the terminal; what went wrong is in the errors' messages. Open it once a process.
+ * Its log is kept from the terminal; what went wrong is in the errors' messages.
  *
  * - `quantize(input, output, { type, pure, threads, requantize })` writes the GGUF file `output`; `type` is one of
  *   FILE_TYPE_NUMBERS. `requantize` lets it start from a quantized file.
@@ -140,13 +141,17 @@ export function openLlamaModels() {
   const folder = path.join(packageFolder, 'bins/linux-x64');
   const llama = functionsOf(koffi, folder);
   let said = [];
-  const log = koffi.register((level, text) => void (level >= LOG_WARNING && said.push(text)), koffi.pointer(llama.log));
-  llama.setLog(log, null);
+  const log = koffi.register((level, text) => void (level >= LOG_WARNING && said.push(text)), llama.log);
+  const listen = () => {
+    said = [];
+    llama.setLog(log, null);
+  };
+  listen();
   llama.loadBackends(folder);
   const complaint = (what) => new Error(`llama.cpp ${what}: ${said.join('').trim()}`);
   return {
     quantize(input, output, { type, pure = false, threads = 1, requantize = false }) {
-      said = [];
+      listen();
       const { bytes, view } = quantizeParams(llama);
       view.setInt32(QUANTIZE_PARAMS.threads, threads, true);
       view.setInt32(QUANTIZE_PARAMS.fileType, FILE_TYPE_NUMBERS[type], true);
@@ -155,7 +160,7 @@ export function openLlamaModels() {
       if (llama.quantize(input, output, bytes) !== 0) throw complaint(`does not quantize ${input} to ${type}`);
     },
     logits(file, tokens, { threads = 1 } = {}) {
-      said = [];
+      listen();
       const model = llama.loadModel(file, llama.modelParams());
       if (model === null) throw complaint(`does not load ${file}`);
       try {

@@ -87,12 +87,15 @@ class Pieces {
 /** Whole numbers · 2^exponent are exact in F16 and BF16 when they are small: the same weights in each type. */
 function weightBytes(type, count, random, name) {
   if (type === 'I32') return Buffer.from(Int32Array.from({ length: count }, () => random.below(8)).buffer);
-  const center = /norm\.weight$/u.test(name) ? 1 : 0;
-  const draw = () => center + ((random.below(128) + random.below(128) - 127) / 128) * (center === 1 ? 1 / 8 : 1 / 16);
-  const floats = Float32Array.from({ length: count }, draw);
+  const [center, scale] = /norm\.weight$/u.test(name) ? [1, 2 ** -10] : [0, 2 ** -11];
+  const floats = new Float32Array(count);
+  for (let i = 0; i < count; ++i) floats[i] = center + (random.below(128) + random.below(128) - 127) * scale;
   if (type === 'F32') return Buffer.from(floats.buffer);
   const words = new Uint32Array(floats.buffer);
-  return Buffer.from(Uint16Array.from(words, type === 'BF16' ? (word) => word >>> 16 : halfOf).buffer);
+  const narrow = type === 'BF16' ? (word) => word >>> 16 : halfOf;
+  const halves = new Uint16Array(count);
+  for (let i = 0; i < count; ++i) halves[i] = narrow(words[i]);
+  return Buffer.from(halves.buffer);
 }
 
 /** F16 bits of the F32 bits of a number that F16 holds exactly and not as a subnormal. */
