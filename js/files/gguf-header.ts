@@ -14,8 +14,8 @@ export const DEFAULT_ALIGNMENT = 32;
 /** The largest memory page in common use. Larger ones would let much of a file belong to nothing. */
 export const MAX_ALIGNMENT = 65_536;
 
-/** ggml's GGML_MAX_DIMS. */
-export const MAX_RANK = 4;
+/** ggml's GGML_MAX_DIMS is 4; programs for video models read one more. */
+export const MAX_RANK = 5;
 
 /** Mixtures of experts with a tensor for each expert have up to 70,000; GGUF joins the experts. */
 const MAX_TENSORS = 200_000;

@@ -4,9 +4,9 @@
  * of such tensors stands in for the block.
  */
 
+import type { FileType, TensorType } from '../types.js';
 import type { TypeChoice, TypeRequest } from './decision.js';
-import { FILE_TYPES, isBlockType, holdsRows, rowWeights, BLOCK_WEIGHTS } from './file-types.js';
-import type { FileType, TensorType } from './file-types.js';
+import { BASE_TYPES, isBlockType, holdsRows, rowWeights, BLOCK_WEIGHTS } from './file-types.js';
 import type { LanguageModel } from './language-model.js';
 import { blockOf, categoryOf, compareTensors, keptBecause, type Category } from './language-tensors.js';
 import type { TensorDescription } from './rule.js';
@@ -186,7 +186,7 @@ function choose(
   const kept = keptBecause(tensor);
   if (kept !== null) return { type: 'keep', rule: kept };
   if (!isFloat(tensor.dtype)) return { type: 'keep', rule: 'no floats' };
-  const base = FILE_TYPES[target];
+  const base = BASE_TYPES[target];
   if (!isBlockType(base)) return { type: base, rule: 'matrix' };
   if (pure) return fitting({ type: base, rule: 'matrix' }, tensor.shape);
   const category = categoryOf(tensor.name);

@@ -168,7 +168,7 @@ test('a piece that fails ends the pieces that wait behind it for a stream', asyn
   const bytes = HELD_BYTES / 2;
   const stream = new WritableStream();
   const sink = await nodeFiles.openSink(stream, { bytes: 100 * bytes, inputs: [] });
-  const pipeline = new Pipeline(pool, undefined, (error) => sink.stop(error));
+  const pipeline = new Pipeline(pool, undefined, { failed: (error) => sink.stop(error) });
   const failure = new Error('the first piece cannot be read');
   let failFirst = null;
   const first = new Promise((_resolve, reject) => {

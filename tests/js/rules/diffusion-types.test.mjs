@@ -296,11 +296,13 @@ test('rules of the caller see both names, and the shape that is stored', () => {
     ['model.diffusion_model.out.2.weight', [4, 320, 3, 3], 'F16'],
   ];
   const outputOf = (pattern, type) =>
-    plan(tensors, { rules: [[pattern, type]] }).typeOf('model.diffusion_model.out.2.weight');
+    plan(tensors, { rules: [{ name: 'mine', when: { name: pattern }, type }] }).typeOf(
+      'model.diffusion_model.out.2.weight',
+    );
   expect(outputOf(/^out\.2/u, 'Q6_K')).toBe('Q6_K');
   expect(outputOf(/^model\.diffusion_model\.out/gu, 'BF16')).toBe('BF16');
   expect(outputOf(/^out\.2/u, 'keep')).toBe('keep');
-  expect(() => plan([['a.weight', [4, 100]]], { rules: [[/a/u, 'Q8_0']] })).toThrow(
-    /rule a=Q8_0 cannot apply to tensor "a\.weight"/u,
-  );
+  expect(() =>
+    plan([['a.weight', [4, 100]]], { rules: [{ name: 'rule a=Q8_0', when: { name: /a/u }, type: 'Q8_0' }] }),
+  ).toThrow(/rule a=Q8_0 cannot apply to tensor "a\.weight"/u);
 });
