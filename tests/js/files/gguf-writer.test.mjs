@@ -142,14 +142,14 @@ describe('a layout is refused', () => {
       { tensors: [{ name: `${kName63}x`, type: 'F32', shape: [1] }] },
       'unwritable_output',
       `${kName63}x`,
-      /has 64 bytes, GGUF readers take at most 63/,
+      /has 64 bytes, readers of GGUF take at most 63/,
     ],
     [
       'five dimensions',
       { tensors: [{ name: 't', type: 'F32', shape: [1, 1, 1, 1, 1] }] },
       'unwritable_output',
       't',
-      /has 5 dimensions, GGUF holds at most 4/,
+      /has 5 dimensions, readers of GGUF take at most 4/,
     ],
     [
       'half a block a row',

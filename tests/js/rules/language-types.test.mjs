@@ -2,7 +2,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
-import { FILE_TYPES } from '../../../dist/rules/file-types.js';
+import { FILE_TYPES } from 'arrowquant';
 import { compareTensors } from '../../../dist/rules/language-tensors.js';
 import { planTypes } from '../../../dist/rules/plan-types.js';
 import { openLlamaModels } from '../../peers/llama-model.mjs';
@@ -12,7 +12,7 @@ import { hashOfTypes } from './support/types-hash.mjs';
 
 const golden = JSON.parse(readFileSync(new URL('support/golden-types.json', import.meta.url), 'utf8'));
 const llama = openLlamaModels();
-const targets = Object.keys(FILE_TYPES);
+const targets = FILE_TYPES;
 const modes = [
   ['mixed', false],
   ['pure', true],

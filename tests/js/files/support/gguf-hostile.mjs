@@ -163,7 +163,7 @@ export const kHostileGguf = [
     tensor: 'a.weight',
   },
   { title: 'a tensor without a name', file: oneTensor({ name: '' }), says: /the name of tensor 1 is empty/ },
-  { title: 'five dimensions', file: oneTensor({ ne: [4, 1, 1, 1, 1] }), says: /has 5 dimensions/, tensor: 'a.weight' },
+  { title: 'six dimensions', file: oneTensor({ ne: [4, 1, 1, 1, 1, 1] }), says: /has 6 dimensions/, tensor: 'a.weight' },
   {
     title: '2^32 - 1 dimensions',
     file: oneTensor({ rank: 2 ** 32 - 1 }),
