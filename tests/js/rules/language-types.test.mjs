@@ -27,7 +27,8 @@ afterAll(() => rmSync(folder, { recursive: true }));
 /** [name, type] of each tensor in llama.cpp's order, as we decide. */
 function ourTypes(model, target, pure, rules) {
   const input = planInput(model);
-  const { decisions } = planTypes({ ...input, target, pure, rules });
+  const typed = rules?.map(([name, type]) => ({ name: `rule ${name.source}=${type}`, when: { name }, type }));
+  const { decisions } = planTypes({ ...input, target, pure, rules: typed });
   return input.tensors
     .map(({ name, dtype }, i) => ({ name, type: decisions[i].kind === 'keep' ? dtype : decisions[i].type }))
     .sort(compareTensors)

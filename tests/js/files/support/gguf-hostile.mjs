@@ -163,7 +163,12 @@ export const kHostileGguf = [
     tensor: 'a.weight',
   },
   { title: 'a tensor without a name', file: oneTensor({ name: '' }), says: /the name of tensor 1 is empty/ },
-  { title: 'six dimensions', file: oneTensor({ ne: [4, 1, 1, 1, 1, 1] }), says: /has 6 dimensions/, tensor: 'a.weight' },
+  {
+    title: 'six dimensions',
+    file: oneTensor({ ne: [4, 1, 1, 1, 1, 1] }),
+    says: /has 6 dimensions/,
+    tensor: 'a.weight',
+  },
   {
     title: '2^32 - 1 dimensions',
     file: oneTensor({ rank: 2 ** 32 - 1 }),
