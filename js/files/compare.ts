@@ -153,9 +153,10 @@ async function restore(
   if (storage.kind !== 'plain') return (await decodeStretch(window, storage, stretch, 'F32', name)).floats;
   if (!isFloatType(dtype)) throw new QuantizeError('unsupported_dtype', { layer: name, detail: dtype });
   const { first, weights } = stretch;
-  const input = window.input(weights, dtype);
+  const plain = { kind: 'float', type: dtype } as const;
+  const input = window.input(weights, plain);
   await storage.data.source.read(input, storage.data.begin + first * dtypeBytes(dtype));
-  return (await window.encode(weights, dtype, { kind: 'float', type: 'F32' }, false)).packed;
+  return (await window.encode(weights, plain, { kind: 'float', type: 'F32' }, false)).packed;
 }
 
 async function rawBytes({ dtype, storage }: StoredTensor, { first, weights }: Stretch): Promise<Uint8Array> {

@@ -14,7 +14,7 @@ export async function copyTensor(job: TensorJob, { data }: Extract<TensorStorage
     const bytes = Math.min(PIECE_BYTES, data.bytes - begin);
     await pipeline.start(async (window) => {
       await located(job, 0, async () => {
-        const piece = window.input(WINDOW_WEIGHTS, 'F32').subarray(0, bytes);
+        const piece = window.input(WINDOW_WEIGHTS, { kind: 'float', type: 'F32' }).subarray(0, bytes);
         await data.source.read(piece, data.begin + begin);
         await sink.write(piece, place.data + begin);
       });

@@ -1,5 +1,5 @@
 import { QuantizeError } from '../errors.js';
-import type { ErrorSums, HeapWindow, WeightRange } from '../wasm/windows.js';
+import type { ErrorSums, HeapWindow, WeightRange, WeightSource } from '../wasm/windows.js';
 import { packedBytes, type AffineLayout, type TensorStorage } from './container.js';
 import type { TensorJob } from './convert.js';
 import { dtypeBytes, isFloatType, type FloatType } from './dtypes.js';
@@ -23,29 +23,29 @@ export async function quantizeTensor(job: TensorJob, storage: PlainStorage, targ
 class FloatTensor {
   readonly job: TensorJob;
   readonly storage: PlainStorage;
-  readonly type: FloatType;
+  readonly source: WeightSource;
   readonly bytesPerWeight: number;
 
   constructor(job: TensorJob, storage: PlainStorage, type: FloatType) {
     this.job = job;
     this.storage = storage;
-    this.type = type;
+    this.source = { kind: 'float', type };
     this.bytesPerWeight = dtypeBytes(type);
   }
 
   read(window: HeapWindow, { first, weights }: Stretch): Promise<void> {
     const { source, begin } = this.storage.data;
-    return source.read(window.input(weights, this.type), begin + first * this.bytesPerWeight);
+    return source.read(window.input(weights, this.source), begin + first * this.bytesPerWeight);
   }
 }
 
 function encodeGroups(tensor: FloatTensor, { bits, groupSize, symmetric }: AffineLayout): Promise<void> {
-  const { job, type, bytesPerWeight } = tensor;
+  const { job, source, bytesPerWeight } = tensor;
   const { sink, place, measure } = job;
   const encode = async (window: HeapWindow, stretch: Stretch): Promise<ErrorSums | null> => {
     await tensor.read(window, stretch);
     const encoding = { kind: 'affine', bits, groupSize, symmetric } as const;
-    const { packed, scales, zeroPoints, error } = await window.encode(stretch.weights, type, encoding, measure);
+    const { packed, scales, zeroPoints, error } = await window.encode(stretch.weights, source, encoding, measure);
     const group = stretch.first / groupSize;
     await Promise.all([
       sink.write(packed, place.data + packedBytes(stretch.first, bits)),
@@ -61,7 +61,7 @@ function encodeGroups(tensor: FloatTensor, { bits, groupSize, symmetric }: Affin
 function encodeWhole(tensor: FloatTensor, layout: AffineLayout): Promise<void> {
   const encode = async (window: HeapWindow, stretch: Stretch): Promise<ErrorSums | null> => {
     await tensor.read(window, stretch);
-    const range = await window.scan(stretch.weights, tensor.type);
+    const range = await window.scan(stretch.weights, tensor.source);
     const scale = await writeScale(tensor, layout, range);
     return encodeStretch(tensor, window, stretch, layout.bits, scale);
   };
@@ -70,13 +70,13 @@ function encodeWhole(tensor: FloatTensor, layout: AffineLayout): Promise<void> {
 
 /** First pass over a tensor that has one scale. */
 async function scanTensor(tensor: FloatTensor): Promise<WeightRange> {
-  const { job, type } = tensor;
+  const { job, source } = tensor;
   const ranges: WeightRange[] = [];
   for (const stretch of stretchesOf(job.stored.elements)) {
     await job.pipeline.start((window) =>
       located(job, stretch.first, async () => {
         await tensor.read(window, stretch);
-        ranges[stretch.index] = await window.scan(stretch.weights, type);
+        ranges[stretch.index] = await window.scan(stretch.weights, source);
       }),
     );
   }
@@ -115,14 +115,14 @@ async function writeScale({ job }: FloatTensor, { bits, symmetric }: AffineLayou
 }
 
 async function encodeStretch(
-  { job, type }: FloatTensor,
+  { job, source }: FloatTensor,
   window: HeapWindow,
   { first, weights }: Stretch,
   bits: number,
   { scale, zeroPoint }: Scale,
 ): Promise<ErrorSums | null> {
   const encoding = { kind: 'affine-scaled', bits, scale, zeroPoint } as const;
-  const { packed, error } = await window.encode(weights, type, encoding, job.measure);
+  const { packed, error } = await window.encode(weights, source, encoding, job.measure);
   await job.sink.write(packed, job.place.data + packedBytes(first, bits));
   return error;
 }

@@ -51,7 +51,9 @@ export async function located<Value>(job: TensorJob, first: number, work: () => 
     if (!(error instanceof QuantizeError) || error.index === undefined || error.layer !== undefined) throw error;
     const { name, storage } = job.stored;
     const { source } = storage.kind === 'plain' ? storage.data : storage.packed;
-    throw new QuantizeError(error.code, { file: source.name, layer: name, index: first + error.index, cause: error });
+    const { code, index, detail } = error;
+    const about = { file: source.name, layer: name, index: first + index, cause: error };
+    throw new QuantizeError(code, detail === undefined ? about : { ...about, detail });
   }
 }
 

@@ -2,6 +2,8 @@ import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import createModule from 'arrowquant/wasm';
 import { createWindowPool } from '../../dist/wasm/window-pool.js';
 
+const kF32 = { kind: 'float', type: 'F32' };
+
 describe('a pool of windows', () => {
   const kMebibyte = 2 ** 20;
   /** More than a window needs. */
@@ -37,10 +39,10 @@ describe('a pool of windows', () => {
   test('has as many as were asked for, and lends each once', async () => {
     const pool = createWindowPool(module, 2);
     const [first, second] = await Promise.all([pool.acquire(), pool.acquire()]);
-    expect(first.input(1, 'F32').byteOffset).not.toBe(second.input(1, 'F32').byteOffset);
+    expect(first.input(1, kF32).byteOffset).not.toBe(second.input(1, kF32).byteOffset);
     const third = pool.acquire();
     first.release();
     first.release();
-    expect((await third).input(1, 'F32').byteOffset).toBe(first.input(1, 'F32').byteOffset);
+    expect((await third).input(1, kF32).byteOffset).toBe(first.input(1, kF32).byteOffset);
   });
 });
