@@ -3,6 +3,7 @@
 #include <emscripten/bind.h>
 #include <emscripten/emscripten.h>
 
+#include <algorithm>
 #include <cstdint>
 #include <memory>
 #include <span>
@@ -21,6 +22,9 @@ using emscripten::val;
 
 /// Beyond any heap, so that the library can tell parcels' addresses from the heap's.
 constexpr uint32_t kParcelBase = 0x40000000;
+
+/// They are not in the heap, but 90 MB all the same.
+constexpr size_t kMostParcels = 128;
 
 ParcelLabel arrived;
 
@@ -69,7 +73,8 @@ void execute_here(const val& buffer) {
 
 std::unique_ptr<Scheduler> scheduler_of_workers(size_t slots, Host& host) {
   aq_use_parcels(kParcelBase, kSlotBytes, sizeof(ParcelLabel), &arrived);
-  return std::make_unique<Scheduler>(*new ParcelSender, slots, reinterpret_cast<uint8_t*>(kParcelBase), host);
+  return std::make_unique<Scheduler>(*new ParcelSender, std::min(slots, kMostParcels),
+                                     reinterpret_cast<uint8_t*>(kParcelBase), host);
 }
 
 EMSCRIPTEN_BINDINGS(arrowquant_parcels) { emscripten::function("executeParcel", &execute_here); }

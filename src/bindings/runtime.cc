@@ -28,8 +28,6 @@ constexpr uint32_t kSlotsPerThread = 6;
 constexpr uint32_t kSpareSlots = 4;
 /// The heap is fixed: a third of it for slots.
 constexpr uint32_t kMostSlots = 48;
-/// Those of workers are not in the heap: 90 MB.
-constexpr uint32_t kMostParcels = 128;
 
 /// For what is allocated in passing, by all the requests that are open.
 constexpr uint64_t kSpareBytes = uint64_t{4} << 20;
@@ -112,7 +110,7 @@ Scheduler& scheduler() {
     const uint32_t slots = kSpareSlots + kSlotsPerThread * threads;
     auto* const host = new EventLoopHost;
 #ifndef __EMSCRIPTEN_PTHREADS__
-    if (threads > 0) instance = scheduler_of_workers(std::min(slots, kMostParcels), *host).release();
+    if (threads > 0) instance = scheduler_of_workers(slots, *host).release();
 #endif
     if (instance == nullptr) instance = new Scheduler(threads, std::min(slots, kMostSlots), *host);
     aq_listen();

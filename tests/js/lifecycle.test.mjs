@@ -11,7 +11,7 @@ const folder = useFolder();
 const kKept = modelFile(Array.from({ length: 40 }, (_, index) => float32Tensor(`v${index}.weight`, [16])));
 const disposed = { name: 'QuantizeError', code: 'disposed' };
 
-describe.each(['threads', 'single'])('dispose, backend %s', (backend) => {
+describe.each(['threads', 'workers', 'single'])('dispose, backend %s', (backend) => {
   const create = () => ArrowQuant.create({ backend, threads: 2 });
 
   test('rejects what is pending, and no callback is called any more', async () => {
@@ -145,7 +145,7 @@ describe('a Node process', () => {
     ['after a failed and an aborted batch', 'failed'],
     ['when nobody awaits the batch', 'unawaited'],
   ])('ends by itself %s', async (_, what) => {
-    for (const backend of ['threads', 'single']) {
+    for (const backend of ['threads', 'workers', 'single']) {
       expect(await outcomeOf('ends-by-itself.mjs', [backend, what])).toEqual({ done: what });
     }
   });
@@ -156,7 +156,7 @@ test('a thread that is lost in mid-batch fails what is pending and what comes la
   expect(await outcomeOf('lost-thread.mjs', [])).toEqual([lost, lost]);
 });
 
-test.each(['threads', 'single'])(
+test.each(['threads', 'workers', 'single'])(
   'a module that aborts fails what is pending and what comes later, backend %s',
   async (backend) => {
     const { code, signal, stdout } = await runFixture('aborting-module.mjs', { args: [backend] });
