@@ -124,10 +124,12 @@ describe.each(['threads', 'workers', 'single'])('dispose, backend %s', (backend)
 
 test('threads and backend say what was started', async () => {
   const threaded = await ArrowQuant.create({ threads: 3 });
+  const working = await ArrowQuant.create({ backend: 'workers', threads: 3 });
   const single = await ArrowQuant.create({ backend: 'single', threads: 3 });
   expect([threaded.backend, threaded.threads]).toEqual(['threads', 3]);
+  expect([working.backend, working.threads]).toEqual(['workers', 3]);
   expect([single.backend, single.threads]).toEqual(['single', 0]);
-  await Promise.all([threaded.dispose(), single.dispose()]);
+  await Promise.all([threaded, working, single].map((quantizer) => quantizer.dispose()));
 });
 
 /** Runs one of the fixtures that print JSON; the process has to end by itself, and well. */
@@ -151,10 +153,13 @@ describe('a Node process', () => {
   });
 });
 
-test('a thread that is lost in mid-batch fails what is pending and what comes later', async () => {
-  const lost = { code: 'internal', cause: 'out of memory' };
-  expect(await outcomeOf('lost-thread.mjs', [])).toEqual([lost, lost]);
-});
+test.each(['threads', 'workers'])(
+  'a thread that is lost in mid-batch fails what is pending and what comes later, backend %s',
+  async (backend) => {
+    const lost = { code: 'internal', cause: 'out of memory' };
+    expect(await outcomeOf('lost-thread.mjs', [backend])).toEqual([lost, lost, lost]);
+  },
+);
 
 test.each(['threads', 'workers', 'single'])(
   'a module that aborts fails what is pending and what comes later, backend %s',
@@ -167,8 +172,9 @@ test.each(['threads', 'workers', 'single'])(
 describe('create() never hangs', () => {
   const quantizes = (backend) => ({ backend, layers: 3 });
 
-  test('without SharedArrayBuffer: auto takes the single-threaded build', async () => {
-    expect(await outcomeOf('without-shared-memory.mjs', ['auto'])).toEqual(quantizes('single'));
+  test('without SharedArrayBuffer: auto takes workers', async () => {
+    expect(await outcomeOf('without-shared-memory.mjs', ['auto'])).toEqual(quantizes('workers'));
+    expect(await outcomeOf('without-shared-memory.mjs', ['workers'])).toEqual(quantizes('workers'));
     expect(await outcomeOf('without-shared-memory.mjs', ['single'])).toEqual(quantizes('single'));
   });
 
@@ -184,20 +190,24 @@ describe('create() never hangs', () => {
   ])('with workers %s', async (_, preload) => {
     const flags = ['--require', fixturePath(preload)];
     expect(await outcomeOf('start.mjs', ['auto'], flags)).toEqual(quantizes('single'));
-    expect(await outcomeOf('start.mjs', ['threads'], flags)).toMatchObject({
-      name: 'QuantizeError',
-      code: 'startup_failed',
-    });
+    for (const backend of ['threads', 'workers']) {
+      expect(await outcomeOf('start.mjs', [backend], flags)).toMatchObject({
+        name: 'QuantizeError',
+        code: 'startup_failed',
+      });
+    }
   });
 
   test('with workers that work', async () => {
     expect(await outcomeOf('start.mjs', ['auto'])).toEqual(quantizes('threads'));
     expect(await outcomeOf('start.mjs', ['threads'])).toEqual(quantizes('threads'));
+    expect(await outcomeOf('start.mjs', ['workers'])).toEqual(quantizes('workers'));
     expect(await outcomeOf('start.mjs', ['single'])).toEqual(quantizes('single'));
   });
 
   test('in a worker of Node', async () => {
     expect(await outcomeOf('start-in-worker.mjs', ['auto'])).toEqual(quantizes('threads'));
+    expect(await outcomeOf('start-in-worker.mjs', ['workers'])).toEqual(quantizes('workers'));
     expect(await outcomeOf('start-in-worker.mjs', ['single'])).toEqual(quantizes('single'));
   });
 });
