@@ -149,8 +149,8 @@ export interface ParcelWorkers {
   readonly count: number;
   /** Has `receive` called with the parcels that have been executed. */
   onParcels(receive: (parcels: readonly ArrayBuffer[]) => void): void;
-  /** Transfers parcels to workers. */
-  send(parcels: readonly ArrayBuffer[]): void;
+  /** Transfers parcels to workers. `quick`: the calling thread is as busy with them as a worker. */
+  send(parcels: readonly ArrayBuffer[], quick: boolean): void;
   /** The module has been disposed of. */
   dispose(): void;
 }

@@ -23,6 +23,10 @@ interface Member {
   load: number;
 }
 
+/** The first of those with the least to do. */
+const idlest = (members: readonly Member[]): Member =>
+  members.reduce((least, member) => (member.load < least.load ? member : least));
+
 /** Workers that each have an instance of the single-threaded build, and get what is to be worked on by transfer. */
 export class WorkerPool implements ParcelWorkers {
   readonly count: number;
@@ -56,11 +60,15 @@ export class WorkerPool implements ParcelWorkers {
     this.#receive = receive;
   }
 
-  /** Each parcel goes to whom has the least to do, those for one worker in one message. */
-  send(parcels: readonly ArrayBuffer[]): void {
+  /**
+   * Each parcel goes to whom has the least to do, those for one worker in one message. Quick ones leave one worker out:
+   * the calling thread counts as one then, and one more than there are cores would only be in the others' way.
+   */
+  send(parcels: readonly ArrayBuffer[], quick: boolean): void {
+    const candidates = quick && this.count > 1 ? this.#members.slice(0, -1) : this.#members;
     const shares = new Map<Member, ArrayBuffer[]>();
     for (const parcel of parcels) {
-      const member = this.#idlest();
+      const member = idlest(candidates);
       ++member.load;
       const share = shares.get(member);
       if (share === undefined) shares.set(member, [parcel]);
@@ -77,7 +85,7 @@ export class WorkerPool implements ParcelWorkers {
         return;
       }
       const id = ++this.#lastId;
-      const member = this.#idlest();
+      const member = idlest(this.#members);
       member.load += WINDOW_LOAD;
       this.#calls.set(id, { resolve, reject });
       this.#holdProcess();
@@ -125,11 +133,6 @@ export class WorkerPool implements ParcelWorkers {
         this.#calls.delete(reply.id);
         this.#holdProcess();
     }
-  }
-
-  /** The first of those with the least to do. */
-  #idlest(): Member {
-    return this.#members.reduce((least, member) => (member.load < least.load ? member : least));
   }
 
   /** Workers do not keep a Node process alive, batches do (src/bindings), and here pending calls on windows do. */

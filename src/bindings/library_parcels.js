@@ -62,8 +62,9 @@ addToLibrary({
   },
 
   aq_flush_parcels__deps: ['$ArrowQuantParcels'],
-  aq_flush_parcels: () => {
-    if (ArrowQuantParcels.outbox.length > 0) Module['workers']['send'](ArrowQuantParcels.outbox.splice(0));
+  aq_flush_parcels: (quick) => {
+    const parcels = ArrowQuantParcels.outbox.splice(0);
+    if (parcels.length > 0) Module['workers']['send'](parcels, Boolean(quick));
   },
 
   aq_read_parcel__deps: ['$Emval'],

@@ -40,7 +40,7 @@ class ParcelSender final : public Remote {
     aq_send_parcel(index_of(slot), &label);
   }
 
-  void flush() noexcept override { aq_flush_parcels(); }
+  void flush(bool quick) noexcept override { aq_flush_parcels(quick); }
 };
 
 /// A parcel in this worker's hands.

@@ -40,7 +40,7 @@ void ThreadPool::submit(Task& task) noexcept {
 /// so.
 void ThreadPool::announce() noexcept {
   if (unannounced_ == 0) return;
-  if (remote_ != nullptr) remote_->flush();
+  if (remote_ != nullptr) remote_->flush(slow_in_flight_ == 0);
   signal_.fetch_add(1);
   const uint32_t useful = slow_in_flight_ > 0 ? threads() : std::max(threads(), 2U) - 1;
   const uint32_t awake = threads() - std::min(threads(), sleepers_.load());

@@ -41,8 +41,9 @@ class Remote {
   virtual ~Remote() = default;
   /// Takes a task in. When it has been executed, it goes to `ThreadPool::complete`, and the scheduler is to be pumped.
   virtual void submit(Task& task) noexcept = 0;
-  /// More tasks may be long in coming: those that were taken in are not to wait for them.
-  virtual void flush() noexcept = 0;
+  /// More tasks may be long in coming: those that were taken in are not to wait for them. `quick`: the calling thread
+  /// is as busy with them as a worker.
+  virtual void flush(bool quick) noexcept = 0;
 };
 
 /// A fixed number of threads that execute tasks in the order of submission.

@@ -41,7 +41,7 @@ class ParcelPost final : public Remote {
     held_.push(&slot);
   }
 
-  void flush() noexcept override {
+  void flush(bool /*quick*/) noexcept override {
     for (; !held_.empty(); held_.pop()) sent_.push(held_.front());
   }
 
