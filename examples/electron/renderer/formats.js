@@ -1,8 +1,9 @@
 /** The formats on offer: the options of `quantizeFile` for each, and how the output's name ends. */
 
-const gguf = (type, hint) => ({ name: type, options: { type }, ending: `-${type}.gguf`, hint });
+const gguf = (type, hint) => ({ name: type, text: `GGUF, ${type}`, options: { type }, ending: `-${type}.gguf`, hint });
 const affine = (bits, hint) => ({
-  name: `${bits} bits`,
+  name: `int${bits}`,
+  text: `Safetensors, ${bits} bits`,
   options: { bits, groupSize: 128 },
   ending: `-int${bits}.safetensors`,
   hint,

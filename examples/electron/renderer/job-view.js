@@ -75,7 +75,8 @@ export class JobView {
     element('bar').value = fraction;
     element('percent').textContent = percentText(fraction);
     const left = secondsText((bytes - done) / bytesPerSecond);
-    element('speed').textContent = `${bytesText(done)} of ${bytesText(bytes)} · ${rateText(bytesPerSecond)} · ${left} left`;
+    element('speed').textContent =
+      `${bytesText(done)} of ${bytesText(bytes)} · ${rateText(bytesPerSecond)} · ${left} left`;
     if (!element('cancel').disabled) element('current').textContent = tensor;
     if (fraction < this.#announced + ANNOUNCED_STEP) return;
     this.#announced = fraction;

@@ -8,7 +8,8 @@ export class JobError extends Error {
   }
 }
 
-const goneError = () => new JobError('process_gone', 'The process that quantizes has ended. Nothing was written; try again.');
+const goneError = () =>
+  new JobError('process_gone', 'The process that quantizes has ended. Nothing was written; try again.');
 
 export class QuantizeClient {
   /** Resolves to `{ backend, threads }` when the quantizer has started. */

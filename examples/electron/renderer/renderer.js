@@ -22,10 +22,11 @@ function listFormats() {
     ...FORMAT_GROUPS.map(({ label, formats }) => {
       const group = document.createElement('optgroup');
       group.label = label;
-      group.append(...formats.map(({ name }) => new Option(name, name, name === DEFAULT_FORMAT, name === DEFAULT_FORMAT)));
+      group.append(...formats.map(({ name, text }) => new Option(text, name)));
       return group;
     }),
   );
+  element('type').value = DEFAULT_FORMAT;
   element('type').addEventListener('change', showHint);
   showHint();
 }

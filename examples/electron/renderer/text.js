@@ -23,4 +23,7 @@ export const rateText = (bytesPerSecond) => `${(bytesPerSecond / 1e9).toFixed(2)
 export const percentText = (fraction) => `${Math.floor(fraction * 100)} %`;
 
 /** A relative error; an em dash where nothing was lost or measured. */
-export const errorText = (relative) => (relative === null ? '—' : `${(relative * 100).toPrecision(2)} %`);
+export const errorText = (relative) => {
+  if (relative === null) return '—';
+  return relative === 0 ? '0 %' : `${Number((relative * 100).toPrecision(2))} %`;
+};

@@ -169,7 +169,10 @@ describe('the service', () => {
     const service = new QuantizeService(client.port, () => ArrowQuant.create({ threads: -1 }));
     for (const job of [1, 2]) {
       client.send(start(job, 'in.safetensors', 'out.safetensors'));
-      expect(await client.outcome(job)).toMatchObject({ code: 'invalid_option', message: expect.stringContaining('-1') });
+      expect(await client.outcome(job)).toMatchObject({
+        code: 'invalid_option',
+        message: expect.stringContaining('-1'),
+      });
     }
     client.close();
     await service.closed;

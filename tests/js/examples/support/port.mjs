@@ -1,7 +1,7 @@
 import { MessageChannel } from 'node:worker_threads';
 
-/** The page's end of a channel to a service: what came is kept, and can be waited for. */
-export function openClient() {
+/** The page's end of a channel to a service: what came is kept and told to `listener`, and can be waited for. */
+export function openClient(listener = () => undefined) {
   const { port1, port2 } = new MessageChannel();
   const received = [];
   const waiting = new Set();
@@ -11,6 +11,7 @@ export function openClient() {
   let isClosed = false;
   port1.on('message', (message) => {
     received.push(message);
+    listener(message);
     look();
   });
   port1.on('close', () => {
