@@ -1,6 +1,6 @@
 /** Loads models over HTTP in quantized form: fetched and quantized once, and from the disk from then on. */
 import { createHash } from 'node:crypto';
-import { mkdir, readFile, rename, rm } from 'node:fs/promises';
+import { mkdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import path from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -28,16 +28,10 @@ const require = createRequire(import.meta.url);
 export async function loadQuantized(url, { type = 'Q4_K_M', cacheFolder, onProgress, signal } = {}) {
   const address = new URL(url);
   address.hash = '';
-  // Starting the threads and asking the server take their time together.
-  const [quantizer, version] = await Promise.all([ArrowQuant.create(), currentVersion(address, signal)]);
-  try {
-    await mkdir(cacheFolder, { recursive: true });
-    const request = { quantizer, address, type, cacheFolder, onProgress, signal };
-    return (await openEntry(request, version)) ?? (await makeEntry(request, version));
-  } catch (error) {
-    await quantizer.dispose();
-    throw error;
-  }
+  const request = { address, type, cacheFolder, onProgress, signal };
+  const version = await currentVersion(address, signal);
+  await mkdir(cacheFolder, { recursive: true });
+  return (await openEntry(request, version)) ?? (await makeEntry(request, version));
 }
 
 /** A model in the cache. Tensors are read and decoded when they are asked for. */
@@ -48,13 +42,13 @@ class QuantizedModel {
   tensors;
   /** Whether it was there already. */
   fromCache;
-  #quantizer;
+  /** Promise of what decodes; only who asks for values needs its threads. */
+  #quantizer = null;
 
-  constructor(quantizer, inspection, fromCache) {
-    this.file = inspection.file;
-    this.tensors = new Map(inspection.tensors.map((tensor) => [tensor.name, tensor]));
+  constructor(file, tensors, fromCache) {
+    this.file = file;
+    this.tensors = new Map(tensors.map((tensor) => [tensor.name, tensor]));
     this.fromCache = fromCache;
-    this.#quantizer = quantizer;
   }
 
   get names() {
@@ -62,13 +56,16 @@ class QuantizedModel {
   }
 
   /** Resolves to the decoded values of a tensor, or to its elements `begin` up to `end`, as a Float32Array. */
-  get(name, { begin, end, signal } = {}) {
-    return this.#quantizer.readTensor(this.file, name, { begin, end, signal });
+  async get(name, { begin, end, signal } = {}) {
+    this.#quantizer ??= ArrowQuant.create();
+    const quantizer = await this.#quantizer;
+    return quantizer.readTensor(this.file, name, { begin, end, signal });
   }
 
   /** Ends the threads. A process that is done ends without it, too. */
-  close() {
-    return this.#quantizer.dispose();
+  async close() {
+    const quantizer = await this.#quantizer;
+    await quantizer?.dispose();
   }
 }
 
@@ -84,25 +81,30 @@ async function currentVersion(address, signal) {
   throw new Error(`Cannot cache ${address}: the server sends neither ETag nor Last-Modified, so changes go unnoticed`);
 }
 
-/** Where a version is kept: the name depends on all that the contents depend on. */
-async function entryPath({ address, type, cacheFolder }, version) {
+/**
+ * Where a version is kept: the model, and the list of its tensors, which makes opening quick. The names depend on all that
+ * the contents depend on.
+ */
+async function entryFor({ address, type, cacheFolder }, version) {
   const { version: packageVersion } = JSON.parse(await readFile(require.resolve('arrowquant/package.json'), 'utf8'));
   const key = JSON.stringify([address.href, version, type, packageVersion]);
   const hash = createHash('sha256').update(key).digest('hex').slice(0, 32);
-  const stem = path.posix
+  const name = path.posix
     .basename(address.pathname)
     .replace(/\.\w+$/, '')
     .replace(/[^\w.-]/g, '_');
-  return path.join(cacheFolder, `${stem}-${type}-${hash}.gguf`);
+  const stem = path.join(cacheFolder, `${name}-${type}-${hash}`);
+  return { model: `${stem}.gguf`, draft: `${stem}.draft.gguf`, list: `${stem}.json`, lock: `${stem}.lock` };
 }
 
 /** The version of the model in the cache; null when it is not there, or damaged. */
 async function openEntry(request, version, fromCache = true) {
-  const entry = await entryPath(request, version);
+  const { model, list } = await entryFor(request, version);
   try {
-    return new QuantizedModel(request.quantizer, await request.quantizer.inspectFile(entry), fromCache);
+    const { bytes, tensors } = JSON.parse(await readFile(list, 'utf8'));
+    return (await stat(model)).size === bytes ? new QuantizedModel(model, tensors, fromCache) : null;
   } catch (error) {
-    if (['unreadable_input', 'invalid_file'].includes(error.code)) return null;
+    if (error.code === 'ENOENT' || error.name === 'SyntaxError') return null;
     throw error;
   }
 }
@@ -111,8 +113,8 @@ async function openEntry(request, version, fromCache = true) {
 async function makeEntry(request, firstVersion) {
   let version = firstVersion;
   for (let attempt = 0; attempt < MOST_ATTEMPTS;) {
-    const entry = await entryPath(request, version);
-    const release = await tryLock(`${entry}.lock`);
+    const entry = await entryFor(request, version);
+    const release = await tryLock(entry.lock);
     if (release === null) {
       await delay(POLL_INTERVAL, undefined, { signal: request.signal });
       const model = await openEntry(request, version);
@@ -133,21 +135,28 @@ async function makeEntry(request, firstVersion) {
 }
 
 /** Fetches and quantizes; null when that was not the version that it should have been. */
-async function fetchEntry(request, version, entry) {
-  const { quantizer, address, type, onProgress, signal } = request;
-  const draft = entry.replace(/gguf$/, `${process.pid}.gguf`);
+async function fetchEntry(request, version, { model, draft, list }) {
+  const { address, type, onProgress, signal } = request;
+  const quantizer = await ArrowQuant.create();
   try {
-    await quantizer.quantizeFile(address, draft, {
-      type,
-      metrics: false,
-      signal,
-      onEvent: (event) => event.type === 'bytes' && onProgress?.(event),
-    });
+    const onEvent = (event) => event.type === 'bytes' && onProgress?.(event);
+    // What an interrupted run has done is kept for the next one.
+    await quantizer.quantizeFile(address, draft, { type, resume: true, metrics: false, signal, onEvent });
     // The package notices changes while it reads, but does not know which version was to be read.
     if ((await currentVersion(address, signal)) !== version) return null;
-    await rename(draft, entry);
+    const { tensors } = await quantizer.inspectFile(draft);
+    await replaceFile(list, JSON.stringify({ bytes: (await stat(draft)).size, tensors }));
+    await rename(draft, model);
   } finally {
     await rm(draft, { force: true });
+    await quantizer.dispose();
   }
   return openEntry(request, version, false);
+}
+
+/** Readers see what was there before, or all of the new contents. */
+async function replaceFile(file, contents) {
+  const temporary = `${file}.${process.pid}.partial`;
+  await writeFile(temporary, contents);
+  await rename(temporary, file);
 }

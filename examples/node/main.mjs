@@ -11,6 +11,9 @@ import { loadQuantized } from './load-model.mjs';
 import { makeSampleModel } from './sample-model.mjs';
 import { serve } from './serve.mjs';
 
+/** Fixed, because the cache knows models by their address. */
+const PORT = 8373;
+
 const here = (name) => fileURLToPath(new URL(name, import.meta.url));
 
 const [url, type = 'Q4_K_M'] = process.argv.slice(2);
@@ -27,7 +30,7 @@ try {
 async function serveSample() {
   await mkdir(here('./models'), { recursive: true });
   const file = await makeSampleModel(here('./models/sample.safetensors'));
-  const { url: root, close } = await serve(path.dirname(file));
+  const { url: root, close } = await serve(path.dirname(file), { port: PORT });
   return { model: new URL(path.basename(file), root), close };
 }
 
