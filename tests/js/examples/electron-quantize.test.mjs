@@ -59,6 +59,13 @@ describe('the utility process', () => {
     expect(served.equals(direct)).toBe(true);
   });
 
+  test('writes GGUF', async () => {
+    folder.write('in.safetensors', modelFile([bfloatTensor('blocks.0.weight', [64, 512])]));
+    client.send(start(1, 'in.safetensors', 'out.gguf', { type: 'Q4_K_M' }));
+    expect(await client.outcome(1)).toMatchObject({ type: 'done', report: { type: 'Q4_K_M' } });
+    expect(readFileSync(folder.path('out.gguf')).toString('latin1', 0, 4)).toBe('GGUF');
+  });
+
   test('leaves nothing behind after a cancel, and takes the next job', async () => {
     writeLongModel();
     client.send(start(1, 'long.safetensors', 'out.safetensors'));
@@ -142,10 +149,10 @@ describe('the service', () => {
     for (const message of senseless) client.send(message);
     client.send({ type: 'cancel', job: 'none' });
     client.send({ type: 'start', job: 'empty' });
-    client.send({ ...start('bits', 'in', 'out'), options: { bits: 3 } });
+    client.send({ ...start('bits', 'in.safetensors', 'out.safetensors'), options: { bits: 3 } });
     client.send({ ...start('text', 'in', 'out'), options: 'Q4_K_M' });
     const { code, message } = await client.outcome('empty');
-    expect([code, message]).toEqual(['invalid_option', expect.stringContaining('source')]);
+    expect([code, message]).toEqual(['invalid_option', expect.stringContaining('undefined')]);
     expect(await client.outcome('bits')).toMatchObject({ code: 'invalid_bit_width' });
     expect(await client.outcome('text')).toMatchObject({ type: 'failed' });
     const refused = client.received.filter((one) => one.code === 'invalid_message');
