@@ -44,6 +44,17 @@ export default tseslint.config(
     },
   },
   {
+    files: ['examples/electron/renderer/**', 'examples/electron/preload.cjs'],
+    languageOptions: {
+      globals: Object.fromEntries(
+        [
+          ...['window', 'document', 'requestAnimationFrame', 'cancelAnimationFrame'],
+          ...['Option', 'crossOriginIsolated'],
+        ].map((name) => [name, 'readonly']),
+      ),
+    },
+  },
+  {
     files: ['**/*.cjs'],
     languageOptions: { sourceType: 'commonjs', globals: { require: 'readonly', module: 'writable' } },
   },
