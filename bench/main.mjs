@@ -3,13 +3,14 @@ import { writeFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import { bandwidth } from './cases/bandwidth.mjs';
 import { batch } from './cases/batch.mjs';
+import { files } from './cases/files.mjs';
 import { kernels } from './cases/kernels.mjs';
 import { peers } from './cases/peers.mjs';
 import { progress } from './cases/progress.mjs';
 import { describeMachine } from './lib/machine.mjs';
 import { printGroup } from './lib/print.mjs';
 
-const GROUPS = { batch, progress, peers, kernels, bandwidth };
+const GROUPS = { batch, progress, peers, kernels, bandwidth, files };
 
 const { values } = parseArgs({
   options: {

@@ -112,12 +112,32 @@ function bandwidthText({ results }) {
   ].join('');
 }
 
+const megabytes = (bytes) => `${(bytes / 1e6).toFixed(0)} MB`;
+
+function filesText({ results, models }) {
+  const ratios = results
+    .filter(({ name }) => name !== 'cp')
+    .map(({ name, ratio }) => `${times(ratio)} (${name.replace('safetensors to ', '')})`);
+  const rows = models.map(({ name, own, native, ratio, ownPeakBytes, nativePeakBytes }) => [
+    name,
+    `${(native / 1000).toFixed(2)} s`,
+    `${(own / 1000).toFixed(2)} s`,
+    times(ratio),
+    megabytes(nativePeakBytes),
+    megabytes(ownPeakBytes),
+  ]);
+  const head = ['F16 GGUF to', 'llama.cpp, native', 'ArrowQuant', 'faster by', 'memory, llama.cpp', 'ArrowQuant'];
+  const copied = `2 GB of F16 safetensors become a GGUF at ${ratios.join(' and ')} of the speed at which \`cp\` copies them.`;
+  return `A language model's file beside llama.cpp's own \`llama_model_quantize\`, 2 threads each, the same bytes:\n\n${table(head, rows)}\n\n${copied}`;
+}
+
 const MAKERS = {
   batch: batchTable,
   progress: progressText,
   peers: peersTable,
   kernels: (group) => `${blockTable(group)}\n\n${affineTable(group)}`,
   bandwidth: bandwidthText,
+  files: filesText,
 };
 
 const { machine, groups } = JSON.parse(readFileSync(process.argv[2], 'utf8'));

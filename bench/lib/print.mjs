@@ -3,7 +3,7 @@ const padLeft = (text, width) => String(text).padStart(width);
 const number = (value, digits = 2) => (value === null || value === undefined ? '' : value.toFixed(digits));
 
 /** A group's results as aligned lines. */
-export function printGroup({ title, note, reference, results, blocks }) {
+export function printGroup({ title, note, reference, results, blocks, models }) {
   const width = Math.max(...results.map(({ name }) => name.length), 20) + 2;
   const lines = [`\n${title}`, ...(note ? [note] : [])];
   lines.push(
@@ -17,6 +17,7 @@ export function printGroup({ title, note, reference, results, blocks }) {
   }
   console.log(lines.join('\n'));
   if (blocks) printBlocks(blocks);
+  if (models) printModels(models);
 }
 
 const BLOCK_COLUMNS = {
@@ -39,5 +40,24 @@ function printBlocks(blocks) {
   for (const block of blocks) {
     const cells = Object.keys(BLOCK_COLUMNS).map((key) => cell(number(block[key], key.endsWith('Ratio') ? 2 : 3)));
     console.log(`  ${pad(block.name, 10)}${cells.join('')}`);
+  }
+}
+
+const megabytes = (bytes) => (bytes / 1e6).toFixed(0);
+
+/** GGUF to GGUF: milliseconds and peak memory, beside llama.cpp. */
+function printModels(models) {
+  const cell = (text) => padLeft(text, 14);
+  const titles = ['ms', 'llama.cpp', '× faster', 'peak MB', 'llama.cpp'];
+  console.log(`\n  ${pad('F16 GGUF to', 12)}${titles.map(cell).join('')}`);
+  for (const { name, own, native, ratio, ownPeakBytes, nativePeakBytes } of models) {
+    const cells = [
+      number(own, 0),
+      number(native, 0),
+      number(ratio),
+      megabytes(ownPeakBytes),
+      megabytes(nativePeakBytes),
+    ];
+    console.log(`  ${pad(name, 12)}${cells.map(cell).join('')}`);
   }
 }
