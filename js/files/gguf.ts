@@ -14,6 +14,7 @@ import type { GgufKeyValue } from './gguf-key-values.js';
 import { openGgufShards } from './gguf-shards.js';
 import { layoutGguf } from './gguf-writer.js';
 import type { ByteSource } from './io.js';
+import { targetLabel } from './report.js';
 
 /** What ComfyUI-GGUF calls the shape that a tensor had before its rows were joined: an array of i32 in torch order. */
 const ORIGINAL_SHAPE_PREFIX = 'comfy.gguf.orig_shape.';
@@ -97,14 +98,6 @@ function layout({ tensors, keyValues, file, limits, splitBytes }: OutputContents
 }
 
 function typeOf(target: PlannedTensor['target']): string {
-  switch (target.kind) {
-    case 'plain':
-      return target.dtype;
-    case 'block':
-      return target.format;
-    case 'opaque':
-      return target.type;
-    case 'affine':
-      throw new RangeError('a GGUF has no affine levels');
-  }
+  if (target.kind === 'affine') throw new RangeError('a GGUF has no affine levels');
+  return targetLabel(target);
 }

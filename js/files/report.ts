@@ -120,16 +120,8 @@ export function affineLabel({ bits, groupSize, symmetric }: AffineLayout): strin
 
 /** How reports call what a tensor is stored as. */
 export function storageLabel({ dtype, storage }: StoredTensor): string {
-  switch (storage.kind) {
-    case 'plain':
-      return storage.scale === undefined ? dtype : `${dtype} scaled`;
-    case 'block':
-      return storage.format;
-    case 'opaque':
-      return storage.type;
-    case 'affine':
-      return affineLabel(storage);
-  }
+  if (storage.kind !== 'plain') return targetLabel(storage);
+  return storage.scale === undefined ? dtype : `${dtype} scaled`;
 }
 
 /** How reports call what a tensor becomes. */
