@@ -3,7 +3,7 @@ import { within } from './time-limit.mjs';
 
 /** A browser on a machine that does other things as well needs longer than one would think. */
 const kStartLimit = 60_000;
-const kCallLimit = 30_000;
+export const kCallLimit = 30_000;
 
 /** What a browser is, to who installs it. */
 const kPrograms = {

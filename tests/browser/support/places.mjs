@@ -3,8 +3,9 @@ import { spawn } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import { launchChromium, launchFirefox, programOf } from './browsers.mjs';
+import { kCallLimit, launchChromium, launchFirefox, programOf } from './browsers.mjs';
 import { within } from './time-limit.mjs';
+import { launchWebKit } from './webkit.mjs';
 
 const kCaseLimit = 60_000;
 const kPage = 'tests/browser/pages/place.html';
@@ -39,8 +40,13 @@ export async function openPlace(browser, server, { site, scope, package: entry, 
 }
 
 /** @returns {Promise<PlaceBrowser>} */
-export async function chromiumForPlaces(options) {
-  const browser = await launchChromium(options);
+export const chromiumForPlaces = async (options) => openingTabs(await launchChromium(options));
+
+/** @returns {Promise<PlaceBrowser>} */
+export const firefoxForPlaces = async () => openingTabs(await launchFirefox());
+
+/** Playwright and Puppeteer agree on this much. */
+function openingTabs(browser) {
   return {
     async open(url) {
       const page = await browser.newPage();
@@ -51,16 +57,20 @@ export async function chromiumForPlaces(options) {
   };
 }
 
-/** @returns {Promise<PlaceBrowser>} */
-export async function firefoxForPlaces() {
-  const browser = await launchFirefox();
+/**
+ * It has one page, which goes where it is told.
+ *
+ * @returns {Promise<PlaceBrowser>}
+ */
+export async function webKitForPlaces(options) {
+  const { driver, close } = await launchWebKit(options);
+  const go = (url) => within(kCallLimit, `WebKitGTK did not open ${url}`, driver.get(url));
   return {
     async open(url) {
-      const page = await browser.newPage();
-      await page.goto(url);
-      return () => page.close();
+      await go(url);
+      return () => go('about:blank');
     },
-    close: () => browser.close(),
+    close,
   };
 }
 
