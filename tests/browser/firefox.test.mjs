@@ -1,28 +1,17 @@
-import { afterAll, beforeAll, describe } from '@jest/globals';
+import { describe } from '@jest/globals';
 import { describePlace, kNotIsolatedBackend } from './support/place-tests.mjs';
 import { firefoxForPlaces, plainFirefoxForPlaces } from './support/places.mjs';
-import { startServer } from './support/server.mjs';
-
-const kSites = [
-  { site: 'isolated', isolated: true, backend: 'threads' },
-  { site: 'credentialless', isolated: true, backend: 'threads' },
-  { site: 'plain', isolated: false, backend: kNotIsolatedBackend },
-];
+import { withBrowser } from './support/setting.mjs';
+import { describeStartUp, kFaultySites } from './support/start-tests.mjs';
 
 describe.each([
-  ['Firefox over WebDriver BiDi', 'page', firefoxForPlaces],
+  ['Firefox over WebDriver BiDi', 'page', () => firefoxForPlaces()],
   ['Firefox without a session', 'worker', plainFirefoxForPlaces],
 ])('%s', (_, scope, start) => {
-  const setting = {};
+  const setting = withBrowser(start, kFaultySites);
 
-  beforeAll(async () => {
-    setting.server = await startServer();
-    setting.browser = await start(setting.server);
-  });
-  afterAll(async () => {
-    await setting.browser?.close();
-    await setting.server?.close();
-  });
-
-  for (const site of kSites) describePlace(() => setting, { ...site, scope });
+  describePlace(setting, { site: 'isolated', scope, isolated: true, backend: 'threads' });
+  describePlace(setting, { site: 'credentialless', scope, isolated: true, backend: 'threads' });
+  describePlace(setting, { site: 'plain', scope, isolated: false, backend: kNotIsolatedBackend });
+  describeStartUp(setting, scope);
 });

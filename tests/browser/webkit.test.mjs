@@ -1,31 +1,24 @@
-import { afterAll, beforeAll, describe } from '@jest/globals';
+import { describe } from '@jest/globals';
 import { describePlace, kNotIsolatedBackend } from './support/place-tests.mjs';
 import { webKitForPlaces } from './support/places.mjs';
-import { startServer } from './support/server.mjs';
+import { withBrowser } from './support/setting.mjs';
+import { describeStartUp, kFaultySites } from './support/start-tests.mjs';
 
-const kSharing = [{ site: 'isolated', isolated: true, backend: 'threads' }];
-const kNotSharing = [
-  // A header that WebKit does not know yet.
-  { site: 'credentialless', isolated: false, backend: kNotIsolatedBackend },
-  { site: 'plain', isolated: false, backend: kNotIsolatedBackend },
-];
-
-describe.each([
-  ['WebKitGTK with shared memory', true, kSharing],
-  ['WebKitGTK without shared memory', false, kNotSharing],
-])('%s', (_, sharedMemory, sites) => {
-  const setting = {};
-
-  beforeAll(async () => {
-    setting.server = await startServer();
-    setting.browser = await webKitForPlaces({ sharedMemory });
-  });
-  afterAll(async () => {
-    await setting.browser?.close();
-    await setting.server?.close();
-  });
+describe('WebKitGTK with shared memory', () => {
+  const setting = withBrowser(() => webKitForPlaces({ sharedMemory: true }), kFaultySites);
 
   for (const scope of ['page', 'worker']) {
-    for (const site of sites) describePlace(() => setting, { ...site, scope });
+    describePlace(setting, { site: 'isolated', scope, isolated: true, backend: 'threads' });
+    describeStartUp(setting, scope);
+  }
+});
+
+describe('WebKitGTK without shared memory', () => {
+  const setting = withBrowser(() => webKitForPlaces({ sharedMemory: false }));
+
+  for (const scope of ['page', 'worker']) {
+    describePlace(setting, { site: 'plain', scope, isolated: false, backend: kNotIsolatedBackend });
+    // A value of the header that WebKit does not know yet.
+    describePlace(setting, { site: 'credentialless', scope, isolated: false, backend: kNotIsolatedBackend });
   }
 });

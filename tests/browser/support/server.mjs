@@ -35,6 +35,7 @@ export const kStrictPolicy = {
  *
  * @typedef {object} Site
  * @property {string} [root] folder whose files are served; default: the project's
+ * @property {(file: string) => boolean} [missing] what is not there though it is
  * @property {Record<string, string> | ((file: string) => Record<string, string>)} [headers] of every response, or by file
  */
 
@@ -82,7 +83,8 @@ async function answer(request, response, sites, channels) {
   const site = sites[name];
   const file = parts.join('/');
   if (site === undefined || parts.includes('..')) return refuse(response, 404, `${pathname} is not there`);
-  const { headers = {} } = site;
+  const { headers = {}, missing = () => false } = site;
+  if (missing(file)) return refuse(response, 404, `${pathname} is not there`);
   const own = { 'Cache-Control': 'no-store', ...(typeof headers === 'function' ? headers(file) : headers) };
   if (parts[0] === 'channel') return channels.answer(parts[1], request, response, own);
   return sendFile(request, response, path.join(site.root ?? kProjectRoot, file), own);
