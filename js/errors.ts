@@ -61,6 +61,9 @@ const TEXTS = {
    */
   scale_overflow: (about) =>
     `Weights too large for a half-precision scale${inLayer(about)}${inFile(about)}, in the block${atIndex(about)}`,
+  /** A finite weight would be infinite in a type of 16 bits; `index` says which is the first, `detail` is the type. */
+  float_overflow: (about) =>
+    `Weight too large for ${about.detail ?? '16 bits'}${inLayer(about)}${inFile(about)}${atIndex(about)}; the tensor can be kept as F32`,
   /** A row (the last dimension), or the length of encoded bytes, is not a whole number of blocks. */
   row_not_whole_blocks: (about) => `Not a whole number of blocks${inLayer(about)}${inFile(about)}${because(about)}`,
   /** There is no block format of that name. */
@@ -113,6 +116,8 @@ export class QuantizeError extends Error {
   declare readonly index?: number;
   /** The file that the error is about. */
   declare readonly file?: string;
+  /** The phrase that the text repeats: the offending value, or what is wrong with it. */
+  declare readonly detail?: string;
 
   constructor(code: QuantizeErrorCode, about: ErrorDetails = {}) {
     const text: (about: ErrorDetails) => string = TEXTS[code];
@@ -121,6 +126,7 @@ export class QuantizeError extends Error {
     if (about.layer !== undefined) this.layer = about.layer;
     if (about.index !== undefined) this.index = about.index;
     if (about.file !== undefined) this.file = about.file;
+    if (about.detail !== undefined) this.detail = about.detail;
   }
 }
 

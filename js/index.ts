@@ -1,14 +1,42 @@
 /** ArrowQuant: quantizes neural-network weights where JavaScript runs. */
 
 export { BLOCK_TYPES } from './block-types.js';
+export type {
+  BlobLike,
+  ByteStream,
+  FileLike,
+  ModelSink,
+  ModelSource,
+  NodeFileHandle,
+  WebFileHandle,
+  WritableFile,
+} from './endpoints.js';
 export { QuantizeError, type QuantizeErrorCode } from './errors.js';
 export type { FileComparison, TensorComparison } from './files/compare.js';
 export type { InspectedTensor, Inspection } from './files/inspect.js';
-export type { ConvertFileOptions, DequantizeFileOptions, FileOptions, QuantizeFileOptions } from './files/options.js';
-export type { FileEvent, FileReport, FileTotals, TensorReport } from './files/report.js';
+export type {
+  ConvertFileOptions,
+  DequantizeFileOptions,
+  FileOptions,
+  QuantizeFileOptions,
+  ReadTensorOptions,
+  TypeRule,
+} from './files/options.js';
+export type {
+  FileEvent,
+  FilePlan,
+  FileReport,
+  FileSummary,
+  FileTotals,
+  PlanTotals,
+  TensorPlan,
+  TensorReport,
+} from './files/report.js';
 export { ArrowQuant } from './quantizer.js';
 export type { TensorCondition, TensorRule } from './rules/rule.js';
+export { ARCHITECTURES, FILE_TYPES, TENSOR_TYPES } from './types.js';
 export type {
+  Architecture,
   Backend,
   BatchOptions,
   BatchResult,
@@ -16,6 +44,7 @@ export type {
   BlockType,
   CallOptions,
   CreateOptions,
+  FileType,
   GroupSize,
   Mode,
   Profile,
@@ -23,6 +52,7 @@ export type {
   QuantizedLayer,
   ReusableOutput,
   ShapedWeights,
+  TensorType,
   Weights,
   WeightsByName,
 } from './types.js';

@@ -3,16 +3,31 @@
 import { runtime } from '#runtime';
 import { AbortActions } from './abort-actions.js';
 import { isArrayOf, isDetached, reading, shown } from './checks.js';
+import type { ModelSink, ModelSource } from './endpoints.js';
 import { QuantizeError, asQuantizeError } from './errors.js';
 import { compareFiles, type FileComparison } from './files/compare.js';
-import { dequantizeFile, quantizeFile, type FileTools } from './files/convert-file.js';
+import {
+  dequantizeFile,
+  planFile,
+  quantizeFile,
+  type FileTools,
+  type GivenConversionOptions,
+} from './files/convert-file.js';
 import { inspectFile, type Inspection } from './files/inspect.js';
-import type { ConvertFileOptions, DequantizeFileOptions, FileOptions, QuantizeFileOptions } from './files/options.js';
-import type { FileReport } from './files/report.js';
+import type {
+  ConvertFileOptions,
+  DequantizeFileOptions,
+  FileOptions,
+  QuantizeFileOptions,
+  ReadTensorOptions,
+} from './files/options.js';
+import { readTensor } from './files/read-tensor.js';
+import type { FilePlan, FileReport } from './files/report.js';
 import { readBatch, readDefaults, readSignal, type Batch, type Defaults } from './options/batch.js';
-import { readFileOptions, readPath, readQuantization, readRestoredType } from './options/files.js';
+import { readFileOptions, readQuantization, readRange, readRestoredType } from './options/files.js';
 import { checkOutput, groupCount } from './options/output.js';
-import { collectWeights, readQuantizedLayer, readTensor } from './options/weights.js';
+import { readContainer, readSink, readSource } from './options/sources.js';
+import { collectWeights, readQuantizedLayer, readShapedWeights } from './options/weights.js';
 import type {
   Backend,
   BatchOptions,
@@ -148,7 +163,7 @@ export class ArrowQuant {
   async encode(weights: Weights, type: BlockType, options?: CallOptions | null): Promise<Uint8Array> {
     this.#checkAlive();
     const { name, blockWeights } = this.#format(type);
-    const { data, rowLength } = reading('invalid_weights', () => readTensor(weights));
+    const { data, rowLength } = reading('invalid_weights', () => readShapedWeights(weights));
     if (rowLength % blockWeights !== 0) {
       const detail = `rows of ${String(rowLength)} weights, blocks of ${String(blockWeights)} (${name})`;
       throw new QuantizeError('row_not_whole_blocks', { detail });
@@ -176,47 +191,77 @@ export class ArrowQuant {
   }
 
   /**
-   * Quantizes the model at the path `source` (safetensors, one file or the index of a sharded one) and writes it to the
-   * path `sink`. Tensors that a rule of the mode keeps stay as they are, the others are quantized as `quantizeBatch` does.
-   * Memory is bounded whatever the file's size; `sink` gets its name only when it is complete.
+   * Quantizes the model at `source` (safetensors or GGUF, one file or shards) and writes it to `sink`: with a `type` as a
+   * GGUF, tensor by tensor what llama.cpp's own quantizer makes of it, else as affine levels in safetensors, as
+   * `quantizeBatch` does. Which tensors stay unquantized or get another type is for the caller's rules and those of the
+   * model's family to say. Memory is bounded whatever the file's size; a path gets its name only when it is complete.
    *
    * Rejects with `invalid_option`, `invalid_bit_width`; with `unreadable_input`, `invalid_file`, `unsupported_dtype`,
-   * `missing_tensor`, `missing_shard` for the input; with `not_finite`, tensor and index for the first weight that is NaN
-   * or infinite; with `duplicate_layer` when the names of parts collide; with `unwritable_output`, `disk_full`; with
+   * `missing_tensor`, `missing_shard` for the input; with `unrepresentable` for what the output's format cannot hold; with
+   * `not_finite`, tensor and index for the first weight that is NaN or infinite; with `float_overflow` or `scale_overflow`
+   * for one that is too large; with `duplicate_layer` when names collide; with `unwritable_output`, `disk_full`; with
    * `aborted` and `disposed`.
    */
-  async quantizeFile(source: string, sink: string, options?: QuantizeFileOptions | null): Promise<FileReport> {
-    const quantization = reading('invalid_option', () => readQuantization(options, this.#defaults));
+  async quantizeFile(source: ModelSource, sink: ModelSink, options?: QuantizeFileOptions | null): Promise<FileReport> {
+    const quantization = reading('invalid_option', () =>
+      readQuantization(options, this.#defaults, readContainer(readSink('sink', sink))),
+    );
     return this.#withFiles(options, (tools, given) =>
-      quantizeFile(tools, readPath('source', source), readPath('sink', sink), quantization, given),
+      quantizeFile(tools, readSource('source', source), sink, quantization, given),
     );
   }
 
   /**
-   * Restores the quantized tensors of the model at the path `source`, which `quantizeFile` wrote, and writes it to the
-   * path `sink`. Rejects as `quantizeFile` does; with `not_finite` when a restored weight is too large for F16.
+   * What `quantizeFile` would do with these options: what becomes what, and why, with exact sizes. Only headers are read,
+   * and, for `f16Overflow: 'f32'`, the tensors that would become F16. Rejects as `quantizeFile` does.
    */
-  async dequantizeFile(source: string, sink: string, options?: DequantizeFileOptions | null): Promise<FileReport> {
-    const dtype = reading('invalid_option', () => readRestoredType(options));
+  async plan(source: ModelSource, options?: QuantizeFileOptions | null): Promise<FilePlan> {
+    const quantization = reading('invalid_option', () => readQuantization(options, this.#defaults, null));
+    return this.#readingFiles(options, (tools, signal) =>
+      planFile(tools, readSource('source', source), quantization, signal),
+    );
+  }
+
+  /**
+   * Restores the quantized tensors of the model at `source`, a GGUF or what `quantizeFile` wrote, and writes it to `sink`
+   * as safetensors. Rejects as `quantizeFile` does; with `not_finite` or `float_overflow` when a restored weight is too
+   * large for the type that it gets.
+   */
+  async dequantizeFile(
+    source: ModelSource,
+    sink: ModelSink,
+    options?: DequantizeFileOptions | null,
+  ): Promise<FileReport> {
+    const dtype = reading('invalid_option', () => {
+      if (readContainer(readSink('sink', sink)) !== 'gguf') return readRestoredType(options);
+      throw new QuantizeError('invalid_option', { detail: 'restored models are safetensors, no GGUF' });
+    });
     return this.#withFiles(options, (tools, given) =>
-      dequantizeFile(tools, readPath('source', source), readPath('sink', sink), dtype, given),
+      dequantizeFile(tools, readSource('source', source), sink, dtype, given),
     );
   }
 
   /** Compares two models tensor by tensor, quantized ones by what they are restored to. Rejects as `quantizeFile` does. */
-  async compareFiles(a: string, b: string, options?: FileOptions | null): Promise<FileComparison> {
-    const comparison = await this.#withFiles(options, (tools, given) =>
-      compareFiles(tools, readPath('a', a), readPath('b', b), given),
+  async compareFiles(a: ModelSource, b: ModelSource, options?: FileOptions | null): Promise<FileComparison> {
+    return this.#readingFiles(options, (tools, signal) =>
+      compareFiles(tools, readSource('a', a), readSource('b', b), { ...options, signal }),
     );
-    this.#checkAlive();
-    return comparison;
   }
 
-  /** Reads what the model at the path `source` holds, without its weights. Rejects as `quantizeFile` does. */
-  async inspectFile(source: string): Promise<Inspection> {
-    const inspection = await this.#withFiles(null, ({ files }) => inspectFile(files, readPath('source', source)));
-    this.#checkAlive();
-    return inspection;
+  /** Reads what the model at `source` holds, without its weights. Rejects as `quantizeFile` does. */
+  async inspectFile(source: ModelSource, options?: CallOptions | null): Promise<Inspection> {
+    return this.#readingFiles(options, ({ files }, signal) => inspectFile(files, readSource('source', source), signal));
+  }
+
+  /**
+   * Reads elements `begin` to `end` of one flattened tensor of the model at `source`, as f32; quantized ones as what they
+   * are restored to. Rejects as `quantizeFile` does, with `missing_tensor` when there is none of that name.
+   */
+  async readTensor(source: ModelSource, name: string, options?: ReadTensorOptions | null): Promise<Float32Array> {
+    const range = reading('invalid_option', () => readRange(options));
+    return this.#readingFiles(options, (tools, signal) =>
+      readTensor(tools, readSource('source', source), name, range, signal),
+    );
   }
 
   /**
@@ -272,16 +317,25 @@ export class ArrowQuant {
     });
   }
 
+  /** Runs a call that only reads files. */
+  async #readingFiles<Result>(
+    options: FileOptions | null | undefined,
+    run: (tools: FileTools, signal: AbortSignal | undefined) => Promise<Result>,
+  ): Promise<Result> {
+    const result = await this.#withFiles(options, (tools, { signal }) => run(tools, signal ?? undefined));
+    this.#checkAlive();
+    return result;
+  }
+
   /** Runs a call that works on files; its signal fires with the caller's, and when the quantizer is disposed. */
   async #withFiles<Result>(
     options: ConvertFileOptions | null | undefined,
-    run: (tools: FileTools, options: ConvertFileOptions) => Promise<Result>,
+    run: (tools: FileTools, options: GivenConversionOptions) => Promise<Result>,
   ): Promise<Result> {
     const given = reading('invalid_option', () => readFileOptions(options));
     // Reading the arguments may have run the caller's code.
     this.#checkAlive();
     const { files } = runtime;
-    if (files === null) throw new QuantizeError('unreadable_input', { detail: 'there is no file system here' });
     const call = new AbortController();
     const forward = (): void => {
       call.abort(given.signal?.reason);

@@ -1,6 +1,6 @@
 /** The public types. */
 
-import type { BlockType } from './block-types.js';
+import { BLOCK_TYPES, type BlockType } from './block-types.js';
 import type { QuantizeError } from './errors.js';
 import type { ProgressCallback } from './wasm/module.js';
 
@@ -20,6 +20,27 @@ export type Profile = 'edge' | 'local' | 'cloud';
 
 /** How the work is done: by worker threads, or on the calling thread in stretches of a few milliseconds. */
 export type Backend = 'threads' | 'single';
+
+/** What a GGUF file is quantized to, as llama.cpp names it: block format, and for K-quants how it is mixed with finer ones. */
+export const FILE_TYPES = [
+  ...(['F32', 'F16', 'BF16', 'Q4_0', 'Q4_1', 'Q5_0', 'Q5_1', 'Q8_0', 'Q2_K', 'Q3_K_S', 'Q3_K_M', 'Q3_K_L'] as const),
+  ...(['Q4_K_S', 'Q4_K_M', 'Q5_K_S', 'Q5_K_M', 'Q6_K', 'IQ4_NL', 'IQ4_XS'] as const),
+] as const;
+
+export type FileType = (typeof FILE_TYPES)[number];
+
+/** What one tensor of a GGUF file can be made. */
+export const TENSOR_TYPES = ['F32', 'F16', 'BF16', ...BLOCK_TYPES] as const;
+
+export type TensorType = (typeof TENSOR_TYPES)[number];
+
+/** Diffusion models whose tensors are known by name. */
+export const ARCHITECTURES = [
+  ...(['flux', 'sd1', 'sdxl', 'sd3', 'aura', 'hidream', 'cosmos', 'ltxv', 'hyvid', 'wan', 'lumina2'] as const),
+  'qwen_image',
+] as const;
+
+export type Architecture = (typeof ARCHITECTURES)[number];
 
 /** Weights with their shape: sizes by dimension, the last one contiguous; their product is `data.length`. */
 export interface ShapedWeights {

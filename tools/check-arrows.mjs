@@ -18,18 +18,19 @@ const kCppArrows = {
 const kServesAllFormats = ['block_format', 'metrics'];
 
 /** Areas of js/ that an area may import. A file directly in js/ is an area of its own. */
-const kFoundations = ['types', 'errors', 'checks', 'abort-actions', 'block-types'];
+const kFoundations = ['types', 'errors', 'checks', 'abort-actions', 'block-types', 'endpoints'];
 const kTsArrows = {
   types: kFoundations,
   errors: kFoundations,
   checks: kFoundations,
+  endpoints: kFoundations,
   'abort-actions': [],
   'block-types': kFoundations,
   wasm: ['wasm', ...kFoundations],
   rules: ['rules', ...kFoundations],
   files: ['files', 'rules', 'wasm/windows', ...kFoundations],
   runtime: ['runtime', 'files/io', ...kFoundations],
-  options: ['options', 'rules', ...kFoundations],
+  options: ['options', 'files/registry', 'rules', ...kFoundations],
   quantizer: ['options', 'files', 'rules', 'wasm', 'runtime', ...kFoundations],
   index: ['quantizer', 'options', 'files', 'rules', 'wasm', 'runtime', ...kFoundations],
   cli: ['cli', 'index', 'files', 'rules', 'runtime', ...kFoundations],

@@ -1,7 +1,15 @@
 import { Command, Option } from 'commander';
 import type { DequantizeFileOptions } from '../index.js';
 import { convertWithProgress } from './conversion.js';
-import { jsonOption, quietOption, siblingName, threadsOption, type CommonOptions } from './options.js';
+import {
+  jsonOption,
+  memoryLimitOption,
+  quietOption,
+  resumeOption,
+  siblingName,
+  threadsOption,
+  type CommonOptions,
+} from './options.js';
 
 interface DequantizeOptions extends CommonOptions, Pick<DequantizeFileOptions, 'dtype'> {}
 
@@ -13,16 +21,18 @@ Examples:
 
 export function dequantizeCommand(): Command {
   return new Command('dequantize')
-    .description('Restore the floats of a file that "arrowquant quantize" wrote.')
+    .description('Restore the floats of a quantized model, a GGUF or what "arrowquant quantize" wrote, to safetensors.')
     .argument('<in>', 'file to restore')
     .argument('[out]', 'file to write (default: <in> with -restored added to its name)')
     .addOption(
-      new Option('--dtype <type>', 'element type of what is restored (default: as before)').choices([
+      new Option('--dtype <type>', 'element type of what is restored (default: as before; F32 for a GGUF)').choices([
         'F32',
         'F16',
         'BF16',
       ]),
     )
+    .addOption(resumeOption())
+    .addOption(memoryLimitOption())
     .addOption(threadsOption())
     .addOption(jsonOption())
     .addOption(quietOption())
@@ -33,8 +43,9 @@ export function dequantizeCommand(): Command {
 }
 
 async function dequantize(input: string, output: string | undefined, options: DequantizeOptions): Promise<void> {
+  const { dtype, resume, memoryLimit } = options;
   const target = output ?? siblingName(input, '-restored.safetensors');
   await convertWithProgress(options, {}, (quantizer, going) =>
-    quantizer.dequantizeFile(input, target, { dtype: options.dtype, ...going }),
+    quantizer.dequantizeFile(input, target, { dtype, resume, memoryLimit, ...going }),
   );
 }

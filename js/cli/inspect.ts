@@ -1,6 +1,6 @@
 import { Command } from 'commander';
 import { inspectFile, type Inspection } from '../files/inspect.js';
-import { nodeFiles } from '../runtime/node-files.js';
+import { runtime } from '../runtime/node.js';
 import { formatBytes, formatShape, printable } from './format.js';
 import { outputWidth, renderTable, type Column } from './table.js';
 
@@ -14,32 +14,60 @@ const COLUMNS: readonly Column[] = [
 const EXAMPLES = `
 Examples:
   $ arrowquant inspect model.safetensors
+  $ arrowquant inspect model-Q4_K_M.gguf --kv
   $ arrowquant inspect model-int4.safetensors --json | jq '.tensors[].name'`;
+
+interface InspectOptions {
+  readonly json?: boolean;
+  readonly kv?: boolean;
+  readonly tensors?: boolean;
+}
 
 export function inspectCommand(): Command {
   return new Command('inspect')
-    .description('List the tensors of a model file: names, shapes, types, sizes.')
-    .argument('<file>', 'safetensors file, or the .safetensors.index.json of a sharded model')
+    .description('List what a model file holds: its key-value pairs or metadata, and names, shapes, types and sizes.')
+    .argument('<file>', 'safetensors or GGUF file, one part or the index of a sharded model, or the URL of one')
+    .option('--kv', 'only the key-value pairs (of safetensors: the metadata)')
+    .option('--tensors', 'only the tensors')
     .option('--json', 'print everything as JSON')
     .addHelpText('after', EXAMPLES)
-    .action(async (file: string, { json }: { readonly json?: boolean }) => {
+    .action(async (file: string, options: InspectOptions) => {
       // Nothing is computed: there is no need to start the quantizer.
-      const inspection = await inspectFile(nodeFiles, file);
-      process.stdout.write(`${json === true ? JSON.stringify(inspection, null, 2) : render(inspection)}\n`);
+      const inspection = await inspectFile(runtime.files, file);
+      process.stdout.write(
+        `${options.json === true ? JSON.stringify(inspection, null, 2) : render(inspection, options)}\n`,
+      );
     });
 }
 
-function render({ container, files, metadata, tensors, elements, bytes }: Inspection): string {
-  const rows = tensors.map((tensor) => {
-    const type = tensor.type === tensor.dtype ? tensor.type : `${tensor.type} of ${tensor.dtype}`;
-    return [tensor.name, formatShape(tensor.shape), type, formatBytes(tensor.bytes)];
-  });
-  const facts = Object.entries(metadata).map(([key, text]) => printable(`${key}: ${text}`));
+function render(inspection: Inspection, { kv, tensors }: InspectOptions): string {
+  const both = kv === tensors;
   return [
-    renderTable(COLUMNS, rows, outputWidth()),
-    '',
-    ...facts,
-    `${container}, ${files.length === 1 ? 'one file' : `${files.length - 1} shards`}`,
-    `${tensors.length} tensors, ${elements} elements, ${formatBytes(bytes)}`,
+    ...(both || tensors === true ? [tensorTable(inspection)] : []),
+    ...(both ? [''] : []),
+    ...(both || kv === true ? facts(inspection) : []),
+    ...(both ? summary(inspection) : []),
   ].join('\n');
+}
+
+const tensorTable = ({ tensors }: Inspection): string =>
+  renderTable(
+    COLUMNS,
+    tensors.map(({ name, shape, type, dtype, bytes }) => [
+      name,
+      formatShape(shape),
+      type.startsWith('int') ? `${type} of ${dtype}` : type,
+      formatBytes(bytes),
+    ]),
+    outputWidth(),
+  );
+
+const facts = ({ metadata }: Inspection): string[] =>
+  Object.entries(metadata).map(([key, text]) => printable(`${key}: ${text}`));
+
+function summary({ container, files, tensors, elements, bytes }: Inspection): string[] {
+  return [
+    `${container}, ${files.length === 1 ? 'one file' : `${files.length} files`}`,
+    `${tensors.length} tensors, ${elements} elements, ${formatBytes(bytes)}`,
+  ];
 }

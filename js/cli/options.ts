@@ -1,10 +1,14 @@
+import path from 'node:path';
 import { InvalidArgumentError, Option } from 'commander';
+import { TENSOR_TYPES, type TensorType, type TypeRule } from '../index.js';
 
 /** Options that several commands have. */
 export interface CommonOptions {
   readonly threads?: number | undefined;
   readonly json?: boolean | undefined;
   readonly quiet?: boolean | undefined;
+  readonly resume?: boolean | undefined;
+  readonly memoryLimit?: number | undefined;
 }
 
 const MOST_THREADS = 64;
@@ -17,12 +21,59 @@ export const jsonOption = (): Option =>
 
 export const quietOption = (): Option => new Option('--quiet', 'print nothing but errors');
 
+export const resumeOption = (): Option =>
+  new Option('--resume', 'go on where the same command was interrupted, at the last whole tensor');
+
+export const memoryLimitOption = (): Option =>
+  new Option('--memory-limit <size>', 'most memory for tensors on their way, from 16MiB (default: 36MiB)').argParser(
+    parseSize,
+  );
+
 function parseThreads(text: string): number {
   const threads = Number(text);
   if (/^\d+$/u.test(text) && threads >= 1 && threads <= MOST_THREADS) return threads;
   throw new InvalidArgumentError(`It must be a whole number from 1 to ${MOST_THREADS}.`);
 }
 
-/** `model.safetensors` and `model.safetensors.index.json` with another ending. */
-export const siblingName = (input: string, ending: string): string =>
-  `${input.replace(/\.safetensors(\.index\.json)?$/iu, '')}${ending}`;
+const SIZE_UNITS: Readonly<Record<string, number>> = {
+  ...{ '': 1, B: 1, KB: 1e3, MB: 1e6, GB: 1e9, TB: 1e12, K: 1e3, M: 1e6, G: 1e9, T: 1e12 },
+  ...{ KIB: 2 ** 10, MIB: 2 ** 20, GIB: 2 ** 30, TIB: 2 ** 40 },
+};
+
+/** `512MB`, `1.5 GiB`, `1000000`: bytes. */
+export function parseSize(text: string): number {
+  const [, number = '', unit = ''] = /^(\d+(?:\.\d+)?)\s*([a-z]*)$/iu.exec(text.trim()) ?? [];
+  const factor = SIZE_UNITS[unit.toUpperCase()];
+  const bytes = Math.round(Number(number) * (factor ?? 0));
+  if (number !== '' && factor !== undefined && Number.isSafeInteger(bytes) && bytes > 0) return bytes;
+  throw new InvalidArgumentError('It must be a size such as 512MB or 2GiB.');
+}
+
+/** The name in `names` that `text` is but for the case of its letters, else `text` in capitals. */
+export const upperCase = <Name extends string>(names: readonly Name[], text: string): string =>
+  names.find((name) => name === text.toUpperCase()) ?? text.toUpperCase();
+
+/** One more `regex=type` for the list; the type is what follows the last `=`. */
+export function collectRule(text: string, earlier: readonly TypeRule[] | undefined): readonly TypeRule[] {
+  const at = text.lastIndexOf('=');
+  if (at < 1) throw new InvalidArgumentError("It must be a pattern and a type, such as 'attn_v=Q8_0'.");
+  const named = text.slice(at + 1);
+  const type = [...TENSOR_TYPES, 'keep'].find((one) => one.toLowerCase() === named.toLowerCase());
+  if (type === undefined) {
+    throw new InvalidArgumentError(
+      `${JSON.stringify(named)} is no type; there are ${TENSOR_TYPES.join(', ')} and keep.`,
+    );
+  }
+  const pattern = text.slice(0, at);
+  try {
+    return [...(earlier ?? []), [new RegExp(pattern, 'u'), type as TensorType | 'keep']];
+  } catch {
+    throw new InvalidArgumentError(`${JSON.stringify(pattern)} is no regular expression.`);
+  }
+}
+
+/** The name of a model file with another ending in place of its own; that of a URL's lies in the current folder. */
+export function siblingName(input: string, ending: string): string {
+  const local = /^https?:/iu.test(input) ? path.posix.basename(new URL(input).pathname) : input;
+  return `${local.replace(/(-\d{5}-of-\d{5})?\.(safetensors(\.index\.json)?|gguf)$/iu, '')}${ending}`;
+}

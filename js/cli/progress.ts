@@ -23,17 +23,16 @@ export function progressOn(stream: NodeJS.WriteStream, silent: boolean): Progres
 type BytesEvent = Extract<FileEvent, { type: 'bytes' }>;
 
 /** `31.2 of 69.5 MB, 1.20 GB/s, ETA 2 s`. */
-function summary({ done, bytes, seconds }: BytesEvent): string {
-  const rate = seconds === 0 ? 0 : done / seconds;
-  const remaining = rate === 0 ? Infinity : (bytes - done) / rate;
-  return `${formatBytes(done)} of ${formatBytes(bytes)}, ${formatRate(rate)}, ETA ${formatSeconds(remaining)}`;
-}
+const summary = ({ done, bytes, bytesPerSecond, secondsLeft }: BytesEvent): string =>
+  `${formatBytes(done)} of ${formatBytes(bytes)}, ${formatRate(bytesPerSecond)}, ETA ${formatSeconds(secondsLeft)}`;
 
 class Bar implements ProgressView {
   readonly #stream: NodeJS.WriteStream;
   readonly #bar: SingleBar;
   #started = false;
-  #latest: BytesEvent = { type: 'bytes', tensor: '', done: 0, bytes: 0, seconds: 0 };
+  #latest: BytesEvent = {
+    ...{ type: 'bytes', tensor: '', done: 0, bytes: 0, seconds: 0, bytesPerSecond: 0, secondsLeft: Infinity },
+  };
 
   constructor(stream: NodeJS.WriteStream) {
     this.#stream = stream;

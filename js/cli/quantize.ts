@@ -1,80 +1,152 @@
 import { Command, Option } from 'commander';
-import type { BitWidth, GroupSize, Mode, Profile } from '../index.js';
+import type { Architecture, BitWidth, FileType, GroupSize, Mode, Profile, QuantizeFileOptions } from '../index.js';
+import { ARCHITECTURES, FILE_TYPES } from '../index.js';
 import { convertWithProgress } from './conversion.js';
-import { jsonOption, quietOption, siblingName, threadsOption, type CommonOptions } from './options.js';
+import {
+  collectRule,
+  jsonOption,
+  memoryLimitOption,
+  parseSize,
+  quietOption,
+  resumeOption,
+  siblingName,
+  threadsOption,
+  upperCase,
+  type CommonOptions,
+} from './options.js';
+import { printPlan } from './plan.js';
+import { withQuantizer } from './session.js';
 
 interface QuantizeOptions extends CommonOptions {
-  readonly bits?: BitWidth;
-  readonly groupSize?: GroupSize;
+  readonly type?: FileType;
+  readonly pure?: boolean;
+  readonly architecture?: Architecture;
+  readonly f16Overflow?: 'error' | 'f32';
+  readonly splitSize?: number;
+  readonly rule?: NonNullable<QuantizeFileOptions['rules']>;
+  readonly bits?: string;
+  readonly groupSize?: string;
   readonly symmetric?: boolean;
   readonly mode: Mode;
   readonly profile?: Profile;
+  readonly metrics: boolean;
+  readonly dryRun?: boolean;
 }
 
-const PROFILE_BITS: Readonly<Record<Profile, BitWidth>> = { edge: 2, local: 4, cloud: 8 };
-const DEFAULT_BITS: BitWidth = 4;
+const PROFILE_BITS: Readonly<Record<Profile, string>> = { edge: '2', local: '4', cloud: '8' };
+const DEFAULT_BITS = '4';
+const DEFAULT_TYPE: FileType = 'Q4_K_M';
 
 const EXAMPLES = `
 Examples:
+  $ arrowquant quantize model.safetensors --type Q4_K_M
+      a GGUF for llama.cpp, ComfyUI-GGUF or stable-diffusion.cpp, to model-Q4_K_M.gguf
+  $ arrowquant quantize model-f16.gguf --type Q5_K_M --rule 'attn_v=Q8_0' --dry-run
+      what would become what, and why; nothing is written
+  $ arrowquant quantize https://example.org/model.safetensors model-Q8_0.gguf --type Q8_0 --resume
+      a model on a server, read as it is quantized; the same line once more goes on after an interruption
   $ arrowquant quantize model.safetensors
       4 bits in groups of 128, to model-int4.safetensors
   $ arrowquant quantize model.safetensors.index.json small.safetensors --bits 8 --group-size 64
       all shards of a model, into one file
-  $ arrowquant quantize model.safetensors --profile edge --json > report.json
-      2 bits in groups of 256, and the report for another program
 
+Types: ${FILE_TYPES.join(', ')}; K types without a suffix are _M.
 What stays as it is, and what the output looks like, is in docs/formats.md of the package.`;
 
 export function quantizeCommand(): Command {
-  return new Command('quantize')
-    .description('Quantize the weights of a model file to 2, 4 or 8 bits.')
-    .argument('<in>', 'safetensors file, or the .safetensors.index.json of a sharded model')
-    .argument('[out]', 'file to write (default: <in> with -int<bits> added to its name)')
-    .addOption(new Option('--bits <n>', 'bits a weight (default: 4)').choices(['2', '4', '8']))
-    .addOption(
-      new Option(
-        '--group-size <n>',
-        'weights that share a scale (default: 128, in mode base the whole tensor)',
-      ).choices([...['32', '64', '128', '256', 'tensor']]),
-    )
-    .option('--symmetric', 'one signed scale a group, and no zero point of its own')
-    .addOption(
-      new Option(
-        '--mode <mode>',
-        'which tensors stay as they are: the sensitive ones of diffusion models, or only norms, biases and vectors',
-      )
-        .choices(['diffusion', 'base'])
-        .default('diffusion'),
-    )
-    .addOption(
-      new Option('--profile <profile>', 'bits and group size in one: edge is 2/256, local 4/128, cloud 8/64').choices([
-        ...['edge', 'local', 'cloud'],
-      ]),
-    )
-    .addOption(threadsOption())
-    .addOption(jsonOption())
-    .addOption(quietOption())
+  const command = new Command('quantize')
+    .description('Quantize the weights of a model file: to a GGUF, or to 2, 4 or 8 bits in safetensors.')
+    .argument('<in>', 'safetensors or GGUF file, one part or the index of a sharded model, or the URL of one')
+    .argument('[out]', 'file to write (default: <in> with the type or -int<bits> added to its name)');
+  for (const option of [...ggufOptions(), ...affineOptions(), ...generalOptions()]) command.addOption(option);
+  return command
     .addHelpText('after', EXAMPLES)
-    .action((input: string, output: string | undefined, raw: Readonly<Record<string, unknown>>) =>
-      quantize(input, output, readOptions(raw)),
-    );
+    .action((input: string, output: string | undefined, options: QuantizeOptions) => quantize(input, output, options));
 }
 
-/** Commander hands over text; it has checked that it is one of the choices. */
-function readOptions(raw: Readonly<Record<string, unknown>>): QuantizeOptions {
-  const { bits, groupSize } = raw;
-  return {
-    ...(raw as unknown as QuantizeOptions),
-    ...(bits !== undefined && { bits: Number(bits) as BitWidth }),
-    ...(groupSize !== undefined && groupSize !== 'tensor' && { groupSize: Number(groupSize) as GroupSize }),
-  };
-}
+const ggufOptions = (): Option[] => [
+  new Option('--type <type>', 'write a GGUF of this type')
+    .choices([...FILE_TYPES, 'Q3_K', 'Q4_K', 'Q5_K'])
+    .argParser(parseType),
+  new Option('--pure', 'GGUF: one format for all that is quantized, where the type would mix several'),
+  new Option('--architecture <name>', 'GGUF: whose rules apply (default: found out from the tensors)').choices(
+    ARCHITECTURES,
+  ),
+  new Option('--f16-overflow <what>', 'GGUF: tensors with weights too large for F16: refuse them, or keep them F32')
+    .choices(['error', 'f32'])
+    .default(undefined, 'error'),
+  new Option('--split-size <size>', 'GGUF: write files with at most so many bytes of tensors, such as 512MB').argParser(
+    parseSize,
+  ),
+];
+
+const affineOptions = (): Option[] => [
+  new Option('--bits <n>', 'safetensors: bits a weight (default: 4)').choices(['2', '4', '8']),
+  new Option(
+    '--group-size <n>',
+    'safetensors: weights that share a scale (default: 128, in mode base the whole tensor)',
+  ).choices(['32', '64', '128', '256', 'tensor']),
+  new Option('--symmetric', 'safetensors: one signed scale a group, and no zero point of its own'),
+  new Option(
+    '--mode <mode>',
+    'safetensors: which tensors stay as they are: the sensitive ones of diffusion models, or only norms, biases and vectors',
+  )
+    .choices(['diffusion', 'base'])
+    .default('diffusion'),
+  new Option(
+    '--profile <profile>',
+    'safetensors: bits and group size in one: edge is 2/256, local 4/128, cloud 8/64',
+  ).choices(['edge', 'local', 'cloud']),
+];
+
+const generalOptions = (): Option[] => [
+  new Option(
+    '--rule <regex=type>',
+    'tensors whose names match get this type, or "keep"; repeatable, the first that matches counts',
+  ).argParser(collectRule),
+  new Option('--dry-run', 'print what would become what, and why; write nothing').conflicts('quiet'),
+  new Option('--no-metrics', 'do not measure what was lost'),
+  resumeOption(),
+  memoryLimitOption(),
+  threadsOption(),
+  jsonOption(),
+  quietOption(),
+];
+
+const parseType = (text: string): string => {
+  const type = upperCase(FILE_TYPES, text);
+  return ['Q3_K', 'Q4_K', 'Q5_K'].includes(type) ? `${type}_M` : type;
+};
 
 async function quantize(input: string, output: string | undefined, options: QuantizeOptions): Promise<void> {
-  const { bits, groupSize, symmetric, mode, profile, threads, json, quiet } = options;
-  const named = bits ?? (profile === undefined ? DEFAULT_BITS : PROFILE_BITS[profile]);
-  const target = output ?? siblingName(input, `-int${named}.safetensors`);
+  const { mode, threads, json, quiet, resume, memoryLimit } = options;
+  const target = output ?? defaultOutput(input, options);
+  const what = quantizationOf(target, options);
+  if (options.dryRun === true) {
+    const plan = await withQuantizer({ mode, threads }, (quantizer, signal) =>
+      quantizer.plan(input, { ...what, signal }),
+    );
+    printPlan(plan, { json });
+    return;
+  }
   await convertWithProgress({ threads, json, quiet }, { mode }, (quantizer, going) =>
-    quantizer.quantizeFile(input, target, { bits, groupSize, symmetric, profile, ...going }),
+    quantizer.quantizeFile(input, target, { ...what, resume, memoryLimit, ...going }),
   );
+}
+
+function defaultOutput(input: string, { type, bits, profile }: QuantizeOptions): string {
+  if (type !== undefined) return siblingName(input, `-${type}.gguf`);
+  const named = bits ?? (profile === undefined ? DEFAULT_BITS : PROFILE_BITS[profile]);
+  return siblingName(input, `-int${named}.safetensors`);
+}
+
+function quantizationOf(target: string, options: QuantizeOptions): QuantizeFileOptions {
+  const { type, pure, architecture, f16Overflow, splitSize, rule, symmetric, profile, metrics } = options;
+  const { bits, groupSize } = options;
+  const gguf = type ?? (target.toLowerCase().endsWith('.gguf') && bits === undefined ? DEFAULT_TYPE : undefined);
+  return {
+    ...{ type: gguf, pure, architecture, f16Overflow, splitSize, symmetric, profile, metrics, rules: rule },
+    bits: bits === undefined ? undefined : (Number(bits) as BitWidth),
+    groupSize: groupSize === undefined || groupSize === 'tensor' ? groupSize : (Number(groupSize) as GroupSize),
+  };
 }

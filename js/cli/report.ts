@@ -18,24 +18,28 @@ export function printReport(report: FileReport, options: CommonOptions): void {
   else if (options.quiet !== true) process.stdout.write(`${renderReport(report)}\n`);
 }
 
-function renderReport({ tensors, totals, output }: FileReport): string {
+function renderReport({ tensors, totals, files, notes, type, architecture }: FileReport): string {
   const table = renderTable(COLUMNS, tensors.map(rowOf), outputWidth());
-  const { converted, kept, bytesBefore, bytesAfter, ratio, seconds, bytesPerSecond } = totals;
+  const { converted, kept, bytesBefore, bytesAfter, ratio, bitsPerWeight, seconds, bytesPerSecond } = totals;
   const change = ratio >= 1 ? `${ratio.toFixed(2)} times smaller` : `${(1 / ratio).toFixed(2)} times larger`;
   return [
     table,
     '',
-    `${converted + kept} tensors: ${converted} converted, ${kept} kept as they were`,
-    `${formatBytes(bytesBefore)} → ${formatBytes(bytesAfter)} (${change}) in ${formatSeconds(seconds)}, ${formatRate(bytesPerSecond)}`,
-    printable(output),
+    ...notes.map((note) => `note: ${printable(note)}`),
+    `${printable(architecture === null ? type : `${type} (${architecture})`)}: ${converted + kept} tensors, ${converted} converted, ${kept} not quantized`,
+    `${formatBytes(bytesBefore)} → ${formatBytes(bytesAfter)} (${change}), ${bitsPerWeight.toFixed(2)} bits a weight`,
+    `${formatSeconds(seconds)}, ${formatRate(bytesPerSecond)}`,
+    ...files.map(printable),
   ].join('\n');
 }
 
-const rowOf = ({ name, shape, from, to, bytesBefore, bytesAfter, rmse, cosine, rule }: TensorReport): string[] => [
-  name,
-  formatShape(shape),
-  rule === null ? `${from} → ${to}` : `${from} kept (${rule})`,
-  rule === null ? `${formatBytes(bytesBefore)} → ${formatBytes(bytesAfter)}` : formatBytes(bytesAfter),
-  formatError(rmse),
-  formatCosine(cosine),
+const rowOf = ({ outputName, outputShape, from, to, kept, rule, ...tensor }: TensorReport): string[] => [
+  outputName,
+  formatShape(outputShape),
+  `${from === to && kept ? `${from} kept` : `${from} → ${to}`}${rule === null ? '' : ` (${rule})`}`,
+  from === to && kept
+    ? formatBytes(tensor.bytesAfter)
+    : `${formatBytes(tensor.bytesBefore)} → ${formatBytes(tensor.bytesAfter)}`,
+  formatError(tensor.rmse),
+  formatCosine(tensor.cosine),
 ];

@@ -3,14 +3,15 @@ import type { ErrorSums, HeapWindow } from '../wasm/windows.js';
 import { callSafely } from './callbacks.js';
 import type { Model, StoredTensor } from './container.js';
 import type { FileTools } from './convert-file.js';
-import { decodeStretch } from './dequantize-tensor.js';
 import { differenceOf, sameBytes } from './difference.js';
-import { dtypeBytes, isFloatType } from './dtypes.js';
+import type { ModelSource } from './io.js';
 import { metricsOf } from './metrics.js';
 import type { FileOptions } from './options.js';
+import { restoreStretch } from './read-tensor.js';
 import { openModel } from './registry.js';
 import { byName, storageLabel } from './report.js';
 import { stretchesOf, type Stretch } from './tensor-windows.js';
+import { weightSourceOf } from './weight-source.js';
 
 /** Two tensors of one name. */
 export interface TensorComparison {
@@ -43,13 +44,14 @@ export interface FileComparison {
 /** Compares two models, tensor by tensor, quantized ones by what they are restored to. */
 export async function compareFiles(
   { pool, files }: FileTools,
-  a: string,
-  b: string,
+  a: ModelSource,
+  b: ModelSource,
   options: FileOptions,
 ): Promise<FileComparison> {
-  const left = await openModel(await files.openSource(a));
+  const signal = options.signal ?? undefined;
+  const left = await openModel(await files.openSource(a, signal));
   try {
-    const right = await openModel(await files.openSource(b));
+    const right = await openModel(await files.openSource(b, signal));
     try {
       return await compareModels(left, right, { pool, files }, options);
     } finally {
@@ -77,8 +79,8 @@ async function compareModels(
   let done = 0;
   for (const { one, other } of pairs) {
     if (signal?.aborted === true) throw new QuantizeError('aborted', { cause: signal.reason });
-    if (String(one.shape) !== String(other.shape)) {
-      reshaped.push({ name: one.name, a: one.shape, b: other.shape });
+    if (String(shapeOf(one)) !== String(shapeOf(other))) {
+      reshaped.push({ name: one.name, a: shapeOf(one), b: shapeOf(other) });
     } else {
       const window = await pool.acquire(signal ?? undefined);
       try {
@@ -101,7 +103,12 @@ async function compareModels(
   };
 }
 
-const isFloat = ({ storage, dtype }: StoredTensor): boolean => storage.kind !== 'plain' || isFloatType(dtype);
+const isFloat = (tensor: StoredTensor): boolean => tensor.storage.kind === 'affine' || weightSourceOf(tensor) !== null;
+
+/** Whether bytes of the one mean what those of the other mean. */
+const sameKind = (one: StoredTensor, other: StoredTensor): boolean => storageLabel(one) === storageLabel(other);
+
+const shapeOf = ({ originalShape, shape }: StoredTensor): readonly number[] => originalShape ?? shape;
 
 async function compareTensors(
   one: StoredTensor,
@@ -111,7 +118,7 @@ async function compareTensors(
 ): Promise<TensorComparison> {
   const floats = isFloat(one) && isFloat(other);
   const sums: ErrorSums[] = [];
-  let equal = floats || one.dtype === other.dtype;
+  let equal = floats || sameKind(one, other);
   let finite = floats;
   for (const stretch of one.elements === 0 ? [] : stretchesOf(one.elements)) {
     if (signal?.aborted === true) throw new QuantizeError('aborted', { cause: signal.reason });
@@ -128,7 +135,7 @@ async function compareTensors(
   const metrics = finite ? metricsOf(sums, one.elements) : null;
   return {
     name: one.name,
-    shape: one.shape,
+    shape: shapeOf(one),
     a: storageLabel(one),
     b: storageLabel(other),
     equal,
@@ -141,26 +148,16 @@ async function compareTensors(
 
 /** The stretch's values, copied out of the window. */
 async function floatsOf(window: HeapWindow, tensor: StoredTensor, stretch: Stretch): Promise<Float32Array> {
-  const bytes = await restore(window, tensor, stretch);
+  const bytes = await restoreStretch(window, tensor, stretch);
   return new Float32Array(bytes.slice().buffer);
 }
 
-async function restore(
-  window: HeapWindow,
-  { name, dtype, storage }: StoredTensor,
-  stretch: Stretch,
-): Promise<Uint8Array> {
-  if (storage.kind !== 'plain') return (await decodeStretch(window, storage, stretch, 'F32', name)).floats;
-  if (!isFloatType(dtype)) throw new QuantizeError('unsupported_dtype', { layer: name, detail: dtype });
-  const { first, weights } = stretch;
-  const input = window.input(weights, dtype);
-  await storage.data.source.read(input, storage.data.begin + first * dtypeBytes(dtype));
-  return (await window.encode(weights, dtype, { kind: 'float', type: 'F32' }, false)).packed;
-}
-
-async function rawBytes({ dtype, storage }: StoredTensor, { first, weights }: Stretch): Promise<Uint8Array> {
-  if (storage.kind !== 'plain') return new Uint8Array();
-  const bytes = new Uint8Array(weights * dtypeBytes(dtype));
-  await storage.data.source.read(bytes, storage.data.begin + first * dtypeBytes(dtype));
-  return bytes;
+/** The stretch's bytes, where they can be compared one by one. */
+async function rawBytes({ storage, elements }: StoredTensor, { first, weights }: Stretch): Promise<Uint8Array> {
+  if (storage.kind === 'affine') return new Uint8Array();
+  const { source, begin, bytes } = storage.data;
+  const perElement = bytes / elements;
+  const raw = new Uint8Array(weights * perElement);
+  await source.read(raw, begin + first * perElement);
+  return raw;
 }

@@ -1,16 +1,19 @@
+import { endpointName } from '../endpoints.js';
 import { QuantizeError } from '../errors.js';
-import { keepingRule, type TensorRule } from '../rules/rule.js';
-import type { WindowPool } from '../wasm/windows.js';
+import { WINDOW_BYTES, type WindowPool } from '../wasm/windows.js';
 import { callSafely } from './callbacks.js';
-import { storedBytes, type AffineLayout, type StoredTensor, type TensorTarget } from './container.js';
-import { convert, type ConversionEvents, type Step } from './convert.js';
+import { storedBytes, type Model } from './container.js';
+import { convert, piecesOf, placedSteps, type ConversionEvents } from './convert.js';
 import type { FloatType } from './dtypes.js';
-import { invalidFile } from './errors.js';
-import type { FileAccess } from './io.js';
+import { fingerprintOf } from './fingerprint.js';
+import type { ByteSink, FileAccess, ModelSink, ModelSource } from './io.js';
 import type { TensorMetrics } from './metrics.js';
-import { containerFor, openModel } from './registry.js';
 import type { ConvertFileOptions } from './options.js';
-import { affineLabel, byName, tensorReport, totalsOf, type FileReport, type TensorReport } from './report.js';
+import { planAffine, planRestored, type AffineQuantization } from './plan-affine.js';
+import { planGguf, type GgufQuantization } from './plan-gguf.js';
+import { contentsOf, filePlan, summaryOf, type ConversionPlan, type PlannedStep } from './plan.js';
+import { openModel } from './registry.js';
+import { byName, tensorReport, totalsOf, type FilePlan, type FileReport, type TensorReport } from './report.js';
 
 /** What file functions work with. */
 export interface FileTools {
@@ -18,98 +21,113 @@ export interface FileTools {
   readonly files: FileAccess;
 }
 
-/** How to quantize: the tensors that no rule keeps get `layout`. */
-export interface Quantization {
-  readonly layout: AffineLayout;
-  /** The first one that fits a tensor keeps it as it is. */
-  readonly rules: readonly TensorRule[];
-  /** Whether to decode again and measure what was lost. */
-  readonly measure: boolean;
+/** How to quantize. */
+export type Quantization =
+  ({ readonly kind: 'affine' } & AffineQuantization) | ({ readonly kind: 'gguf' } & GgufQuantization);
+
+/** The options that all conversions have, with every default filled in. */
+export interface GivenConversionOptions extends Omit<ConvertFileOptions, 'resume' | 'memoryLimit'> {
+  readonly resume: boolean;
+  readonly memoryLimit: number;
 }
 
-/** A tensor's future, and the rule that is the reason when it is to stay as it is. */
-interface Decision {
-  readonly target: TensorTarget;
-  readonly rule: string | null;
-}
+type Planner = (model: Model, tools: FileTools, signal: AbortSignal | undefined) => Promise<ConversionPlan>;
 
 /** Quantizes the model at `source` and writes it to `sink`. Rejects with a `QuantizeError`; `sink` is untouched then. */
-export function quantizeFile(
+export const quantizeFile = (
   tools: FileTools,
-  source: string,
-  sink: string,
-  { layout, rules, measure }: Quantization,
-  options: ConvertFileOptions,
-): Promise<FileReport> {
-  const decide = (tensor: StoredTensor): Decision => {
-    if (tensor.storage.kind !== 'plain') {
-      const detail = `it is quantized already (${affineLabel(tensor.storage)}); dequantize it first`;
-      throw invalidFile(tensor.storage.packed.source, detail, { layer: tensor.name });
-    }
-    const rule = keepingRule(rules, tensor);
-    return rule === null
-      ? { target: { kind: 'affine', ...layout }, rule: null }
-      : { target: { kind: 'plain', dtype: tensor.dtype }, rule: rule.name };
-  };
-  return convertFile(tools, source, sink, decide, options, measure);
-}
+  source: ModelSource,
+  sink: ModelSink,
+  quantization: Quantization,
+  options: GivenConversionOptions,
+): Promise<FileReport> => convertFile(tools, source, sink, plannerOf(quantization), options, quantization.measure);
 
 /** Restores the quantized tensors of the model at `source`, as `dtype` or what they were before, and writes it to `sink`. */
-export function dequantizeFile(
+export const dequantizeFile = (
   tools: FileTools,
-  source: string,
-  sink: string,
+  source: ModelSource,
+  sink: ModelSink,
   dtype: FloatType | null,
-  options: ConvertFileOptions,
-): Promise<FileReport> {
-  const decide = ({ storage, dtype: original }: StoredTensor): Decision =>
-    storage.kind === 'plain'
-      ? { target: { kind: 'plain', dtype: original }, rule: 'not quantized' }
-      : { target: { kind: 'plain', dtype: dtype ?? original }, rule: null };
-  return convertFile(tools, source, sink, decide, options, false);
-}
+  options: GivenConversionOptions,
+): Promise<FileReport> =>
+  convertFile(tools, source, sink, (model) => Promise.resolve(planRestored(model, dtype)), options, false);
 
-async function convertFile(
-  { pool, files }: FileTools,
-  source: string,
-  sink: string,
-  decide: (tensor: StoredTensor) => Decision,
-  options: ConvertFileOptions,
-  measure: boolean,
-): Promise<FileReport> {
-  const clock = new Clock();
-  const signal = options.signal ?? undefined;
-  if (signal?.aborted === true) throw new QuantizeError('aborted', { cause: signal.reason });
-  const container = containerFor(sink);
-  const model = await openModel(await files.openSource(source));
+/** What `quantizeFile` would do. */
+export async function planFile(
+  tools: FileTools,
+  source: ModelSource,
+  quantization: Quantization,
+  signal: AbortSignal | undefined,
+): Promise<FilePlan> {
+  const model = await openModel(await tools.files.openSource(source, signal));
   try {
-    const steps = model.tensors.map((tensor) => stepFor(tensor, decide(tensor)));
-    const tracker = new Tracker(steps, options, clock);
-    const fileBytes = await convert(
-      {
-        steps,
-        inputs: model.sources,
-        container,
-        path: sink,
-        metadata: model.metadata,
-        measure,
-        signal,
-        events: tracker,
-      },
-      pool,
-      files,
-    );
-    const elements = steps.reduce((count, { stored }) => count + stored.elements, 0);
-    const tensors = [...tracker.reports].sort(byName);
-    return { input: source, output: sink, tensors, totals: totalsOf(tensors, elements, fileBytes, clock.seconds) };
+    return filePlan(await plannerOf(quantization)(model, tools, signal), model);
   } finally {
     await model.close();
   }
 }
 
-function stepFor(stored: StoredTensor, { target, rule }: Decision): Step {
-  const { name, dtype, shape, elements } = stored;
-  return { stored, planned: { name, dtype, shape, elements, target }, rule };
+const plannerOf =
+  (quantization: Quantization): Planner =>
+  async (model, tools, signal) =>
+    quantization.kind === 'affine'
+      ? planAffine(model, quantization)
+      : planGguf(model, quantization, tools.pool, signal);
+
+async function convertFile(
+  { pool, files }: FileTools,
+  source: ModelSource,
+  sink: ModelSink,
+  planner: Planner,
+  options: GivenConversionOptions,
+  measure: boolean,
+): Promise<FileReport> {
+  const clock = new Clock();
+  const signal = options.signal ?? undefined;
+  if (signal?.aborted === true) throw new QuantizeError('aborted', { cause: signal.reason });
+  const model = await openModel(await files.openSource(source, signal));
+  try {
+    const plan = await planner(model, { pool, files }, signal);
+    const layout = plan.container.layout(contentsOf(plan, model, endpointName(sink)));
+    const steps = placedSteps(plan.steps, layout);
+    const bytes = layout.files.reduce((sum, { fileBytes }) => sum + fileBytes, 0);
+    const output = await files.openSink(sink, {
+      ...{ bytes, inputs: model.sources, signal, pieces: piecesOf(steps, layout) },
+      files:
+        layout.files.length === 1 ? undefined : layout.files.map(({ name, fileBytes }) => ({ name, bytes: fileBytes })),
+      resume: options.resume ? { fingerprint: await fingerprintOf(model, layout, steps, measure) } : undefined,
+    });
+    const tracker = new Tracker(steps, options, clock);
+    const windows = Math.max(1, Math.floor(options.memoryLimit / WINDOW_BYTES));
+    await convert({ steps, layout, measure, signal, windows, events: tracker }, pool, output);
+    return reportOf(plan, model, { tracker, clock, sink, output, bytes });
+  } finally {
+    await model.close();
+  }
+}
+
+function reportOf(
+  plan: ConversionPlan,
+  model: Model,
+  done: {
+    readonly tracker: Tracker;
+    readonly clock: Clock;
+    readonly sink: ModelSink;
+    readonly output: ByteSink;
+    readonly bytes: number;
+  },
+): FileReport {
+  const tensors = [...done.tracker.reports].sort(byName);
+  const totals = totalsOf(tensors, done.bytes);
+  const { seconds } = done.clock;
+  const bytesPerSecond = seconds === 0 ? 0 : totals.bytesBefore / seconds;
+  return {
+    ...summaryOf(plan, model),
+    output: endpointName(done.sink),
+    files: done.output.files.map(({ name }) => name),
+    tensors,
+    totals: { ...totals, seconds, bytesPerSecond },
+  };
 }
 
 class Clock {
@@ -123,13 +141,13 @@ class Clock {
 /** Turns what the conversion tells into the caller's events, and keeps the reports. */
 class Tracker implements ConversionEvents {
   readonly reports: TensorReport[] = [];
-  readonly #options: ConvertFileOptions;
+  readonly #options: GivenConversionOptions;
   readonly #clock: Clock;
   readonly #tensors: number;
   readonly #bytes: number;
   #done = 0;
 
-  constructor(steps: readonly Step[], options: ConvertFileOptions, clock: Clock) {
+  constructor(steps: readonly PlannedStep[], options: GivenConversionOptions, clock: Clock) {
     this.#options = options;
     this.#clock = clock;
     this.#tensors = steps.length;
@@ -137,15 +155,20 @@ class Tracker implements ConversionEvents {
     this.#tell(options.onEvent, { type: 'start', tensors: this.#tensors, bytes: this.#bytes });
   }
 
-  advanced({ stored }: Step, bytes: number): void {
-    this.#done += bytes;
-    const done = Math.min(this.#bytes, Math.round(this.#done));
+  advanced({ stored }: PlannedStep, moreBytes: number): void {
+    this.#done += moreBytes;
+    const bytes = this.#bytes;
+    const done = Math.min(bytes, Math.round(this.#done));
     const { seconds } = this.#clock;
-    this.#tell(this.#options.onEvent, { type: 'bytes', tensor: stored.name, done, bytes: this.#bytes, seconds });
+    const bytesPerSecond = seconds === 0 ? 0 : done / seconds;
+    const secondsLeft = done === bytes ? 0 : (bytes - done) / bytesPerSecond;
+    this.#tell(this.#options.onEvent, {
+      ...{ type: 'bytes', tensor: stored.name, done, bytes, seconds, bytesPerSecond, secondsLeft },
+    });
   }
 
-  finished({ stored, planned, rule }: Step, metrics: TensorMetrics | null): void {
-    const report = tensorReport(stored, planned, rule, metrics);
+  finished(step: PlannedStep, metrics: TensorMetrics | null): void {
+    const report = tensorReport(step, metrics);
     this.reports.push(report);
     const done = this.reports.length;
     this.#tell(this.#options.onTensor, report);

@@ -1,41 +1,38 @@
 import { QuantizeError } from '../errors.js';
 import type { WindowPool } from '../wasm/windows.js';
-import type { Container, PlannedTensor, StoredTensor, TensorPlace } from './container.js';
+import { targetBytes, type FileLayout, type StoredTensor, type TensorPlace } from './container.js';
 import { copyTensor } from './copy.js';
 import { dequantizeTensor } from './dequantize-tensor.js';
-import type { ByteSink, ByteSource, FileAccess } from './io.js';
+import { encodeTensor } from './encode-tensor.js';
+import type { ByteSink, ByteWriter, PlannedPiece } from './io.js';
 import type { TensorMetrics } from './metrics.js';
 import { Pipeline } from './pipeline.js';
+import type { PlannedStep } from './plan.js';
 import { quantizeTensor } from './quantize-tensor.js';
 
-/** What one tensor is to become. */
-export interface Step {
-  readonly stored: StoredTensor;
-  readonly planned: PlannedTensor;
-  /** Name of the rule that keeps the tensor as it is; null when it is converted. */
-  readonly rule: string | null;
+/** A step, and where its bytes go. */
+export interface PlacedStep extends PlannedStep {
+  readonly place: TensorPlace;
 }
 
 export interface Conversion {
-  readonly steps: readonly Step[];
-  /** The files that are read. */
-  readonly inputs: readonly ByteSource[];
-  readonly container: Container;
-  /** Path of the output. */
-  readonly path: string;
-  readonly metadata: ReadonlyMap<string, string>;
-  /** Whether to measure what the quantized tensors lost. */
+  /** In the order in which they are worked on. */
+  readonly steps: readonly PlacedStep[];
+  readonly layout: FileLayout;
+  /** Whether to measure what the converted tensors lost. */
   readonly measure: boolean;
   readonly signal: AbortSignal | undefined;
+  /** Most of the pool's windows to use at once. */
+  readonly windows: number;
   readonly events: ConversionEvents;
 }
 
 /** Called as the conversion goes on, never after a failure or an abort; must not throw. */
 export interface ConversionEvents {
   /** `bytes` more bytes of the input have been dealt with. */
-  advanced(step: Step, bytes: number): void;
+  advanced(step: PlannedStep, bytes: number): void;
   /** All of the tensor is written; `metrics` is null where nothing was measured. */
-  finished(step: Step, metrics: TensorMetrics | null): void;
+  finished(step: PlannedStep, metrics: TensorMetrics | null): void;
 }
 
 /** What the functions that treat one tensor need. */
@@ -44,69 +41,125 @@ export interface TensorJob {
   readonly place: TensorPlace;
   readonly pool: WindowPool;
   readonly pipeline: Pipeline;
-  readonly sink: ByteSink;
+  readonly sink: ByteWriter;
   readonly measure: boolean;
   /** As in ConversionEvents. */
   readonly advanced: (bytes: number) => void;
-  readonly finished: (metrics: TensorMetrics | null) => void;
+  readonly finished: (metrics: TensorMetrics | null) => Promise<void>;
+}
+
+/** The steps in the order in which their bytes lie in the output: for sinks that take bytes in order only. */
+export function placedSteps(steps: readonly PlannedStep[], { places }: FileLayout): PlacedStep[] {
+  const placed = steps.map((step, index) => {
+    const place = places[index];
+    if (place === undefined) throw new RangeError(`the layout has no place for ${step.stored.name}`);
+    return { ...step, place };
+  });
+  return placed.sort((a, b) => a.place.file - b.place.file || a.place.data - b.place.data);
+}
+
+/** What is going to be written, in the order of the work. Scales and zero points lie apart from their levels. */
+export function piecesOf(steps: readonly PlacedStep[], { files }: FileLayout): PlannedPiece[] {
+  const pieces = files.slice(0, 1).map(({ header }) => ({ begin: 0, bytes: header.length }));
+  for (const { planned, place } of steps) {
+    const { elements, target } = planned;
+    pieces.push({ begin: place.data, bytes: targetBytes(elements, target) });
+    if (target.kind === 'affine') pieces.push({ begin: place.scales, bytes: 0 }, { begin: place.zeroPoints, bytes: 0 });
+  }
+  return pieces;
 }
 
 /**
- * Writes the output file and returns its size. Memory is bounded by the pool's windows whatever the sizes of tensors and
- * files. The output has its final name only when complete; after a failure or an abort it is as it was before.
+ * Writes the output into an opened sink, and commits it. Memory is bounded by the pool's windows whatever the sizes of
+ * tensors and files. The output has its final name only when complete; after a failure or an abort it is as it was before.
  */
-export async function convert(conversion: Conversion, pool: WindowPool, files: FileAccess): Promise<number> {
-  const { steps, inputs, container, path, metadata, signal } = conversion;
-  const planned = steps.map((step) => step.planned);
-  const layout = container.layout(planned, metadata, path);
-  const sink = await files.openSink(path, layout.fileBytes, inputs);
+export async function convert(conversion: Conversion, pool: WindowPool, sink: ByteSink): Promise<void> {
+  const { layout, signal } = conversion;
   try {
-    await sink.write(layout.header, 0);
-    await convertTensors(conversion, layout.places, pool, sink);
+    for (const [index, { header }] of layout.files.entries()) await writerOf(sink, index).write(header, 0);
+    await convertTensors(conversion, pool, sink);
     await sink.commit(() => {
       if (signal?.aborted === true) throw new QuantizeError('aborted', { cause: signal.reason });
     });
   } catch (error) {
-    await sink.discard();
+    await sink.discard(error);
     throw error;
   }
-  return layout.fileBytes;
 }
 
-async function convertTensors(
-  { steps, measure, signal, events }: Conversion,
-  places: readonly TensorPlace[],
-  pool: WindowPool,
-  sink: ByteSink,
-): Promise<void> {
-  const pipeline = new Pipeline(pool, signal);
-  const goesOn = (): boolean => !pipeline.failed && signal?.aborted !== true;
+function writerOf(sink: ByteSink, file: number): ByteWriter {
+  const writer = sink.files[file];
+  if (writer === undefined) throw new RangeError(`the sink has no file number ${file}`);
+  return writer;
+}
+
+async function convertTensors(conversion: Conversion, pool: WindowPool, sink: ByteSink): Promise<void> {
+  const { steps, signal, windows } = conversion;
+  const failed = (error: unknown): void => {
+    sink.stop(error);
+  };
+  const pipeline = new Pipeline(pool, signal, { failed, windows });
+  const completed = completedTensors(sink);
   try {
-    for (const [index, step] of steps.entries()) {
-      const place = places[index];
-      if (place === undefined) throw new RangeError(`the layout has no place for ${step.stored.name}`);
-      const advanced = (bytes: number): void => {
-        if (goesOn()) events.advanced(step, bytes);
-      };
-      const finished = (metrics: TensorMetrics | null): void => {
-        if (goesOn()) events.finished(step, metrics);
-      };
-      await convertTensor(step, { stored: step.stored, place, pool, pipeline, sink, measure, advanced, finished });
-    }
+    for (const step of steps) await convertTensor(step, jobFor(step, conversion, { pool, pipeline, sink }), completed);
     await pipeline.drain();
   } catch (error) {
+    sink.stop(error);
     await pipeline.settle();
     throw pipeline.cause(error);
   }
 }
 
+function jobFor(
+  step: PlacedStep,
+  { measure, signal, events }: Conversion,
+  { pool, pipeline, sink }: { readonly pool: WindowPool; readonly pipeline: Pipeline; readonly sink: ByteSink },
+): TensorJob {
+  const { stored, place } = step;
+  const goesOn = (): boolean => !pipeline.failed && signal?.aborted !== true;
+  return {
+    ...{ stored, place, pool, pipeline, measure },
+    sink: writerOf(sink, place.file),
+    advanced: (bytes) => {
+      if (goesOn()) events.advanced(step, bytes);
+    },
+    finished: async (metrics) => {
+      await sink.complete(JSON.stringify([stored.name, metrics]));
+      if (goesOn()) events.finished(step, metrics);
+    },
+  };
+}
+
+/** What an earlier run has written, and what it measured. */
+function completedTensors({ completed }: ByteSink): ReadonlyMap<string, TensorMetrics | null> {
+  return new Map([...completed].map((text) => JSON.parse(text) as readonly [string, TensorMetrics | null]));
+}
+
 async function convertTensor(
-  { stored: { storage, elements }, planned: { target } }: Step,
+  { stored: { name, storage, dtype, elements }, planned: { target } }: PlacedStep,
   job: TensorJob,
+  completed: ReadonlyMap<string, TensorMetrics | null>,
 ): Promise<void> {
-  if (elements === 0) job.finished(null);
-  else if (storage.kind === 'plain' && target.kind === 'plain') await copyTensor(job, storage);
-  else if (storage.kind === 'plain' && target.kind === 'affine') await quantizeTensor(job, storage, target);
-  else if (storage.kind === 'affine' && target.kind === 'plain') await dequantizeTensor(job, storage, target);
-  else throw new RangeError(`there is no way from ${storage.kind} to ${target.kind}`);
+  const metrics = completed.get(name);
+  if (metrics !== undefined) return job.pipeline.start(async () => job.finished(metrics));
+  if (elements === 0) return job.finished(null);
+  if (target.kind === 'affine') return quantizeTensor(job, target);
+  if (storage.kind === 'affine') {
+    if (target.kind === 'plain') return dequantizeTensor(job, storage, target);
+    throw new RangeError(`there is no way from ${storage.kind} to ${target.kind}`);
+  }
+  if (isCopy(storage, dtype, target)) return copyTensor(job, storage.data);
+  if (target.kind === 'opaque') throw new RangeError(`${name} cannot become ${target.type}`);
+  return encodeTensor(job, target);
+}
+
+/** Whether the tensor's bytes are what the target wants already. */
+function isCopy(
+  storage: Exclude<StoredTensor['storage'], { kind: 'affine' }>,
+  dtype: StoredTensor['dtype'],
+  target: PlannedStep['planned']['target'],
+): boolean {
+  if (storage.kind === 'plain') return target.kind === 'plain' && target.dtype === dtype && storage.scale === undefined;
+  if (storage.kind === 'block') return target.kind === 'block' && target.format === storage.format;
+  return target.kind === 'opaque' && target.type === storage.type;
 }

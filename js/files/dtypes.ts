@@ -22,9 +22,15 @@ export type DType = keyof typeof BYTES;
 /** Element types that the kernels read and write. */
 export type FloatType = 'F32' | 'F16' | 'BF16';
 
+/** Element types that the kernels read. */
+export type WeightType = FloatType | 'F8_E4M3' | 'F8_E5M2';
+
 export const dtypeBytes = (dtype: DType): number => BYTES[dtype];
 
 export const isDType = (name: unknown): name is DType => typeof name === 'string' && Object.hasOwn(BYTES, name);
+
+/** Whether the kernels read this type. */
+export const isWeightType = (dtype: DType): dtype is WeightType => isFloatType(dtype) || dtype.startsWith('F8_');
 
 /** Whether the kernels read and write this type. */
 export const isFloatType = (dtype: DType): dtype is FloatType => dtype === 'F32' || dtype === 'F16' || dtype === 'BF16';

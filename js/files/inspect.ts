@@ -1,5 +1,6 @@
+import { endpointName } from '../endpoints.js';
 import { storedBytes } from './container.js';
-import type { FileAccess } from './io.js';
+import type { FileAccess, ModelSource } from './io.js';
 import { openModel } from './registry.js';
 import { byName, storageLabel } from './report.js';
 
@@ -30,8 +31,8 @@ export interface Inspection {
 }
 
 /** Reads what the model at `source` holds, without its weights. Rejects with a `QuantizeError`. */
-export async function inspectFile(files: FileAccess, source: string): Promise<Inspection> {
-  const model = await openModel(await files.openSource(source));
+export async function inspectFile(files: FileAccess, source: ModelSource, signal?: AbortSignal): Promise<Inspection> {
+  const model = await openModel(await files.openSource(source, signal));
   await model.close();
   const tensors = model.tensors
     .map((tensor) => {
@@ -40,7 +41,7 @@ export async function inspectFile(files: FileAccess, source: string): Promise<In
     })
     .sort(byName);
   return {
-    file: source,
+    file: endpointName(source),
     container: model.container,
     files: model.sources.map(({ name }) => name),
     metadata: Object.fromEntries(model.metadata),

@@ -1,33 +1,65 @@
 /**
- * How container code reaches bytes. Files (js/runtime/node-files.ts) implement it; so can blobs, URLs and streams.
- * Everything rejects with a `QuantizeError` whose `file` is the `name`.
+ * How container code reaches bytes. js/runtime implements it for paths, URLs, blobs, handles and streams.
+ * Everything rejects with a `QuantizeError` whose `file` is the `name`, or whose code is `aborted`.
  */
+
+import type { ModelSink, ModelSource } from '../endpoints.js';
+
+export type { ModelSink, ModelSource } from '../endpoints.js';
 
 /** Bytes that can be read at any position. */
 export interface ByteSource {
-  /** What error messages call it: a path as the caller wrote it, a URL, … */
+  /** What error messages call it: a path as the caller wrote it, a URL without its query, … */
   readonly name: string;
   readonly size: number;
-  /** Fills all of `into` with the bytes from `position` on. `into` may lie on shared memory. */
+  /** Another one when the bytes may be others: made of size and time of the last change, or of a server's tag. */
+  readonly version: string;
+  /** Fills all of `into` with the bytes from `position` on. `into` may lie on shared memory. Several may be under way. */
   read(into: Uint8Array, position: number): Promise<void>;
   /** The source called `name` beside this one (a shard beside its index); rejects with `missing_shard` if there is none. */
   sibling(name: string): Promise<ByteSource>;
   close(): Promise<void>;
 }
 
-/** Bytes that appear under their final name only when all of them are there. */
-export interface ByteSink {
+/** Where the bytes of one file go. */
+export interface ByteWriter {
   readonly name: string;
-  /** Writes all of `bytes` at `position`; positions that are never written read as zero. `bytes` may be shared memory. */
+  /**
+   * Writes all of `bytes` at `position`; positions that are never written read as zero. `bytes` may be shared memory.
+   * Several may be under way. When the sink is sequential, this may wait until earlier bytes have come.
+   */
   write(bytes: Uint8Array, position: number): Promise<void>;
+}
+
+/** Bytes that appear under their final name only when all of them are there. Of several files, `write` writes the first. */
+export interface ByteSink extends ByteWriter {
+  /** Whether bytes leave in order only, so that those that come early are held back. */
+  readonly sequential: boolean;
+  /** One for each planned file, in the same order. */
+  readonly files: readonly ByteWriter[];
+  /** What `complete` was called with in the run that this one goes on with: those tensors need not be written again. */
+  readonly completed: ReadonlySet<string>;
+  /**
+   * Notes that all bytes of `tensor` have been written, so that a later run need not write them again; resolves when that
+   * is durable. Calls may overlap. Does nothing unless `resume` was planned.
+   */
+  complete(tensor: string): Promise<void>;
+  /**
+   * To be called at the first failure, before what else is under way is waited for: writes that wait for bytes that will
+   * never come reject with `error`.
+   */
+  stop(error: unknown): void;
   /**
    * Makes what was written durable and visible under the final name, in place of what was there. `proceed` is called
    * before anything is done and again when only the name is missing, as the first may take long; when it throws, this
    * rejects with that.
    */
   commit(proceed: () => void): Promise<void>;
-  /** Throws away what was written; what had the final name before is untouched. May be called at any time. */
-  discard(): Promise<void>;
+  /**
+   * Throws away what was written; what had the final name before is untouched. May be called at any time. With `resume`,
+   * what was completed is kept for a later run when `cause` does not say that it would fail again.
+   */
+  discard(cause?: unknown): Promise<void>;
 }
 
 /** A stretch of a source. */
@@ -37,12 +69,45 @@ export interface ByteRange {
   readonly bytes: number;
 }
 
-/** Opens paths; only js/runtime knows how. */
-export interface FileAccess {
-  openSource(path: string): Promise<ByteSource>;
+/** One of several files to be written beside the path that was given. */
+export interface PlannedFile {
+  /** File name without folder. */
+  readonly name: string;
+  readonly bytes: number;
+}
+
+/** Bytes that will be written, from `begin` on. */
+export interface PlannedPiece {
+  readonly begin: number;
+  readonly bytes: number;
+}
+
+/** What is going to be written. */
+export interface SinkPlan {
+  /** Of all files together. */
+  readonly bytes: number;
+  /** None of them is overwritten. */
+  readonly inputs: readonly ByteSource[];
+  /** Several files instead of one; only paths can have them. All are complete before the first takes its name. */
+  readonly files?: readonly PlannedFile[] | undefined;
   /**
-   * Prepares to write `bytes` bytes to `path`. Rejects with `unwritable_output` when that cannot work or when `path` is
-   * one of the `inputs`, and with `disk_full` when there is no room.
+   * For sequential sinks: the stretches that will be written, in the order in which work on them begins. What is not in
+   * them is padding. A sequential sink rejects when they do not rise. Default: one stretch of all bytes.
    */
-  openSink(path: string, bytes: number, inputs: readonly ByteSource[]): Promise<ByteSink>;
+  readonly pieces?: readonly PlannedPiece[] | undefined;
+  /** Keep what is complete after a failure, and go on with it when the fingerprint is the same. Only paths can have it. */
+  readonly resume?: { readonly fingerprint: string } | undefined;
+  /** Ends waiting writes. */
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** Opens sources and sinks; only js/runtime knows how. */
+export interface FileAccess {
+  /** `signal` ends reads that wait, for as long as the source is open. */
+  openSource(source: ModelSource, signal?: AbortSignal): Promise<ByteSource>;
+  /**
+   * Prepares to write. Rejects with `unwritable_output` when that cannot work or when the sink is one of the inputs, and
+   * with `disk_full` when there is no room; nothing has been changed then.
+   */
+  openSink(sink: ModelSink, plan: SinkPlan): Promise<ByteSink>;
 }

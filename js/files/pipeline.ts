@@ -6,6 +6,11 @@ interface Failure {
   readonly error: unknown;
 }
 
+export interface PipelineOptions {
+  readonly failed?: (error: unknown) => void;
+  readonly windows?: number;
+}
+
 /**
  * Works on as many windows at once as the pool has, so that reading, encoding and writing overlap. Work is started in
  * order; when several pieces fail, the failure of the first of them counts, whichever was noticed first.
@@ -13,13 +18,25 @@ interface Failure {
 export class Pipeline {
   readonly #pool: WindowPool;
   readonly #signal: AbortSignal | undefined;
+  readonly #failed: (error: unknown) => void;
+  readonly #windows: number;
   readonly #running = new Set<Promise<void>>();
   #started = 0;
   #failure: Failure | null = null;
 
-  constructor(pool: WindowPool, signal: AbortSignal | undefined) {
+  /**
+   * `failed` is called with each failure as it happens, while other work is still under way. `windows` are the most that
+   * are used at once.
+   */
+  constructor(
+    pool: WindowPool,
+    signal: AbortSignal | undefined,
+    { failed = () => undefined, windows = pool.count }: PipelineOptions = {},
+  ) {
     this.#pool = pool;
     this.#signal = signal;
+    this.#failed = failed;
+    this.#windows = windows;
   }
 
   /**
@@ -27,6 +44,7 @@ export class Pipeline {
    * Rejects, without starting anything, when earlier work has failed or the signal has been aborted.
    */
   async start(work: (window: HeapWindow) => Promise<void>): Promise<void> {
+    while (this.#running.size >= this.#windows) await Promise.race(this.#running);
     const window = await this.#pool.acquire(this.#signal);
     if (this.#failure !== null) {
       window.release();
@@ -62,6 +80,7 @@ export class Pipeline {
       await work(window);
     } catch (error) {
       if (this.#failure === null || order < this.#failure.order) this.#failure = { order, error };
+      this.#failed(error);
     } finally {
       window.release();
     }

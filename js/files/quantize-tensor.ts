@@ -1,51 +1,29 @@
-import { QuantizeError } from '../errors.js';
 import type { ErrorSums, HeapWindow, WeightRange } from '../wasm/windows.js';
-import { packedBytes, type AffineLayout, type TensorStorage } from './container.js';
+import { packedBytes, type AffineLayout } from './container.js';
 import type { TensorJob } from './convert.js';
-import { dtypeBytes, isFloatType, type FloatType } from './dtypes.js';
 import { bytesOf, forEachStretch, located, stretchesOf, type Stretch } from './tensor-windows.js';
+import { readStretch, readableTensor, type ReadableTensor } from './weight-source.js';
 
-type PlainStorage = Extract<TensorStorage, { kind: 'plain' }>;
+/** The job's tensor, as the kernels read it. */
+interface JobTensor extends ReadableTensor {
+  readonly job: TensorJob;
+}
 
 /** Encodes a tensor of floats, in groups or with one scale for all of it. */
-export async function quantizeTensor(job: TensorJob, storage: PlainStorage, target: AffineLayout): Promise<void> {
-  const { dtype, name } = job.stored;
-  if (!isFloatType(dtype)) {
-    throw new QuantizeError('unsupported_dtype', { file: storage.data.source.name, layer: name, detail: dtype });
-  }
-  const tensor = new FloatTensor(job, storage, dtype);
+export async function quantizeTensor(job: TensorJob, target: AffineLayout): Promise<void> {
+  const tensor = { ...readableTensor(job.stored), job };
   if (target.groupSize !== 0) await encodeGroups(tensor, target);
   else if (stretchesOf(job.stored.elements).length === 1) await encodeWhole(tensor, target);
   else await encodeScaled(tensor, target, await scanTensor(tensor));
 }
 
-/** The job's tensor, as floats of type `type`. */
-class FloatTensor {
-  readonly job: TensorJob;
-  readonly storage: PlainStorage;
-  readonly type: FloatType;
-  readonly bytesPerWeight: number;
-
-  constructor(job: TensorJob, storage: PlainStorage, type: FloatType) {
-    this.job = job;
-    this.storage = storage;
-    this.type = type;
-    this.bytesPerWeight = dtypeBytes(type);
-  }
-
-  read(window: HeapWindow, { first, weights }: Stretch): Promise<void> {
-    const { source, begin } = this.storage.data;
-    return source.read(window.input(weights, this.type), begin + first * this.bytesPerWeight);
-  }
-}
-
-function encodeGroups(tensor: FloatTensor, { bits, groupSize, symmetric }: AffineLayout): Promise<void> {
-  const { job, type, bytesPerWeight } = tensor;
+function encodeGroups(tensor: JobTensor, { bits, groupSize, symmetric }: AffineLayout): Promise<void> {
+  const { job, source, bytesPerWeight } = tensor;
   const { sink, place, measure } = job;
   const encode = async (window: HeapWindow, stretch: Stretch): Promise<ErrorSums | null> => {
-    await tensor.read(window, stretch);
+    await readStretch(tensor, window, stretch);
     const encoding = { kind: 'affine', bits, groupSize, symmetric } as const;
-    const { packed, scales, zeroPoints, error } = await window.encode(stretch.weights, type, encoding, measure);
+    const { packed, scales, zeroPoints, error } = await window.encode(stretch.weights, source, encoding, measure);
     const group = stretch.first / groupSize;
     await Promise.all([
       sink.write(packed, place.data + packedBytes(stretch.first, bits)),
@@ -58,10 +36,10 @@ function encodeGroups(tensor: FloatTensor, { bits, groupSize, symmetric }: Affin
 }
 
 /** A tensor that fits into one window is read once for both passes. */
-function encodeWhole(tensor: FloatTensor, layout: AffineLayout): Promise<void> {
+function encodeWhole(tensor: JobTensor, layout: AffineLayout): Promise<void> {
   const encode = async (window: HeapWindow, stretch: Stretch): Promise<ErrorSums | null> => {
-    await tensor.read(window, stretch);
-    const range = await window.scan(stretch.weights, tensor.type);
+    await readStretch(tensor, window, stretch);
+    const range = await window.scan(stretch.weights, tensor.source);
     const scale = await writeScale(tensor, layout, range);
     return encodeStretch(tensor, window, stretch, layout.bits, scale);
   };
@@ -69,14 +47,14 @@ function encodeWhole(tensor: FloatTensor, layout: AffineLayout): Promise<void> {
 }
 
 /** First pass over a tensor that has one scale. */
-async function scanTensor(tensor: FloatTensor): Promise<WeightRange> {
-  const { job, type } = tensor;
+async function scanTensor(tensor: JobTensor): Promise<WeightRange> {
+  const { job, source } = tensor;
   const ranges: WeightRange[] = [];
   for (const stretch of stretchesOf(job.stored.elements)) {
     await job.pipeline.start((window) =>
-      located(job, stretch.first, async () => {
-        await tensor.read(window, stretch);
-        ranges[stretch.index] = await window.scan(stretch.weights, type);
+      located(job.stored, stretch.first, async () => {
+        await readStretch(tensor, window, stretch);
+        ranges[stretch.index] = await window.scan(stretch.weights, source);
       }),
     );
   }
@@ -92,10 +70,10 @@ const mergeRanges = (first: WeightRange, later: WeightRange): WeightRange => ({
 });
 
 /** Second pass. */
-async function encodeScaled(tensor: FloatTensor, layout: AffineLayout, range: WeightRange): Promise<void> {
+async function encodeScaled(tensor: JobTensor, layout: AffineLayout, range: WeightRange): Promise<void> {
   const scale = await writeScale(tensor, layout, range);
   const encode = async (window: HeapWindow, stretch: Stretch): Promise<ErrorSums | null> => {
-    await tensor.read(window, stretch);
+    await readStretch(tensor, window, stretch);
     return encodeStretch(tensor, window, stretch, layout.bits, scale);
   };
   await forEachStretch(tensor.job, encode, tensor.bytesPerWeight);
@@ -106,7 +84,7 @@ interface Scale {
   readonly zeroPoint: number;
 }
 
-async function writeScale({ job }: FloatTensor, { bits, symmetric }: AffineLayout, range: WeightRange): Promise<Scale> {
+async function writeScale({ job }: JobTensor, { bits, symmetric }: AffineLayout, range: WeightRange): Promise<Scale> {
   const { sink, place, pool } = job;
   const found = pool.affineScale(range, bits, symmetric);
   await sink.write(bytesOf(Float32Array.of(found.scale)), place.scales);
@@ -115,14 +93,14 @@ async function writeScale({ job }: FloatTensor, { bits, symmetric }: AffineLayou
 }
 
 async function encodeStretch(
-  { job, type }: FloatTensor,
+  { job, source }: JobTensor,
   window: HeapWindow,
   { first, weights }: Stretch,
   bits: number,
   { scale, zeroPoint }: Scale,
 ): Promise<ErrorSums | null> {
   const encoding = { kind: 'affine-scaled', bits, scale, zeroPoint } as const;
-  const { packed, error } = await window.encode(weights, type, encoding, job.measure);
+  const { packed, error } = await window.encode(weights, source, encoding, job.measure);
   await job.sink.write(packed, job.place.data + packedBytes(first, bits));
   return error;
 }

@@ -1,26 +1,48 @@
-import { storedBytes, targetBytes, type AffineLayout, type PlannedTensor, type StoredTensor } from './container.js';
+import {
+  storedBytes,
+  targetBytes,
+  type AffineLayout,
+  type ContainerName,
+  type StoredTensor,
+  type TensorTarget,
+} from './container.js';
 import type { TensorMetrics } from './metrics.js';
+import type { PlannedStep } from './plan.js';
 
-/** What became of one tensor. */
-export interface TensorReport {
+/** What becomes of one tensor, and why. */
+export interface TensorPlan {
   readonly name: string;
+  /** Sizes by dimension, the contiguous one last. */
   readonly shape: readonly number[];
-  /** Element type, or what it was quantized to: `F16`, `int4 g128`, `int8 tensor symmetric`. */
+  /** Name and shape in the output; a family's prefix is stripped, and rows that fit no block may be joined. */
+  readonly outputName: string;
+  readonly outputShape: readonly number[];
+  readonly elements: number;
+  /** Element type or block format, or what it was quantized to: `F16`, `Q4_K`, `int4 g128`, `int8 tensor symmetric`. */
   readonly from: string;
   readonly to: string;
   readonly bytesBefore: number;
   readonly bytesAfter: number;
-  /** What quantization lost; null where nothing was quantized or measured, or a restored weight is beyond f32. */
+  /** Of the output. */
+  readonly bitsPerWeight: number;
+  /** Whether it is not quantized (or, when a file is restored, not restored): its values stay what they were. */
+  readonly kept: boolean;
+  /** Name of the rule that decided; null where nothing but the type that was asked for did. */
+  readonly rule: string | null;
+}
+
+/** What became of one tensor. */
+export interface TensorReport extends TensorPlan {
+  /** What conversion lost; null where nothing was converted or measured, or a restored weight is beyond f32. */
   readonly rmse: number | null;
   /** `rmse` over the root of the mean square of the original. */
   readonly relativeRmse: number | null;
   readonly cosine: number | null;
   readonly maxError: number | null;
-  /** Name of the rule that kept the tensor as it is; null when it was converted. */
-  readonly rule: string | null;
 }
 
-export interface FileTotals {
+/** Sums over the tensors of a plan. */
+export interface PlanTotals {
   readonly tensors: number;
   readonly converted: number;
   readonly kept: number;
@@ -30,17 +52,43 @@ export interface FileTotals {
   readonly bytesAfter: number;
   /** `bytesBefore / bytesAfter`. */
   readonly ratio: number;
-  /** Bytes of the whole output file. */
+  /** Of the output's tensors, all together. */
+  readonly bitsPerWeight: number;
+  /** Bytes of the whole output, headers included. */
   readonly fileBytes: number;
+}
+
+export interface FileTotals extends PlanTotals {
   readonly seconds: number;
   /** `bytesBefore / seconds`. */
   readonly bytesPerSecond: number;
 }
 
-/** Outcome of a conversion; tensors in sorted name order. */
-export interface FileReport {
+/** What a plan and a report say of the whole. */
+export interface FileSummary {
   readonly input: string;
+  /** Container of the input. */
+  readonly container: ContainerName;
+  /** Architecture of the model; null when it is unknown, or of no consequence. */
+  readonly architecture: string | null;
+  /** What was asked for: `Q4_K_M`, `int4 g128`. */
+  readonly type: string;
+  /** Sentences about the model as a whole that a user should know. */
+  readonly notes: readonly string[];
+}
+
+/** What a conversion would do; tensors in the order in which they lie in the output. */
+export interface FilePlan extends FileSummary {
+  readonly output: { readonly container: ContainerName; readonly files: number; readonly bytes: number };
+  readonly tensors: readonly TensorPlan[];
+  readonly totals: PlanTotals;
+}
+
+/** Outcome of a conversion; tensors in sorted name order. */
+export interface FileReport extends FileSummary {
   readonly output: string;
+  /** All files that were written; one, unless the output was split. */
+  readonly files: readonly string[];
   readonly tensors: readonly TensorReport[];
   readonly totals: FileTotals;
 }
@@ -56,6 +104,10 @@ export type FileEvent =
       readonly done: number;
       readonly bytes: number;
       readonly seconds: number;
+      /** `done / seconds`. */
+      readonly bytesPerSecond: number;
+      /** At that rate; infinite as long as nothing is done. */
+      readonly secondsLeft: number;
     }
   /** A tensor is written; it is number `done` of `tensors`. */
   | { readonly type: 'tensor'; readonly report: TensorReport; readonly done: number; readonly tensors: number };
@@ -66,41 +118,69 @@ export function affineLabel({ bits, groupSize, symmetric }: AffineLayout): strin
   return `int${bits} ${group}${symmetric ? ' symmetric' : ''}`;
 }
 
-export const storageLabel = ({ dtype, storage }: StoredTensor): string =>
-  storage.kind === 'plain' ? dtype : affineLabel(storage);
+/** How reports call what a tensor is stored as. */
+export function storageLabel({ dtype, storage }: StoredTensor): string {
+  switch (storage.kind) {
+    case 'plain':
+      return storage.scale === undefined ? dtype : `${dtype} scaled`;
+    case 'block':
+      return storage.format;
+    case 'opaque':
+      return storage.type;
+    case 'affine':
+      return affineLabel(storage);
+  }
+}
 
-export function tensorReport(
-  stored: StoredTensor,
-  { elements, target }: PlannedTensor,
-  rule: string | null,
-  metrics: TensorMetrics | null,
-): TensorReport {
+/** How reports call what a tensor becomes. */
+export function targetLabel(target: TensorTarget): string {
+  switch (target.kind) {
+    case 'plain':
+      return target.dtype;
+    case 'block':
+      return target.format;
+    case 'opaque':
+      return target.type;
+    case 'affine':
+      return affineLabel(target);
+  }
+}
+
+/** A planned step as callers see it. */
+export function tensorPlan({ stored, planned, rule, kept }: PlannedStep): TensorPlan {
+  const bytesAfter = targetBytes(planned.elements, planned.target);
   return {
     name: stored.name,
     shape: stored.shape,
+    outputName: planned.name,
+    outputShape: planned.shape,
+    elements: stored.elements,
     from: storageLabel(stored),
-    to: target.kind === 'plain' ? target.dtype : affineLabel(target),
+    to: targetLabel(planned.target),
     bytesBefore: storedBytes(stored.storage),
-    bytesAfter: targetBytes(elements, target),
-    rmse: metrics?.rmse ?? null,
-    relativeRmse: metrics?.relativeRmse ?? null,
-    cosine: metrics?.cosine ?? null,
-    maxError: metrics?.maxError ?? null,
+    bytesAfter,
+    bitsPerWeight: bitsPerWeight(bytesAfter, planned.elements),
+    kept,
     rule,
   };
 }
 
-export function totalsOf(
-  tensors: readonly TensorReport[],
-  elements: number,
-  fileBytes: number,
-  seconds: number,
-): FileTotals {
-  const sum = (bytes: (tensor: TensorReport) => number): number =>
-    tensors.reduce((total, tensor) => total + bytes(tensor), 0);
+export const tensorReport = (step: PlannedStep, metrics: TensorMetrics | null): TensorReport => ({
+  ...tensorPlan(step),
+  rmse: metrics?.rmse ?? null,
+  relativeRmse: metrics?.relativeRmse ?? null,
+  cosine: metrics?.cosine ?? null,
+  maxError: metrics?.maxError ?? null,
+});
+
+const bitsPerWeight = (bytes: number, elements: number): number => (elements === 0 ? 0 : (bytes * 8) / elements);
+
+export function totalsOf(tensors: readonly TensorPlan[], fileBytes: number): PlanTotals {
+  const sum = (of: (tensor: TensorPlan) => number): number => tensors.reduce((total, tensor) => total + of(tensor), 0);
+  const elements = sum((tensor) => tensor.elements);
   const bytesBefore = sum((tensor) => tensor.bytesBefore);
   const bytesAfter = sum((tensor) => tensor.bytesAfter);
-  const kept = tensors.filter(({ rule }) => rule !== null).length;
+  const kept = tensors.filter((tensor) => tensor.kept).length;
   return {
     tensors: tensors.length,
     converted: tensors.length - kept,
@@ -109,9 +189,8 @@ export function totalsOf(
     bytesBefore,
     bytesAfter,
     ratio: bytesAfter === 0 ? 1 : bytesBefore / bytesAfter,
+    bitsPerWeight: bitsPerWeight(bytesAfter, elements),
     fileBytes,
-    seconds,
-    bytesPerSecond: seconds === 0 ? 0 : bytesBefore / seconds,
   };
 }
 

@@ -3,11 +3,12 @@ import {
   groupCount,
   packedBytes,
   type Container,
+  type ContainerName,
   type FileLayout,
   type Model,
+  type OutputContents,
   type PlannedTensor,
   type StoredTensor,
-  type TensorPlace,
 } from './container.js';
 import { dtypeBytes, type DType } from './dtypes.js';
 import { invalidFile } from './errors.js';
@@ -22,7 +23,7 @@ import {
 import { LENGTH_BYTES, MAX_HEADER_BYTES, METADATA_NAME, readHeader } from './safetensors-header.js';
 import { looksLikeIndex, openShards } from './safetensors-shards.js';
 
-const CONTAINER = 'safetensors';
+const CONTAINER: ContainerName = 'safetensors';
 /** The data begins at a multiple of this, so that every tensor is aligned to its elements. */
 const ALIGNMENT = 8;
 const HEAD_BYTES = LENGTH_BYTES + 1;
@@ -48,6 +49,7 @@ async function open(source: ByteSource): Promise<Model> {
     sources: files.sources,
     tensors: files.tensors,
     metadata,
+    keyValues: [],
     close: async () => {
       await Promise.all(files.sources.map((file) => file.close()));
     },
@@ -70,14 +72,15 @@ interface Part {
   readonly shape: readonly number[];
   readonly bytes: number;
   readonly tensor: number;
-  readonly role: keyof TensorPlace;
+  readonly role: 'data' | 'scales' | 'zeroPoints';
 }
 
 /**
  * Lays the parts out by falling element size and then by name, as the reference writer does: every part is aligned to
  * its elements, which some readers require.
  */
-function layout(tensors: readonly PlannedTensor[], metadata: ReadonlyMap<string, string>, file: string): FileLayout {
+function layout({ tensors, metadata, file, splitBytes }: OutputContents): FileLayout {
+  if (splitBytes !== undefined) throw new RangeError('safetensors output is one file');
   const parts = tensors.flatMap(partsOf).sort(byAlignmentThenName);
   checkNames(parts, file);
   const affine = affineMetadata(tensors);
@@ -99,19 +102,20 @@ function layout(tensors: readonly PlannedTensor[], metadata: ReadonlyMap<string,
     reached += bytes;
   }
   const header = encodeHeader(`{${entries.join(',')}}`, file);
-  const places = tensors.map(() => ({ data: 0, scales: 0, zeroPoints: 0 }));
+  const places = tensors.map(() => ({ file: 0, data: 0, scales: 0, zeroPoints: 0 }));
   for (const [part, offset] of offsets) {
     const place = places[part.tensor];
     if (place !== undefined) place[part.role] = header.length + offset;
   }
-  return { header, fileBytes: header.length + reached, places };
+  return { files: [{ name: file, header, fileBytes: header.length + reached }], places };
 }
 
 function partsOf({ name, shape, elements, target }: PlannedTensor, tensor: number): Part[] {
+  if (target.kind === 'block' || target.kind === 'opaque') throw new RangeError('safetensors has no ggml types');
   if (target.kind === 'plain') {
     return [{ name, dtype: target.dtype, shape, bytes: elements * dtypeBytes(target.dtype), tensor, role: 'data' }];
   }
-  const flat = (suffix: string, dtype: DType, count: number, role: keyof TensorPlace): Part => {
+  const flat = (suffix: string, dtype: DType, count: number, role: Part['role']): Part => {
     return { name: name + suffix, dtype, shape: [count], bytes: count * dtypeBytes(dtype), tensor, role };
   };
   const groups = groupCount(elements, target.groupSize);

@@ -1,5 +1,6 @@
 import { QuantizeError } from '../errors.js';
 import { WINDOW_WEIGHTS, type ErrorSums, type HeapWindow } from '../wasm/windows.js';
+import { sourceOf, type StoredTensor } from './container.js';
 import type { TensorJob } from './convert.js';
 import { metricsOf } from './metrics.js';
 
@@ -34,24 +35,28 @@ export async function forEachStretch(
   let unfinished = stretches.length;
   for (const stretch of stretches) {
     await job.pipeline.start(async (window) => {
-      const lost = await located(job, stretch.first, () => work(window, stretch));
+      const lost = await located(job.stored, stretch.first, () => work(window, stretch));
       if (lost !== null) sums[stretch.index] = lost;
       job.advanced(stretch.weights * bytesPerWeight);
-      if (--unfinished === 0)
-        job.finished(sums.length === stretches.length ? metricsOf(sums, job.stored.elements) : null);
+      if (--unfinished > 0) return;
+      await job.finished(sums.length === stretches.length ? metricsOf(sums, job.stored.elements) : null);
     });
   }
 }
 
-/** Runs `work` on weights from `first` on; failures about one of them learn which tensor's it is. */
-export async function located<Value>(job: TensorJob, first: number, work: () => Promise<Value>): Promise<Value> {
+/** Runs `work` on weights of the tensor from `first` on; failures about one of them learn which tensor's it is. */
+export async function located<Value>(
+  { name, storage }: StoredTensor,
+  first: number,
+  work: () => Promise<Value>,
+): Promise<Value> {
   try {
     return await work();
   } catch (error) {
     if (!(error instanceof QuantizeError) || error.index === undefined || error.layer !== undefined) throw error;
-    const { name, storage } = job.stored;
-    const { source } = storage.kind === 'plain' ? storage.data : storage.packed;
-    throw new QuantizeError(error.code, { file: source.name, layer: name, index: first + error.index, cause: error });
+    const { code, index, detail } = error;
+    const about = { file: sourceOf(storage).name, layer: name, index: first + index, cause: error };
+    throw new QuantizeError(code, detail === undefined ? about : { ...about, detail });
   }
 }
 

@@ -1,25 +1,86 @@
 /** The options of calls that work on files, with every default filled in. */
 
 import { choice, flag, invalidOption, optionsOf } from '../checks.js';
-import type { Quantization } from '../files/convert-file.js';
+import { QuantizeError } from '../errors.js';
+import type { ContainerName } from '../files/container.js';
+import type { GivenConversionOptions, Quantization } from '../files/convert-file.js';
 import type { ConvertFileOptions, DequantizeFileOptions, QuantizeFileOptions } from '../files/options.js';
 import { PRESETS } from '../rules/presets.js';
-import type { Mode } from '../types.js';
+import { ARCHITECTURES, FILE_TYPES, type FileType, type Mode } from '../types.js';
 import { readBatch, readDefaults, readSignal, type Defaults } from './batch.js';
 import { readRules } from './rules.js';
 
 const FLOAT_TYPES = { F32: 'F32', F16: 'F16', BF16: 'BF16' } as const;
+const OVERFLOWS = { error: 'error', f32: 'f32' } as const;
+const DEFAULT_TYPE: FileType = 'Q4_K_M';
+const named = <Name extends string>(names: readonly Name[]): Readonly<Record<string, Name>> =>
+  Object.fromEntries(names.map((name) => [name, name]));
 
-export function readQuantization(options: QuantizeFileOptions | null | undefined, defaults: Defaults): Quantization {
+/** What only one kind of output understands. */
+const AFFINE_OPTIONS = ['bits', 'groupSize', 'symmetric', 'profile'] as const;
+const GGUF_OPTIONS = ['type', 'pure', 'architecture', 'f16Overflow', 'splitSize'] as const;
+
+/** One tensor may be larger: the smallest part that has a size anyone asks for. */
+const LEAST_SPLIT_BYTES = 1e6;
+const LEAST_MEMORY_BYTES = 16 * 2 ** 20;
+
+/** `container` is what the name of the output says; null where there is no name. */
+export function readQuantization(
+  options: QuantizeFileOptions | null | undefined,
+  defaults: Defaults,
+  container: ContainerName | null,
+): Quantization {
   const given = optionsOf(options);
-  const { mode, metrics = true } = given;
-  const { bits, groupSize, symmetric } = readBatch(given.bits, given, modeDefaults(mode, defaults));
-  const preset = choice('mode', mode, PRESETS) ?? PRESETS[defaults.mode];
+  const type = choice('type', given.type, named(FILE_TYPES));
+  if (type === undefined && container !== 'gguf') return readAffine(given, defaults);
+  if (container === 'safetensors') {
+    throw new QuantizeError('invalid_option', {
+      detail: `type ${String(type)} needs an output whose name ends with .gguf`,
+    });
+  }
+  refuse(given, AFFINE_OPTIONS, 'a GGUF');
   return {
+    kind: 'gguf',
+    type: type ?? DEFAULT_TYPE,
+    pure: flag('pure', given.pure),
+    architecture: choice('architecture', given.architecture, named(ARCHITECTURES)) ?? null,
+    keepOverflowing: choice('f16Overflow', given.f16Overflow, OVERFLOWS) === 'f32',
+    splitBytes: readBytes('splitSize', given.splitSize, LEAST_SPLIT_BYTES),
+    rules: readRules(given.rules).map(({ when, type: chosen }) => [when.name ?? /(?:)/u, chosen] as const),
+    measure: flag('metrics', given.metrics ?? true),
+  };
+}
+
+function readAffine(given: QuantizeFileOptions, defaults: Defaults): Quantization {
+  refuse(given, GGUF_OPTIONS, 'affine levels in safetensors; give a type for a GGUF');
+  const { mode, metrics = true } = given;
+  const { bits, groupSize, symmetric } = readBatch(given.bits, { ...given }, modeDefaults(mode, defaults));
+  const preset = choice('mode', mode, PRESETS) ?? PRESETS[defaults.mode];
+  const rules = readRules(given.rules);
+  const typed = rules.find(({ type }) => type !== 'keep');
+  if (typed !== undefined) {
+    const detail = `the rule ${typed.name} gives a type, but affine output knows "keep" only`;
+    throw new QuantizeError('invalid_option', { detail });
+  }
+  return {
+    kind: 'affine',
     layout: { bits, groupSize: groupSize === 'tensor' ? 0 : groupSize, symmetric },
-    rules: [...readRules(given.rules), ...preset],
+    rules: [...rules, ...preset],
     measure: flag('metrics', metrics),
   };
+}
+
+function refuse(given: QuantizeFileOptions, names: readonly (keyof QuantizeFileOptions)[], output: string): void {
+  const name = names.find((one) => given[one] !== undefined);
+  if (name !== undefined) {
+    throw new QuantizeError('invalid_option', { detail: `${name} has no meaning, because the output is ${output}` });
+  }
+}
+
+function readBytes(name: string, value: unknown, least: number): number | undefined {
+  if (value === undefined) return undefined;
+  if (typeof value === 'number' && Number.isSafeInteger(value) && value >= least) return value;
+  throw invalidOption(name, value, `a whole number of bytes from ${String(least)} on`);
 }
 
 /** A mode that the call names brings its own group size, unless the quantizer's profile has decided that. */
@@ -31,24 +92,39 @@ export const readRestoredType = (options: DequantizeFileOptions | null | undefin
   choice('dtype', optionsOf(options).dtype, FLOAT_TYPES) ?? null;
 
 /** What all calls on files have in common, read once: a signal that is one, and callbacks that are functions. */
-export function readFileOptions(options: ConvertFileOptions | null | undefined): ConvertFileOptions {
+export function readFileOptions(options: ConvertFileOptions | null | undefined): GivenConversionOptions {
   const given = optionsOf(options);
   return {
     signal: readSignal(given),
     progress: callback('progress', given.progress),
     onTensor: callback('onTensor', given.onTensor),
     onEvent: callback('onEvent', given.onEvent),
+    resume: flag('resume', given.resume),
+    memoryLimit: readBytes('memoryLimit', given.memoryLimit, LEAST_MEMORY_BYTES) ?? Infinity,
   };
+}
+
+/** An element range of a tensor. `end` undefined: to the last one. */
+export function readRange(
+  options:
+    | {
+        readonly begin?: unknown;
+        readonly end?: unknown;
+      }
+    | null
+    | undefined,
+): { readonly begin: number; readonly end: number | undefined } {
+  const { begin = 0, end } = optionsOf(options);
+  return { begin: readIndex('begin', begin), end: end === undefined ? undefined : readIndex('end', end) };
+}
+
+function readIndex(name: string, value: unknown): number {
+  if (typeof value === 'number' && Number.isSafeInteger(value) && value >= 0) return value;
+  throw invalidOption(name, value, 'a whole number from 0 on');
 }
 
 function callback<T>(name: string, value: T | null | undefined): T | undefined {
   if (value === undefined || value === null) return undefined;
   if (typeof value === 'function') return value;
   throw invalidOption(name, value, 'a function');
-}
-
-export function readPath(name: string, value: unknown): string {
-  if (typeof value !== 'string' || value === '') throw invalidOption(name, value, 'a path');
-  if (value.includes('\0')) throw invalidOption(name, value, 'a path, which has no NUL character in it');
-  return value;
 }

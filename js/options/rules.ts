@@ -1,8 +1,14 @@
-/** The caller's rules about tensors to keep. */
+/** The caller's rules: tensors to keep, and types for tensors. */
 
-import { fieldsOf, invalidOption } from '../checks.js';
+import { fieldsOf, invalidOption, shown } from '../checks.js';
 import { QuantizeError, quoted } from '../errors.js';
 import type { TensorCondition, TensorRule } from '../rules/rule.js';
+import { TENSOR_TYPES, type TensorType } from '../types.js';
+
+/** A rule, with what becomes of the tensors that it fits. */
+export interface GivenRule extends TensorRule {
+  readonly type: TensorType | 'keep';
+}
 
 /** What a part of a condition has to be, and how to say so. */
 interface Kind {
@@ -30,10 +36,39 @@ const CONDITION: Readonly<Record<keyof TensorCondition, Kind>> = {
   dtypeNotIn: NAMES,
 };
 
-export function readRules(rules: unknown): readonly TensorRule[] {
+export function readRules(rules: unknown): readonly GivenRule[] {
   if (rules === undefined) return [];
-  if (!Array.isArray(rules)) throw invalidOption('rules', rules, 'an array of rules { name, when }');
-  return rules.map((rule, index) => readRule(`rules[${String(index)}]`, rule));
+  if (!Array.isArray(rules)) {
+    throw invalidOption('rules', rules, 'an array of rules [pattern, type] or { name, when }');
+  }
+  return rules.map((rule: unknown, index) => {
+    const place = `rules[${String(index)}]`;
+    return Array.isArray(rule) ? readPair(place, rule) : { ...readRule(place, rule), type: 'keep' };
+  });
+}
+
+function readPair(place: string, pair: readonly unknown[]): GivenRule {
+  const [pattern, type] = pair;
+  if (pair.length !== 2) throw invalidOption(place, pair, 'a pair of a pattern and a type');
+  const types: readonly unknown[] = [...TENSOR_TYPES, 'keep'];
+  if (!types.includes(type)) throw invalidOption(`${place}[1]`, type, `one of ${types.join(', ')}`);
+  const name = readPattern(`${place}[0]`, pattern);
+  return { name: `${String(name)} = ${String(type)}`, when: { name }, type: type as GivenRule['type'] };
+}
+
+function readPattern(place: string, pattern: unknown): RegExp {
+  if (typeof pattern !== 'string') {
+    if (PATTERN.is(pattern)) return pattern as RegExp;
+    throw invalidOption(place, pattern, 'a regular expression, or the text of one');
+  }
+  try {
+    return new RegExp(pattern, 'u');
+  } catch (cause) {
+    throw new QuantizeError('invalid_option', {
+      detail: `${place} is ${shown(pattern)}, no regular expression`,
+      cause,
+    });
+  }
 }
 
 /** A copy: what the caller does with the rule later must not change a conversion that is under way. */

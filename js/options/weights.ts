@@ -40,7 +40,7 @@ function pairOf(entry: unknown): readonly [string, RawWeights] {
 }
 
 /** A single tensor's weights, with the length of its rows (the last dimension; 1 for a scalar). */
-export function readTensor(weights: Weights): { readonly data: Float32Array; readonly rowLength: number } {
+export function readShapedWeights(weights: Weights): { readonly data: Float32Array; readonly rowLength: number } {
   const bare = isArrayOf(weights, 'Float32Array');
   const { data, shape } = bare ? { data: weights, shape: [weights.length] } : fieldsOf(weights);
   if (!isArrayOf(data, 'Float32Array')) throw new QuantizeError('invalid_weights');

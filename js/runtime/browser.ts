@@ -1,7 +1,8 @@
+import { browserFiles } from './browser-files.js';
 import type { Runtime } from './types.js';
 
 export const runtime: Runtime = {
-  files: null,
+  files: browserFiles,
   availableParallelism: () => navigator.hardwareConcurrency || 1,
 
   obstacleToThreads() {

@@ -8,6 +8,6 @@ export interface Runtime {
   obstacleToThreads(): string | null;
   /** The fastest way to copy `source` over all of `target`, which has the same length; absent where that is `set`. */
   readonly copyIn?: (target: Uint8Array, source: Uint8Array) => void;
-  /** Files by path; null where there is no file system. */
-  readonly files: FileAccess | null;
+  /** Opens what models are read from and written to. */
+  readonly files: FileAccess;
 }

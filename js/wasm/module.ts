@@ -44,6 +44,9 @@ export type ProgressCallback = (layer: string, progress: number) => unknown;
 /** Element types that the kernels read and write. */
 export type FloatType = 'F32' | 'F16' | 'BF16';
 
+/** Element types that they read: `F8_E4M3` is float8_e4m3fn (no infinities), `F8_E5M2` the upper byte of an F16. */
+export type WeightType = FloatType | 'F8_E4M3' | 'F8_E5M2';
+
 /** One operation on heap memory; addresses are byte offsets in the heap. */
 export interface RawJob {
   readonly operation:
@@ -55,9 +58,13 @@ export interface RawJob {
     | 'decode-block'
     | 'convert';
   readonly weights: number;
-  /** First input byte: floats of type `source` (encode, scan, convert) or packed levels / blocks (decode). */
+  /** First input byte: weights as `source` and `sourceFormat` say (encode, scan, convert), or levels / blocks (decode). */
   readonly input: number;
-  readonly source: FloatType;
+  readonly source: WeightType;
+  /** What each weight of the input is multiplied with, in f32; 1 when absent. Not for blocks. */
+  readonly sourceScale?: number;
+  /** Name of the block format that the input is in, whatever `source` is; absent or '' for floats. */
+  readonly sourceFormat?: string;
   /** First output byte: packed levels or blocks (encode), floats of type `target` (decode, convert). */
   readonly output: number;
   readonly target: FloatType;
@@ -72,6 +79,8 @@ export interface RawJob {
   readonly format: string;
   /** Whether to decode again and measure what was lost (encode operations and `convert`). */
   readonly measure: boolean;
+  /** `convert` only: fail for weights that are NaN or infinite, or that `target` cannot hold. */
+  readonly checked?: boolean;
 }
 
 /** Outcome of a job. `code` is a StatusCode of src/base/status.h, `position` an index into the job's weights. */

@@ -1,19 +1,24 @@
-import { QuantizeError } from '../errors.js';
-import type { FloatType, RawJob, RawJobResult, RawModule } from './module.js';
+import { QuantizeError, type QuantizeErrorCode } from '../errors.js';
+import type { FloatType, RawJob, RawJobResult, RawModule, WeightType } from './module.js';
 import {
   WINDOW_WEIGHTS,
   type EncodedWindow,
   type Encoding,
   type HeapWindow,
   type WeightRange,
+  type WeightSource,
   type WindowPool,
 } from './windows.js';
 
 /** The names of the status codes of src/base/status.h that a job can end with. */
-const FAILURES: Readonly<Record<number, 'not_finite' | 'scale_overflow'>> = { 1: 'not_finite', 2: 'scale_overflow' };
+const FAILURES: Readonly<Record<number, QuantizeErrorCode>> = {
+  1: 'not_finite',
+  2: 'scale_overflow',
+  7: 'float_overflow',
+};
 
 const SMALLEST_GROUP = 32;
-const FLOAT_BYTES: Readonly<Record<FloatType, number>> = { F32: 4, F16: 2, BF16: 2 };
+const FLOAT_BYTES: Readonly<Record<WeightType, number>> = { F32: 4, F16: 2, BF16: 2, F8_E4M3: 1, F8_E5M2: 1 };
 const FLOATS_BYTES = WINDOW_WEIGHTS * 4;
 const SCALES_BYTES = (WINDOW_WEIGHTS / SMALLEST_GROUP) * 4;
 const ZERO_POINTS_BYTES = WINDOW_WEIGHTS / SMALLEST_GROUP;
@@ -34,6 +39,12 @@ const groupsOf = (weights: number, groupSize: number): number =>
 /** The group size of an encoding; 0 where it has one scale or none. */
 const groupSizeOf = (encoding: Encoding): number => (encoding.kind === 'affine' ? encoding.groupSize : 0);
 
+/** The fields of a job that say what its input is. */
+const inputFields = (source: WeightSource): Pick<RawJob, 'source' | 'sourceScale' | 'sourceFormat'> =>
+  source.kind === 'block'
+    ? { source: 'F32', sourceFormat: source.format }
+    : { source: source.type, sourceScale: source.scale ?? 1 };
+
 class Window implements HeapWindow {
   readonly #module: RawModule;
   readonly #layout: Layout;
@@ -45,18 +56,20 @@ class Window implements HeapWindow {
     this.#onRelease = onRelease;
   }
 
-  input(weights: number, type: FloatType): Uint8Array {
-    return this.#bytes(this.#layout.floats, weights * FLOAT_BYTES[type]);
+  input(weights: number, source: WeightSource): Uint8Array {
+    return this.#bytes(this.#layout.floats, this.#sourceBytes(weights, source));
   }
 
-  async encode(weights: number, source: FloatType, encoding: Encoding, measure: boolean): Promise<EncodedWindow> {
+  async encode(weights: number, source: WeightSource, encoding: Encoding, measure: boolean): Promise<EncodedWindow> {
     const operation = {
       affine: 'encode-affine',
       'affine-scaled': 'encode-affine-scaled',
       block: 'encode-block',
       float: 'convert',
     } as const;
-    const result = await this.#run(encoding, { operation: operation[encoding.kind], weights, source, measure });
+    const checked = encoding.kind === 'float' && encoding.checked === true;
+    const job = { operation: operation[encoding.kind], weights, ...inputFields(source), measure, checked };
+    const result = await this.#run(encoding, job);
     const { squaredError, squaredOriginal, squaredRestored, dot, maxError } = result;
     return {
       ...this.#encodedViews(weights, encoding),
@@ -64,9 +77,13 @@ class Window implements HeapWindow {
     };
   }
 
-  async scan(weights: number, source: FloatType): Promise<WeightRange> {
+  async scan(weights: number, source: WeightSource): Promise<WeightRange> {
     const encoding = { kind: 'affine', bits: 8, groupSize: 0, symmetric: false } as const;
-    const { lo, hi, extreme } = await this.#run(encoding, { operation: 'scan-affine', weights, source });
+    const { lo, hi, extreme } = await this.#run(encoding, {
+      operation: 'scan-affine',
+      weights,
+      ...inputFields(source),
+    });
     return { lo, hi, extreme };
   }
 
@@ -78,26 +95,15 @@ class Window implements HeapWindow {
   }
 
   async decode(weights: number, encoding: Encoding, target: FloatType): Promise<Uint8Array> {
+    const memory = { input: this.#layout.encoded, output: this.#layout.floats };
     if (encoding.kind === 'float') {
       // Both sides are floats: the encoded side is the job's input.
-      await this.#run(encoding, {
-        operation: 'convert',
-        weights,
-        source: encoding.type,
-        target,
-        input: this.#layout.encoded,
-        output: this.#layout.floats,
-      });
-      return this.input(weights, target);
+      await this.#run(encoding, { operation: 'convert', weights, source: encoding.type, target, ...memory });
+    } else {
+      const operation = encoding.kind === 'block' ? 'decode-block' : 'decode-affine';
+      await this.#run(encoding, { operation, weights, target, ...memory });
     }
-    await this.#run(encoding, {
-      operation: encoding.kind === 'block' ? 'decode-block' : 'decode-affine',
-      weights,
-      target,
-      input: this.#layout.encoded,
-      output: this.#layout.floats,
-    });
-    return this.input(weights, target);
+    return this.input(weights, { kind: 'float', type: target });
   }
 
   release(): void {
@@ -122,10 +128,14 @@ class Window implements HeapWindow {
   }
 
   #encodedBytes(weights: number, encoding: Encoding): number {
-    if (encoding.kind === 'float') return weights * FLOAT_BYTES[encoding.type];
-    if (encoding.kind !== 'block') return this.#module.affinePackedBytes(weights, encoding.bits);
-    const format = this.#module.blockFormats().find(({ name }) => name === encoding.format);
-    if (format === undefined) throw new QuantizeError('unknown_type', { detail: encoding.format });
+    if (encoding.kind === 'float' || encoding.kind === 'block') return this.#sourceBytes(weights, encoding);
+    return this.#module.affinePackedBytes(weights, encoding.bits);
+  }
+
+  #sourceBytes(weights: number, source: WeightSource): number {
+    if (source.kind === 'float') return weights * FLOAT_BYTES[source.type];
+    const format = this.#module.blockFormats().find(({ name }) => name === source.format);
+    if (format === undefined) throw new QuantizeError('unknown_type', { detail: source.format });
     return (weights / format.blockWeights) * format.blockBytes;
   }
 
@@ -147,7 +157,9 @@ class Window implements HeapWindow {
       ...job,
     });
     if (result.code === 0) return result;
-    throw new QuantizeError(FAILURES[result.code] ?? 'internal', { index: result.position });
+    const code = FAILURES[result.code] ?? 'internal';
+    const detail = code === 'float_overflow' && encoding.kind === 'float' ? { detail: encoding.type } : {};
+    throw new QuantizeError(code, { index: result.position, ...detail });
   }
 }
 

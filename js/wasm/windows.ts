@@ -1,14 +1,29 @@
-import type { FloatType } from './module.js';
+import type { FloatType, WeightType } from './module.js';
 
 /** Weights that fit into one window. */
 export const WINDOW_WEIGHTS = 1 << 20;
 
-/** What a window's weights become. `groupSize` is 32, 64, 128 or 256. */
+/** About what a window takes of the memory: its weights as f32, and as much again for what they become. */
+export const WINDOW_BYTES = 9 * 2 ** 20;
+
+/**
+ * What a window's weights are before. `scale` is what each is multiplied with, in f32, before anything else is done with
+ * it: the tensor's scale in checkpoints of scaled fp8; default 1. `format` is the name of a block format.
+ */
+export type WeightSource =
+  | { readonly kind: 'float'; readonly type: WeightType; readonly scale?: number }
+  | { readonly kind: 'block'; readonly format: string };
+
+/**
+ * What a window's weights become. `groupSize` is 32, 64, 128 or 256. Unless `checked` is set, floats may become infinite
+ * and NaN stays NaN; when it is, they are refused with `float_overflow` (a finite weight that `type` cannot hold) and
+ * `not_finite`. The other encodings always refuse what is not finite.
+ */
 export type Encoding =
   | { readonly kind: 'affine'; readonly bits: number; readonly groupSize: number; readonly symmetric: boolean }
   | { readonly kind: 'affine-scaled'; readonly bits: number; readonly scale: number; readonly zeroPoint: number }
   | { readonly kind: 'block'; readonly format: string }
-  | { readonly kind: 'float'; readonly type: FloatType };
+  | { readonly kind: 'float'; readonly type: FloatType; readonly checked?: boolean };
 
 /** Sums over weights, to be added up over a tensor's windows in order. */
 export interface ErrorSums {
@@ -41,12 +56,12 @@ export interface WeightRange {
  * All methods reject with a `QuantizeError` whose `index` counts from the window's first weight.
  */
 export interface HeapWindow {
-  /** Room for WINDOW_WEIGHTS elements of `type`. */
-  input(weights: number, type: FloatType): Uint8Array;
-  /** Encodes the first `weights` elements of `input`. */
-  encode(weights: number, source: FloatType, encoding: Encoding, measure: boolean): Promise<EncodedWindow>;
-  /** Range of the first `weights` elements (for one scale over a whole tensor). */
-  scan(weights: number, source: FloatType): Promise<WeightRange>;
+  /** Where to put the bytes of `weights` weights before `encode` or `scan`; whole blocks where `source` is one. */
+  input(weights: number, source: WeightSource): Uint8Array;
+  /** Encodes the first `weights` weights of `input`. */
+  encode(weights: number, source: WeightSource, encoding: Encoding, measure: boolean): Promise<EncodedWindow>;
+  /** Range of the first `weights` weights (for one scale over a whole tensor). */
+  scan(weights: number, source: WeightSource): Promise<WeightRange>;
   /** Views to fill before `decode`; `groupSize` 0 means one group for everything. */
   encodedInput(
     weights: number,

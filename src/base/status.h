@@ -12,7 +12,8 @@ enum class StatusCode : uint8_t {
   kInvalidArgument = 3,  ///< sizes that do not fit together
   kDetached = 4,         ///< the caller's buffer was detached or shrunk while the batch ran
   kCancelled = 5,
-  kOutOfMemory = 6,  ///< no room for a result
+  kOutOfMemory = 6,    ///< no room for a result
+  kFloatOverflow = 7,  ///< `position` is the index of the first finite weight that the target type cannot hold
 };
 
 /// Result of an operation: a code and, where it has one, the element it is about.

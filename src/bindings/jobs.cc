@@ -23,7 +23,7 @@ constexpr size_t kAlignment = 64;
 
 constexpr std::array<std::string_view, 7> kOperations = {
     "encode-affine", "encode-affine-scaled", "scan-affine", "decode-affine", "encode-block", "decode-block", "convert"};
-constexpr std::array<std::string_view, 3> kFloatTypes = {"F32", "F16", "BF16"};
+constexpr std::array<std::string_view, 5> kFloatTypes = {"F32", "F16", "BF16", "F8_E4M3", "F8_E5M2"};
 
 template <size_t N>
 std::optional<uint8_t> index_of(const std::array<std::string_view, N>& names, const std::string& name) {
@@ -41,24 +41,42 @@ bool decodes(Operation operation) {
   return operation == Operation::kDecodeAffine || operation == Operation::kDecodeBlock;
 }
 
+bool is_block(Operation operation) {
+  return operation == Operation::kEncodeBlock || operation == Operation::kDecodeBlock;
+}
+
+bool is_affine(Operation operation) { return !is_block(operation) && operation != Operation::kConvert; }
+
+/// Whether it is `weights` weights of whole blocks, or no block format.
+bool is_whole(const BlockFormat* format, size_t weights) {
+  return format == nullptr || weights % format->block_weights == 0;
+}
+
 std::optional<Work> read_work(const val& job) {
   const auto operation = index_of(kOperations, job["operation"].as<std::string>());
   const auto source = index_of(kFloatTypes, job["source"].as<std::string>());
   const auto target = index_of(kFloatTypes, job["target"].as<std::string>());
-  if (!operation || !source || !target) return std::nullopt;
+  if (!operation || !source || !target || float_bytes(static_cast<FloatType>(*target)) == 1) return std::nullopt;
   Work work;
   work.operation = static_cast<Operation>(*operation);
   work.source = static_cast<FloatType>(*source);
   work.target = static_cast<FloatType>(*target);
+  work.source_scale = job["sourceScale"].as<float>();
   work.measure = job["measure"].as<bool>();
+  work.checked = job["checked"].as<bool>();
   work.affine = {job["bits"].as<uint32_t>(), job["groupSize"].as<uint32_t>(), job["symmetric"].as<bool>()};
-  work.scale = {job["scale"].as<float>(), job["zeroPoint"].as<uint8_t>()};
-  work.format = find_block_format(job["format"].as<std::string>());
-  if (work.format == nullptr &&
-      (work.operation == Operation::kEncodeBlock || work.operation == Operation::kDecodeBlock)) {
+  if (is_affine(work.operation) && work.affine.bits != 2 && work.affine.bits != 4 && work.affine.bits != 8) {
     return std::nullopt;
   }
+  work.scale = {job["scale"].as<float>(), job["zeroPoint"].as<uint8_t>()};
+  work.format = find_block_format(job["format"].as<std::string>());
+  if (work.format == nullptr && is_block(work.operation)) return std::nullopt;
+  const auto source_format = job["sourceFormat"].as<std::string>();
+  work.source_format = find_block_format(source_format);
+  if (work.source_format == nullptr && !source_format.empty()) return std::nullopt;
   work.weights = static_cast<size_t>(job["weights"].as<double>());
+  if (!is_whole(work.source_format, work.weights)) return std::nullopt;
+  if (is_block(work.operation) && !is_whole(work.format, work.weights)) return std::nullopt;
   // Chunks are encoded apart; the one scale of several chunks has to be known before.
   const bool one_scale = work.operation == Operation::kEncodeAffine && work.affine.group_size == 0;
   if (one_scale && work.weights > kChunkWeights) return std::nullopt;

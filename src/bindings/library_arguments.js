@@ -166,7 +166,9 @@ addToLibrary({
 
     /** A copy of what C++ reads: it must not come across a getter, nor a value of another type. */
     readJob(job) {
-      const copy = { measure: Boolean(job.measure), symmetric: Boolean(job.symmetric), scale: Number(job.scale) };
+      const copy = { scale: Number(job.scale), sourceScale: Number(job.sourceScale ?? 1) };
+      copy.sourceFormat = String(job.sourceFormat ?? '');
+      for (const field of ['measure', 'symmetric', 'checked']) copy[field] = Boolean(job[field]);
       const take = (fields, isFit) => {
         for (const field of fields) {
           const value = job[field];

@@ -25,6 +25,7 @@ addToLibrary({
       'detached_buffer',
       'aborted',
       'out_of_memory',
+      'float_overflow',
     ],
     open: undefined,
     errors: undefined,

@@ -1,10 +1,12 @@
 #include "engine/work.h"
 
 #include <algorithm>
+#include <bit>
 #include <cstring>
 #include <span>
 
 #include "simd/half_arrays.h"
+#include "simd/magnitude.h"
 
 namespace arrowquant {
 namespace {
@@ -18,15 +20,43 @@ size_t groups(const Work& work, size_t weights) noexcept {
   return static_cast<size_t>(affine_group_count(weights, work.affine.group_size));
 }
 
-/// `count` weights from `first` on as f32: in place where they are f32 already, else converted into `buffer`.
+/// Whether the input is what the kernels take.
+bool is_plain(const Work& work) noexcept {
+  return work.source == FloatType::kF32 && work.source_format == nullptr && work.source_scale == 1;
+}
+
+void widen(FloatType type, const uint8_t* from, std::span<float> to) noexcept {
+  switch (type) {
+    case FloatType::kF32:
+      std::memcpy(to.data(), from, to.size_bytes());
+      break;
+    case FloatType::kF16:
+      half_to_float(from, to);
+      break;
+    case FloatType::kBF16:
+      bfloat16_to_float(from, to);
+      break;
+    case FloatType::kF8E4M3:
+      e4m3_to_float(from, to);
+      break;
+    case FloatType::kF8E5M2:
+      e5m2_to_float(from, to);
+      break;
+  }
+}
+
+/// `count` weights from `first` on as f32: in place where they are that already, else converted into `buffer`.
 std::span<const float> load_piece(const Work& work, size_t first, size_t count, std::span<float> buffer) noexcept {
-  const uint8_t* from = work.input + first * float_bytes(work.source);
-  if (work.source == FloatType::kF32) return {reinterpret_cast<const float*>(from), count};
+  const uint8_t* from = work.input + source_bytes(work, first);
+  if (is_plain(work)) return {reinterpret_cast<const float*>(from), count};
   const std::span<float> to = buffer.first(count);
-  if (work.source == FloatType::kF16) {
-    half_to_float(from, to);
-  } else {
-    bfloat16_to_float(from, to);
+  if (work.source_format != nullptr) {
+    work.source_format->decode({from, source_bytes(work, count)}, to);
+    return to;
+  }
+  widen(work.source, from, to);
+  if (work.source_scale != 1) {
+    for (float& weight : to) weight *= work.source_scale;
   }
   return to;
 }
@@ -43,7 +73,30 @@ void store_piece(const Work& work, size_t first, std::span<const float> weights)
     case FloatType::kBF16:
       float_to_bfloat16(weights, to);
       break;
+    case FloatType::kF8E4M3:
+    case FloatType::kF8E5M2:
+      break;
   }
+}
+
+constexpr uint32_t kInfinityBits = 0x7F800000;
+
+/// The least magnitude that is infinite in `type`, as bits. Halfway between the largest number and what would be the
+/// next, rounding half to even goes up.
+constexpr uint32_t overflow_bits(FloatType type) noexcept {
+  if (type == FloatType::kF16) return std::bit_cast<uint32_t>(65520.0F);
+  return type == FloatType::kBF16 ? 0x7F7F8000 : kInfinityBits;
+}
+
+/// Whether all weights are finite, and stay so in `type`.
+Status check_fit(std::span<const float> weights, FloatType type) noexcept {
+  const uint32_t overflow = overflow_bits(type);
+  if (largest_magnitude(weights) < overflow) return {};
+  const auto magnitude = [](float weight) noexcept { return std::bit_cast<uint32_t>(weight) & 0x7FFFFFFF; };
+  const auto first =
+      std::find_if(weights.begin(), weights.end(), [&](float weight) { return magnitude(weight) >= overflow; });
+  const auto code = magnitude(*first) < kInfinityBits ? StatusCode::kFloatOverflow : StatusCode::kNotFinite;
+  return {code, static_cast<uint64_t>(first - weights.begin())};
 }
 
 AffineOutput affine_output(const Work& part) noexcept {
@@ -96,7 +149,7 @@ Outcome scan(const Work& work, Scratch& scratch) noexcept {
 Outcome encode(const Work& work, Scratch& scratch) noexcept {
   Outcome outcome;
   // Nothing has to be converted or decoded: the kernel may see the chunk whole.
-  const size_t step = work.source == FloatType::kF32 && !work.measure ? kChunkWeights : kPieceWeights;
+  const size_t step = is_plain(work) && !work.measure ? kChunkWeights : kPieceWeights;
   for (size_t first = 0; first < work.weights; first += step) {
     const size_t count = std::min(step, work.weights - first);
     const Work part = slice(work, first, count);
@@ -143,9 +196,16 @@ Outcome convert(const Work& work, Scratch& scratch) noexcept {
   Work stored = work;
   stored.input = work.output;
   stored.source = work.target;
+  stored.source_scale = 1;
+  stored.source_format = nullptr;
   for (size_t first = 0; first < work.weights; first += kPieceWeights) {
     const size_t count = std::min(kPieceWeights, work.weights - first);
     const std::span<const float> weights = load_piece(work, first, count, scratch.weights);
+    const Status status = work.checked ? check_fit(weights, work.target) : Status{};
+    if (!status.ok()) {
+      outcome.status = status.offset_by(first);
+      return outcome;
+    }
     store_piece(work, first, weights);
     if (work.measure) outcome.error.add(measure_error(weights, load_piece(stored, first, count, scratch.restored)));
   }
@@ -153,6 +213,11 @@ Outcome convert(const Work& work, Scratch& scratch) noexcept {
 }
 
 }  // namespace
+
+size_t source_bytes(const Work& work, size_t weights) noexcept {
+  if (work.source_format == nullptr) return weights * float_bytes(work.source);
+  return weights / work.source_format->block_weights * work.source_format->block_bytes;
+}
 
 size_t encoded_bytes(const Work& work, size_t weights) noexcept {
   if (is_affine(work)) return static_cast<size_t>(affine_packed_bytes(weights, work.affine.bits));
@@ -164,7 +229,7 @@ bool is_quick(const Work& work) noexcept { return work.operation != Operation::k
 Work slice(const Work& work, size_t first, size_t weights) noexcept {
   Work part = work;
   part.weights = weights;
-  if (work.input != nullptr) part.input = work.input + first * float_bytes(work.source);
+  if (work.input != nullptr) part.input = work.input + source_bytes(work, first);
   if (work.output != nullptr) part.output = work.output + first * float_bytes(work.target);
   if (work.encoded != nullptr) part.encoded = work.encoded + encoded_bytes(work, first);
   if (work.scales != nullptr) part.scales = work.scales + groups(work, first);

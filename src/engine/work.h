@@ -29,21 +29,30 @@ enum class Operation : uint8_t {
   kCall = 7,
 };
 
-enum class FloatType : uint8_t { kF32 = 0, kF16 = 1, kBF16 = 2 };
+/// The types of one byte are read only: no Work has them as its target.
+enum class FloatType : uint8_t { kF32 = 0, kF16 = 1, kBF16 = 2, kF8E4M3 = 3, kF8E5M2 = 4 };
 
-[[nodiscard]] constexpr size_t float_bytes(FloatType type) noexcept { return type == FloatType::kF32 ? 4 : 2; }
+[[nodiscard]] constexpr size_t float_bytes(FloatType type) noexcept {
+  if (type == FloatType::kF32) return 4;
+  return type == FloatType::kF16 || type == FloatType::kBF16 ? 2 : 1;
+}
 
 /// One operation on contiguous memory.
 ///
-/// Encoding reads floats of type `source` at `input` and writes levels or blocks to `encoded` (affine: also `scales`
+/// Encoding reads floats of type `source` at `input`, times `source_scale`, or blocks of `source_format` if there is
+/// one (`weights` must be whole blocks then), and writes levels or blocks to `encoded` (affine: also `scales`
 /// and `zero_points`). Decoding reads `encoded`, `scales`, `zero_points` and writes floats of type `target` to
-/// `output`. kConvert reads `input` and writes `output`. kCall calls `call` and touches nothing else. A group size of 0
-/// means one scale for all of the weights.
+/// `output`. kConvert reads `input` as encoding does and writes `output`; with `checked` it gives kNotFinite or
+/// kFloatOverflow for the first weight that is not finite before or after. kCall calls `call` and touches nothing else.
+/// A group size of 0 means one scale for all of the weights.
 struct Work {
   Operation operation = Operation::kEncodeAffine;
   FloatType source = FloatType::kF32;
   FloatType target = FloatType::kF32;
+  float source_scale = 1;
+  const BlockFormat* source_format = nullptr;
   bool measure = false;  ///< decode again and sum up what was lost
+  bool checked = false;  ///< kConvert only
   AffineParameters affine;
   AffineScale scale;  ///< kEncodeAffineScaled only
   const BlockFormat* format = nullptr;
@@ -68,6 +77,9 @@ struct Scratch {
   alignas(64) std::array<float, kPieceWeights> weights;
   alignas(64) std::array<float, kPieceWeights> restored;
 };
+
+/// Bytes that `weights` weights take at `input` when they are encoded or converted.
+[[nodiscard]] size_t source_bytes(const Work& work, size_t weights) noexcept;
 
 /// Bytes that `weights` weights take when encoded (without scales and zero points).
 [[nodiscard]] size_t encoded_bytes(const Work& work, size_t weights) noexcept;

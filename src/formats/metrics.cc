@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cmath>
 #include <cstddef>
 
 #include "simd/lanes_scalar.h"
@@ -12,28 +13,27 @@ namespace {
 
 /// Weight i goes to the sums of stripe i mod kStripes, whatever the width of a lane type: that fixes the order of all
 /// additions. A multiple of every kWidth, and enough to hide the latency of an addition.
-constexpr size_t kStripes = 8;
+constexpr size_t kStripes = 4;
 
 using Stripes = std::array<double, kStripes>;
 
-/// kWidth stripes.
+/// kWidth stripes. What is left out follows from these, at the end: arithmetic on doubles is what measuring takes.
 template <typename L>
 struct Sums {
   typename L::F64 squared_error = L::splat(0.0);
   typename L::F64 squared_original = L::splat(0.0);
-  typename L::F64 squared_restored = L::splat(0.0);
-  typename L::F64 dot = L::splat(0.0);
-  typename L::F64 max_error = L::splat(0.0);
+  typename L::F64 original_by_error = L::splat(0.0);
+  typename L::F64 max_squared_error = L::splat(0.0);
 
   void take(const float* original, const float* restored) noexcept {
     const auto x = L::to_f64(L::load(original));
     const auto y = L::to_f64(L::load(restored));
     const auto error = L::sub(x, y);
-    squared_error = L::add(squared_error, L::mul(error, error));
+    const auto square = L::mul(error, error);
+    squared_error = L::add(squared_error, square);
     squared_original = L::add(squared_original, L::mul(x, x));
-    squared_restored = L::add(squared_restored, L::mul(y, y));
-    dot = L::add(dot, L::mul(x, y));
-    max_error = L::pmax(max_error, L::abs(error));
+    original_by_error = L::add(original_by_error, L::mul(x, error));
+    max_squared_error = L::pmax(max_squared_error, square);
   }
 };
 
@@ -70,13 +70,20 @@ ErrorSums measure(std::span<const float> original, std::span<const float> restor
     std::copy(restored.begin() + static_cast<ptrdiff_t>(whole), restored.end(), y.begin());
     take_step<L>(sums, x.data(), y.data());
   }
-  const Stripes errors = stripes_of<L>(sums, &Sums<L>::max_error);
-  return {.squared_error = sum_in_order(stripes_of<L>(sums, &Sums<L>::squared_error)),
-          .squared_original = sum_in_order(stripes_of<L>(sums, &Sums<L>::squared_original)),
-          .squared_restored = sum_in_order(stripes_of<L>(sums, &Sums<L>::squared_restored)),
-          .dot = sum_in_order(stripes_of<L>(sums, &Sums<L>::dot)),
-          .max_error = *std::max_element(errors.begin(), errors.end()),
-          .weights = original.size()};
+  const Stripes errors = stripes_of<L>(sums, &Sums<L>::max_squared_error);
+  const double squared_error = sum_in_order(stripes_of<L>(sums, &Sums<L>::squared_error));
+  const double squared_original = sum_in_order(stripes_of<L>(sums, &Sums<L>::squared_original));
+  // With y = x − e: Σxy = Σx² − Σxe, and Σy² = Σxy − Σxe + Σe².
+  const double original_by_error = sum_in_order(stripes_of<L>(sums, &Sums<L>::original_by_error));
+  const double dot = squared_original - original_by_error;
+  return {
+      .squared_error = squared_error,
+      .squared_original = squared_original,
+      .squared_restored = std::max(dot - original_by_error + squared_error, 0.0),
+      .dot = dot,
+      // The root of a double's square, rounded, is that double, unless the square is too large or too small for one.
+      .max_error = std::sqrt(*std::max_element(errors.begin(), errors.end())),
+      .weights = original.size()};
 }
 
 }  // namespace

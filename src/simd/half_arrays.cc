@@ -11,16 +11,27 @@
 namespace arrowquant {
 namespace {
 
-template <typename L, typename Convert>
+template <typename L, size_t kBytes>
+typename L::I32 load_numbers(const uint8_t* from) noexcept {
+  if constexpr (kBytes == 1) {
+    return L::load_u8(from);
+  } else {
+    return L::load_u16(from);
+  }
+}
+
+/// From numbers of kBytes bytes.
+template <typename L, size_t kBytes = 2, typename Convert>
 void widen(const uint8_t* from, std::span<float> to, Convert convert) noexcept {
+  const auto load = load_numbers<L, kBytes>;
   const size_t whole = to.size() - to.size() % L::kWidth;
-  for (size_t i = 0; i < whole; i += L::kWidth) L::store(to.data() + i, convert(L::load_u16(from + 2 * i)));
+  for (size_t i = 0; i < whole; i += L::kWidth) L::store(to.data() + i, convert(load(from + kBytes * i)));
   const size_t rest = to.size() - whole;
   if (rest == 0) return;
-  std::array<uint8_t, 2 * L::kWidth> padded_from{};
+  std::array<uint8_t, kBytes * L::kWidth> padded_from{};
   std::array<float, L::kWidth> padded_to;
-  std::memcpy(padded_from.data(), from + 2 * whole, 2 * rest);
-  L::store(padded_to.data(), convert(L::load_u16(padded_from.data())));
+  std::memcpy(padded_from.data(), from + kBytes * whole, kBytes * rest);
+  L::store(padded_to.data(), convert(load(padded_from.data())));
   std::memcpy(to.data() + whole, padded_to.data(), rest * sizeof(float));
 }
 
@@ -67,6 +78,18 @@ void bfloat16_to_float(const uint8_t* from, std::span<float> to) noexcept {
 }
 void bfloat16_to_float_reference(const uint8_t* from, std::span<float> to) noexcept {
   widen<ScalarLanes>(from, to, bfloat16_to_float<ScalarLanes>);
+}
+void e4m3_to_float(const uint8_t* from, std::span<float> to) noexcept {
+  widen<WasmLanes, 1>(from, to, e4m3_to_float<WasmLanes>);
+}
+void e4m3_to_float_reference(const uint8_t* from, std::span<float> to) noexcept {
+  widen<ScalarLanes, 1>(from, to, e4m3_to_float<ScalarLanes>);
+}
+void e5m2_to_float(const uint8_t* from, std::span<float> to) noexcept {
+  widen<WasmLanes, 1>(from, to, e5m2_to_float<WasmLanes>);
+}
+void e5m2_to_float_reference(const uint8_t* from, std::span<float> to) noexcept {
+  widen<ScalarLanes, 1>(from, to, e5m2_to_float<ScalarLanes>);
 }
 void float_to_half(std::span<const float> from, uint8_t* to) noexcept {
   narrow<WasmLanes>(from, to, float_to_half<WasmLanes>);

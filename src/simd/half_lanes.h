@@ -6,7 +6,7 @@
 namespace arrowquant {
 
 /// The conversions of base/half.h on lanes: the same bits for every input. Halves and bfloat16s are I32 lanes in
-/// 0…65535. There are no branches, so every lane goes through every case and a select picks.
+/// 0…65535, fp8 codes in 0…255. There are no branches, so every lane goes through every case and a select picks.
 
 /// The same for halves that are neither infinite nor NaN: what most arrays hold, at half the work.
 template <typename L>
@@ -57,6 +57,24 @@ template <typename L>
   const auto sign = L::bit_and(L::shr_logical(L::bits(value), 16), L::splat(0x8000));
   const auto nan = L::bit_or(sign, L::splat(0x7E00));
   return L::select(L::ne(value, value), nan, number_to_half<L>(value));
+}
+
+/// float8_e4m3fn, in 0…255, exact. It has no infinities; its NaN, all ones but for the sign, becomes quiet.
+template <typename L>
+[[nodiscard]] typename L::F32 e4m3_to_float(typename L::I32 code) noexcept {
+  const auto magnitude = L::bit_and(code, L::splat(0x7F));
+  const auto sign = L::bit_xor(code, magnitude);
+  // f16 has one bit of exponent and seven of mantissa more, and a bias that is 8 larger.
+  const auto half = L::bit_or(L::shl(sign, 8), L::shl(magnitude, 7));
+  const auto number = L::mul(finite_half_to_float<L>(half), L::splat(0x1p+8F));
+  const auto nan = L::from_bits(L::bit_or(L::shl(sign, 24), L::splat(0x7FC00000)));
+  return L::select(L::lt(magnitude, L::splat(0x7F)), number, nan);
+}
+
+/// float8_e5m2, in 0…255, exact: the upper byte of a half.
+template <typename L>
+[[nodiscard]] typename L::F32 e5m2_to_float(typename L::I32 code) noexcept {
+  return half_to_float<L>(L::shl(code, 8));
 }
 
 template <typename L>

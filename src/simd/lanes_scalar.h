@@ -93,6 +93,8 @@ struct ScalarLanes {
   /// Zeros come in from the left.
   static I32 shr_logical(I32 a, uint32_t count) noexcept { return wrap(unsign(a) >> count); }
 
+  /// kWidth bytes, zero-extended.
+  static I32 load_u8(const uint8_t* from) noexcept { return *from; }
   /// kWidth little-endian 16-bit numbers, zero-extended.
   static I32 load_u16(const uint8_t* from) noexcept { return from[0] | from[1] << 8; }
   /// Little-endian; lanes must be in 0…65535.

@@ -87,6 +87,9 @@ struct WasmLanes {
   static I32 shr(I32 a, uint32_t count) noexcept { return {wasm_i32x4_shr(a.raw, count)}; }
   static I32 shr_logical(I32 a, uint32_t count) noexcept { return {wasm_u32x4_shr(a.raw, count)}; }
 
+  static I32 load_u8(const uint8_t* from) noexcept {
+    return {wasm_u32x4_extend_low_u16x8(wasm_u16x8_extend_low_u8x16(wasm_v128_load32_zero(from)))};
+  }
   static I32 load_u16(const uint8_t* from) noexcept { return {wasm_u32x4_load16x4(from)}; }
   static void store_u16(uint8_t* to, I32 a) noexcept {
     wasm_v128_store64_lane(to, wasm_u16x8_narrow_i32x4(a.raw, a.raw), 0);

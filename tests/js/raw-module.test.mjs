@@ -139,6 +139,14 @@ describe.each(['threads', 'single'])('arrowquant/wasm, backend %s', (backend) =>
     ['an empty object', {}],
     ['an unknown operation', { ...job, operation: 'fold' }],
     ['an address that is no number', { ...job, input: '0' }],
+    ['a target that is read only', { ...job, target: 'F8_E4M3' }],
+    ['a source in an unknown block format', { ...job, sourceFormat: 'Q9' }],
+    ['a source of no whole blocks', { ...job, sourceFormat: 'Q8_0', weights: 33 }],
+    ['a source in a format that is no string', { ...job, sourceFormat: {} }],
+    ['a source whose scale is a symbol', { ...job, sourceScale: Symbol('scale') }],
+    ['blocks that are no whole ones', { ...job, operation: 'encode-block', format: 'Q4_K', weights: 32 }],
+    ['levels of no bits', { ...job, operation: 'encode-affine', groupSize: 32, bits: 0, weights: 32 }],
+    ['levels of 16 bits', { ...job, operation: 'decode-affine', groupSize: 32, bits: 16, weights: 32 }],
     [
       'a field that throws',
       {

@@ -2,7 +2,9 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <bit>
+#include <cmath>
 #include <cstdint>
 #include <cstring>
 #include <memory>
@@ -15,6 +17,44 @@ namespace {
 
 using Widen = void (*)(const uint8_t*, std::span<float>) noexcept;
 using Narrow = void (*)(std::span<const float>, uint8_t*) noexcept;
+
+/// fp8 by its definition: sign, exponent and fraction as numbers.
+struct Fp8 {
+  int exponent_bits;
+  int bias;
+
+  [[nodiscard]] bool is_negative(uint32_t code) const { return (code & 0x80) != 0; }
+  [[nodiscard]] int fraction_bits() const { return 7 - exponent_bits; }
+  [[nodiscard]] int exponent(uint32_t code) const { return static_cast<int>((code & 0x7F) >> fraction_bits()); }
+  [[nodiscard]] int fraction(uint32_t code) const { return static_cast<int>(code & ((1U << fraction_bits()) - 1)); }
+  [[nodiscard]] double number(uint32_t code) const {
+    const int one = exponent(code) == 0 ? 0 : 1;
+    const double significand = fraction(code) + std::ldexp(one, fraction_bits());
+    const double magnitude = std::ldexp(significand, std::max(exponent(code), 1) - bias - fraction_bits());
+    return is_negative(code) ? -magnitude : magnitude;
+  }
+};
+
+constexpr Fp8 kE4M3 = {4, 7};
+constexpr Fp8 kE5M2 = {5, 15};
+
+void expect_value(float value, const Fp8& format, uint32_t code) {
+  EXPECT_EQ(double{value}, format.number(code)) << code;
+  EXPECT_EQ(std::signbit(value), format.is_negative(code)) << code;
+}
+
+std::vector<float> widen_every_byte(Widen widen) {
+  std::vector<uint8_t> codes(256);
+  for (uint32_t code = 0; code < 256; ++code) codes[code] = static_cast<uint8_t>(code);
+  std::vector<float> floats(256);
+  widen(codes.data(), floats);
+  return floats;
+}
+
+void expect_same_bits(const std::vector<float>& a, const std::vector<float>& b) {
+  ASSERT_EQ(a.size(), b.size());
+  EXPECT_EQ(std::memcmp(a.data(), b.data(), a.size() * sizeof(float)), 0);
+}
 
 std::vector<uint8_t> all_sixteen_bits() {
   std::vector<uint8_t> bytes;
@@ -76,6 +116,52 @@ TEST(HalfArrays, FloatToHalf) {
 TEST(HalfArrays, FloatToBFloat16) {
   expect_narrows_like(float_to_bfloat16, float_to_bfloat16);
   expect_narrows_like(float_to_bfloat16_reference, float_to_bfloat16);
+}
+
+TEST(HalfArrays, E4M3ToFloat) {
+  const std::vector<float> floats = widen_every_byte(e4m3_to_float);
+  for (uint32_t code = 0; code < 256; ++code) {
+    if ((code & 0x7F) == 0x7F) {
+      EXPECT_EQ(std::bit_cast<uint32_t>(floats[code]), (code & 0x80) << 24 | 0x7FC00000);
+    } else {
+      expect_value(floats[code], kE4M3, code);
+    }
+  }
+  EXPECT_EQ(floats[0x7E], 448.0F);
+  EXPECT_EQ(floats[0x01], 0x1p-9F);
+  expect_same_bits(floats, widen_every_byte(e4m3_to_float_reference));
+}
+
+TEST(HalfArrays, E5M2ToFloat) {
+  const std::vector<float> floats = widen_every_byte(e5m2_to_float);
+  for (uint32_t code = 0; code < 256; ++code) {
+    if (kE5M2.exponent(code) < 31) {
+      expect_value(floats[code], kE5M2, code);
+    } else if (kE5M2.fraction(code) != 0) {
+      EXPECT_TRUE(std::isnan(floats[code])) << code;
+    } else {
+      EXPECT_TRUE(std::isinf(floats[code])) << code;
+      EXPECT_EQ(std::signbit(floats[code]), kE5M2.is_negative(code));
+    }
+  }
+  EXPECT_EQ(floats[0x7B], 57344.0F);
+  EXPECT_EQ(floats[0x01], 0x1p-16F);
+  expect_same_bits(floats, widen_every_byte(e5m2_to_float_reference));
+}
+
+TEST(HalfArrays, Fp8OfAnyLengthWithinItsBounds) {
+  for (const Widen widen : {e4m3_to_float, e5m2_to_float}) {
+    const std::vector<float> expected = widen_every_byte(widen);
+    for (size_t size = 0; size < 20; ++size) {
+      const std::unique_ptr<uint8_t[]> codes(new uint8_t[size]);
+      for (size_t i = 0; i < size; ++i) codes[i] = static_cast<uint8_t>(i * 37);
+      std::vector<float> floats(size);
+      widen(codes.get(), floats);
+      for (size_t i = 0; i < size; ++i) {
+        EXPECT_EQ(std::bit_cast<uint32_t>(floats[i]), std::bit_cast<uint32_t>(expected[codes[i]]));
+      }
+    }
+  }
 }
 
 TEST(HalfArrays, AnyLengthAtAnyAlignmentWithinItsBounds) {

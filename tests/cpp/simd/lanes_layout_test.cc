@@ -127,6 +127,10 @@ TYPED_TEST(LanesLayout, SixteenBitsAndBytesTouchOnlyTheirOwn) {
   for (size_t i = 0; i < L::kWidth; ++i) lanes[i] = static_cast<int32_t>(255 - i);
   L::store_u8(bytes.get(), L::load(lanes.data()));
   for (size_t i = 0; i < L::kWidth; ++i) EXPECT_EQ(bytes[i], 255 - i);
+
+  std::array<int32_t, L::kWidth> read_back;
+  L::store(read_back.data(), L::load_u8(bytes.get()));
+  EXPECT_EQ(read_back, lanes);
 }
 
 TYPED_TEST(LanesLayout, ScatteredSixteenBitsTouchOnlyTheirOwn) {

@@ -175,7 +175,7 @@ describe('refuses', () => {
     const output = folder.write('out.safetensors', 'the old output');
     const reason = new QuantizeError('aborted');
     for (const late of [1, 2]) {
-      const sink = await nodeFiles.openSink(output, 4, []);
+      const sink = await nodeFiles.openSink(output, { bytes: 4, inputs: [] });
       await sink.write(Buffer.from('new!'), 0);
       let calls = 0;
       const proceed = () => {

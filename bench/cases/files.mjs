@@ -1,0 +1,85 @@
+import { execFileSync } from 'node:child_process';
+import { mkdtempSync, rmSync, statSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { measure, median, withRatios } from '../lib/measure.mjs';
+import { writeHalfModel, writeLanguageModel } from '../lib/models.mjs';
+
+const CONVERT = fileURLToPath(new URL('../lib/convert-once.mjs', import.meta.url));
+const THREADS = 2;
+const COPIED_BYTES = 2e9;
+const COPIED_TYPES = ['Q8_0', 'Q4_0'];
+const TYPES = [
+  ...['F16', 'Q4_0', 'Q4_1', 'Q5_0', 'Q5_1', 'Q8_0', 'Q2_K', 'Q3_K_M', 'Q4_K_M', 'Q5_K_M', 'Q6_K', 'IQ4_NL', 'IQ4_XS'],
+];
+/** The slow types take seconds a run. */
+const MOST_ROUNDS = 5;
+
+/** A case whose runs are processes of their own; `peaks` collects what they say of their memory. */
+function inProcess(name, how, input, output, type, peaks) {
+  const bytes = statSync(input).size;
+  const run = () => {
+    const parameters = [CONVERT, how, input, output, type, String(THREADS)];
+    const { milliseconds, peakBytes } = JSON.parse(execFileSync(process.execPath, parameters, { encoding: 'utf8' }));
+    peaks.set(name, [...(peaks.get(name) ?? []), peakBytes]);
+    return milliseconds;
+  };
+  return { name, bytes, run };
+}
+
+/** 2 GB of F16 safetensors, beside `cp` of the same file: everything is in the page cache, nothing is synchronized. */
+async function besideCopy(folder, rounds, peaks) {
+  const input = path.join(folder, 'copied.safetensors');
+  writeHalfModel(input, COPIED_BYTES);
+  const output = (ending) => path.join(folder, `copied-out.${ending}`);
+  const cases = COPIED_TYPES.map((type) =>
+    inProcess(`safetensors to ${type}`, 'arrowquant', input, output('gguf'), type, peaks),
+  );
+  cases.unshift(inProcess('cp', 'cp', input, output('cp'), '', peaks));
+  const results = withRatios(await measure(cases, rounds), 'cp');
+  rmSync(input);
+  return results;
+}
+
+/** The same F16 GGUF, quantized by ArrowQuant and by llama.cpp's own `llama_model_quantize`. */
+async function besideLlama(folder, rounds, peaks) {
+  const input = path.join(folder, 'language-f16.gguf');
+  writeLanguageModel(input);
+  const output = path.join(folder, 'language-out.gguf');
+  const rows = [];
+  for (const type of TYPES) {
+    const ours = inProcess(`ArrowQuant ${type}`, 'arrowquant', input, output, type, peaks);
+    const theirs = inProcess(`llama.cpp ${type}`, 'llama', input, output, type, peaks);
+    const [own, native] = await measure([ours, theirs], rounds);
+    rows.push({
+      name: type,
+      own: own.median,
+      native: native.median,
+      ratio: native.median / own.median,
+      ownPeakBytes: median(peaks.get(ours.name)),
+      nativePeakBytes: median(peaks.get(theirs.name)),
+    });
+  }
+  return rows;
+}
+
+export async function files({ rounds }) {
+  const folder = mkdtempSync(path.join(tmpdir(), 'arrowquant-bench-'));
+  const peaks = new Map();
+  try {
+    const few = Math.min(rounds, MOST_ROUNDS);
+    const results = await besideCopy(folder, few, peaks);
+    const models = await besideLlama(folder, few, peaks);
+    return {
+      id: 'files',
+      title: `Files: ${COPIED_BYTES / 1e9} GB of F16 safetensors to GGUF, ${THREADS} threads, beside cp`,
+      note: '  GB/s of input; without metrics',
+      reference: 'cp',
+      results: results.map((result) => ({ ...result, peakBytes: median(peaks.get(result.name)) })),
+      models,
+    };
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+}

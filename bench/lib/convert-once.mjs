@@ -1,0 +1,35 @@
+/**
+ * `node convert-once.mjs HOW INPUT OUTPUT TYPE THREADS`: converts a file once in a process of its own, and prints the
+ * milliseconds that it took and the most memory that the process ever had, as JSON. HOW is `arrowquant`, `llama` or `cp`.
+ */
+import { spawnSync } from 'node:child_process';
+import { rmSync } from 'node:fs';
+
+const [how, input, output, type, threads] = process.argv.slice(2);
+
+/** Each gives what to time: what is done once in a program's life does not count, for any of them. */
+const PREPARE = {
+  async arrowquant() {
+    const { ArrowQuant } = await import('arrowquant');
+    const quantizer = await ArrowQuant.create({ threads: Number(threads) });
+    await quantizer.plan(input, { type });
+    return () => quantizer.quantizeFile(input, output, { type, metrics: false });
+  },
+  async llama() {
+    const { openLlamaModels } = await import('../../tests/peers/llama-model.mjs');
+    const llama = openLlamaModels();
+    return () => llama.quantize(input, output, { type, threads: Number(threads) });
+  },
+  cp: async () => () => {
+    const { status } = spawnSync('cp', [input, output]);
+    if (status !== 0) throw new Error(`cp ${input} ${output} failed`);
+  },
+};
+
+rmSync(output, { force: true });
+const run = await PREPARE[how]();
+const begin = performance.now();
+await run();
+const milliseconds = performance.now() - begin;
+rmSync(output, { force: true });
+process.stdout.write(JSON.stringify({ milliseconds, peakBytes: process.resourceUsage().maxRSS * 1024 }));

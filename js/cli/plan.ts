@@ -1,0 +1,41 @@
+import type { FilePlan, TensorPlan } from '../index.js';
+import { formatBytes, formatShape, printable } from './format.js';
+import { outputWidth, renderTable, type Column } from './table.js';
+
+const COLUMNS: readonly Column[] = [
+  { title: 'tensor', align: 'left' },
+  { title: 'shape', align: 'left' },
+  { title: 'from → to', align: 'left' },
+  { title: 'bytes', align: 'left' },
+  { title: 'bits/weight', align: 'right' },
+  { title: 'rule', align: 'left' },
+];
+
+/** Prints what a conversion would do. */
+export function printPlan(plan: FilePlan, { json }: { readonly json?: boolean | undefined }): void {
+  process.stdout.write(`${json === true ? JSON.stringify(plan, null, 2) : render(plan)}\n`);
+}
+
+function render({ tensors, totals, output, architecture, type, notes }: FilePlan): string {
+  const { converted, kept, bytesBefore, bytesAfter, bitsPerWeight } = totals;
+  const files = output.files === 1 ? 'one file' : `${output.files} files`;
+  return [
+    renderTable(COLUMNS, tensors.map(rowOf), outputWidth()),
+    '',
+    ...notes.map((note) => `note: ${printable(note)}`),
+    `${type}${architecture === null ? '' : ` (${printable(architecture)})`}: ${converted} tensors to convert, ${kept} to keep`,
+    `${formatBytes(bytesBefore)} → ${formatBytes(bytesAfter)}, ${bitsPerWeight.toFixed(2)} bits a weight`,
+    `${output.container}, ${files} of ${output.bytes} bytes; nothing was written`,
+  ].join('\n');
+}
+
+const rowOf = (tensor: TensorPlan): string[] => [
+  tensor.outputName,
+  formatShape(tensor.outputShape),
+  tensor.from === tensor.to ? `${tensor.from} kept` : `${tensor.from} → ${tensor.to}`,
+  tensor.from === tensor.to
+    ? formatBytes(tensor.bytesAfter)
+    : `${formatBytes(tensor.bytesBefore)} → ${formatBytes(tensor.bytesAfter)}`,
+  tensor.bitsPerWeight.toFixed(2),
+  tensor.rule ?? '',
+];

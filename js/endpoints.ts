@@ -1,0 +1,186 @@
+/**
+ * Where models come from and go to, as callers name it. What the runtimes and DOM libraries call by many types is described
+ * here by what is used of it: values of another realm fit, and so do those of programs that know no DOM.
+ */
+
+import { fieldsOf } from './checks.js';
+
+/** A `Blob`. */
+export interface BlobLike {
+  readonly size: number;
+  slice(start: number, end: number): { arrayBuffer(): Promise<ArrayBuffer> };
+}
+
+/** A `File`, or a Blob that has been given a name. */
+export interface FileLike extends BlobLike {
+  readonly name: string;
+}
+
+/** A `fs.promises.FileHandle` of Node. */
+export interface NodeFileHandle {
+  readonly fd: number;
+  stat(options: { bigint: true }): Promise<{
+    readonly size: bigint;
+    readonly mtimeNs: bigint;
+    readonly dev: bigint;
+    readonly ino: bigint;
+    isFile(): boolean;
+    isDirectory(): boolean;
+  }>;
+  read(into: Uint8Array, offset: number, length: number, position: number): Promise<{ readonly bytesRead: number }>;
+  write(
+    bytes: Uint8Array,
+    offset: number,
+    length: number,
+    position: number,
+  ): Promise<{ readonly bytesWritten: number }>;
+  truncate(length: number): Promise<void>;
+  sync(): Promise<void>;
+}
+
+/** A `WritableStream<Uint8Array>`. */
+export interface ByteStream {
+  readonly locked: boolean;
+  getWriter(): {
+    readonly closed: Promise<unknown>;
+    readonly ready: Promise<unknown>;
+    readonly desiredSize: number | null;
+    write(chunk: Uint8Array<ArrayBuffer>): Promise<void>;
+    close(): Promise<void>;
+    abort(reason?: unknown): Promise<void>;
+    releaseLock(): void;
+  };
+}
+
+/** A `FileSystemWritableFileStream`. */
+export interface WritableFile {
+  readonly locked: boolean;
+  write(piece: {
+    readonly type: 'write';
+    readonly position: number;
+    readonly data: Uint8Array<ArrayBuffer>;
+  }): Promise<void>;
+  seek(position: number): Promise<void>;
+  truncate(size: number): Promise<void>;
+  close(): Promise<void>;
+  abort(reason?: unknown): Promise<void>;
+}
+
+/** A `FileSystemFileHandle`: of a file that the user picked, or of the origin's private file system. */
+export interface WebFileHandle {
+  readonly kind: 'file';
+  readonly name: string;
+  getFile(): Promise<FileLike>;
+  isSameEntry(other: WebFileHandle): Promise<boolean>;
+  /** Absent in browsers that cannot do it. */
+  createWritable?(): Promise<WritableFile>;
+}
+
+/**
+ * What a model is read from: a path (Node) or a URL relative to the page (browsers), an http, https or file URL, a Blob or
+ * File, a `fs.promises.FileHandle`, a FileSystemFileHandle, or all Files of a sharded model. Of several Files the one whose
+ * name ends with `.index.json` is opened first, else the first one.
+ */
+export type ModelSource = string | URL | BlobLike | NodeFileHandle | WebFileHandle | readonly FileLike[];
+
+/**
+ * What a model is written to: a path (Node), a `fs.promises.FileHandle`, a FileSystemFileHandle, a
+ * FileSystemWritableFileStream, or any other WritableStream, which gets the bytes in order. Streams are closed when all is
+ * written, and aborted after a failure; handles stay open.
+ */
+export type ModelSink = string | NodeFileHandle | WebFileHandle | WritableFile | ByteStream;
+
+/** A source or sink, told apart. */
+export type SourceEndpoint =
+  | { readonly kind: 'text'; readonly text: string }
+  | { readonly kind: 'url'; readonly url: URL }
+  | { readonly kind: 'blob'; readonly blob: BlobLike }
+  | { readonly kind: 'blobs'; readonly blobs: readonly FileLike[] }
+  | { readonly kind: 'node-handle'; readonly handle: NodeFileHandle }
+  | { readonly kind: 'web-handle'; readonly handle: WebFileHandle };
+
+export type SinkEndpoint =
+  | { readonly kind: 'text'; readonly text: string }
+  | { readonly kind: 'node-handle'; readonly handle: NodeFileHandle }
+  | { readonly kind: 'web-handle'; readonly handle: WebFileHandle }
+  | { readonly kind: 'writable-file'; readonly file: WritableFile }
+  | { readonly kind: 'stream'; readonly stream: ByteStream };
+
+const hasMethods = (value: unknown, ...names: readonly string[]): boolean =>
+  names.every((name) => typeof fieldsOf(value)[name] === 'function');
+
+const isBlob = (value: unknown): value is BlobLike =>
+  hasMethods(value, 'slice', 'arrayBuffer') && typeof fieldsOf(value)['size'] === 'number';
+
+const isNamedBlob = (value: unknown): value is FileLike =>
+  isBlob(value) && typeof fieldsOf(value)['name'] === 'string' && fieldsOf(value)['name'] !== '';
+
+const isUrl = (value: unknown): value is URL =>
+  typeof fieldsOf(value)['href'] === 'string' && typeof fieldsOf(value)['protocol'] === 'string';
+
+const isNodeHandle = (value: unknown): value is NodeFileHandle =>
+  hasMethods(value, 'read', 'write', 'stat', 'truncate') && typeof fieldsOf(value)['fd'] === 'number';
+
+const isWebHandle = (value: unknown): value is WebFileHandle =>
+  hasMethods(value, 'getFile') && fieldsOf(value)['kind'] === 'file';
+
+/** What kind of source `value` is; null when it is none. Never by `instanceof`: values may be of another realm. */
+export function sourceEndpoint(value: unknown): SourceEndpoint | null {
+  if (typeof value === 'string') return value === '' ? null : { kind: 'text', text: value };
+  if (Array.isArray(value)) {
+    const blobs: readonly unknown[] = value;
+    return blobs.length > 0 && blobs.every(isNamedBlob) ? { kind: 'blobs', blobs: [...blobs] } : null;
+  }
+  if (isBlob(value)) return { kind: 'blob', blob: value };
+  if (isNodeHandle(value)) return { kind: 'node-handle', handle: value };
+  if (isWebHandle(value)) return { kind: 'web-handle', handle: value };
+  return isUrl(value) ? { kind: 'url', url: value } : null;
+}
+
+/** What kind of sink `value` is; null when it is none. */
+export function sinkEndpoint(value: unknown): SinkEndpoint | null {
+  if (typeof value === 'string') return value === '' ? null : { kind: 'text', text: value };
+  if (isNodeHandle(value)) return { kind: 'node-handle', handle: value };
+  if (isWebHandle(value)) return { kind: 'web-handle', handle: value };
+  if (hasMethods(value, 'seek', 'truncate', 'write', 'close', 'abort')) {
+    return { kind: 'writable-file', file: value as WritableFile };
+  }
+  return hasMethods(value, 'getWriter', 'abort') ? { kind: 'stream', stream: value as ByteStream } : null;
+}
+
+/** A URL without what may be secret: queries of signed URLs are keys. */
+export const shownUrl = ({ protocol, host, pathname, href }: URL): string =>
+  protocol === 'http:' || protocol === 'https:' ? `${protocol}//${host}${pathname}` : href;
+
+const INDEX_ENDING = '.index.json';
+
+const WEB_URL = /^https?:\/\//i;
+
+/** What errors and reports call a source or sink. */
+export function endpointName(value: ModelSource | ModelSink): string {
+  const endpoint = sourceEndpoint(value) ?? sinkEndpoint(value);
+  switch (endpoint?.kind) {
+    case 'text':
+      return WEB_URL.test(endpoint.text) && URL.canParse(endpoint.text)
+        ? shownUrl(new URL(endpoint.text))
+        : endpoint.text;
+    case 'url':
+      return shownUrl(endpoint.url);
+    case 'blob':
+      return isNamedBlob(endpoint.blob) ? endpoint.blob.name : 'the Blob';
+    case 'blobs':
+      return entryOf(endpoint.blobs)?.name ?? 'the files';
+    case 'node-handle':
+      return `file descriptor ${String(endpoint.handle.fd)}`;
+    case 'web-handle':
+      return endpoint.handle.name;
+    case 'writable-file':
+      return 'the writable file';
+    default:
+      return 'the stream';
+  }
+}
+
+/** The file of a sharded model that leads to the others. */
+export const entryOf = (files: readonly FileLike[]): FileLike | undefined =>
+  files.find(({ name }) => name.toLowerCase().endsWith(INDEX_ENDING)) ?? files[0];

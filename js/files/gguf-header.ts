@@ -1,0 +1,228 @@
+import { QuantizeError } from '../errors.js';
+import { elementCount } from './dtypes.js';
+import { invalidFile, quoted } from './errors.js';
+import { ggmlBytes, ggmlTypeOfId, isWholeBlocks, type GgmlType } from './ggml-types.js';
+import { GgufKeyValue, findKeyValue, type GgufType } from './gguf-key-values.js';
+import { HeaderReader } from './gguf-reader.js';
+import { readName, readType, skipValue } from './gguf-values.js';
+import type { ByteRange, ByteSource } from './io.js';
+
+export const GGUF_MAGIC = 'GGUF';
+export const ALIGNMENT_KEY = 'general.alignment';
+export const DEFAULT_ALIGNMENT = 32;
+
+/** The largest memory page in common use. Larger ones would let much of a file belong to nothing. */
+export const MAX_ALIGNMENT = 65_536;
+
+/** ggml's GGML_MAX_DIMS. */
+export const MAX_RANK = 4;
+
+/** Mixtures of experts with a tensor for each expert have up to 70,000; GGUF joins the experts. */
+const MAX_TENSORS = 200_000;
+
+/** A few dozen, and for some diffusion models one a tensor. */
+const MAX_KEY_VALUES = 200_000;
+
+/** The limit that the format sets keys. Tensors' names are short: ggml's have at most 63 bytes. */
+const MAX_NAME_BYTES = 65_535;
+
+/** Magic, version, and the counts of tensors and of key-value pairs. */
+const PREAMBLE_BYTES = 24;
+
+/** The length of a key, one character, the type and one byte of value. */
+const LEAST_KEY_VALUE_BYTES = 14;
+
+/** The length of a name, the rank, the type and the offset. */
+const LEAST_TENSOR_BYTES = 24;
+
+/** A tensor as its file lists it. */
+export interface GgufTensor {
+  readonly name: string;
+  /** ggml's type: `typeName`, `id`, and what a block is. */
+  readonly type: GgmlType;
+  /** In torch order: the last dimension is contiguous. */
+  readonly shape: readonly number[];
+  readonly elements: number;
+  readonly range: ByteRange;
+}
+
+export interface GgufFile {
+  readonly version: number;
+  /** Of the tensors' data, in bytes. */
+  readonly alignment: number;
+  /** In the file's order. */
+  readonly keyValues: readonly GgufKeyValue[];
+  /** In the order in which the header lists them, which need not be the order of their bytes. */
+  readonly tensors: readonly GgufTensor[];
+  /** Bytes of the header, without the padding behind it. */
+  readonly headerBytes: number;
+  /** Where the tensors' data begins. */
+  readonly dataBegin: number;
+}
+
+/** Whether a file begins as a GGUF file does. */
+export const looksLikeGguf = (head: Uint8Array): boolean =>
+  [...GGUF_MAGIC].every((character, at) => head[at] === character.charCodeAt(0));
+
+/** `position`, or the next multiple of `alignment`. */
+export const aligned = (position: number, alignment: number): number => Math.ceil(position / alignment) * alignment;
+
+/**
+ * Reads and checks the header of a GGUF file of version 2 or 3, little-endian. What it returns is consistent: each tensor's
+ * bytes are in the file and are what its shape and type take, no two overlap, and all bytes of the file belong to the
+ * header, to a tensor, or to padding shorter than the alignment.
+ * Rejects with `invalid_file`, `unsupported_dtype` or `unreadable_input`.
+ */
+export async function readGguf(source: ByteSource): Promise<GgufFile> {
+  const reader = new HeaderReader(source);
+  const { version, tensorCount, pairCount } = await readPreamble(reader);
+  const pairs = await readPairs(reader, pairCount);
+  const infos = await readInfos(reader, tensorCount);
+  const header = reader.copy();
+  const keyValues = pairs.map(({ key, type, begin, end }) => new GgufKeyValue(key, type, header.subarray(begin, end)));
+  const alignment = readAlignment(keyValues, source);
+  const dataBegin = aligned(header.length, alignment);
+  const tensors = infos.map((info) => placeTensor(info, dataBegin, alignment, source));
+  checkTiling(tensors, dataBegin, alignment, source);
+  return { version, alignment, keyValues, tensors, headerBytes: header.length, dataBegin };
+}
+
+async function readPreamble(
+  reader: HeaderReader,
+): Promise<{ readonly version: number; readonly tensorCount: bigint; readonly pairCount: number }> {
+  const { size } = reader.source;
+  if (size < PREAMBLE_BYTES) throw reader.invalid(`it has ${size} bytes, too few for a GGUF file`);
+  await reader.fetch(PREAMBLE_BYTES, 'its header');
+  if (!looksLikeGguf(reader.take(GGUF_MAGIC.length))) throw reader.invalid(`it does not begin with "${GGUF_MAGIC}"`);
+  const version = reader.u32();
+  if (version !== 0 && (version & 0xffff) === 0) {
+    throw reader.invalid('it is in big-endian order, only little-endian GGUF files can be read');
+  }
+  if (version !== 2 && version !== 3) {
+    throw reader.invalid(`it is of GGUF version ${version}, only versions 2 and 3 can be read`);
+  }
+  const tensorCount = reader.u64();
+  return { version, tensorCount, pairCount: reader.count('key-value pairs', LEAST_KEY_VALUE_BYTES, MAX_KEY_VALUES) };
+}
+
+interface Pair {
+  readonly key: string;
+  readonly type: GgufType;
+  /** Where in the header the value lies. */
+  readonly begin: number;
+  readonly end: number;
+}
+
+async function readPairs(reader: HeaderReader, count: number): Promise<Pair[]> {
+  const keys = new Set<string>();
+  const pairs: Pair[] = [];
+  for (let index = 0; index < count; ++index) {
+    const key = await readName(reader, `key ${index + 1}`, MAX_NAME_BYTES);
+    if (key === '') throw reader.invalid(`key ${index + 1} is empty`);
+    if (keys.has(key)) throw reader.invalid(`the key ${quoted(key)} occurs twice`);
+    keys.add(key);
+    const what = `the value of ${quoted(key)}`;
+    const type = await readType(reader, what);
+    const begin = reader.position;
+    await skipValue(reader, type, what);
+    pairs.push({ key, type, begin, end: reader.position });
+  }
+  return pairs;
+}
+
+interface TensorInfo extends Omit<GgufTensor, 'range'> {
+  readonly bytes: number;
+  readonly offset: bigint;
+}
+
+async function readInfos(reader: HeaderReader, announced: bigint): Promise<TensorInfo[]> {
+  if (announced * BigInt(LEAST_TENSOR_BYTES) > BigInt(reader.following)) {
+    throw reader.invalid(`it announces ${announced} tensors, but only ${reader.following} bytes follow`);
+  }
+  if (announced > BigInt(MAX_TENSORS)) {
+    throw reader.invalid(`its ${announced} tensors are over the limit of ${MAX_TENSORS}`);
+  }
+  const names = new Set<string>();
+  const infos: TensorInfo[] = [];
+  for (let index = 0; index < Number(announced); ++index) {
+    const name = await readName(reader, `the name of tensor ${index + 1}`, MAX_NAME_BYTES);
+    if (names.has(name)) throw reader.invalid(`tensor ${quoted(name)} occurs twice`, name);
+    names.add(name);
+    infos.push(await readInfo(reader, name));
+  }
+  return infos;
+}
+
+async function readInfo(reader: HeaderReader, name: string): Promise<TensorInfo> {
+  const what = `the description of tensor ${quoted(name)}`;
+  const fail = (detail: string): QuantizeError => reader.invalid(`tensor ${quoted(name)} ${detail}`, name);
+  await reader.fetch(4, what);
+  const rank = reader.u32();
+  if (rank > MAX_RANK) throw fail(`has ${rank} dimensions, GGUF knows at most ${MAX_RANK}`);
+  await reader.fetch(rank * 8 + 12, what);
+  const extents = Array.from({ length: rank }, () => reader.u64());
+  const shape = extents.map(Number).reverse();
+  const elements = elementCount(shape);
+  if (Number.isNaN(elements)) throw fail(`has the impossible extents ${extents.join(', ')}`);
+  const id = reader.u32();
+  const type = ggmlTypeOfId(id);
+  if (type === undefined) {
+    throw new QuantizeError('unsupported_dtype', { file: reader.source.name, layer: name, detail: `number ${id}` });
+  }
+  const row = shape.at(-1) ?? 1;
+  if (!isWholeBlocks(type, row)) {
+    throw fail(`has rows of ${row}, no whole number of blocks of ${type.blockWeights} as ${type.name} needs`);
+  }
+  const bytes = ggmlBytes(type, elements);
+  if (!Number.isSafeInteger(bytes)) throw fail(`has the impossible extents ${extents.join(', ')}`);
+  return { name, type, shape, elements, bytes, offset: reader.u64() };
+}
+
+function readAlignment(keyValues: readonly GgufKeyValue[], source: ByteSource): number {
+  const entry = findKeyValue(keyValues, ALIGNMENT_KEY);
+  if (entry === undefined) return DEFAULT_ALIGNMENT;
+  const { type, value } = entry;
+  if (type !== 'u32' || typeof value !== 'number') throw invalidFile(source, `${quoted(ALIGNMENT_KEY)} is no u32`);
+  if (!isAlignment(value)) {
+    const needed = `a power of two up to ${MAX_ALIGNMENT}`;
+    throw invalidFile(source, `${quoted(ALIGNMENT_KEY)} is ${value}, must be ${needed}`);
+  }
+  return value;
+}
+
+/** Whether GGUF data can be aligned to multiples of `value`. */
+export const isAlignment = (value: number): boolean =>
+  Number.isInteger(value) && value > 0 && value <= MAX_ALIGNMENT && (value & (value - 1)) === 0;
+
+function placeTensor(info: TensorInfo, dataBegin: number, alignment: number, source: ByteSource): GgufTensor {
+  const { name, type, shape, elements, bytes, offset } = info;
+  const fail = (detail: string): QuantizeError =>
+    invalidFile(source, `tensor ${quoted(name)} ${detail}`, { layer: name });
+  if (offset % BigInt(alignment) !== 0n)
+    throw fail(`begins at byte ${offset} of the data, no multiple of ${alignment}`);
+  const available = Math.max(source.size - dataBegin, 0);
+  const end = offset + BigInt(bytes);
+  if (end > BigInt(available)) throw fail(`ends at byte ${end} of the data, but there are only ${available}`);
+  return { name, type, shape, elements, range: { source, begin: dataBegin + Number(offset), bytes } };
+}
+
+function checkTiling(tensors: readonly GgufTensor[], dataBegin: number, alignment: number, source: ByteSource): void {
+  const inOrder = [...tensors].sort((a, b) => a.range.begin - b.range.begin || a.range.bytes - b.range.bytes);
+  let reached = dataBegin;
+  let previous = '';
+  for (const { name, range } of inOrder) {
+    const gap = range.begin - reached;
+    if (gap < 0) {
+      throw invalidFile(source, `the bytes of tensor ${quoted(name)} overlap those of ${quoted(previous)}`, {
+        layer: name,
+      });
+    }
+    if (gap >= alignment) {
+      throw invalidFile(source, `the ${gap} bytes before tensor ${quoted(name)} belong to no tensor`, { layer: name });
+    }
+    reached = range.begin + range.bytes;
+    previous = name;
+  }
+  const left = source.size - reached;
+  if (left >= alignment) throw invalidFile(source, `its last ${left} bytes belong to no tensor`);
+}

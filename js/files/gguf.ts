@@ -1,0 +1,105 @@
+import { BLOCK_TYPES, type BlockType } from '../block-types.js';
+import type {
+  Container,
+  FileLayout,
+  Model,
+  OutputContents,
+  PlannedTensor,
+  StoredTensor,
+  TensorStorage,
+} from './container.js';
+import { isDType, type DType } from './dtypes.js';
+import { looksLikeGguf, type GgufTensor } from './gguf-header.js';
+import type { GgufKeyValue } from './gguf-key-values.js';
+import { openGgufShards } from './gguf-shards.js';
+import { layoutGguf } from './gguf-writer.js';
+import type { ByteSource } from './io.js';
+
+/** What ComfyUI-GGUF calls the shape that a tensor had before its rows were joined: an array of i32 in torch order. */
+const ORIGINAL_SHAPE_PREFIX = 'comfy.gguf.orig_shape.';
+/** More elements of an array say nothing more to a reader. */
+const SHOWN_ELEMENTS = 8;
+
+/** GGUF, one file or shards (docs/formats.md). */
+export const gguf: Container = {
+  name: 'gguf',
+  extension: '.gguf',
+  recognizes: looksLikeGguf,
+  open,
+  layout,
+};
+
+async function open(source: ByteSource): Promise<Model> {
+  const { sources, keyValues, tensors } = await openGgufShards(source);
+  const pairs = new Map(keyValues.map((pair) => [pair.key, pair]));
+  return {
+    container: 'gguf',
+    name: source.name,
+    sources,
+    tensors: tensors.map((tensor) => storedTensor(tensor, pairs)),
+    metadata: new Map(keyValues.map((pair) => [pair.key, shownValue(pair)])),
+    keyValues,
+    close: async () => {
+      await Promise.all(sources.map((file) => file.close()));
+    },
+  };
+}
+
+function storedTensor(
+  { name, type, shape, elements, range }: GgufTensor,
+  pairs: ReadonlyMap<string, GgufKeyValue>,
+): StoredTensor {
+  const storage = storageOf(type.name, range);
+  const dtype: DType = storage.kind === 'plain' && isDType(type.name) ? type.name : 'F32';
+  const original = originalShape(name, elements, pairs);
+  return { name, dtype, shape, elements, storage, ...(original !== null && { originalShape: original }) };
+}
+
+function storageOf(type: string, data: GgufTensor['range']): TensorStorage {
+  if (isBlockType(type)) return { kind: 'block', format: type, data };
+  return isDType(type) ? { kind: 'plain', data } : { kind: 'opaque', type, data };
+}
+
+const isBlockType = (name: string): name is BlockType => (BLOCK_TYPES as readonly string[]).includes(name);
+
+/** What a shape of another number of elements would say is nobody's to guess: it is passed over. */
+function originalShape(
+  name: string,
+  elements: number,
+  pairs: ReadonlyMap<string, GgufKeyValue>,
+): readonly number[] | null {
+  const shape = pairs.get(ORIGINAL_SHAPE_PREFIX + name)?.value;
+  if (!Array.isArray(shape)) return null;
+  const sizes = shape.map(Number);
+  return sizes.reduce((product, size) => product * size, 1) === elements ? sizes : null;
+}
+
+/** The value as people read it; of a long array, how long it is. */
+function shownValue({ array, value }: GgufKeyValue): string {
+  if (array !== null && array.length > SHOWN_ELEMENTS) return `${array.length} elements of type ${array.type}`;
+  return Array.isArray(value) ? `[${value.join(', ')}]` : String(value);
+}
+
+function layout({ tensors, keyValues, file, splitBytes }: OutputContents): FileLayout {
+  const { files, places } = layoutGguf({
+    ...{ keyValues, file, tensors: tensors.map(({ name, shape, target }) => ({ name, shape, type: typeOf(target) })) },
+    ...(splitBytes !== undefined && { splitBytes }),
+  });
+  return {
+    files,
+    places: places.map(({ file: index, offset }) => ({ file: index, data: offset, scales: 0, zeroPoints: 0 })),
+  };
+}
+
+function typeOf(target: PlannedTensor['target']): string {
+  switch (target.kind) {
+    case 'plain':
+      return target.dtype;
+    case 'block':
+      return target.format;
+    case 'opaque':
+      return target.type;
+    case 'affine':
+      throw new RangeError('a GGUF has no affine levels');
+  }
+}

@@ -1,0 +1,134 @@
+import { QuantizeError } from '../errors.js';
+import type { ShapeFact, TensorDecision } from '../rules/decision.js';
+import { planTypes } from '../rules/plan-types.js';
+import type { Architecture, FileType, TensorType } from '../types.js';
+import type { WindowPool } from '../wasm/windows.js';
+import type { Model, StoredTensor, TensorTarget } from './container.js';
+import { isDType } from './dtypes.js';
+import { findOverflowing } from './f16-overflow.js';
+import { FILE_TYPES } from './ggml-types.js';
+import { findKeyValue, i32s, text, u32, withKeyValue, type GgufKeyValue, type GgufValue } from './gguf-key-values.js';
+import { gguf } from './gguf.js';
+import { fileOf, type ConversionPlan, type PlannedStep } from './plan.js';
+import { withFp8Scales } from './scaled-fp8.js';
+import { storageLabel } from './report.js';
+
+/** A caller's rule, with what becomes of the tensors that it fits. */
+export type GivenTypeRule = readonly [pattern: RegExp, type: TensorType | 'keep'];
+
+/** How to quantize to a GGUF. */
+export interface GgufQuantization {
+  readonly type: FileType;
+  readonly pure: boolean;
+  /** Null: found out. */
+  readonly architecture: Architecture | null;
+  /** Whether a tensor with a weight that is too large for F16 becomes F32 instead; such weights are refused otherwise. */
+  readonly keepOverflowing: boolean;
+  readonly splitBytes: number | undefined;
+  readonly rules: readonly GivenTypeRule[];
+  readonly measure: boolean;
+}
+
+/** `general.quantization_version` of the block formats as they are today. */
+const QUANTIZATION_VERSION = 2;
+/** What a GGUF of no known family says of itself: readers want the key. */
+const UNKNOWN_ARCHITECTURE = 'unknown';
+
+/**
+ * A GGUF of one type or of what it mixes. Rejects with `invalid_option` for a rule that cannot apply, with
+ * `unsupported_dtype` for tensors that no GGUF can hold.
+ */
+export async function planGguf(
+  model: Model,
+  quantization: GgufQuantization,
+  pool: WindowPool,
+  signal: AbortSignal | undefined,
+): Promise<ConversionPlan> {
+  const { type, pure, rules, splitBytes, keepOverflowing } = quantization;
+  const tensors = await withFp8Scales(model);
+  const { architecture, notes, decisions } = planTypes({
+    tensors: tensors.map((tensor) => ({ ...tensor, dtype: storageLabel(tensor) })),
+    target: type,
+    source: model.container,
+    keyValue: (key) => plainValue(findKeyValue(model.keyValues, key)?.value),
+    ...{ pure, rules },
+    ...(quantization.architecture !== null && { architecture: quantization.architecture }),
+  });
+  const planned = tensors.flatMap((tensor, index) => stepFor(tensor, decisions[index]));
+  const steps = keepOverflowing ? await keepingOverflowing(planned, pool, signal) : planned;
+  const facts = decisions.flatMap((decision) => (decision.kind === 'drop' ? [] : decision.keyValues));
+  const keyValues = keyValuesOf(model, architecture, type, facts);
+  return { container: gguf, steps, keyValues, splitBytes, architecture, type, notes };
+}
+
+function stepFor(stored: StoredTensor, decision: TensorDecision | undefined): PlannedStep[] {
+  if (decision === undefined) throw new RangeError(`there is no decision about ${stored.name}`);
+  if (decision.kind === 'drop') return [];
+  const { outputName: name, outputShape: shape, rule } = decision;
+  const target = decision.kind === 'keep' ? keptTarget(stored) : targetOf(decision.type);
+  const { dtype, elements } = stored;
+  return [{ stored, planned: { name, dtype, shape, elements, target }, rule, kept: target.kind !== 'block' }];
+}
+
+const targetOf = (type: TensorType): TensorTarget =>
+  isDType(type) ? { kind: 'plain', dtype: type } : { kind: 'block', format: type };
+
+function keptTarget(stored: StoredTensor): TensorTarget {
+  const { storage, dtype } = stored;
+  switch (storage.kind) {
+    case 'block':
+      return { kind: 'block', format: storage.format };
+    case 'opaque':
+      return { kind: 'opaque', type: storage.type };
+    case 'plain':
+      return { kind: 'plain', dtype };
+    case 'affine': {
+      const detail = `${storageLabel(stored)}, quantized already (dequantize it first),`;
+      throw new QuantizeError('unsupported_dtype', { file: fileOf(stored), layer: stored.name, detail });
+    }
+  }
+}
+
+/** The same steps, but for tensors with weights that F16 cannot hold: those become F32. */
+async function keepingOverflowing(
+  steps: readonly PlannedStep[],
+  pool: WindowPool,
+  signal: AbortSignal | undefined,
+): Promise<PlannedStep[]> {
+  const candidates = steps.filter(({ stored, planned }) => {
+    const { target } = planned;
+    return target.kind === 'plain' && target.dtype === 'F16' && storageLabel(stored) !== 'F16';
+  });
+  const overflowing = await findOverflowing(
+    candidates.map(({ stored }) => stored),
+    pool,
+    signal,
+  );
+  return steps.map((step) => {
+    if (!overflowing.has(step.stored.name)) return step;
+    const target = { kind: 'plain', dtype: 'F32' } as const;
+    return { ...step, planned: { ...step.planned, target }, rule: 'too large for F16' };
+  });
+}
+
+/** As rules look at it: 64-bit integers as numbers, arrays of numbers, no truth values. */
+function plainValue(value: GgufValue | undefined): number | string | readonly number[] | undefined {
+  if (typeof value === 'number' || typeof value === 'string') return value;
+  if (typeof value === 'bigint') return Number(value);
+  return Array.isArray(value) ? value.map(Number) : undefined;
+}
+
+function keyValuesOf(
+  { container, keyValues }: Model,
+  architecture: string | null,
+  type: FileType,
+  facts: readonly ShapeFact[],
+): readonly GgufKeyValue[] {
+  const own = container === 'gguf' ? keyValues : [text('general.architecture', architecture ?? UNKNOWN_ARCHITECTURE)];
+  const set = [
+    u32('general.quantization_version', QUANTIZATION_VERSION),
+    u32('general.file_type', FILE_TYPES[type]),
+    ...facts.map(({ key, values }) => i32s(key, values)),
+  ];
+  return set.reduce(withKeyValue, own);
+}

@@ -1,0 +1,72 @@
+import type { GgufKeyValue } from './gguf-key-values.js';
+import {
+  sourceOf,
+  type Container,
+  type ContainerName,
+  type Model,
+  type OutputContents,
+  type PlannedTensor,
+  type StoredTensor,
+  type TensorTarget,
+} from './container.js';
+import { tensorPlan, totalsOf, type FilePlan, type FileSummary } from './report.js';
+
+/** What one tensor is to become. */
+export interface PlannedStep {
+  readonly stored: StoredTensor;
+  readonly planned: PlannedTensor;
+  /** As in TensorPlan. */
+  readonly rule: string | null;
+  readonly kept: boolean;
+}
+
+/** What a model is to become; steps in the order in which the output lists the tensors. */
+export interface ConversionPlan {
+  readonly container: Container;
+  readonly steps: readonly PlannedStep[];
+  readonly keyValues: readonly GgufKeyValue[];
+  readonly splitBytes: number | undefined;
+  readonly architecture: string | null;
+  readonly type: string;
+  readonly notes: readonly string[];
+}
+
+/** A step that leaves name and shape as they are. */
+export function plainStep(stored: StoredTensor, target: TensorTarget, rule: string | null, kept: boolean): PlannedStep {
+  const { name, dtype, shape, elements } = stored;
+  return { stored, planned: { name, dtype, shape, elements, target }, rule, kept };
+}
+
+/** What the container needs to lay the output out. */
+export const contentsOf = (plan: ConversionPlan, model: Model, file: string): OutputContents => ({
+  tensors: plan.steps.map(({ planned }) => planned),
+  metadata: model.metadata,
+  keyValues: plan.keyValues,
+  splitBytes: plan.splitBytes,
+  file,
+});
+
+export const summaryOf = ({ architecture, type, notes }: ConversionPlan, model: Model): FileSummary => ({
+  input: model.name,
+  container: model.container,
+  architecture,
+  type,
+  notes,
+});
+
+/** The plan as callers see it. */
+export function filePlan(plan: ConversionPlan, model: Model): FilePlan {
+  const { files } = plan.container.layout(contentsOf(plan, model, model.name));
+  const bytes = files.reduce((sum, { fileBytes }) => sum + fileBytes, 0);
+  const tensors = plan.steps.map(tensorPlan);
+  const container: ContainerName = plan.container.name;
+  return {
+    ...summaryOf(plan, model),
+    output: { container, files: files.length, bytes },
+    tensors,
+    totals: totalsOf(tensors, bytes),
+  };
+}
+
+/** The file that an error about a tensor is to name. */
+export const fileOf = ({ storage }: StoredTensor): string => sourceOf(storage).name;

@@ -1,0 +1,39 @@
+/** Sources and sinks of models, as callers pass them. */
+
+import { invalidOption } from '../checks.js';
+import { endpointName, sinkEndpoint, sourceEndpoint, type ModelSink, type ModelSource } from '../endpoints.js';
+import { containerFor, namedContainer } from '../files/registry.js';
+import type { ContainerName } from '../files/container.js';
+
+const SOURCES = 'a path, a URL, a Blob or File, a FileHandle, a FileSystemFileHandle, or an array of Files with names';
+const SINKS = 'a path, a WritableStream, a FileHandle, a FileSystemFileHandle or a FileSystemWritableFileStream';
+
+/** Arrays are copied: the caller's may change. Throws `invalid_option` for what is no source. */
+export function readSource(name: string, value: unknown): ModelSource {
+  checkText(name, value);
+  const endpoint = sourceEndpoint(value);
+  if (endpoint === null) throw invalidOption(name, value, SOURCES);
+  return endpoint.kind === 'blobs' ? endpoint.blobs : (value as ModelSource);
+}
+
+/** Throws `invalid_option` for what is no sink. */
+export function readSink(name: string, value: unknown): ModelSink {
+  checkText(name, value);
+  if (sinkEndpoint(value) === null) throw invalidOption(name, value, SINKS);
+  return value as ModelSink;
+}
+
+/**
+ * The file format that the name of a sink asks for; null where it has no name that says so. Throws `invalid_option` for a
+ * path with no known ending.
+ */
+export function readContainer(sink: ModelSink): ContainerName | null {
+  const name = endpointName(sink);
+  return (typeof sink === 'string' ? containerFor(name) : namedContainer(name))?.name ?? null;
+}
+
+function checkText(name: string, value: unknown): void {
+  if (typeof value === 'string' && value.includes('\0')) {
+    throw invalidOption(name, value, 'a path, which has no NUL character in it');
+  }
+}

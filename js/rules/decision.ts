@@ -1,0 +1,53 @@
+import type { TensorDescription } from './rule.js';
+import type { FileType, TensorType } from './file-types.js';
+
+/** Answers what a key of a GGUF file's metadata holds; undefined when it is not there. Of arrays, numbers suffice. */
+export type KeyValueReader = (key: string) => number | string | readonly number[] | undefined;
+
+/** Tensors whose name the pattern matches, as it is in the input or in the output, become `type`; `keep`: stay as is. */
+export type TypeRule = readonly [pattern: RegExp, type: TensorType | 'keep'];
+
+/** A fact that the output file's metadata has to hold: an array of i32. */
+export interface ShapeFact {
+  readonly key: string;
+  readonly values: readonly number[];
+}
+
+interface OutputTensor {
+  readonly outputName: string;
+  /** In torch order. As many elements as the input has. */
+  readonly outputShape: readonly number[];
+  /** What decided, for people: `norm`, `attn_v: more bits`. */
+  readonly rule: string;
+  readonly keyValues: readonly ShapeFact[];
+}
+
+/** What is to happen to a tensor. */
+export type TensorDecision =
+  /** Its bytes are copied; it keeps its type. */
+  | ({ readonly kind: 'keep' } & OutputTensor)
+  /** Its values become `type`, which is not the type that they have. */
+  | ({ readonly kind: 'convert'; readonly type: TensorType } & OutputTensor)
+  /** It is no part of the output. */
+  | { readonly kind: 'drop'; readonly rule: string };
+
+/** A type, and why. */
+export interface TypeChoice {
+  readonly type: TensorType | 'keep';
+  readonly rule: string;
+}
+
+/** What every set of rules goes by. */
+export interface TypeRequest {
+  readonly tensors: readonly TensorDescription[];
+  readonly target: FileType;
+  readonly pure: boolean;
+  readonly rules: readonly TypeRule[];
+}
+
+/** The same tensor under the output's name and shape. */
+export interface OutputForm {
+  readonly name: string;
+  readonly shape: readonly number[];
+  readonly keyValues: readonly ShapeFact[];
+}

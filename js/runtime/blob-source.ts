@@ -1,0 +1,73 @@
+import { fieldsOf } from '../checks.js';
+import { endpointName, entryOf, type BlobLike, type FileLike, type WebFileHandle } from '../endpoints.js';
+import { QuantizeError } from '../errors.js';
+import type { ByteSource } from '../files/io.js';
+import { readFailure, unreadable } from './failures.js';
+
+/** A Blob or File, as a whole. */
+export class BlobSource implements ByteSource {
+  readonly name: string;
+  readonly size: number;
+  readonly version: string;
+  /** Where the File came from, if that is known. */
+  readonly origin: WebFileHandle | null;
+  readonly #blob: BlobLike;
+  /** The other files of the model. */
+  readonly #files: readonly FileLike[];
+
+  constructor(blob: BlobLike, files: readonly FileLike[] = [], origin: WebFileHandle | null = null) {
+    this.name = origin?.name ?? endpointName(blob);
+    this.size = blob.size;
+    const { lastModified } = fieldsOf(blob);
+    this.version = `${blob.size} bytes of ${String(lastModified)}`;
+    this.origin = origin;
+    this.#blob = blob;
+    this.#files = files;
+  }
+
+  async read(into: Uint8Array, position: number): Promise<void> {
+    if (into.length === 0) return;
+    try {
+      const bytes = await this.#blob.slice(position, position + into.length).arrayBuffer();
+      if (bytes.byteLength !== into.length) throw new Error('it ends early; has it changed?');
+      into.set(new Uint8Array(bytes));
+    } catch (error) {
+      throw readFailure(this.name, error);
+    }
+  }
+
+  sibling(name: string): Promise<ByteSource> {
+    const file = this.#files.find((one) => one.name === name);
+    if (file !== undefined) return Promise.resolve(new BlobSource(file, this.#files));
+    const detail =
+      this.#files.length > 0
+        ? `it is not among the ${this.#files.length} files that were given`
+        : 'a file by itself has no neighbours; give all files of the model as an array';
+    return Promise.reject(new QuantizeError('missing_shard', { file: name, detail }));
+  }
+
+  close(): Promise<void> {
+    return Promise.resolve();
+  }
+}
+
+/** All files of a sharded model; throws when two have the same name. */
+export function openBlobs(files: readonly FileLike[]): ByteSource {
+  const entry = entryOf(files);
+  if (entry === undefined) throw unreadable('the files', 'there are none');
+  const names = new Set<string>();
+  for (const { name } of files) {
+    if (names.has(name)) throw unreadable(name, 'two of the files have this name');
+    names.add(name);
+  }
+  return new BlobSource(entry, files);
+}
+
+/** What the handle's file holds now. */
+export async function openWebHandle(handle: WebFileHandle): Promise<ByteSource> {
+  try {
+    return new BlobSource(await handle.getFile(), [], handle);
+  } catch (error) {
+    throw readFailure(handle.name, error);
+  }
+}

@@ -1,0 +1,32 @@
+import type { SinkEndpoint, SourceEndpoint } from '../endpoints.js';
+import type { ByteSink, ByteSource, SinkPlan } from '../files/io.js';
+import { BlobSource, openBlobs, openWebHandle } from './blob-source.js';
+import { openStream } from './stream-sink.js';
+import { openWebHandleSink, openWritableFile } from './writable-file-sink.js';
+
+/** What is opened in the same way everywhere. */
+type WebSource = Extract<SourceEndpoint, { readonly kind: 'blob' | 'blobs' | 'web-handle' }>;
+type WebSink = Extract<SinkEndpoint, { readonly kind: 'stream' | 'writable-file' | 'web-handle' }>;
+
+// Async, so that what throws rejects.
+export async function openWebSource(endpoint: WebSource): Promise<ByteSource> {
+  switch (endpoint.kind) {
+    case 'blob':
+      return new BlobSource(endpoint.blob);
+    case 'blobs':
+      return openBlobs(endpoint.blobs);
+    case 'web-handle':
+      return openWebHandle(endpoint.handle);
+  }
+}
+
+export async function openWebSink(endpoint: WebSink, plan: SinkPlan): Promise<ByteSink> {
+  switch (endpoint.kind) {
+    case 'stream':
+      return openStream(endpoint.stream, plan);
+    case 'writable-file':
+      return openWritableFile(endpoint.file, plan);
+    case 'web-handle':
+      return openWebHandleSink(endpoint.handle, plan);
+  }
+}
