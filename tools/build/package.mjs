@@ -38,12 +38,17 @@ async function bundleForPages(staging) {
   const { build } = await import('esbuild');
   const { imports } = JSON.parse(readFileSync(inProject('package.json'), 'utf8'));
   const inStaging = (name) => path.join(staging, path.posix.relative('./dist', imports[name].default));
-  const glues = {
-    name: 'glues',
-    setup({ onResolve }) {
-      onResolve({ filter: /^#wasm\// }, ({ path: name }) => ({
-        path: `./${path.relative(staging, inStaging(name)).replaceAll(path.sep, '/')}`,
-        external: true,
+  const inPlace = (file) => `./${path.relative(staging, file).replaceAll(path.sep, '/')}`;
+  const addresses = {
+    name: 'addresses',
+    setup({ onResolve, onLoad }) {
+      onResolve({ filter: /^#wasm\// }, ({ path: name }) => ({ path: inPlace(inStaging(name)), external: true }));
+      // Scripts of workers are found from the module that starts them, which has moved.
+      onLoad({ filter: /\.js$/ }, ({ path: file }) => ({
+        contents: readFileSync(file, 'utf8').replace(
+          /new URL\('(\.[^']+)', import\.meta\.url\)/g,
+          (_, address) => `new URL('${inPlace(path.join(path.dirname(file), address))}', import.meta.url)`,
+        ),
       }));
     },
   };
@@ -56,7 +61,7 @@ async function bundleForPages(staging) {
     target: 'es2022',
     minify: true,
     alias: { '#runtime': inStaging('#runtime') },
-    plugins: [glues],
+    plugins: [addresses],
     logLevel: 'warning',
   });
   writeFileSync(path.join(staging, 'browser.d.ts'), "export * from './index.js';\n");
