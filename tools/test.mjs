@@ -12,9 +12,11 @@ import { build } from './build.mjs';
 import { SetupError, runMain } from './lib/run.mjs';
 import { setUp } from './setup.mjs';
 import { runBrowserTests } from './test/browsers.mjs';
+import { runBundlerTests } from './test/bundlers.mjs';
 import { runChecks } from './test/checks.mjs';
 import { runNativeTests, runWasmTests } from './test/gtest.mjs';
 import { runJest } from './test/jest.mjs';
+import { runRuntimeTests } from './test/runtimes.mjs';
 
 /** In this order: what users run comes first. */
 const kSuites = {
@@ -32,6 +34,8 @@ const kSuites = {
   chromium: ['the package in Chromium', (filter) => runBrowserTests('chromium', filter)],
   firefox: ['the package in Firefox', (filter) => runBrowserTests('firefox', filter)],
   webkit: ['the package in WebKitGTK', (filter) => runBrowserTests('webkit', filter)],
+  runtimes: ['the package in Node 20 to 26, Deno and Bun', (filter) => runRuntimeTests(filter)],
+  bundlers: ['the package through Vite, webpack, esbuild, and without a bundler', (filter) => runBundlerTests(filter)],
   checks: ['layout, lint, types, arrows', () => runChecks()],
 };
 

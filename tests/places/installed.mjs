@@ -20,7 +20,10 @@ export async function runProgram(program, parameters, options) {
 export async function makeProjectWithPackage() {
   const folder = mkdtempSync(path.join(tmpdir(), 'arrowquant places '));
   const npm = (...parameters) => runProgram('npm', parameters, { cwd: folder });
-  writeFileSync(path.join(folder, 'package.json'), '{ "name": "somebodys-project", "private": true, "type": "module" }');
+  writeFileSync(
+    path.join(folder, 'package.json'),
+    '{ "name": "somebodys-project", "private": true, "type": "module" }',
+  );
   const { stdout } = await npm('pack', '--ignore-scripts', '--json', '--pack-destination', folder, inProject('.'));
   const [{ filename }] = JSON.parse(stdout);
   await npm('install', '--prefer-offline', '--ignore-scripts', '--no-audit', '--no-fund', `./${filename}`);

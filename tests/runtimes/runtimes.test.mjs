@@ -13,7 +13,11 @@ const kRuntimes = [
   ['Node 22', installed('node22/bin/node'), []],
   ['Node 24', installed('node24/bin/node'), []],
   ['Node 26', installed('node26/bin/node'), []],
-  ['Deno', installed('@deno/linux-x64-glibc/deno'), ['run', '--node-modules-dir=manual', '--allow-read', '--allow-write']],
+  [
+    'Deno',
+    installed('@deno/linux-x64-glibc/deno'),
+    ['run', '--node-modules-dir=manual', '--allow-read', '--allow-write'],
+  ],
   ['Bun', installed('@oven/bun-linux-x64/bin/bun'), []],
 ];
 

@@ -26,7 +26,7 @@ export const kIsolation = {
 
 /** The policy that the package promises to live with. */
 export const kStrictPolicy = {
-  'Content-Security-Policy': "default-src 'self'; script-src 'self' 'wasm-unsafe-eval'; object-src 'none'",
+  'Content-Security-Policy': "default-src 'self'; script-src 'self' 'wasm-unsafe-eval'; img-src 'self' data:",
 };
 
 /**
