@@ -1,4 +1,5 @@
 import { describe } from '@jest/globals';
+import { describeFiles } from './support/file-tests.mjs';
 import { describePlace, kNotIsolatedBackend } from './support/place-tests.mjs';
 import { webKitForPlaces } from './support/places.mjs';
 import { withBrowser } from './support/setting.mjs';
@@ -9,6 +10,7 @@ describe('WebKitGTK with shared memory', () => {
 
   for (const scope of ['page', 'worker']) {
     describePlace(setting, { site: 'isolated', scope, isolated: true, backend: 'threads' });
+    describeFiles(setting, { site: 'isolated', scope, privateFiles: false });
     describeStartUp(setting, scope);
   }
 });
@@ -18,6 +20,7 @@ describe('WebKitGTK without shared memory', () => {
 
   for (const scope of ['page', 'worker']) {
     describePlace(setting, { site: 'plain', scope, isolated: false, backend: kNotIsolatedBackend });
+    describeFiles(setting, { site: 'plain', scope, privateFiles: false });
     // A value of the header that WebKit does not know yet.
     describePlace(setting, { site: 'credentialless', scope, isolated: false, backend: kNotIsolatedBackend });
   }

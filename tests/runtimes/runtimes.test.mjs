@@ -2,8 +2,8 @@ import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { copyFileSync, mkdirSync } from 'node:fs';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { makeSampleModel } from '../../tools/make-sample-model.mjs';
 import { makeProjectWithPackage, runProgram } from '../places/installed.mjs';
+import { writeSmallModel } from '../places/model.mjs';
 
 const installed = (file) => fileURLToPath(new URL(`node_modules/${file}`, import.meta.url));
 const kCases = new URL('../browser/pages/cases.mjs', import.meta.url).href;
@@ -36,7 +36,7 @@ async function smoke(program, flags, name) {
 beforeAll(async () => {
   project = await makeProjectWithPackage();
   copyFileSync(new URL('smoke.mjs', import.meta.url), path.join(project.folder, 'smoke.mjs'));
-  makeSampleModel(path.join(project.folder, 'model.safetensors'), { megabytes: 8 });
+  writeSmallModel(path.join(project.folder, 'model.safetensors'));
   expected = await smoke(process.execPath, [], 'expected');
 }, 120_000);
 afterAll(() => project?.remove());

@@ -19,15 +19,17 @@ async function convert() {
   const quantizer = await arrowquant.ArrowQuant.create();
   const affine = path.join(folder, 'affine.safetensors');
   const restored = path.join(folder, 'restored.safetensors');
+  const gguf = path.join(folder, 'q4_k_m.gguf');
   const events = [];
   const { tensors } = await quantizer.quantizeFile(model, affine, {
     bits: 4,
     progress: (tensor, fraction) => events.push([tensor, fraction]),
   });
   await quantizer.dequantizeFile(affine, restored);
+  await quantizer.quantizeFile(model, gguf, { type: 'Q4_K_M' });
   const missing = await quantizer.quantizeFile(`${model}.not.there`, affine).catch(({ code }) => code);
   return {
-    digests: [affine, restored].map(digestOfFile),
+    digests: [affine, restored, gguf].map(digestOfFile),
     tensors: tensors.length,
     events: events.length,
     last: events.at(-1)[1],

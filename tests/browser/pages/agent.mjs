@@ -1,4 +1,5 @@
 import * as cases from './cases.mjs';
+import * as fileCases from './file-cases.mjs';
 
 /** What went wrong beside the cases: none of them leaves anything here. */
 const complaints = [];
@@ -15,6 +16,12 @@ export function createPlace(entry) {
   return async ({ name, options = {} }) => {
     if (name === 'complaints') return complaints;
     const { ArrowQuant, BLOCK_TYPES } = await import(entry);
-    return cases[name]({ ArrowQuant, BLOCK_TYPES }, options);
+    return { ...cases, ...fileCases }[name]({ ArrowQuant, BLOCK_TYPES }, options);
   };
+}
+
+/** Message and stack: not every engine begins the one with the other. */
+export function explain(error) {
+  const stack = String(error?.stack ?? '');
+  return stack.includes(error?.message) ? stack : `${error}\n${stack}`;
 }

@@ -1,4 +1,4 @@
-import { createPlace } from './agent.mjs';
+import { createPlace, explain } from './agent.mjs';
 
 let run = null;
 
@@ -7,6 +7,6 @@ self.onmessage = async ({ data: { entry, command } }) => {
     run ??= createPlace(entry);
     self.postMessage({ value: await run(command) });
   } catch (error) {
-    self.postMessage({ error: String(error?.stack ?? error) });
+    self.postMessage({ error: explain(error) });
   }
 };

@@ -2,7 +2,7 @@
  * Carries out what a test asks for over its channel, on the page itself or in a module Worker:
  * `place.html?channel=<id>&scope=page|worker&package=<address>`.
  */
-import { createPlace } from './agent.mjs';
+import { createPlace, explain } from './agent.mjs';
 
 const query = new URL(location.href).searchParams;
 const channel = new URL(`/${location.pathname.split('/')[1]}/channel/${query.get('channel')}`, location.href);
@@ -26,7 +26,7 @@ async function carryOut({ number, open, ...command }, run) {
   try {
     return { number, value: await run(command) };
   } catch (error) {
-    return { number, error: String(error?.stack ?? error) };
+    return { number, error: explain(error) };
   }
 }
 
