@@ -79,7 +79,7 @@ const TEXTS = {
   /** The WebAssembly module or its threads did not start. */
   startup_failed: (about) => `The WebAssembly module could not be started${because(about)}`,
   /** The backend that was asked for cannot work here. */
-  backend_unavailable: (about) => `The threads backend is not available here${because(about)}`,
+  backend_unavailable: (about) => `The backend is not available here${because(about)}`,
   /** There is no memory left for the results or the module. */
   out_of_memory: (about) => `Out of memory${inLayer(about)}${inFile(about)}${because(about)}`,
   /** A file is not what its format demands. */

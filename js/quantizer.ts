@@ -42,7 +42,6 @@ import type {
   WeightsByName,
 } from './types.js';
 import { launchModule, readLaunchOptions, type LaunchedModule } from './wasm/load.js';
-import { createWindowPool } from './wasm/window-pool.js';
 import type { WindowPool } from './wasm/windows.js';
 import type { RawBatchOptions, RawBatchResult, RawBlockFormat, RawModule, RawQuantizedLayer } from './wasm/module.js';
 
@@ -69,9 +68,10 @@ const asyncDispose: typeof Symbol.asyncDispose =
 export class ArrowQuant {
   /** What does the work. */
   readonly backend: Backend;
-  /** Worker threads; 0 for the backend `single`. */
+  /** Worker threads, or workers; 0 for the backend `single`. */
   readonly threads: number;
   readonly #module: RawModule;
+  readonly #createWindows: LaunchedModule['createWindows'];
   readonly #defaults: Defaults;
   readonly #formats: ReadonlyMap<string, RawBlockFormat>;
   readonly #aborts = new AbortActions();
@@ -80,10 +80,11 @@ export class ArrowQuant {
   #disposed = false;
   #windows: WindowPool | null = null;
 
-  private constructor({ module, backend }: LaunchedModule, defaults: Defaults) {
+  private constructor({ module, backend, createWindows }: LaunchedModule, defaults: Defaults) {
     this.backend = backend;
     this.threads = module.threadCount();
     this.#module = module;
+    this.#createWindows = createWindows;
     this.#defaults = defaults;
     this.#formats = new Map(module.blockFormats().map((format) => [format.name, format]));
   }
@@ -204,10 +205,10 @@ export class ArrowQuant {
    */
   async quantizeFile(source: ModelSource, sink: ModelSink, options?: QuantizeFileOptions | null): Promise<FileReport> {
     const quantization = reading('invalid_option', () =>
-      readQuantization(options, this.#defaults, readContainer(readSink('sink', sink))),
+      readQuantization(options, this.#defaults, readContainer(sink)),
     );
     return this.#withFiles(options, (tools, given) =>
-      quantizeFile(tools, readSource('source', source), sink, quantization, given),
+      quantizeFile(tools, readSource('source', source), readSink('sink', sink), quantization, given),
     );
   }
 
@@ -233,11 +234,11 @@ export class ArrowQuant {
     options?: DequantizeFileOptions | null,
   ): Promise<FileReport> {
     const dtype = reading('invalid_option', () => {
-      if (readContainer(readSink('sink', sink)) !== 'gguf') return readRestoredType(options);
+      if (readContainer(sink) !== 'gguf') return readRestoredType(options);
       throw new QuantizeError('invalid_option', { detail: 'restored models are safetensors, no GGUF' });
     });
     return this.#withFiles(options, (tools, given) =>
-      dequantizeFile(tools, readSource('source', source), sink, dtype, given),
+      dequantizeFile(tools, readSource('source', source), readSink('sink', sink), dtype, given),
     );
   }
 
@@ -344,7 +345,7 @@ export class ArrowQuant {
     const revoke = this.#aborts.add(given.signal ?? undefined, forward);
     this.#fileCalls.add(call);
     try {
-      this.#windows ??= createWindowPool(this.#module, WINDOWS);
+      this.#windows ??= this.#createWindows(WINDOWS);
       return await run({ pool: this.#windows, files }, { ...given, signal: call.signal });
     } catch (error) {
       this.#checkAlive();

@@ -18,8 +18,12 @@ export type Mode = 'diffusion' | 'base';
 /** Bits and group size under one name: `edge` 2 bits in groups of 256, `local` 4 in 128, `cloud` 8 in 64. */
 export type Profile = 'edge' | 'local' | 'cloud';
 
-/** How the work is done: by worker threads, or on the calling thread in stretches of a few milliseconds. */
-export type Backend = 'threads' | 'single';
+/**
+ * How the work is done: by worker threads that share memory; by workers that each have a module of their own, between
+ * which the data is moved (for pages that are not cross-origin isolated); or on the calling thread in stretches of a few
+ * milliseconds.
+ */
+export type Backend = 'threads' | 'workers' | 'single';
 
 /** What a GGUF file is quantized to, as llama.cpp names it: block format, and for K-quants how it is mixed with finer ones. */
 export const FILE_TYPES = [
@@ -110,13 +114,13 @@ export interface CreateOptions {
   readonly mode?: Mode | undefined;
   /** Default bits and group size of every call; wins over `mode`. */
   readonly profile?: Profile | undefined;
-  /** Worker threads, 1 to 64. Default: the machine's cores, 8 at most. Without meaning for the backend `single`. */
+  /** Worker threads, or workers, 1 to 64. Default: the machine's cores, 8 at most. Without meaning for the backend `single`. */
   readonly threads?: number | undefined;
   /**
-   * `auto` (default) takes threads where they can be had and start in time, else `single`. `threads` rejects with
-   * `backend_unavailable` or `startup_failed` instead. The bytes are the same.
+   * `auto` (default) takes `threads` where they can be had and start in time, else `workers`, else `single`. A backend
+   * that is named rejects with `backend_unavailable` or `startup_failed` instead. The bytes are the same.
    */
   readonly backend?: Backend | 'auto' | undefined;
-  /** Milliseconds that the module and its threads get to start. Default 10,000. */
+  /** Milliseconds that a backend gets to start. Default 10,000. */
   readonly startupTimeout?: number | undefined;
 }

@@ -26,10 +26,19 @@ const kTsArrows = {
   endpoints: kFoundations,
   'abort-actions': [],
   'block-types': kFoundations,
-  wasm: ['wasm', ...kFoundations],
+  wasm: ['wasm', 'workers', ...kFoundations],
+  workers: ['workers', 'wasm', ...kFoundations],
   rules: ['rules', ...kFoundations],
   files: ['files', 'rules', 'wasm/windows', ...kFoundations],
-  runtime: ['runtime', 'files/io', ...kFoundations],
+  // An entry of workers is one of a runtime: it names the runtime's globals, and its glue.
+  runtime: [
+    'runtime',
+    'workers',
+    'wasm/arrowquant-single.node.mjs',
+    'wasm/arrowquant-single.web.mjs',
+    'files/io',
+    ...kFoundations,
+  ],
   options: ['options', 'files/registry', 'rules', ...kFoundations],
   quantizer: ['options', 'files', 'rules', 'wasm', 'runtime', ...kFoundations],
   index: ['quantizer', 'options', 'files', 'rules', 'wasm', 'runtime', ...kFoundations],
@@ -41,6 +50,7 @@ const kTypeArrows = {
   types: ['wasm/module'],
   options: ['wasm/module', 'files'],
   files: ['wasm/module'],
+  workers: ['runtime'],
   runtime: ['wasm/module', 'files'],
 };
 

@@ -50,7 +50,7 @@ export function parseSize(text: string): number {
 }
 
 /** The name in `names` that `text` is but for the case of its letters, else `text` in capitals. */
-export const upperCase = <Name extends string>(names: readonly Name[], text: string): string =>
+export const upperCase = (names: readonly string[], text: string): string =>
   names.find((name) => name === text.toUpperCase()) ?? text.toUpperCase();
 
 /** One more `regex=type` for the list; the type is what follows the last `=`. */

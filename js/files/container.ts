@@ -2,6 +2,7 @@ import type { BlockType } from '../types.js';
 import { dtypeBytes, type DType } from './dtypes.js';
 import { ggmlBytes, ggmlTypeNamed } from './ggml-types.js';
 import type { GgufKeyValue } from './gguf-key-values.js';
+import type { GgufLimits } from './gguf-writer.js';
 import type { ByteRange, ByteSource } from './io.js';
 
 /** Affine quantization of one tensor; `groupSize` 0 means one group for all of it. */
@@ -107,7 +108,9 @@ export interface OutputContents {
   readonly keyValues: readonly GgufKeyValue[];
   /** Name of the output; of several files' names, what they are made from. */
   readonly file: string;
-  /** Most bytes of tensors in one file; undefined for a single file of any size. */
+  /** What the programs that a GGUF is for can read; undefined for ggml's own limits. */
+  readonly limits: GgufLimits | undefined;
+  /** Most bytes of one file; undefined for a single file of any size. */
   readonly splitBytes: number | undefined;
 }
 

@@ -12,7 +12,7 @@ import type { ConvertFileOptions } from './options.js';
 import { planAffine, planRestored, type AffineQuantization } from './plan-affine.js';
 import { planGguf, type GgufQuantization } from './plan-gguf.js';
 import { contentsOf, filePlan, summaryOf, type ConversionPlan, type PlannedStep } from './plan.js';
-import { openModel } from './registry.js';
+import { containerFor, openModel } from './registry.js';
 import { byName, tensorReport, totalsOf, type FilePlan, type FileReport, type TensorReport } from './report.js';
 
 /** What file functions work with. */
@@ -85,6 +85,7 @@ async function convertFile(
   const clock = new Clock();
   const signal = options.signal ?? undefined;
   if (signal?.aborted === true) throw new QuantizeError('aborted', { cause: signal.reason });
+  if (typeof sink === 'string') containerFor(sink);
   const model = await openModel(await files.openSource(source, signal));
   try {
     const plan = await planner(model, { pool, files }, signal);

@@ -2,7 +2,7 @@ import { QuantizeError } from '../errors.js';
 import { elementCount } from './dtypes.js';
 import { invalidFile, quoted } from './errors.js';
 import { ggmlBytes, ggmlTypeOfId, isWholeBlocks, type GgmlType } from './ggml-types.js';
-import { GgufKeyValue, findKeyValue, type GgufType } from './gguf-key-values.js';
+import { GgufKeyValue, findKeyValue, wholeNumberOf, type GgufType } from './gguf-key-values.js';
 import { HeaderReader } from './gguf-reader.js';
 import { readName, readType, skipValue } from './gguf-values.js';
 import type { ByteRange, ByteSource } from './io.js';
@@ -14,8 +14,8 @@ export const DEFAULT_ALIGNMENT = 32;
 /** The largest memory page in common use. Larger ones would let much of a file belong to nothing. */
 export const MAX_ALIGNMENT = 65_536;
 
-/** ggml's GGML_MAX_DIMS. */
-export const MAX_RANK = 4;
+/** ggml's GGML_MAX_DIMS is 4; programs for video models read one more. */
+export const MAX_RANK = 5;
 
 /** Mixtures of experts with a tensor for each expert have up to 70,000; GGUF joins the experts. */
 const MAX_TENSORS = 200_000;
@@ -62,7 +62,7 @@ export interface GgufFile {
 
 /** Whether a file begins as a GGUF file does. */
 export const looksLikeGguf = (head: Uint8Array): boolean =>
-  [...GGUF_MAGIC].every((character, at) => head[at] === character.charCodeAt(0));
+  Array.from(GGUF_MAGIC, (character) => character.charCodeAt(0)).every((code, at) => head[at] === code);
 
 /** `position`, or the next multiple of `alignment`. */
 export const aligned = (position: number, alignment: number): number => Math.ceil(position / alignment) * alignment;
@@ -146,6 +146,7 @@ async function readInfos(reader: HeaderReader, announced: bigint): Promise<Tenso
   const infos: TensorInfo[] = [];
   for (let index = 0; index < Number(announced); ++index) {
     const name = await readName(reader, `the name of tensor ${index + 1}`, MAX_NAME_BYTES);
+    if (name === '') throw reader.invalid(`the name of tensor ${index + 1} is empty`);
     if (names.has(name)) throw reader.invalid(`tensor ${quoted(name)} occurs twice`, name);
     names.add(name);
     infos.push(await readInfo(reader, name));
@@ -156,10 +157,10 @@ async function readInfos(reader: HeaderReader, announced: bigint): Promise<Tenso
 async function readInfo(reader: HeaderReader, name: string): Promise<TensorInfo> {
   const what = `the description of tensor ${quoted(name)}`;
   const fail = (detail: string): QuantizeError => reader.invalid(`tensor ${quoted(name)} ${detail}`, name);
-  await reader.fetch(4, what);
+  await reader.fetch(4, what, name);
   const rank = reader.u32();
   if (rank > MAX_RANK) throw fail(`has ${rank} dimensions, GGUF knows at most ${MAX_RANK}`);
-  await reader.fetch(rank * 8 + 12, what);
+  await reader.fetch(rank * 8 + 12, what, name);
   const extents = Array.from({ length: rank }, () => reader.u64());
   const shape = extents.map(Number).reverse();
   const elements = elementCount(shape);
@@ -181,8 +182,8 @@ async function readInfo(reader: HeaderReader, name: string): Promise<TensorInfo>
 function readAlignment(keyValues: readonly GgufKeyValue[], source: ByteSource): number {
   const entry = findKeyValue(keyValues, ALIGNMENT_KEY);
   if (entry === undefined) return DEFAULT_ALIGNMENT;
-  const { type, value } = entry;
-  if (type !== 'u32' || typeof value !== 'number') throw invalidFile(source, `${quoted(ALIGNMENT_KEY)} is no u32`);
+  const value = entry.type === 'u32' ? wholeNumberOf(keyValues, ALIGNMENT_KEY) : undefined;
+  if (value === undefined) throw invalidFile(source, `${quoted(ALIGNMENT_KEY)} is no u32`);
   if (!isAlignment(value)) {
     const needed = `a power of two up to ${MAX_ALIGNMENT}`;
     throw invalidFile(source, `${quoted(ALIGNMENT_KEY)} is ${value}, must be ${needed}`);

@@ -1,5 +1,5 @@
-import { quoted } from './errors.js';
 import { QuantizeError } from '../errors.js';
+import { quoted } from './errors.js';
 
 /** The types of values in GGUF files, by name; the position is the number in the file. */
 export const GGUF_TYPES = [
@@ -74,6 +74,12 @@ export class GgufKeyValue {
   }
 }
 
+/** ignoreBOM: a string may begin with the mark, and keeps it. */
+const UTF8 = new TextDecoder('utf-8', { ignoreBOM: true });
+
+/** The text of valid UTF-8. */
+export const decodeText = (bytes: Uint8Array): string => UTF8.decode(bytes);
+
 /** Reads values out of checked bytes. */
 class Decoder {
   readonly #bytes: Uint8Array;
@@ -101,8 +107,7 @@ class Decoder {
   #string(): string {
     const length = this.#length();
     const begin = this.#take(length);
-    // ignoreBOM: a string may begin with the mark, and must keep it.
-    return new TextDecoder('utf-8', { ignoreBOM: true }).decode(this.#bytes.subarray(begin, begin + length));
+    return decodeText(this.#bytes.subarray(begin, begin + length));
   }
 
   #scalar(type: GgufScalarType): number | bigint | boolean {
@@ -150,14 +155,17 @@ export const findKeyValue = (keyValues: readonly GgufKeyValue[], key: string): G
 
 /** The whole number that `key` has, of whatever integer type; undefined when there is no such key or it is none. */
 export function wholeNumberOf(keyValues: readonly GgufKeyValue[], key: string): number | undefined {
-  const value = findKeyValue(keyValues, key)?.value;
+  const entry = findKeyValue(keyValues, key);
+  if (entry === undefined || !isScalarType(entry.type)) return undefined;
+  const { value } = entry;
   const number = typeof value === 'bigint' ? Number(value) : value;
   return typeof number === 'number' && Number.isSafeInteger(number) ? number : undefined;
 }
 
 /** The text that `key` has; undefined when there is no such key or it is no string. */
 export function textOf(keyValues: readonly GgufKeyValue[], key: string): string | undefined {
-  const value = findKeyValue(keyValues, key)?.value;
+  const entry = findKeyValue(keyValues, key);
+  const value = entry?.type === 'string' ? entry.value : undefined;
   return typeof value === 'string' ? value : undefined;
 }
 

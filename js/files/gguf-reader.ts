@@ -33,13 +33,13 @@ export class HeaderReader {
     return bytes <= this.#bytes.length - this.position;
   }
 
-  /** Makes the next `bytes` bytes available; `what` names them in messages: "the value of …". */
-  async fetch(bytes: number, what: string): Promise<void> {
+  /** Makes the next `bytes` bytes available; `what` names them in messages ("the value of …"), `layer` their tensor. */
+  async fetch(bytes: number, what: string, layer?: string): Promise<void> {
     if (this.has(bytes)) return;
     const { size } = this.source;
     const end = this.position + bytes;
-    if (end > size) throw this.invalid(`it ends at byte ${size}, within ${what}`);
-    if (end > MAX_HEADER_BYTES) throw this.invalid(`its header is over the limit of ${MAX_HEADER_BYTES} bytes`);
+    if (end > size) throw this.invalid(`it ends at byte ${size}, within ${what}`, layer);
+    if (end > MAX_HEADER_BYTES) throw this.invalid(`its header is over the limit of ${MAX_HEADER_BYTES} bytes`, layer);
     const grown = Math.max(end, this.#bytes.length * 2, FIRST_READ_BYTES);
     const larger = new Uint8Array(Math.min(grown, size, MAX_HEADER_BYTES));
     larger.set(this.#bytes);

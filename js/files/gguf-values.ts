@@ -4,6 +4,7 @@ import {
   LENGTH_BYTES,
   SCALAR_BYTES,
   TYPE_BYTES,
+  decodeText,
   isScalarType,
   type GgufType,
 } from './gguf-key-values.js';
@@ -80,5 +81,5 @@ export async function readName(reader: HeaderReader, what: string, most: number)
   await reader.fetch(length, what);
   const bytes = reader.take(length);
   if (!isUtf8(bytes)) throw reader.invalid(`${what} is not valid UTF-8`);
-  return new TextDecoder('utf-8', { ignoreBOM: true }).decode(bytes);
+  return decodeText(bytes);
 }

@@ -2,7 +2,7 @@ import { QuantizeError } from '../errors.js';
 import { elementCount } from './dtypes.js';
 import { quoted } from './errors.js';
 import { ggmlBytes, ggmlTypeNamed, isWholeBlocks, type GgmlType } from './ggml-types.js';
-import { ALIGNMENT_KEY, DEFAULT_ALIGNMENT, GGUF_MAGIC, MAX_RANK, aligned, isAlignment } from './gguf-header.js';
+import { ALIGNMENT_KEY, DEFAULT_ALIGNMENT, GGUF_MAGIC, aligned, isAlignment } from './gguf-header.js';
 import {
   encodeKeyValue,
   encodeLength,
@@ -25,8 +25,14 @@ const VERSION = 3;
 /** Magic, version and the two counts. */
 const PREAMBLE_BYTES = 24;
 
-/** ggml's GGML_MAX_NAME, without the closing zero. */
-const MAX_NAME_BYTES = 63;
+/** What ggml's readers take: GGML_MAX_DIMS, and GGML_MAX_NAME without the closing zero. */
+const GGML_LIMITS: GgufLimits = { dimensions: 4, nameBytes: 63 };
+
+/** What the programs that a file is for can read. */
+export interface GgufLimits {
+  readonly dimensions: number;
+  readonly nameBytes: number;
+}
 
 /** A tensor to be written: `type` is the name of a ggml type, `shape` in torch order. */
 export interface GgufTensorPlan {
@@ -44,6 +50,8 @@ export interface GgufLayoutRequest {
   readonly alignment?: number;
   /** No file becomes larger, unless a single tensor makes it so. Default: one file. */
   readonly splitBytes?: number;
+  /** Default: ggml's. */
+  readonly limits?: GgufLimits | undefined;
   /** The output's name; shards get theirs from it. */
   readonly file: string;
 }
@@ -84,13 +92,14 @@ interface Item {
  * `unwritable_output` for what GGUF cannot hold.
  */
 export function layoutGguf(request: GgufLayoutRequest): GgufLayout {
-  const { file, tensors, splitBytes } = request;
+  const { file, tensors, splitBytes, limits = GGML_LIMITS } = request;
   const alignment = request.alignment ?? wholeNumberOf(request.keyValues, ALIGNMENT_KEY) ?? DEFAULT_ALIGNMENT;
   if (!isAlignment(alignment)) {
     throw new QuantizeError('unwritable_output', { file, detail: `its alignment cannot be ${alignment}` });
   }
-  checkNames(tensors, file);
-  const items = tensors.map((tensor) => itemOf(tensor, file));
+  checkKeys(request.keyValues, file);
+  checkNames(tensors, limits, file);
+  const items = tensors.map((tensor) => itemOf(tensor, limits, file));
   const pairs = pairsOf(request.keyValues, alignment);
   const shards = splitBytes === undefined ? [items] : splitItems(items, pairs, alignment, splitBytes);
   if (shards.length === 1) return assemble([{ name: file, pairs, items }], alignment);
@@ -124,24 +133,34 @@ const splitPairs = (index: number, count: number, tensors: number): readonly Ggu
   u16(SPLIT_COUNT, count),
 ];
 
-function checkNames(tensors: readonly GgufTensorPlan[], file: string): void {
+function checkKeys(keyValues: readonly GgufKeyValue[], file: string): void {
+  const keys = new Set<string>();
+  for (const { key } of keyValues) {
+    if (keys.has(key)) {
+      throw new QuantizeError('unwritable_output', { file, detail: `the key ${quoted(key)} would occur twice` });
+    }
+    keys.add(key);
+  }
+}
+
+function checkNames(tensors: readonly GgufTensorPlan[], { nameBytes }: GgufLimits, file: string): void {
   const names = new Set<string>();
   for (const { name } of tensors) {
     if (names.has(name)) throw new QuantizeError('duplicate_layer', { file, layer: name });
     names.add(name);
     const bytes = new TextEncoder().encode(name).length;
-    if (bytes <= MAX_NAME_BYTES) continue;
-    const detail = `the name of tensor ${quoted(name)} has ${bytes} bytes, GGUF readers take at most ${MAX_NAME_BYTES}`;
+    if (bytes <= nameBytes) continue;
+    const detail = `the name of tensor ${quoted(name)} has ${bytes} bytes, readers of GGUF take at most ${nameBytes}`;
     throw new QuantizeError('unwritable_output', { file, layer: name, detail });
   }
 }
 
-function itemOf({ name, type: typeName, shape }: GgufTensorPlan, file: string): Item {
+function itemOf({ name, type: typeName, shape }: GgufTensorPlan, { dimensions }: GgufLimits, file: string): Item {
   const about = { file, layer: name };
   const type = ggmlTypeNamed(typeName);
   if (type === undefined) throw new QuantizeError('unsupported_dtype', { ...about, detail: typeName });
-  if (shape.length > MAX_RANK) {
-    const detail = `tensor ${quoted(name)} has ${shape.length} dimensions, GGUF holds at most ${MAX_RANK}`;
+  if (shape.length > dimensions) {
+    const detail = `tensor ${quoted(name)} has ${shape.length} dimensions, readers of GGUF take at most ${dimensions}`;
     throw new QuantizeError('unwritable_output', { ...about, detail });
   }
   const extents = shape.length === 0 ? [1] : [...shape].reverse();

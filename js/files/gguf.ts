@@ -80,9 +80,14 @@ function shownValue({ array, value }: GgufKeyValue): string {
   return Array.isArray(value) ? `[${value.join(', ')}]` : String(value);
 }
 
-function layout({ tensors, keyValues, file, splitBytes }: OutputContents): FileLayout {
+function layout({ tensors, keyValues, file, limits, splitBytes }: OutputContents): FileLayout {
   const { files, places } = layoutGguf({
-    ...{ keyValues, file, tensors: tensors.map(({ name, shape, target }) => ({ name, shape, type: typeOf(target) })) },
+    ...{
+      keyValues,
+      file,
+      limits,
+      tensors: tensors.map(({ name, shape, target }) => ({ name, shape, type: typeOf(target) })),
+    },
     ...(splitBytes !== undefined && { splitBytes }),
   });
   return {

@@ -52,6 +52,7 @@ const intoSafetensors = (steps: readonly PlannedStep[], type: string): Conversio
   container: safetensors,
   steps,
   keyValues: [],
+  limits: undefined,
   splitBytes: undefined,
   architecture: null,
   type,

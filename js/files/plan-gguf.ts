@@ -1,20 +1,20 @@
 import { QuantizeError } from '../errors.js';
 import type { ShapeFact, TensorDecision } from '../rules/decision.js';
+import { compareTensors } from '../rules/language-tensors.js';
 import { planTypes } from '../rules/plan-types.js';
+import type { TypedRule } from '../rules/rule.js';
 import type { Architecture, FileType, TensorType } from '../types.js';
 import type { WindowPool } from '../wasm/windows.js';
 import type { Model, StoredTensor, TensorTarget } from './container.js';
 import { isDType } from './dtypes.js';
 import { findOverflowing } from './f16-overflow.js';
 import { FILE_TYPES } from './ggml-types.js';
-import { findKeyValue, i32s, text, u32, withKeyValue, type GgufKeyValue, type GgufValue } from './gguf-key-values.js';
+import { findKeyValue, i32s, text, u32, withoutKeys, type GgufKeyValue, type GgufValue } from './gguf-key-values.js';
 import { gguf } from './gguf.js';
 import { fileOf, type ConversionPlan, type PlannedStep } from './plan.js';
 import { withFp8Scales } from './scaled-fp8.js';
+import { readableTensor } from './weight-source.js';
 import { storageLabel } from './report.js';
-
-/** A caller's rule, with what becomes of the tensors that it fits. */
-export type GivenTypeRule = readonly [pattern: RegExp, type: TensorType | 'keep'];
 
 /** How to quantize to a GGUF. */
 export interface GgufQuantization {
@@ -25,7 +25,7 @@ export interface GgufQuantization {
   /** Whether a tensor with a weight that is too large for F16 becomes F32 instead; such weights are refused otherwise. */
   readonly keepOverflowing: boolean;
   readonly splitBytes: number | undefined;
-  readonly rules: readonly GivenTypeRule[];
+  readonly rules: readonly TypedRule[];
   readonly measure: boolean;
 }
 
@@ -46,7 +46,7 @@ export async function planGguf(
 ): Promise<ConversionPlan> {
   const { type, pure, rules, splitBytes, keepOverflowing } = quantization;
   const tensors = await withFp8Scales(model);
-  const { architecture, notes, decisions } = planTypes({
+  const { architecture, notes, decisions, ...most } = planTypes({
     tensors: tensors.map((tensor) => ({ ...tensor, dtype: storageLabel(tensor) })),
     target: type,
     source: model.container,
@@ -55,15 +55,19 @@ export async function planGguf(
     ...(quantization.architecture !== null && { architecture: quantization.architecture }),
   });
   const planned = tensors.flatMap((tensor, index) => stepFor(tensor, decisions[index]));
+  if (model.container === 'gguf') planned.sort((a, b) => compareTensors(a.planned, b.planned));
   const steps = keepOverflowing ? await keepingOverflowing(planned, pool, signal) : planned;
   const facts = decisions.flatMap((decision) => (decision.kind === 'drop' ? [] : decision.keyValues));
   const keyValues = keyValuesOf(model, architecture, type, facts);
-  return { container: gguf, steps, keyValues, splitBytes, architecture, type, notes };
+  const limits = { dimensions: most.mostDimensions, nameBytes: most.longestNameBytes };
+  return { container: gguf, steps, keyValues, limits, splitBytes, architecture, type, notes };
 }
 
 function stepFor(stored: StoredTensor, decision: TensorDecision | undefined): PlannedStep[] {
   if (decision === undefined) throw new RangeError(`there is no decision about ${stored.name}`);
   if (decision.kind === 'drop') return [];
+  // What cannot be read is said now, not in the middle of the work.
+  if (decision.kind === 'convert') readableTensor(stored);
   const { outputName: name, outputShape: shape, rule } = decision;
   const target = decision.kind === 'keep' ? keptTarget(stored) : targetOf(decision.type);
   const { dtype, elements } = stored;
@@ -130,5 +134,6 @@ function keyValuesOf(
     u32('general.file_type', FILE_TYPES[type]),
     ...facts.map(({ key, values }) => i32s(key, values)),
   ];
-  return set.reduce(withKeyValue, own);
+  // Behind all others, as llama.cpp puts them: its file and ours are the same then.
+  return [...withoutKeys(own, [...set.map(({ key }) => key)]), ...set];
 }

@@ -1,4 +1,5 @@
 import type { GgufKeyValue } from './gguf-key-values.js';
+import type { GgufLimits } from './gguf-writer.js';
 import {
   sourceOf,
   type Container,
@@ -25,6 +26,7 @@ export interface ConversionPlan {
   readonly container: Container;
   readonly steps: readonly PlannedStep[];
   readonly keyValues: readonly GgufKeyValue[];
+  readonly limits: GgufLimits | undefined;
   readonly splitBytes: number | undefined;
   readonly architecture: string | null;
   readonly type: string;
@@ -42,6 +44,7 @@ export const contentsOf = (plan: ConversionPlan, model: Model, file: string): Ou
   tensors: plan.steps.map(({ planned }) => planned),
   metadata: model.metadata,
   keyValues: plan.keyValues,
+  limits: plan.limits,
   splitBytes: plan.splitBytes,
   file,
 });

@@ -46,7 +46,7 @@ export function readQuantization(
     architecture: choice('architecture', given.architecture, named(ARCHITECTURES)) ?? null,
     keepOverflowing: choice('f16Overflow', given.f16Overflow, OVERFLOWS) === 'f32',
     splitBytes: readBytes('splitSize', given.splitSize, LEAST_SPLIT_BYTES),
-    rules: readRules(given.rules).map(({ when, type: chosen }) => [when.name ?? /(?:)/u, chosen] as const),
+    rules: readRules(given.rules),
     measure: flag('metrics', given.metrics ?? true),
   };
 }

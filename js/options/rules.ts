@@ -2,13 +2,8 @@
 
 import { fieldsOf, invalidOption, shown } from '../checks.js';
 import { QuantizeError, quoted } from '../errors.js';
-import type { TensorCondition, TensorRule } from '../rules/rule.js';
-import { TENSOR_TYPES, type TensorType } from '../types.js';
-
-/** A rule, with what becomes of the tensors that it fits. */
-export interface GivenRule extends TensorRule {
-  readonly type: TensorType | 'keep';
-}
+import type { TensorCondition, TensorRule, TypedRule } from '../rules/rule.js';
+import { TENSOR_TYPES } from '../types.js';
 
 /** What a part of a condition has to be, and how to say so. */
 interface Kind {
@@ -36,7 +31,7 @@ const CONDITION: Readonly<Record<keyof TensorCondition, Kind>> = {
   dtypeNotIn: NAMES,
 };
 
-export function readRules(rules: unknown): readonly GivenRule[] {
+export function readRules(rules: unknown): readonly TypedRule[] {
   if (rules === undefined) return [];
   if (!Array.isArray(rules)) {
     throw invalidOption('rules', rules, 'an array of rules [pattern, type] or { name, when }');
@@ -47,13 +42,13 @@ export function readRules(rules: unknown): readonly GivenRule[] {
   });
 }
 
-function readPair(place: string, pair: readonly unknown[]): GivenRule {
+function readPair(place: string, pair: readonly unknown[]): TypedRule {
   const [pattern, type] = pair;
   if (pair.length !== 2) throw invalidOption(place, pair, 'a pair of a pattern and a type');
   const types: readonly unknown[] = [...TENSOR_TYPES, 'keep'];
   if (!types.includes(type)) throw invalidOption(`${place}[1]`, type, `one of ${types.join(', ')}`);
   const name = readPattern(`${place}[0]`, pattern);
-  return { name: `${String(name)} = ${String(type)}`, when: { name }, type: type as GivenRule['type'] };
+  return { name: `rule ${name.source}=${String(type)}`, when: { name }, type: type as TypedRule['type'] };
 }
 
 function readPattern(place: string, pattern: unknown): RegExp {

@@ -2,7 +2,7 @@
 
 import { invalidOption } from '../checks.js';
 import { endpointName, sinkEndpoint, sourceEndpoint, type ModelSink, type ModelSource } from '../endpoints.js';
-import { containerFor, namedContainer } from '../files/registry.js';
+import { namedContainer } from '../files/registry.js';
 import type { ContainerName } from '../files/container.js';
 
 const SOURCES = 'a path, a URL, a Blob or File, a FileHandle, a FileSystemFileHandle, or an array of Files with names';
@@ -23,14 +23,9 @@ export function readSink(name: string, value: unknown): ModelSink {
   return value as ModelSink;
 }
 
-/**
- * The file format that the name of a sink asks for; null where it has no name that says so. Throws `invalid_option` for a
- * path with no known ending.
- */
-export function readContainer(sink: ModelSink): ContainerName | null {
-  const name = endpointName(sink);
-  return (typeof sink === 'string' ? containerFor(name) : namedContainer(name))?.name ?? null;
-}
+/** The file format that the name of a sink asks for; null where it has no name that says so. */
+export const readContainer = (sink: unknown): ContainerName | null =>
+  sinkEndpoint(sink) === null ? null : (namedContainer(endpointName(sink as ModelSink))?.name ?? null);
 
 function checkText(name: string, value: unknown): void {
   if (typeof value === 'string' && value.includes('\0')) {

@@ -1,11 +1,8 @@
-import type { TensorDescription } from './rule.js';
-import type { FileType, TensorType } from './file-types.js';
+import type { FileType, TensorType } from '../types.js';
+import type { TensorDescription, TypedRule } from './rule.js';
 
 /** Answers what a key of a GGUF file's metadata holds; undefined when it is not there. Of arrays, numbers suffice. */
 export type KeyValueReader = (key: string) => number | string | readonly number[] | undefined;
-
-/** Tensors whose name the pattern matches, as it is in the input or in the output, become `type`; `keep`: stay as is. */
-export type TypeRule = readonly [pattern: RegExp, type: TensorType | 'keep'];
 
 /** A fact that the output file's metadata has to hold: an array of i32. */
 export interface ShapeFact {
@@ -42,7 +39,8 @@ export interface TypeRequest {
   readonly tensors: readonly TensorDescription[];
   readonly target: FileType;
   readonly pure: boolean;
-  readonly rules: readonly TypeRule[];
+  /** Tried with the tensor's name in the input, and with that in the output. */
+  readonly rules: readonly TypedRule[];
 }
 
 /** The same tensor under the output's name and shape. */

@@ -3,18 +3,10 @@
  * and a changed llama.cpp that quantizes that file; here each tensor goes to its last type at once.
  */
 
+import type { FileType, TensorType } from '../types.js';
 import type { OutputForm, TypeChoice } from './decision.js';
 import type { DiffusionFamily } from './diffusion-families.js';
-import {
-  BLOCK_WEIGHTS,
-  FILE_TYPES,
-  ggmlRank,
-  holdsRows,
-  isBlockType,
-  rowWeights,
-  type FileType,
-  type TensorType,
-} from './file-types.js';
+import { BLOCK_WEIGHTS, BASE_TYPES, ggmlRank, holdsRows, isBlockType, rowWeights } from './file-types.js';
 import type { TensorDescription } from './rule.js';
 import { isFloat } from './type-rules.js';
 
@@ -115,7 +107,7 @@ export class DiffusionMixture {
   }
 
   next(name: string): TypeChoice & { readonly type: TensorType } {
-    const base = FILE_TYPES[this.#target];
+    const base = BASE_TYPES[this.#target];
     const more = (type: TensorType | undefined, role: string): TypeChoice & { readonly type: TensorType } =>
       type === undefined ? { type: base, rule: 'matrix' } : { type, rule: `${role}: more bits` };
     if (contains(VALUES, name)) {
@@ -161,7 +153,7 @@ export function diffusionType(
     return { type: plain.type, rule: plain.rule.startsWith('not quantized') ? why : plain.rule };
   }
   if (output.shape.length > MOST_DIMENSIONS) return unquantized(family, tensor, output);
-  const base = FILE_TYPES[target];
+  const base = BASE_TYPES[target];
   const chosen = isBlockType(base) && mixture !== null ? mixture.next(output.name) : { type: base, rule: 'matrix' };
   return holdsRows(chosen.type, output.shape) ? chosen : notInBlocks(chosen.type, output.shape);
 }

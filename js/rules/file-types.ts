@@ -1,12 +1,9 @@
 /** The types of GGUF files and of the tensors in them. */
 
-import type { BlockType } from '../block-types.js';
-
-/** What one tensor may become. */
-export type TensorType = 'F32' | 'F16' | 'BF16' | BlockType;
+import type { BlockType, FileType, TensorType } from '../types.js';
 
 /** Types of whole files, and what most matrices become in them; the mixtures give some matrices more bits. */
-export const FILE_TYPES = {
+export const BASE_TYPES: Readonly<Record<FileType, TensorType>> = {
   F32: 'F32',
   F16: 'F16',
   BF16: 'BF16',
@@ -26,9 +23,7 @@ export const FILE_TYPES = {
   Q6_K: 'Q6_K',
   IQ4_NL: 'IQ4_NL',
   IQ4_XS: 'IQ4_XS',
-} as const satisfies Readonly<Record<string, TensorType>>;
-
-export type FileType = keyof typeof FILE_TYPES;
+};
 
 /** By type, the weights of a block: a row (the last dimension) must be a whole number of them. */
 export const BLOCK_WEIGHTS: Readonly<Record<TensorType, number>> = {

@@ -1,13 +1,6 @@
+import type { FileType } from '../types.js';
 import type { OutputForm, TypeChoice } from './decision.js';
-import {
-  BLOCK_WEIGHTS,
-  FILE_TYPES,
-  ggmlRank,
-  holdsRows,
-  isBlockType,
-  rowWeights,
-  type FileType,
-} from './file-types.js';
+import { BLOCK_WEIGHTS, BASE_TYPES, ggmlRank, holdsRows, isBlockType, rowWeights } from './file-types.js';
 import type { DiffusionMixture } from './diffusion-types.js';
 import { GENERAL_RULES } from './general.js';
 import { keepingRule, type TensorDescription } from './rule.js';
@@ -29,7 +22,7 @@ export function generalType(
   const kept = keepingRule(GENERAL_RULES, { ...tensor, dtype: 'F32' });
   if (kept !== null) return { type: 'keep', rule: kept.name };
   if (ggmlRank(output.shape) < 2) return { type: 'keep', rule: 'rank below 2' };
-  const base = FILE_TYPES[target];
+  const base = BASE_TYPES[target];
   const fits = holdsRows(base, output.shape);
   const chosen =
     isBlockType(base) && fits && mixture !== null ? mixture.next(output.name) : { type: base, rule: 'matrix' };

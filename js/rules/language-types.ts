@@ -1,12 +1,12 @@
 /**
  * What llama.cpp makes of each tensor of a language model, without an importance matrix: the decisions of its
- * `llama_model_quantize`, type by type. Where that gives up (a row of no whole blocks of 32 in a type that has no
- * substitute, a tensor of experts whose name tells no block), ours goes on: F16, and the running count of blocks.
+ * `llama_model_quantize`, type by type. Where that gives up, at a tensor of experts whose name tells no block, the count
+ * of such tensors stands in for the block.
  */
 
+import type { FileType, TensorType } from '../types.js';
 import type { TypeChoice, TypeRequest } from './decision.js';
-import { FILE_TYPES, isBlockType, holdsRows, rowWeights, BLOCK_WEIGHTS } from './file-types.js';
-import type { FileType, TensorType } from './file-types.js';
+import { BASE_TYPES, isBlockType, holdsRows, rowWeights, BLOCK_WEIGHTS } from './file-types.js';
 import type { LanguageModel } from './language-model.js';
 import { blockOf, categoryOf, compareTensors, keptBecause, type Category } from './language-tensors.js';
 import type { TensorDescription } from './rule.js';
@@ -186,7 +186,7 @@ function choose(
   const kept = keptBecause(tensor);
   if (kept !== null) return { type: 'keep', rule: kept };
   if (!isFloat(tensor.dtype)) return { type: 'keep', rule: 'no floats' };
-  const base = FILE_TYPES[target];
+  const base = BASE_TYPES[target];
   if (!isBlockType(base)) return { type: base, rule: 'matrix' };
   if (pure) return fitting({ type: base, rule: 'matrix' }, tensor.shape);
   const category = categoryOf(tensor.name);

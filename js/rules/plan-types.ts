@@ -1,12 +1,12 @@
 import { QuantizeError } from '../errors.js';
-import type { KeyValueReader, OutputForm, TensorDecision, TypeChoice, TypeRequest, TypeRule } from './decision.js';
+import type { FileType } from '../types.js';
+import type { KeyValueReader, OutputForm, TensorDecision, TypeChoice, TypeRequest } from './decision.js';
 import { DIFFUSION_FAMILIES, detectFamily, familyOf, prefixOf, type DiffusionFamily } from './diffusion-families.js';
 import { DiffusionMixture, diffusionType, isIgnored, outputForm } from './diffusion-types.js';
-import type { FileType } from './file-types.js';
 import { generalType } from './general-types.js';
 import { describeLanguageModel } from './language-model.js';
 import { languageTypes } from './language-types.js';
-import type { TensorDescription } from './rule.js';
+import type { TensorDescription, TypedRule } from './rule.js';
 import { choiceOfRules } from './type-rules.js';
 
 export interface PlanTypesInput {
@@ -21,7 +21,7 @@ export interface PlanTypesInput {
   /** One type for everything that is quantized. Default false. */
   readonly pure?: boolean | undefined;
   /** The first that matches a tensor decides, before everything else. */
-  readonly rules?: readonly TypeRule[] | undefined;
+  readonly rules?: readonly TypedRule[] | undefined;
 }
 
 export interface TypePlan {

@@ -1,3 +1,5 @@
+import type { TensorType } from '../types.js';
+
 /** What rules see of a tensor. */
 export interface TensorDescription {
   readonly name: string;
@@ -30,11 +32,16 @@ export interface TensorRule {
   readonly when: TensorCondition;
 }
 
+/** A rule of the caller's: tensors that fulfil the condition get this type; `keep` leaves them unquantized. */
+export interface TypedRule extends TensorRule {
+  readonly type: TensorType | 'keep';
+}
+
 /** The first of `rules` that keeps the tensor as it is; null when it is to be quantized. */
 export const keepingRule = (rules: readonly TensorRule[], tensor: TensorDescription): TensorRule | null =>
   rules.find(({ when }) => fulfils(tensor, when)) ?? null;
 
-function fulfils(tensor: TensorDescription, when: TensorCondition): boolean {
+export function fulfils(tensor: TensorDescription, when: TensorCondition): boolean {
   const parts = tensor.name.split('.');
   return (
     matches(when.name, tensor.name) &&

@@ -1,27 +1,24 @@
 import { QuantizeError, quoted } from '../errors.js';
-import type { OutputForm, TypeChoice, TypeRule } from './decision.js';
+import type { OutputForm, TypeChoice } from './decision.js';
 import { BLOCK_WEIGHTS, holdsRows, rowWeights } from './file-types.js';
-import type { TensorDescription } from './rule.js';
+import { fulfils, type TensorDescription, type TypedRule } from './rule.js';
 
 /** Element types that decode to floats; a tensor of any other stays as it is. */
 export const isFloat = (dtype: string): boolean => /^(?:F32|F16|BF16|MXFP4|NVFP4|F8_.*|I?Q\d.*|TQ\d.*)$/u.test(dtype);
-
-/** A regular expression with the flag `g` or `y` would remember where it last matched. */
-const matches = (pattern: RegExp, text: string): boolean => text.search(pattern) >= 0;
 
 /**
  * What the first of the caller's `rules` that matches says; null when none does.
  * Throws `invalid_option` when the tensor cannot become that: it is never changed into something else silently.
  */
 export function choiceOfRules(
-  rules: readonly TypeRule[],
+  rules: readonly TypedRule[],
   tensor: TensorDescription,
   output: OutputForm,
 ): TypeChoice | null {
-  const found = rules.find(([pattern]) => matches(pattern, tensor.name) || matches(pattern, output.name));
+  const renamed = { ...tensor, name: output.name };
+  const found = rules.find(({ when }) => fulfils(tensor, when) || fulfils(renamed, when));
   if (found === undefined) return null;
-  const [pattern, type] = found;
-  const rule = `rule ${pattern.source}=${type}`;
+  const { type, name: rule } = found;
   if (type === 'keep') return { type, rule };
   const why = !isFloat(tensor.dtype)
     ? `its elements are ${tensor.dtype}`

@@ -82,7 +82,7 @@ export class HttpFile {
         const { attempts, firstAttempts } = this.#settings;
         const most = error.answered || this.#version !== null ? attempts : firstAttempts;
         if (failed >= most) throw this.#givenUp(error, failed);
-        await this.#wait(failed, error.delay);
+        if (failed > 0) await this.#wait(failed, error.delay);
       }
     }
   }
@@ -164,7 +164,7 @@ export class HttpFile {
   /** Waits before the next try, longer each time; the signal ends it. */
   async #wait(failed: number, asked: number): Promise<void> {
     const { firstDelay, longestDelay } = this.#settings;
-    const delay = Math.min(longestDelay, Math.max(asked, firstDelay * 2 ** Math.max(0, failed - 1)));
+    const delay = Math.min(longestDelay, Math.max(asked, firstDelay * 2 ** (failed - 1)));
     await new Promise<void>((resolve) => {
       const timer = setTimeout(end, delay);
       const revoke = aborts.add(this.#signal, end);

@@ -1,7 +1,42 @@
 import { Buffer } from 'node:buffer';
 import { availableParallelism } from 'node:os';
+import { Worker } from 'node:worker_threads';
 import { nodeFiles } from './node-files.js';
-import type { Runtime } from './types.js';
+import type { Reply } from '../workers/messages.js';
+import type { RunningWorker, Runtime, WorkerEvents } from './types.js';
+
+const obstacleToWorkers = (): string | null =>
+  mayStartWorkers() ? null : 'the permission model forbids workers (--allow-worker)';
+
+function startWorker({ onReply, onFailure }: WorkerEvents): RunningWorker {
+  // --input-type is about the text of --eval, and refused for a file.
+  const execArgv = process.execArgv.filter((flag) => !flag.startsWith('--input-type'));
+  const worker = new Worker(new URL('./worker-node.js', import.meta.url), { execArgv });
+  let wanted = true;
+  const fail = (error: unknown): void => {
+    if (wanted) onFailure(error);
+  };
+  worker.on('message', (reply: Reply) => {
+    if (wanted) onReply(reply);
+  });
+  worker.on('messageerror', fail);
+  // Also once it is not wanted any more: an error that nobody listens for would end the process.
+  worker.on('error', fail);
+  worker.on('exit', (code) => {
+    fail(new Error(`it has ended with code ${String(code)}`));
+  });
+  // After the listeners: to listen for messages holds the process.
+  worker.unref();
+  return {
+    post: (order, transfer) => {
+      worker.postMessage(order, [...transfer]);
+    },
+    terminate: () => {
+      wanted = false;
+      void worker.terminate();
+    },
+  };
+}
 
 export const runtime: Runtime = {
   availableParallelism,
@@ -9,9 +44,11 @@ export const runtime: Runtime = {
 
   obstacleToThreads() {
     if (typeof SharedArrayBuffer === 'undefined') return 'SharedArrayBuffer is missing';
-    if (mayStartWorkers()) return null;
-    return 'the permission model forbids workers (--allow-worker)';
+    return obstacleToWorkers();
   },
+
+  obstacleToWorkers,
+  startWorker,
 
   /**
    * V8's `set` copies into shared memory with atomic stores; `fill` with a source of the target's length is one memcpy.

@@ -2,7 +2,11 @@ import { runtime } from '#runtime';
 import { choice, optionsOf, wholeNumber } from '../checks.js';
 import { QuantizeError, asQuantizeError, errorFromModule } from '../errors.js';
 import type { Backend, CreateOptions } from '../types.js';
+import { createTransferredWindows } from '../workers/window-pool.js';
+import { WorkerPool } from '../workers/worker-pool.js';
 import type { RawModule, RawModuleFactory, RawModuleOptions } from './module.js';
+import { createWindowPool } from './window-pool.js';
+import type { WindowPool } from './windows.js';
 
 /** More threads than this help only the slowest formats, and every one of them costs start-up time. */
 const MOST_DEFAULT_THREADS = 8;
@@ -10,7 +14,16 @@ const MOST_THREADS = 64;
 const STARTUP_TIMEOUT = 10_000;
 /** The longest that timers can count: 2^31 - 1 ms. */
 const LONGEST_TIMEOUT = 0x7fffffff;
-const BACKENDS = { auto: 'auto', threads: 'threads', single: 'single' } as const;
+const BACKENDS = { auto: 'auto', threads: 'threads', workers: 'workers', single: 'single' } as const;
+/** What is tried, in this order. */
+const CANDIDATES: Readonly<Record<Backend | 'auto', readonly [...Backend[], Backend]>> = {
+  auto: ['threads', 'workers', 'single'],
+  threads: ['threads'],
+  workers: ['workers'],
+  single: ['single'],
+};
+/** A pool whose workers each hold one window, while others are filled and written. */
+const SPARE_WINDOWS = 3;
 
 export interface LaunchOptions {
   readonly backend: Backend | 'auto';
@@ -25,11 +38,14 @@ export interface LaunchOptions {
 export interface LaunchedModule {
   readonly module: RawModule;
   readonly backend: Backend;
+  /** Windows for file work, `least` or more. */
+  readonly createWindows: (least: number) => WindowPool;
 }
 
 /** Literal specifiers: bundlers have to find them. */
 const GLUES: Readonly<Record<Backend, () => Promise<{ readonly default: RawModuleFactory }>>> = {
   threads: () => import('#wasm/threads'),
+  workers: () => import('#wasm/single'),
   single: () => import('#wasm/single'),
 };
 
@@ -42,24 +58,32 @@ export function readLaunchOptions(options: CreateOptions | null | undefined): La
   };
 }
 
+/** Why a backend cannot work here, or null when nothing speaks against it. */
+const OBSTACLES: Readonly<Record<Backend, () => string | null>> = {
+  threads: () => runtime.obstacleToThreads(),
+  workers: () => runtime.obstacleToWorkers(),
+  single: () => null,
+};
+
 /**
- * Starts the module in the build that suits the place, and its threads; it is ready to work when the promise resolves.
- * Settles in any case: where the threads build cannot start, its glue would keep the caller waiting for ever.
- * Rejects with `backend_unavailable` (only for the backend `threads`) or `startup_failed`.
+ * Starts the module in the build that suits the place, and its threads or workers; it is ready to work when the promise
+ * resolves. Settles in any case: where the threads build cannot start, its glue would keep the caller waiting for ever.
+ * Rejects with `backend_unavailable` (only for a backend that was asked for) or `startup_failed`.
  */
 export async function launchModule(options: LaunchOptions): Promise<LaunchedModule> {
-  if (options.backend === 'single') return launch('single', options);
-  const obstacle = runtime.obstacleToThreads();
-  if (obstacle === null) {
+  const candidates = CANDIDATES[options.backend];
+  for (const backend of candidates.slice(0, -1)) {
+    if (OBSTACLES[backend]() !== null) continue;
     try {
-      return await launch('threads', options);
-    } catch (error) {
-      if (options.backend === 'threads') throw error;
+      return await launch(backend, options);
+    } catch {
+      // The next one may fare better.
     }
-  } else if (options.backend === 'threads') {
-    throw new QuantizeError('backend_unavailable', { detail: obstacle });
   }
-  return launch('single', options);
+  const last = candidates.at(-1) ?? 'single';
+  const obstacle = OBSTACLES[last]();
+  if (obstacle !== null) throw new QuantizeError('backend_unavailable', { detail: `${last}: ${obstacle}` });
+  return launch(last, options);
 }
 
 async function launch(backend: Backend, options: LaunchOptions): Promise<LaunchedModule> {
@@ -78,6 +102,8 @@ async function launch(backend: Backend, options: LaunchOptions): Promise<Launche
 async function start(backend: Backend, options: LaunchOptions, attempt: Attempt): Promise<LaunchedModule> {
   const { default: createModule } = await GLUES[backend]();
   const threads = options.threads ?? Math.min(MOST_DEFAULT_THREADS, runtime.availableParallelism());
+  const workers = backend === 'workers' ? poolOf(threads, attempt) : null;
+  const compiled: WebAssembly.Module[] = [];
   const module = await createModule({
     threads,
     makeError: (code, ...about) => attempt.error(code) ?? errorFromModule(code, ...about),
@@ -87,13 +113,31 @@ async function start(backend: Backend, options: LaunchOptions, attempt: Attempt)
     onAbort: (what) => {
       attempt.failed('the module aborted', new Error(String(what)));
     },
+    onCompiled: (result) => {
+      compiled.push(result);
+    },
+    ...(workers !== null && { workers }),
     ...(runtime.copyIn !== undefined && { copyIn: runtime.copyIn }),
     ...options.files,
   });
   attempt.created(module);
+  for (const wasm of compiled) await workers?.start(wasm);
   await module.start();
-  return { module, backend };
+  const createWindows = (least: number): WindowPool =>
+    workers === null
+      ? createWindowPool(module, least)
+      : createTransferredWindows(workers, module, Math.max(least, workers.count + SPARE_WINDOWS));
+  return { module, backend, createWindows };
 }
+
+const poolOf = (count: number, attempt: Attempt): WorkerPool =>
+  new WorkerPool(
+    count,
+    (error) => {
+      attempt.failed('a worker failed', error);
+    },
+    () => attempt.error('disposed') ?? new QuantizeError('disposed'),
+  );
 
 /** A module, which may fail behind the back of the promises that it gave. */
 class Attempt {

@@ -100,7 +100,10 @@ export interface RawJobResult {
 
 export interface RawModule {
   readonly HEAPU8: Uint8Array;
-  /** Worker threads of this instance, as many as the factory's `threads` asked for; 0 in the single-threaded build. */
+  /**
+   * Worker threads of this instance, as many as the factory's `threads` asked for; in the single-threaded build the
+   * `workers` that it was given.
+   */
   threadCount(): number;
   /** Starts the threads; resolves when all of them have reported in. Without it they start with the first call. */
   start(): Promise<void>;
@@ -133,9 +136,22 @@ export interface RawModule {
   release(address: number): void;
   /** Runs one job on the pool. Rejects with `invalid_option` when it is none, and with `disposed`; else it resolves. */
   submit(job: RawJob): Promise<RawJobResult>;
+  /** Executes what the instance of a page, whose `workers` has sent it here, has put into a parcel. Single-threaded build. */
+  executeParcel(parcel: ArrayBuffer): void;
   /** Has the batches look at their cancellation flags in the next turn of the event loop. */
   wake(): void;
   /** Stops the threads; pending promises reject with the code `disposed`. */
+  dispose(): void;
+}
+
+/** Workers that execute chunks for a single-threaded instance, each on an instance of its own. */
+export interface ParcelWorkers {
+  readonly count: number;
+  /** Has `receive` called with the parcels that have been executed. */
+  onParcels(receive: (parcels: readonly ArrayBuffer[]) => void): void;
+  /** Transfers parcels to workers. `quick`: the calling thread is as busy with them as a worker. */
+  send(parcels: readonly ArrayBuffer[], quick: boolean): void;
+  /** The module has been disposed of. */
   dispose(): void;
 }
 
@@ -157,6 +173,15 @@ export interface RawModuleOptions {
   readonly onThreadFailure?: (error: unknown) => void;
   /** The module has come to an end in the middle of something; what called it gets an exception. */
   readonly onAbort?: (what: unknown) => void;
+  /** Single-threaded build: who executes the chunks of batches; without them the calling thread does. */
+  readonly workers?: ParcelWorkers;
+  /** Single-threaded build: is given what the wasm was compiled to. */
+  readonly onCompiled?: (compiled: WebAssembly.Module) => void;
+  /** Instantiates the wasm instead of the glue, and passes the instance on to `receive`. */
+  readonly instantiateWasm?: (
+    imports: WebAssembly.Imports,
+    receive: (instance: WebAssembly.Instance) => void,
+  ) => Record<string, never>;
   readonly locateFile?: (path: string, directory: string) => string;
   readonly wasmBinary?: ArrayBuffer | Uint8Array;
 }

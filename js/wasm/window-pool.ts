@@ -1,4 +1,5 @@
 import { QuantizeError, type QuantizeErrorCode } from '../errors.js';
+import { lendWindows } from './lending.js';
 import type { FloatType, RawJob, RawJobResult, RawModule, WeightType } from './module.js';
 import {
   WINDOW_WEIGHTS,
@@ -25,6 +26,12 @@ const ZERO_POINTS_BYTES = WINDOW_WEIGHTS / SMALLEST_GROUP;
 /** The widest encodings are block formats of 34 bytes for 32 weights, and floats. */
 const ENCODED_BYTES = FLOATS_BYTES;
 
+/** Memory of one window. */
+export const WINDOW_BYTES = FLOATS_BYTES + ENCODED_BYTES + SCALES_BYTES + ZERO_POINTS_BYTES;
+
+/** What a window asks of a module. */
+type WindowModule = Pick<RawModule, 'HEAPU8' | 'submit' | 'affinePackedBytes' | 'blockFormats'>;
+
 /** Where in the heap a window's parts lie. */
 interface Layout {
   readonly floats: number;
@@ -46,11 +53,11 @@ const inputFields = (source: WeightSource): Pick<RawJob, 'source' | 'sourceScale
     : { source: source.type, sourceScale: source.scale ?? 1 };
 
 class Window implements HeapWindow {
-  readonly #module: RawModule;
+  readonly #module: WindowModule;
   readonly #layout: Layout;
   readonly #onRelease: () => void;
 
-  constructor(module: RawModule, layout: Layout, onRelease: () => void) {
+  constructor(module: WindowModule, layout: Layout, onRelease: () => void) {
     this.#module = module;
     this.#layout = layout;
     this.#onRelease = onRelease;
@@ -157,16 +164,14 @@ class Window implements HeapWindow {
       ...job,
     });
     if (result.code === 0) return result;
-    const code = FAILURES[result.code] ?? 'internal';
-    const detail = code === 'float_overflow' && encoding.kind === 'float' ? { detail: encoding.type } : {};
-    throw new QuantizeError(code, { index: result.position, ...detail });
+    throw windowError(FAILURES[result.code] ?? 'internal', result.position, encoding);
   }
 }
 
-/** Someone who waits for a window. */
-interface Waiter {
-  readonly resolve: (window: HeapWindow) => void;
-  readonly reject: (reason: unknown) => void;
+/** What a window's methods reject with: `index` counts from the window's first weight. */
+export function windowError(code: QuantizeErrorCode, index: number, encoding: Encoding): QuantizeError {
+  const detail = code === 'float_overflow' && encoding.kind === 'float' ? { detail: encoding.type } : {};
+  return new QuantizeError(code, { index, ...detail });
 }
 
 /**
@@ -174,47 +179,16 @@ interface Waiter {
  * Throws a `QuantizeError` with the code `out_of_memory` when the heap has no room for them.
  */
 export function createWindowPool(module: RawModule, count: number): WindowPool {
-  const free = allocateLayouts(module, count);
-  const waiting: Waiter[] = [];
-  const lend = (layout: Layout): HeapWindow => {
-    let released = false;
-    return new Window(module, layout, () => {
-      if (released) return;
-      released = true;
-      const next = waiting.shift();
-      if (next === undefined) free.push(layout);
-      else next.resolve(lend(layout));
-    });
-  };
-  return {
-    count,
-    acquire(signal?: AbortSignal): Promise<HeapWindow> {
-      if (signal?.aborted === true) return Promise.reject(new QuantizeError('aborted', { cause: signal.reason }));
-      const layout = free.pop();
-      if (layout !== undefined) return Promise.resolve(lend(layout));
-      return new Promise((resolve, reject) => {
-        waitForWindow(waiting, { resolve, reject }, signal);
-      });
-    },
-    affineScale: (range, bits, symmetric) => module.affineScale(range, bits, symmetric),
-    packedBytes: (weights, bits) => module.affinePackedBytes(weights, bits),
-  };
+  const layouts = allocateLayouts(module, count);
+  return lendWindows(layouts, (layout, onRelease) => new Window(module, layout, onRelease), module);
 }
 
-function waitForWindow(waiting: Waiter[], { resolve, reject }: Waiter, signal: AbortSignal | undefined): void {
-  const stop = (): void => {
-    waiting.splice(waiting.indexOf(waiter), 1);
-    reject(new QuantizeError('aborted', { cause: signal?.reason }));
-  };
-  const waiter: Waiter = {
-    resolve: (window) => {
-      signal?.removeEventListener('abort', stop);
-      resolve(window);
-    },
-    reject,
-  };
-  waiting.push(waiter);
-  signal?.addEventListener('abort', stop, { once: true });
+/** A window whose memory is no module's: views to fill and to read, but nothing that encodes or decodes. */
+export function windowOver(memory: Uint8Array, module: Omit<WindowModule, 'HEAPU8' | 'submit'>): HeapWindow {
+  const submit = (): Promise<never> =>
+    Promise.reject(new QuantizeError('internal', { detail: 'a window of no module' }));
+  const { affinePackedBytes, blockFormats } = module;
+  return new Window({ HEAPU8: memory, submit, affinePackedBytes, blockFormats }, layoutFrom(0), () => undefined);
 }
 
 /** All of them, or none: what has been taken before the heap is full goes back. */
@@ -230,9 +204,12 @@ function allocateLayouts(module: RawModule, count: number): Layout[] {
 }
 
 function allocateLayout(module: RawModule): Layout {
-  const bytes = FLOATS_BYTES + ENCODED_BYTES + SCALES_BYTES + ZERO_POINTS_BYTES;
-  const floats = module.allocate(bytes);
+  const floats = module.allocate(WINDOW_BYTES);
   if (floats === 0) throw new QuantizeError('out_of_memory', {});
+  return layoutFrom(floats);
+}
+
+function layoutFrom(floats: number): Layout {
   const encoded = floats + FLOATS_BYTES;
   const scales = encoded + ENCODED_BYTES;
   return { floats, encoded, scales, zeroPoints: scales + SCALES_BYTES };

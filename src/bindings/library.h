@@ -31,6 +31,15 @@ void aq_reject(emscripten::EM_VAL request, const char* code, const char* detail)
 void aq_prepare_result(uint32_t request, uint32_t layer, int stream, double bytes);
 /// Takes in what aq_prepare_result sends.
 void aq_listen();
+/// From now on the addresses from `base` on are `count` parcels' memory, `slot_bytes` each, with a label of
+/// `label_bytes` behind it. Labels of parcels that come back are put to `label`.
+void aq_use_parcels(uint32_t base, uint32_t slot_bytes, uint32_t label_bytes, void* label);
+/// Puts the label on a parcel, and the parcel to those that aq_flush_parcels hands to the workers.
+void aq_send_parcel(uint32_t index, const void* label);
+void aq_flush_parcels(bool quick);
+/// The bytes of a parcel (an ArrayBuffer) that has come to this worker.
+void aq_read_parcel(emscripten::EM_VAL parcel, uint32_t offset, void* to, uint32_t bytes);
+void aq_write_parcel(emscripten::EM_VAL parcel, uint32_t offset, const void* from, uint32_t bytes);
 void aq_schedule();
 void aq_dispose();
 }

@@ -38,12 +38,17 @@ addToLibrary({
     },
   },
 
-  aq_copy_in__deps: ['$ArrowQuant', '$ArrowQuantArrays', '$Emval'],
+  aq_copy_in__deps: ['$ArrowQuant', '$ArrowQuantArrays', '$ArrowQuantParcels', '$Emval'],
   aq_copy_in: (handle, layer, stream, offset, address, bytes) => {
+    let target;
+    try {
+      target = ArrowQuantParcels.memoryAt(address, bytes);
+    } catch {
+      return ArrowQuant.STATUS_OUT_OF_MEMORY;
+    }
     try {
       const array = Emval.toValue(handle).inputs[layer][stream];
       if (array.byteLength < offset + bytes) return ArrowQuant.STATUS_DETACHED;
-      const target = HEAPU8.subarray(address, address + bytes);
       const source = ArrowQuantArrays.bytesOf(array, offset, bytes);
       if (Module['copyIn']) Module['copyIn'](target, source);
       else target.set(source);
@@ -53,12 +58,12 @@ addToLibrary({
     }
   },
 
-  aq_copy_out__deps: ['$ArrowQuant', '$ArrowQuantArrays', '$Emval'],
+  aq_copy_out__deps: ['$ArrowQuant', '$ArrowQuantArrays', '$ArrowQuantParcels', '$Emval'],
   aq_copy_out: (handle, layer, stream, totalBytes, offset, address, bytes) => {
     try {
       const array = ArrowQuantArrays.outputFor(Emval.toValue(handle), layer, stream, totalBytes);
       if (array === null) return ArrowQuant.STATUS_DETACHED;
-      ArrowQuantArrays.bytesOf(array, offset, bytes).set(HEAPU8.subarray(address, address + bytes));
+      ArrowQuantArrays.bytesOf(array, offset, bytes).set(ArrowQuantParcels.memoryAt(address, bytes));
       return ArrowQuant.STATUS_OK;
     } catch {
       return ArrowQuant.STATUS_OUT_OF_MEMORY;

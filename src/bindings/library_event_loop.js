@@ -41,6 +41,8 @@ addToLibrary({
 #if PTHREADS
     // Not from within a callback: the calling thread may still use the heap, whose lock a thread that ends may hold.
     arrowQuantDefer(() => PThread.terminateAllThreads());
+#else
+    Module['workers']?.['dispose']();
 #endif
   },
 });

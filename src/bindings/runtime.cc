@@ -51,6 +51,7 @@ class EventLoopHost final : public Host {
 #endif
 };
 
+/// Pool threads; in the build without them, the workers that each have an instance of their own.
 uint32_t wanted_threads() {
 #ifdef __EMSCRIPTEN_PTHREADS__
   const val wanted = val::module_property("threads");
@@ -58,7 +59,8 @@ uint32_t wanted_threads() {
   constexpr uint32_t kMostThreads = 64;
   return std::clamp(threads, 1U, kMostThreads);
 #else
-  return 0;
+  const val workers = val::module_property("workers");
+  return workers.isUndefined() ? 0 : workers["count"].as<uint32_t>();
 #endif
 }
 
@@ -105,8 +107,12 @@ uint32_t thread_count() { return wanted_threads(); }
 Scheduler& scheduler() {
   if (instance == nullptr) {
     const uint32_t threads = wanted_threads();
-    instance =
-        new Scheduler(threads, std::min(kSpareSlots + kSlotsPerThread * threads, kMostSlots), *new EventLoopHost);
+    const uint32_t slots = kSpareSlots + kSlotsPerThread * threads;
+    auto* const host = new EventLoopHost;
+#ifndef __EMSCRIPTEN_PTHREADS__
+    if (threads > 0) instance = scheduler_of_workers(slots, *host).release();
+#endif
+    if (instance == nullptr) instance = new Scheduler(threads, std::min(slots, kMostSlots), *host);
     aq_listen();
   }
   return *instance;

@@ -21,11 +21,6 @@ bool is_block(Operation operation) noexcept {
   return operation == Operation::kEncodeBlock || operation == Operation::kDecodeBlock;
 }
 
-StreamList encoded_streams(Operation operation) noexcept {
-  return is_block(operation) || operation == Operation::kEncodeAffineScaled ? StreamList(kEncodedOnly)
-                                                                            : StreamList(kAffineStreams);
-}
-
 uint64_t chunk_count(const LayerSpec& spec) noexcept { return (spec.weights + kChunkWeights - 1) / kChunkWeights; }
 
 size_t chunk_weights(const LayerSpec& spec, uint64_t chunk) noexcept {
@@ -44,6 +39,18 @@ uint64_t group_entries(const LayerSpec& spec, uint64_t weights) noexcept {
 }
 
 }  // namespace
+
+StreamList input_streams(Operation operation) noexcept {
+  if (!decodes(operation)) return kWeightsOnly;
+  return is_block(operation) ? StreamList(kEncodedOnly) : StreamList(kAffineStreams);
+}
+
+StreamList output_streams(Operation operation) noexcept {
+  if (decodes(operation)) return kWeightsOnly;
+  if (operation == Operation::kScanAffine) return {};
+  const bool one = is_block(operation) || operation == Operation::kEncodeAffineScaled;
+  return one ? StreamList(kEncodedOnly) : StreamList(kAffineStreams);
+}
 
 uint64_t stream_bytes(const LayerSpec& spec, Stream stream, uint64_t weights) noexcept {
   switch (stream) {
@@ -112,8 +119,7 @@ void Batch::begin_layer(Layer& layer) {
 Status Batch::copy_inputs(const Slot& slot) {
   const LayerSpec& spec = layers_[slot.layer].spec;
   const size_t weights = chunk_weights(spec, slot.chunk);
-  const StreamList streams = decodes(spec.operation) ? encoded_streams(spec.operation) : StreamList(kWeightsOnly);
-  for (const Stream stream : streams) {
+  for (const Stream stream : input_streams(spec.operation)) {
     const std::span<uint8_t> to(stream_memory(slot, stream), static_cast<size_t>(stream_bytes(spec, stream, weights)));
     const StatusCode code = client_->copy_in(slot.layer, stream, stream_offset(spec, stream, slot.chunk), to);
     if (code != StatusCode::kOk) return {code, 0};
@@ -124,8 +130,7 @@ Status Batch::copy_inputs(const Slot& slot) {
 Status Batch::copy_outputs(const Slot& slot) {
   const LayerSpec& spec = layers_[slot.layer].spec;
   const size_t weights = chunk_weights(spec, slot.chunk);
-  const StreamList streams = decodes(spec.operation) ? StreamList(kWeightsOnly) : encoded_streams(slot.work.operation);
-  for (const Stream stream : streams) {
+  for (const Stream stream : output_streams(slot.work.operation)) {
     const std::span<const uint8_t> from(stream_memory(slot, stream),
                                         static_cast<size_t>(stream_bytes(spec, stream, weights)));
     const StatusCode code = client_->copy_out(slot.layer, stream, stream_bytes(spec, stream, spec.weights),
@@ -149,11 +154,7 @@ void Batch::prepare_work(Slot& slot) const {
   work.affine = layer.spec.affine;
   work.format = layer.spec.format;
   work.weights = chunk_weights(layer.spec, slot.chunk);
-  work.input = stream_memory(slot, Stream::kWeights);
-  work.output = stream_memory(slot, Stream::kWeights);
-  work.encoded = stream_memory(slot, Stream::kEncoded);
-  work.scales = reinterpret_cast<float*>(stream_memory(slot, Stream::kScales));
-  work.zero_points = stream_memory(slot, Stream::kZeroPoints);
+  point_to_streams(slot);
 }
 
 void Batch::task_done(Task& task) {

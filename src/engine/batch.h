@@ -19,6 +19,10 @@ struct LayerSpec {
   uint64_t weights = 0;
 };
 
+/// The streams that an operation reads, and those that it writes.
+[[nodiscard]] std::span<const Stream> input_streams(Operation operation) noexcept;
+[[nodiscard]] std::span<const Stream> output_streams(Operation operation) noexcept;
+
 /// Bytes of a stream for the first `weights` weights of a layer.
 [[nodiscard]] uint64_t stream_bytes(const LayerSpec& spec, Stream stream, uint64_t weights) noexcept;
 

@@ -19,6 +19,9 @@ void wake_host(void* host) noexcept { static_cast<Host*>(host)->wake(); }
 Scheduler::Scheduler(uint32_t threads, size_t slots, Host& host)
     : host_(host), slots_(slots), pool_(threads, wake_host, &host) {}
 
+Scheduler::Scheduler(Remote& remote, size_t slots, uint8_t* memory, Host& host)
+    : host_(host), slots_(slots, memory), pool_(0, wake_host, &host, &remote) {}
+
 void Scheduler::add(std::unique_ptr<Activity> activity) {
   waiting_.push_back(std::move(activity));
   host_.schedule();

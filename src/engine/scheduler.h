@@ -28,9 +28,13 @@ class Host {
 class Scheduler {
  public:
   Scheduler(uint32_t threads, size_t slots, Host& host);
+  /// Without threads: `remote` executes what lies in the slots, `slots * kSlotBytes` from `memory` on.
+  Scheduler(Remote& remote, size_t slots, uint8_t* memory, Host& host);
 
   [[nodiscard]] SlotRing& slots() noexcept { return slots_; }
   [[nodiscard]] const ThreadPool& pool() const noexcept { return pool_; }
+  /// What a Remote has executed; `pump` tells the owner.
+  void complete(Task& task) noexcept { pool_.complete(task); }
   [[nodiscard]] bool idle() const noexcept { return active_.empty() && waiting_.empty(); }
   void add(std::unique_ptr<Activity> activity);
   /// Activities may have ended without having had their turn: have all of them asked, soon.

@@ -1,37 +1,22 @@
 #include "engine/slots.h"
 
-#include <array>
-
 namespace arrowquant {
-namespace {
 
-constexpr size_t kAlignment = 64;
+static_assert(kSlotBytes % kSlotAlignment == 0 && stream_begin(1) % kSlotAlignment == 0 &&
+              stream_begin(2) % kSlotAlignment == 0 && stream_begin(3) % kSlotAlignment == 0);
 
-constexpr size_t kSmallestGroup = 32;
-/// The widest block formats take 34 bytes for 32 weights.
-constexpr size_t kEncodedBytes = kChunkWeights / 32 * 34;
-constexpr std::array<size_t, kStreamCount> kStreamBytes = {kChunkWeights * sizeof(float), kEncodedBytes,
-                                                           kChunkWeights / kSmallestGroup * sizeof(float),
-                                                           kChunkWeights / kSmallestGroup};
-
-constexpr size_t stream_offset(size_t stream) {
-  size_t offset = 0;
-  for (size_t i = 0; i < stream; ++i) offset += kStreamBytes[i];
-  return offset;
+SlotRing::SlotRing(size_t count) : memory_(new uint8_t[count * kSlotBytes + kSlotAlignment]), slots_(count) {
+  const auto address = reinterpret_cast<uintptr_t>(memory_.get());
+  lay_out(memory_.get() + (kSlotAlignment - address % kSlotAlignment) % kSlotAlignment, false);
 }
 
-constexpr size_t kSlotBytes = stream_offset(kStreamCount);
-static_assert(kSlotBytes % kAlignment == 0 && stream_offset(1) % kAlignment == 0 &&
-              stream_offset(2) % kAlignment == 0 && stream_offset(3) % kAlignment == 0);
+SlotRing::SlotRing(size_t count, uint8_t* memory) : slots_(count) { lay_out(memory, true); }
 
-}  // namespace
-
-SlotRing::SlotRing(size_t count) : memory_(new uint8_t[count * kSlotBytes + kAlignment]), slots_(count) {
-  const auto address = reinterpret_cast<uintptr_t>(memory_.get());
-  uint8_t* const aligned = memory_.get() + (kAlignment - address % kAlignment) % kAlignment;
-  free_.reserve(count);
-  for (size_t i = count; i-- > 0;) {
-    slots_[i].memory = aligned + i * kSlotBytes;
+void SlotRing::lay_out(uint8_t* memory, bool remote) {
+  free_.reserve(slots_.size());
+  for (size_t i = slots_.size(); i-- > 0;) {
+    slots_[i].memory = memory + i * kSlotBytes;
+    slots_[i].remote = remote;
     free_.push_back(&slots_[i]);
   }
 }
@@ -45,8 +30,12 @@ Slot* SlotRing::acquire() noexcept {
 
 void SlotRing::release(Slot& slot) noexcept { free_.push_back(&slot); }
 
-uint8_t* stream_memory(const Slot& slot, Stream stream) noexcept {
-  return slot.memory + stream_offset(static_cast<size_t>(stream));
+void point_to_streams(Slot& slot) noexcept {
+  slot.work.input = stream_memory(slot, Stream::kWeights);
+  slot.work.output = stream_memory(slot, Stream::kWeights);
+  slot.work.encoded = stream_memory(slot, Stream::kEncoded);
+  slot.work.scales = reinterpret_cast<float*>(stream_memory(slot, Stream::kScales));
+  slot.work.zero_points = stream_memory(slot, Stream::kZeroPoints);
 }
 
 }  // namespace arrowquant

@@ -6,8 +6,8 @@
 
 namespace arrowquant {
 
-ThreadPool::ThreadPool(uint32_t threads, Wake wake, void* context)
-    : wake_(wake), context_(context), caller_scratch_(std::make_unique<Scratch>()) {
+ThreadPool::ThreadPool(uint32_t threads, Wake wake, void* context, Remote* remote)
+    : wake_(wake), context_(context), remote_(remote), caller_scratch_(std::make_unique<Scratch>()) {
   threads_.reserve(threads);
   for (uint32_t i = 0; i < threads; ++i) threads_.emplace_back([this] { work_loop(); });
 }
@@ -24,10 +24,14 @@ bool ThreadPool::has_room() const noexcept {
 }
 
 void ThreadPool::submit(Task& task) noexcept {
-  const uint32_t tail = tail_.load(std::memory_order_relaxed);
-  queue_[tail % kQueueCapacity].store(&task, std::memory_order_relaxed);
-  tail_.store(tail + 1);
   if (!is_quick(task.work)) ++slow_in_flight_;
+  if (task.remote) {
+    remote_->submit(task);
+  } else {
+    const uint32_t tail = tail_.load(std::memory_order_relaxed);
+    queue_[tail % kQueueCapacity].store(&task, std::memory_order_relaxed);
+    tail_.store(tail + 1);
+  }
   if (++unannounced_ >= kAnnouncedTogether) announce();
 }
 
@@ -36,6 +40,7 @@ void ThreadPool::submit(Task& task) noexcept {
 /// so.
 void ThreadPool::announce() noexcept {
   if (unannounced_ == 0) return;
+  if (remote_ != nullptr) remote_->flush(slow_in_flight_ == 0);
   signal_.fetch_add(1);
   const uint32_t useful = slow_in_flight_ > 0 ? threads() : std::max(threads(), 2U) - 1;
   const uint32_t awake = threads() - std::min(threads(), sleepers_.load());

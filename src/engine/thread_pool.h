@@ -29,18 +29,34 @@ struct Task {
   Outcome outcome;
   TaskOwner* owner = nullptr;
   Task* next_completed = nullptr;
+  bool remote = false;  ///< its memory is a Remote's, which executes it
+};
+
+/// Executes tasks whose memory is out of this program's reach. All calls come on the calling thread.
+class Remote {
+ public:
+  Remote() = default;
+  Remote(const Remote&) = delete;
+  Remote& operator=(const Remote&) = delete;
+  virtual ~Remote() = default;
+  /// Takes a task in. When it has been executed, it goes to `ThreadPool::complete`, and the scheduler is to be pumped.
+  virtual void submit(Task& task) noexcept = 0;
+  /// More tasks may be long in coming: those that were taken in are not to wait for them. `quick`: the calling thread
+  /// is as busy with them as a worker.
+  virtual void flush(bool quick) noexcept = 0;
 };
 
 /// A fixed number of threads that execute tasks in the order of submission.
 ///
 /// One thread, the calling thread, submits and takes the completed tasks; it never waits, but may lend a hand
 /// (`run_one`). While it does not look at the completed tasks by itself, it calls `wake_me(true)`: the next completion
-/// then calls `wake` once, on a pool thread. With 0 threads it does all the work.
+/// then calls `wake` once, on a pool thread. With 0 threads it does all the work, but for the tasks that are
+/// `remote`'s.
 class ThreadPool {
  public:
   using Wake = void (*)(void* context) noexcept;
 
-  ThreadPool(uint32_t threads, Wake wake, void* context);
+  ThreadPool(uint32_t threads, Wake wake, void* context, Remote* remote = nullptr);
   ThreadPool(const ThreadPool&) = delete;
   ThreadPool& operator=(const ThreadPool&) = delete;
   /// Lets the running tasks end, drops the queued ones, joins.
@@ -55,6 +71,8 @@ class ThreadPool {
   [[nodiscard]] bool may_run_here() const noexcept { return threads_.empty() || slow_in_flight_ == 0; }
   /// Executes the oldest queued task on this thread; false when there is none.
   bool run_one() noexcept;
+  /// Puts a task that has been executed on the list of the completed ones.
+  void complete(Task& task) noexcept;
   /// The completed tasks, linked by `next_completed` in the order of completion.
   [[nodiscard]] Task* take_completed() noexcept;
   /// Whether the next completion shall call `wake`. After `wake_me(true)` take the completed tasks once more.
@@ -71,11 +89,11 @@ class ThreadPool {
   void work_loop();
   [[nodiscard]] Task* pop() noexcept;
   [[nodiscard]] Task* pop_patiently() noexcept;
-  void complete(Task& task) noexcept;
   void notify_caller() noexcept;
 
   const Wake wake_;
   void* const context_;
+  Remote* const remote_;
   std::array<std::atomic<Task*>, kQueueCapacity> queue_{};
   alignas(64) std::atomic<uint32_t> head_{0};
   alignas(64) std::atomic<uint32_t> tail_{0};

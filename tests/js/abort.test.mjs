@@ -7,7 +7,7 @@ import { firstDifference, layersOf, randomWeights } from './support/weights.mjs'
 const reason = new Error('the caller has changed its mind');
 const aborted = { name: 'QuantizeError', code: 'aborted', message: 'The operation was aborted', cause: reason };
 
-describe.each(['threads', 'single'])('abort, backend %s', (backend) => {
+describe.each(['threads', 'workers', 'single'])('abort, backend %s', (backend) => {
   let quantizer;
 
   beforeAll(async () => {

@@ -9,7 +9,7 @@ function spoiled(count, ...places) {
   return weights;
 }
 
-describe.each(['threads', 'single'])('bad weights, backend %s', (backend) => {
+describe.each(['threads', 'workers', 'single'])('bad weights, backend %s', (backend) => {
   let quantizer;
 
   beforeAll(async () => {

@@ -11,7 +11,7 @@ const folder = useFolder();
 const kKept = modelFile(Array.from({ length: 40 }, (_, index) => float32Tensor(`v${index}.weight`, [16])));
 const disposed = { name: 'QuantizeError', code: 'disposed' };
 
-describe.each(['threads', 'single'])('dispose, backend %s', (backend) => {
+describe.each(['threads', 'workers', 'single'])('dispose, backend %s', (backend) => {
   const create = () => ArrowQuant.create({ backend, threads: 2 });
 
   test('rejects what is pending, and no callback is called any more', async () => {
@@ -124,10 +124,12 @@ describe.each(['threads', 'single'])('dispose, backend %s', (backend) => {
 
 test('threads and backend say what was started', async () => {
   const threaded = await ArrowQuant.create({ threads: 3 });
+  const working = await ArrowQuant.create({ backend: 'workers', threads: 3 });
   const single = await ArrowQuant.create({ backend: 'single', threads: 3 });
   expect([threaded.backend, threaded.threads]).toEqual(['threads', 3]);
+  expect([working.backend, working.threads]).toEqual(['workers', 3]);
   expect([single.backend, single.threads]).toEqual(['single', 0]);
-  await Promise.all([threaded.dispose(), single.dispose()]);
+  await Promise.all([threaded, working, single].map((quantizer) => quantizer.dispose()));
 });
 
 /** Runs one of the fixtures that print JSON; the process has to end by itself, and well. */
@@ -145,18 +147,21 @@ describe('a Node process', () => {
     ['after a failed and an aborted batch', 'failed'],
     ['when nobody awaits the batch', 'unawaited'],
   ])('ends by itself %s', async (_, what) => {
-    for (const backend of ['threads', 'single']) {
+    for (const backend of ['threads', 'workers', 'single']) {
       expect(await outcomeOf('ends-by-itself.mjs', [backend, what])).toEqual({ done: what });
     }
   });
 });
 
-test('a thread that is lost in mid-batch fails what is pending and what comes later', async () => {
-  const lost = { code: 'internal', cause: 'out of memory' };
-  expect(await outcomeOf('lost-thread.mjs', [])).toEqual([lost, lost]);
-});
+test.each(['threads', 'workers'])(
+  'a thread that is lost in mid-batch fails what is pending and what comes later, backend %s',
+  async (backend) => {
+    const lost = { code: 'internal', cause: 'out of memory' };
+    expect(await outcomeOf('lost-thread.mjs', [backend])).toEqual([lost, lost, lost]);
+  },
+);
 
-test.each(['threads', 'single'])(
+test.each(['threads', 'workers', 'single'])(
   'a module that aborts fails what is pending and what comes later, backend %s',
   async (backend) => {
     const { code, signal, stdout } = await runFixture('aborting-module.mjs', { args: [backend] });
@@ -167,8 +172,9 @@ test.each(['threads', 'single'])(
 describe('create() never hangs', () => {
   const quantizes = (backend) => ({ backend, layers: 3 });
 
-  test('without SharedArrayBuffer: auto takes the single-threaded build', async () => {
-    expect(await outcomeOf('without-shared-memory.mjs', ['auto'])).toEqual(quantizes('single'));
+  test('without SharedArrayBuffer: auto takes workers', async () => {
+    expect(await outcomeOf('without-shared-memory.mjs', ['auto'])).toEqual(quantizes('workers'));
+    expect(await outcomeOf('without-shared-memory.mjs', ['workers'])).toEqual(quantizes('workers'));
     expect(await outcomeOf('without-shared-memory.mjs', ['single'])).toEqual(quantizes('single'));
   });
 
@@ -184,20 +190,24 @@ describe('create() never hangs', () => {
   ])('with workers %s', async (_, preload) => {
     const flags = ['--require', fixturePath(preload)];
     expect(await outcomeOf('start.mjs', ['auto'], flags)).toEqual(quantizes('single'));
-    expect(await outcomeOf('start.mjs', ['threads'], flags)).toMatchObject({
-      name: 'QuantizeError',
-      code: 'startup_failed',
-    });
+    for (const backend of ['threads', 'workers']) {
+      expect(await outcomeOf('start.mjs', [backend], flags)).toMatchObject({
+        name: 'QuantizeError',
+        code: 'startup_failed',
+      });
+    }
   });
 
   test('with workers that work', async () => {
     expect(await outcomeOf('start.mjs', ['auto'])).toEqual(quantizes('threads'));
     expect(await outcomeOf('start.mjs', ['threads'])).toEqual(quantizes('threads'));
+    expect(await outcomeOf('start.mjs', ['workers'])).toEqual(quantizes('workers'));
     expect(await outcomeOf('start.mjs', ['single'])).toEqual(quantizes('single'));
   });
 
   test('in a worker of Node', async () => {
     expect(await outcomeOf('start-in-worker.mjs', ['auto'])).toEqual(quantizes('threads'));
+    expect(await outcomeOf('start-in-worker.mjs', ['workers'])).toEqual(quantizes('workers'));
     expect(await outcomeOf('start-in-worker.mjs', ['single'])).toEqual(quantizes('single'));
   });
 });

@@ -9,7 +9,13 @@ beforeAll(async () => {
 });
 afterAll(() => quantizer.dispose());
 
-describe('transfer', () => {
+describe.each(['threads', 'workers', 'single'])('transfer, backend %s', (backend) => {
+  let quantizer;
+  beforeAll(async () => {
+    quantizer = await ArrowQuant.create({ backend, threads: 2 });
+  });
+  afterAll(() => quantizer.dispose());
+
   test('gives the same bytes and detaches the buffers', async () => {
     const expected = await quantizer.quantizeBatch(layersOf(4, 70_000), 4);
     const weights = layersOf(4, 70_000);

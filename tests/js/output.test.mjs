@@ -2,7 +2,7 @@ import { describe, expect, test } from '@jest/globals';
 import { ArrowQuant } from 'arrowquant';
 import createModule from 'arrowquant/wasm';
 
-const BACKENDS = ['threads', 'single'];
+const BACKENDS = ['threads', 'workers', 'single'];
 
 /** Weights of many chunks, so that a callback of the first layer comes while the second one is being written. */
 function twoLayers() {

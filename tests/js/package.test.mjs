@@ -49,9 +49,11 @@ test('is usable from CommonJS', async () => {
     (async () => {${body}
       const error = await quantizer.quantizeBatch(weights, 3).catch((e) => e);
       console.log(error instanceof QuantizeError, error.code);
+      const others = await ArrowQuant.create({ backend: 'workers', threads: 2 });
+      console.log(others.backend, (await others.quantizeBatch(weights, 4)).size);
     })();`;
   writeFileSync(path.join(folder, 'use.cjs'), script);
-  expect(await run(process.execPath, 'use.cjs')).toBe('[500,1000,"threads"]\ntrue invalid_bit_width');
+  expect(await run(process.execPath, 'use.cjs')).toBe('[500,1000,"threads"]\ntrue invalid_bit_width\nworkers 1');
 });
 
 test('gives the raw module to who imports arrowquant/wasm', async () => {

@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, jest, test } from '@jest/globals
 import { ArrowQuant } from 'arrowquant';
 import { firstDifference, layersOf, randomWeights } from './support/weights.mjs';
 
-describe.each(['threads', 'single'])('quantizeBatchWithProgress, backend %s', (backend) => {
+describe.each(['threads', 'workers', 'single'])('quantizeBatchWithProgress, backend %s', (backend) => {
   let quantizer;
 
   beforeAll(async () => {

@@ -4,7 +4,7 @@ import createModule from 'arrowquant/wasm';
 import { quantizeReference } from './support/reference.mjs';
 import { layersOf, randomWeights, sameBytes } from './support/weights.mjs';
 
-describe.each(['threads', 'single'])('arrowquant/wasm, backend %s', (backend) => {
+describe.each(['threads', 'workers', 'single'])('arrowquant/wasm, backend %s', (backend) => {
   let module;
 
   beforeAll(async () => {

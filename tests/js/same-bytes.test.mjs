@@ -15,6 +15,8 @@ beforeAll(async () => {
   others = await Promise.all([
     ArrowQuant.create({ backend: 'threads', threads: 2 }),
     ArrowQuant.create({ backend: 'threads', threads: 5 }),
+    ArrowQuant.create({ backend: 'workers', threads: 1 }),
+    ArrowQuant.create({ backend: 'workers', threads: 3 }),
     ArrowQuant.create({ backend: 'single' }),
   ]);
 });
@@ -25,6 +27,8 @@ test('the quantizers differ in what the tests compare', () => {
     ['threads', 1],
     ['threads', 2],
     ['threads', 5],
+    ['workers', 1],
+    ['workers', 3],
     ['single', 0],
   ]);
 });
@@ -36,7 +40,7 @@ describe.each([2, 4, 8])('%i bits', (bits) => {
     { groupSize: 256, symmetric: true },
     { groupSize: 'tensor' },
     { groupSize: 'tensor', symmetric: true },
-  ])('one thread, many threads and the single-threaded build give the same bytes: %p', async (options) => {
+  ])('every backend, with one thread or many, gives the same bytes: %p', async (options) => {
     const expected = await one.quantizeBatch(weights, bits, options);
     for (const quantizer of others) {
       expect(firstDifference(await quantizer.quantizeBatch(weights, bits, options), expected)).toBeNull();

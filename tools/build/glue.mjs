@@ -17,7 +17,7 @@ export function adaptWebGlue(glue, name, threads) {
       `new Worker(new URL("${name}.web.mjs",import.meta.url),{type:"module",name:"em-pthread"})`,
     );
   }
-  return text;
+  return threads ? text : tellCompiled(text);
 }
 
 export function adaptNodeGlue(glue, name, threads) {
@@ -40,7 +40,13 @@ export function adaptNodeGlue(glue, name, threads) {
     // A browser-like global Worker would make the caller's other libraries believe that they are in a browser.
     text = replaceOnce(text, 'global.Worker=worker_threads.Worker;', '');
   }
-  return text;
+  return threads ? text : tellCompiled(text);
+}
+
+/** The workers of js/workers instantiate what the page has compiled. */
+function tellCompiled(text) {
+  const receive = 'receiveInstance(result["instance"])';
+  return replaceOnce(text, receive, `Module["onCompiled"]?.(result["module"]);${receive}`);
 }
 
 /** A worker's error goes to who started the module; thrown, it would end a Node process and be lost in a browser. */

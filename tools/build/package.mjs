@@ -29,6 +29,11 @@ async function bundleCommonJs(staging) {
     external: ['#wasm/*'],
     // The package's own imports map leads to dist/, which is not there yet.
     alias: { '#runtime': path.join(staging, 'runtime/node.js') },
+    // runtime/node.js finds the workers' script beside itself, from where it is outside of the bundle.
+    define: { 'import.meta.url': 'runtimeUrl' },
+    banner: {
+      js: `const runtimeUrl = require('node:url').pathToFileURL(require('node:path').join(__dirname, 'runtime/node.js'));`,
+    },
     logLevel: 'warning',
   });
 }

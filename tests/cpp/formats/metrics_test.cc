@@ -66,6 +66,7 @@ TEST(Metrics, SumsAreRightToTwelveDigits) {
     const std::vector<float> restored = disturb(set.weights, 4);
     Sum error;
     Sum original;
+    Sum restored_sum;
     Sum dot;
     double largest = 0;
     for (size_t i = 0; i < restored.size(); ++i) {
@@ -73,6 +74,7 @@ TEST(Metrics, SumsAreRightToTwelveDigits) {
       const double y = restored[i];
       error.add((x - y) * (x - y));
       original.add(x * x);
+      restored_sum.add(y * y);
       dot.add(x * y);
       largest = std::max(largest, std::fabs(x - y));
     }
@@ -80,6 +82,7 @@ TEST(Metrics, SumsAreRightToTwelveDigits) {
     expect_same_bits(sums, measure_error_reference(set.weights, restored));
     EXPECT_NEAR(sums.squared_error, error.value(), 1e-12 * error.value());
     EXPECT_NEAR(sums.squared_original, original.value(), 1e-12 * original.value());
+    EXPECT_NEAR(sums.squared_restored, restored_sum.value(), 1e-12 * (original.value() + restored_sum.value()));
     EXPECT_NEAR(sums.dot, dot.value(), 1e-12 * original.value() + 1e-12 * std::fabs(dot.value()));
     EXPECT_EQ(sums.max_error, largest);
   }
@@ -106,11 +109,27 @@ TEST(Metrics, EqualArraysHaveNoError) {
   EXPECT_EQ(sums.dot, sums.squared_restored);
 }
 
+TEST(Metrics, WeightsThatAreAllRestoredToZeroAreGone) {
+  for (const WeightSet& set : weight_sets(1003, 8)) {
+    SCOPED_TRACE(set.name);
+    const std::vector<float> zeros(set.weights.size());
+    const ErrorSums gone = measure_error(set.weights, zeros);
+    EXPECT_EQ(gone.squared_error, gone.squared_original);
+    EXPECT_EQ(gone.squared_restored, 0.0);
+    EXPECT_EQ(gone.dot, 0.0);
+    const ErrorSums made_up = measure_error(zeros, set.weights);
+    EXPECT_EQ(made_up.squared_original, 0.0);
+    EXPECT_EQ(made_up.squared_restored, gone.squared_original);
+    EXPECT_EQ(made_up.dot, 0.0);
+  }
+}
+
 TEST(Metrics, RestoredInfinityShows) {
   const std::vector<float> original = {1.0F, 2.0F};
   const std::vector<float> restored = {1.0F, std::numeric_limits<float>::infinity()};
   EXPECT_TRUE(std::isinf(measure_error(original, restored).max_error));
   EXPECT_TRUE(std::isinf(measure_error(original, restored).squared_error));
+  EXPECT_TRUE(std::isinf(measure_error(original, restored).squared_restored));
 }
 
 TEST(Metrics, PiecesAddUp) {

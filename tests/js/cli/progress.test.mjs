@@ -21,7 +21,8 @@ function feed(view, count) {
   view.onEvent({ type: 'start', tensors: count, bytes: count * 1e6 });
   for (let done = 1; done <= count; ++done) {
     const tensor = `unet.blocks.${done}.a.very.long.name.that.no.terminal.has.room.for.when.it.is.this.long.weight`;
-    view.onEvent({ type: 'bytes', tensor, done: done * 1e6, bytes: count * 1e6, seconds: done / 100 });
+    const rate = { seconds: done / 100, bytesPerSecond: 1e8, secondsLeft: (count - done) / 100 };
+    view.onEvent({ type: 'bytes', tensor, done: done * 1e6, bytes: count * 1e6, ...rate });
     view.onEvent({ type: 'tensor', report: { name: tensor }, done, tensors: count });
   }
 }

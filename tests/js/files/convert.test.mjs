@@ -236,10 +236,10 @@ describe('quantizeFile', () => {
     expect(readFileSync(folder.path('first.safetensors')).length).toBeGreaterThan(1000);
   });
 
-  test('writes the same bytes on the single-threaded build and with one thread', async () => {
+  test('writes the same bytes with every backend, and with one thread', async () => {
     const input = writeInput();
     await quantizer.quantizeFile(input, folder.path('out.safetensors'), { groupSize: 'tensor' });
-    for (const options of [{ backend: 'single' }, { threads: 1 }]) {
+    for (const options of [{ backend: 'single' }, { backend: 'workers', threads: 2 }, { threads: 1 }]) {
       const other = await ArrowQuant.create(options);
       await other.quantizeFile(input, folder.path('other.safetensors'), { groupSize: 'tensor' });
       await other.dispose();

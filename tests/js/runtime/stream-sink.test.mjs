@@ -1,0 +1,272 @@
+import { ReadableStream, TransformStream, WritableStream } from 'node:stream/web';
+import { describe, expect, test } from '@jest/globals';
+import { nodeFiles } from '../../../dist/runtime/node-files.js';
+import { HELD_BYTES } from '../../../dist/runtime/stream-sink.js';
+
+const goOn = () => undefined;
+
+/** A stream that keeps what it is given; each chunk waits for `gate`. */
+function collector(gate = () => undefined) {
+  const seen = { chunks: [], closed: false, aborted: null };
+  const stream = new WritableStream({
+    async write(chunk) {
+      await gate();
+      seen.chunks.push(chunk);
+    },
+    close() {
+      seen.closed = true;
+    },
+    abort(reason) {
+      seen.aborted = reason;
+    },
+  });
+  return { stream, seen, bytes: () => Buffer.concat(seen.chunks) };
+}
+
+/** `count` bytes of `value` on shared memory. */
+const shared = (count, value) => new Uint8Array(new SharedArrayBuffer(count)).fill(value);
+const open = (stream, plan) => nodeFiles.openSink(stream, { inputs: [], ...plan });
+/** Lets everything happen that can happen without us. */
+const idle = () => new Promise((resolve) => setTimeout(resolve, 20));
+const isPending = async (promise) => {
+  await idle();
+  return (await Promise.race([promise.then(() => false), Promise.resolve(true)])) === true;
+};
+
+test('puts pieces in order, fills gaps with zeros, copies shared memory, and closes', async () => {
+  const { stream, seen, bytes } = collector();
+  const sink = await open(stream, {
+    bytes: 20,
+    pieces: [
+      { begin: 0, bytes: 4 },
+      { begin: 8, bytes: 6 },
+    ],
+  });
+  expect(sink.sequential).toBe(true);
+  const last = shared(2, 3);
+  await sink.write(last, 12);
+  last.fill(9);
+  await sink.write(shared(4, 2), 8);
+  expect(seen.chunks.length).toBe(0);
+  const first = shared(4, 1);
+  await sink.write(first, 0);
+  first.fill(9);
+  await idle();
+  expect([...bytes().subarray(0, 14)]).toEqual([1, 1, 1, 1, 0, 0, 0, 0, 2, 2, 2, 2, 3, 3]);
+  await sink.commit(goOn);
+  expect([...bytes()]).toEqual([1, 1, 1, 1, 0, 0, 0, 0, 2, 2, 2, 2, 3, 3, 0, 0, 0, 0, 0, 0]);
+  expect(seen.chunks.every(({ buffer }) => buffer.constructor.name === 'ArrayBuffer')).toBe(true);
+  expect([seen.closed, stream.locked]).toEqual([true, false]);
+  await sink.discard(new Error('too late'));
+  expect(seen.aborted).toBeNull();
+});
+
+test('without planned pieces, gaps wait for the end', async () => {
+  const { stream, bytes } = collector();
+  const sink = await open(stream, { bytes: 6 });
+  await sink.write(Uint8Array.of(5), 5);
+  await sink.write(Uint8Array.of(1), 0);
+  await sink.write(Uint8Array.of(3), 3);
+  await sink.commit(goOn);
+  expect([...bytes()]).toEqual([1, 0, 0, 3, 0, 5]);
+});
+
+test('writers in any order of arrival give the same bytes, four at a time', async () => {
+  const piece = 1_000_000;
+  const { stream, seen, bytes } = collector();
+  const sink = await open(stream, { bytes: 60 * piece });
+  let next = 0;
+  // Work begins in order, ends in any, as with windows.
+  const work = async (seed) => {
+    for (let random = seed; next < 60;) {
+      const mine = next++;
+      random = (random * 48271) % 2147483647;
+      for (let turns = random % 50; turns > 0; --turns) await Promise.resolve();
+      await sink.write(shared(piece, mine), mine * piece);
+    }
+  };
+  await Promise.all([1, 22, 333, 4444].map(work));
+  await sink.commit(goOn);
+  const all = bytes();
+  expect(all.length).toBe(60 * piece);
+  for (let index = 0; index < 60; ++index) {
+    expect([all[index * piece], all[(index + 1) * piece - 1]]).toEqual([index, index]);
+  }
+  expect(seen.closed).toBe(true);
+});
+
+describe('backpressure', () => {
+  test('writers wait for a slow stream', async () => {
+    let release = null;
+    const { stream, seen } = collector(() => new Promise((resolve) => (release = resolve)));
+    const sink = await open(stream, { bytes: 3 });
+    await sink.write(Uint8Array.of(1), 0);
+    const second = sink.write(Uint8Array.of(2), 1);
+    expect(await isPending(second)).toBe(true);
+    release();
+    await second;
+    expect(seen.chunks.length).toBe(1);
+    await sink.discard();
+  });
+
+  test('early pieces wait when too much is held, and the next piece frees them', async () => {
+    const { stream, bytes } = collector();
+    const piece = HELD_BYTES / 4;
+    const sink = await open(stream, { bytes: 7 * piece });
+    for (const index of [1, 2, 3, 4]) await sink.write(shared(piece, index), index * piece);
+    const early = [6, 5].map((index) => sink.write(shared(piece, index), index * piece));
+    expect(await isPending(Promise.race(early))).toBe(true);
+    await sink.write(shared(piece, 0), 0);
+    await Promise.all(early);
+    await sink.commit(goOn);
+    const all = bytes();
+    expect([0, 1, 2, 3, 4, 5, 6].map((index) => all[index * piece])).toEqual([0, 1, 2, 3, 4, 5, 6]);
+    expect(all.length).toBe(7 * piece);
+  });
+
+  test('waiting writers end with stop(), with that error, and so do later ones', async () => {
+    const { stream, seen } = collector();
+    const sink = await open(stream, { bytes: 4 * HELD_BYTES });
+    await sink.write(shared(HELD_BYTES, 1), HELD_BYTES);
+    const waiting = sink.write(shared(HELD_BYTES, 2), 2 * HELD_BYTES);
+    expect(await isPending(waiting)).toBe(true);
+    const failure = new Error('the first piece failed');
+    sink.stop(failure);
+    await expect(waiting).rejects.toBe(failure);
+    await expect(sink.write(shared(1, 3), 3 * HELD_BYTES)).rejects.toBe(failure);
+    await sink.discard(failure);
+    expect(seen.aborted).toBe(failure);
+    expect(stream.locked).toBe(false);
+  });
+
+  test('the signal ends writes to a stream that nobody reads, and its close', async () => {
+    for (const stuck of ['write', 'close']) {
+      const { writable } = new TransformStream();
+      const controller = new AbortController();
+      const sink = await open(writable, { bytes: 2, signal: controller.signal });
+      const writing = (async () => {
+        if (stuck === 'write') {
+          for (const position of [0, 1]) await sink.write(Uint8Array.of(1), position);
+          await sink.commit(goOn);
+        } else await sink.commit(goOn);
+      })();
+      expect(await isPending(writing)).toBe(true);
+      controller.abort('enough');
+      await expect(writing).rejects.toMatchObject({ code: 'aborted', cause: 'enough' });
+      await sink.discard(new Error('aborted'));
+      expect(writable.locked).toBe(false);
+    }
+  });
+});
+
+describe('failures', () => {
+  test('of the stream reject the write or the commit, and name the stream', async () => {
+    const stream = new WritableStream({
+      write: () => {
+        throw new DOMException('no room', 'QuotaExceededError');
+      },
+    });
+    const sink = await open(stream, { bytes: 3 });
+    await sink.write(Uint8Array.of(1), 0);
+    const later = (async () => {
+      for (const position of [1, 2]) await sink.write(Uint8Array.of(1), position);
+      await sink.commit(goOn);
+    })();
+    await expect(later).rejects.toMatchObject({ code: 'disk_full', file: 'the stream' });
+    await sink.discard(new Error('failed'));
+  });
+
+  test('a reader that cancels ends the work', async () => {
+    const { readable, writable } = new TransformStream();
+    const sink = await open(writable, { bytes: 100 });
+    const write = sink.write(shared(50, 1), 0);
+    await readable.cancel(new Error('the download was cancelled'));
+    await Promise.allSettled([write]);
+    await idle();
+    await expect(sink.write(shared(50, 1), 50)).rejects.toMatchObject({
+      code: 'unwritable_output',
+      message: expect.stringMatching(/the download was cancelled/),
+    });
+    await sink.discard();
+  });
+
+  test('of closing reject the commit', async () => {
+    const stream = new WritableStream({ close: () => Promise.reject(new Error('no name left')) });
+    const sink = await open(stream, { bytes: 1 });
+    await expect(sink.commit(goOn)).rejects.toMatchObject({ code: 'unwritable_output', file: 'the stream' });
+    await sink.discard();
+    expect(stream.locked).toBe(false);
+  });
+
+  test('proceed() that throws, early or late, leads to an aborted stream', async () => {
+    for (const late of [1, 2]) {
+      const { stream, seen } = collector();
+      const sink = await open(stream, { bytes: 1 });
+      let calls = 0;
+      const reason = new Error('no');
+      const commit = sink.commit(() => {
+        if (++calls === late) throw reason;
+      });
+      await expect(commit).rejects.toBe(reason);
+      await sink.discard(reason);
+      await idle();
+      expect([seen.closed, seen.aborted]).toEqual([false, reason]);
+    }
+  });
+});
+
+describe('refuses before the first byte', () => {
+  const closed = async () => {
+    const stream = new WritableStream();
+    await stream.close();
+    return stream;
+  };
+  const broken = async () => new WritableStream({ start: (controller) => controller.error(new Error('broken pipe')) });
+  const locked = async () => {
+    const stream = new WritableStream();
+    stream.getWriter();
+    return stream;
+  };
+  const fresh = async () => new WritableStream();
+
+  test.each([
+    ['a closed stream', closed, {}, /is closed/],
+    ['a broken stream', broken, {}, /broken pipe/],
+    ['a locked stream', locked, {}, /is locked/],
+    [
+      'several files',
+      fresh,
+      {
+        files: [
+          { name: 'a', bytes: 1 },
+          { name: 'b', bytes: 1 },
+        ],
+      },
+      /several files/,
+    ],
+    ['to resume', fresh, { resume: { fingerprint: 'f' } }, /resumed/],
+    [
+      'pieces out of order',
+      fresh,
+      {
+        pieces: [
+          { begin: 1, bytes: 1 },
+          { begin: 0, bytes: 1 },
+        ],
+      },
+      /in order/,
+    ],
+  ])('%s', async (title, make, plan, text) => {
+    const stream = await make();
+    await expect(open(stream, { bytes: 2, ...plan })).rejects.toMatchObject({
+      code: 'unwritable_output',
+      file: 'the stream',
+      message: expect.stringMatching(text),
+    });
+    expect(stream.locked).toBe(title === 'a locked stream');
+  });
+
+  test('something that only reads', async () => {
+    await expect(open(new ReadableStream(), { bytes: 1 })).rejects.toMatchObject({ code: 'unwritable_output' });
+  });
+});
