@@ -40,6 +40,8 @@ export default tseslint.config(
         Worker: 'readonly',
         self: 'readonly',
         navigator: 'readonly',
+        File: 'readonly',
+        WritableStream: 'readonly',
       },
     },
   },

@@ -11,16 +11,17 @@ describe('WebKitGTK with shared memory', () => {
   for (const scope of ['page', 'worker']) {
     describePlace(setting, { site: 'isolated', scope, isolated: true, backend: 'threads' });
     describeFiles(setting, { site: 'isolated', scope, privateFiles: false });
-    describeStartUp(setting, scope);
+    describeStartUp(setting, scope, [true]);
   }
 });
 
 describe('WebKitGTK without shared memory', () => {
-  const setting = withBrowser(() => webKitForPlaces({ sharedMemory: false }));
+  const setting = withBrowser(() => webKitForPlaces({ sharedMemory: false }), kFaultySites);
 
   for (const scope of ['page', 'worker']) {
     describePlace(setting, { site: 'plain', scope, isolated: false, backend: kNotIsolatedBackend });
     describeFiles(setting, { site: 'plain', scope, privateFiles: false });
+    describeStartUp(setting, scope, [false]);
     // A value of the header that WebKit does not know yet.
     describePlace(setting, { site: 'credentialless', scope, isolated: false, backend: kNotIsolatedBackend });
   }

@@ -38,8 +38,9 @@ async function buildWithWebpack(folder) {
 
 /** esbuild does not follow `new URL('…', import.meta.url)`: docs/bundlers.md says what has to be copied. */
 async function buildWithEsbuild(folder) {
-  const flags = ['--bundle', '--format=esm', '--minify', '--outdir=dist'];
-  await runProgram(here('node_modules/.bin/esbuild'), ['main.js', ...flags], { cwd: folder });
+  const entries = ['main.js', '../node_modules/arrowquant/dist/runtime/worker-browser.js'];
+  const flags = ['--bundle', '--format=esm', '--minify', '--outdir=dist', '--entry-names=[name]'];
+  await runProgram(here('node_modules/.bin/esbuild'), [...entries, ...flags], { cwd: folder });
   copyFileSync(path.join(folder, 'index.html'), path.join(folder, 'dist/index.html'));
   const wasm = path.join(folder, '../node_modules/arrowquant/dist/wasm');
   for (const name of readdirSync(wasm).filter((one) => /^arrowquant-.*\.(wasm|web\.mjs)$/.test(one))) {

@@ -44,6 +44,7 @@ afterAll(() => project?.remove());
 test('the smoke script does all that it is meant to', () => {
   expect(expected).toMatchObject({
     create: { backend: 'threads', threads: 2 },
+    workers: { backend: 'workers', threads: 2, digests: expected.create.digests },
     single: { backend: 'single', digests: expected.create.digests },
     badInput: { notFinite: { code: 'not_finite', layer: 'layer.1.weight', index: 150_003 } },
     abort: { during: { code: 'aborted' }, calls: 1 },

@@ -40,6 +40,7 @@ async function convert() {
 
 const results = {
   create: await cases.create(arrowquant, { backend: 'threads', threads: 2 }),
+  workers: await cases.create(arrowquant, { backend: 'workers', threads: 2 }),
   single: await cases.create(arrowquant, { backend: 'single' }),
   batches: [
     await cases.batch(arrowquant, { bits: 2, groupSize: 64 }),
@@ -54,5 +55,5 @@ const results = {
   dispose: await cases.dispose(arrowquant),
   files: await convert(),
 };
-for (const created of [results.create, results.single]) delete created.milliseconds;
+for (const created of [results.create, results.workers, results.single]) delete created.milliseconds;
 console.log(JSON.stringify(results));

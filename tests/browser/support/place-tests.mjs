@@ -4,7 +4,7 @@ import * as cases from '../pages/cases.mjs';
 import { openPlace } from './places.mjs';
 
 /** What a page without cross-origin isolation gets. */
-export const kNotIsolatedBackend = 'single';
+export const kNotIsolatedBackend = 'workers';
 
 /** What Node makes of a case: the bytes that every place has to make. */
 export const inNode = (name, options) => cases[name](arrowquant, options);

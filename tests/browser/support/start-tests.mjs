@@ -23,6 +23,13 @@ export const kFaultySites = {
     headers: kIsolated,
     outcome: { backend: kNotIsolatedBackend },
   },
+  lostWorkers: {
+    fault: 'the script of the workers is missing, and the page is not isolated',
+    shares: false,
+    missing: (file) => file.endsWith('worker-browser.js'),
+    headers: kStrictPolicy,
+    outcome: { backend: 'single' },
+  },
   bytes: {
     fault: 'wasm files are sent as application/octet-stream',
     headers: (file) => ({
@@ -38,9 +45,14 @@ export const kFaultySites = {
   },
 };
 
-/** How `create` takes what servers get wrong. The setting's server has to have `kFaultySites`. */
-export function describeStartUp(setting, scope) {
-  const faults = Object.entries(kFaultySites).map(([site, { fault }]) => [fault, site]);
+/**
+ * How `create` takes what servers get wrong. The setting's server has to have `kFaultySites`.
+ *
+ * @param {readonly boolean[]} [shares] whether sites are meant whose pages share memory with workers
+ */
+export function describeStartUp(setting, scope, shares = [true, false]) {
+  const sites = Object.entries(kFaultySites).filter(([, { shares: does = true }]) => shares.includes(does));
+  const faults = sites.map(([site, { fault }]) => [fault, site]);
   test.each(faults)(`${scope}: starting up settles in time where %s`, async (_, site) => {
     const { browser, server } = setting();
     const place = await openPlace(browser, server, { site, scope });
