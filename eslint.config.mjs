@@ -31,7 +31,7 @@ export default tseslint.config(
     languageOptions: { ecmaVersion: 'latest', sourceType: 'module', globals: node },
   },
   {
-    files: ['web-demo/**', 'tests/browser/**'],
+    files: ['web-demo/**', 'tests/browser/**', 'tests/bundlers/app/**'],
     languageOptions: {
       globals: {
         window: 'readonly',
@@ -40,6 +40,8 @@ export default tseslint.config(
         Worker: 'readonly',
         self: 'readonly',
         navigator: 'readonly',
+        File: 'readonly',
+        WritableStream: 'readonly',
       },
     },
   },

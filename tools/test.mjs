@@ -4,15 +4,19 @@
  *
  *   npm test                                   everything
  *   npm test -- --suite=jest                   one suite (may be given several times)
- *   npm test -- --suite=native-asan --filter='Affine*'   some of its tests (GoogleTest's filter, or Jest's path pattern)
+ *   npm test -- --suite=native-asan --filter='Affine*'   some of its tests (GoogleTest's filter, or Jest's path pattern;
+ *                                              for tests in other places a pattern of test names)
  */
 import { parseArgs } from 'node:util';
 import { build } from './build.mjs';
 import { SetupError, runMain } from './lib/run.mjs';
 import { setUp } from './setup.mjs';
+import { runBrowserTests } from './test/browsers.mjs';
+import { runBundlerTests } from './test/bundlers.mjs';
 import { runChecks } from './test/checks.mjs';
 import { runNativeTests, runWasmTests } from './test/gtest.mjs';
 import { runJest } from './test/jest.mjs';
+import { runRuntimeTests } from './test/runtimes.mjs';
 
 /** In this order: what users run comes first. */
 const kSuites = {
@@ -26,7 +30,12 @@ const kSuites = {
     (filter) => runNativeTests('native-asan', filter),
   ],
   'native-tsan': ['C++ tests, native, ThreadSanitizer', (filter) => runNativeTests('native-tsan', filter)],
-  jest: ['Jest on the built package', (filter) => build().then(() => runJest(filter))],
+  jest: ['Jest on the built package', (filter) => build().then(() => runJest(filter ? [filter] : []))],
+  chromium: ['the package in Chromium', (filter) => runBrowserTests('chromium', filter)],
+  firefox: ['the package in Firefox', (filter) => runBrowserTests('firefox', filter)],
+  webkit: ['the package in WebKitGTK', (filter) => runBrowserTests('webkit', filter)],
+  runtimes: ['the package in Node 20 to 26, Deno and Bun', (filter) => runRuntimeTests(filter)],
+  bundlers: ['the package through Vite, webpack, esbuild, and without a bundler', (filter) => runBundlerTests(filter)],
   checks: ['layout, lint, types, arrows', () => runChecks()],
 };
 

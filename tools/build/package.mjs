@@ -10,6 +10,7 @@ export async function packageJavaScript(staging, wasm) {
   mkdirSync(path.join(staging, 'wasm'), { recursive: true });
   for (const name of readdirSync(wasm)) copyFileSync(path.join(wasm, name), path.join(staging, 'wasm', name));
   await bundleCommonJs(staging);
+  await bundleForPages(staging);
   writeCommonJsTypes(staging);
   const cli = path.join(staging, 'cli/main.js');
   if (existsSync(cli)) chmodSync(cli, 0o755);
@@ -35,6 +36,40 @@ async function bundleCommonJs(staging) {
     },
     logLevel: 'warning',
   });
+}
+
+/** One module for pages that use no bundler: browsers know nothing of the package's imports map. */
+async function bundleForPages(staging) {
+  const { build } = await import('esbuild');
+  const { imports } = JSON.parse(readFileSync(inProject('package.json'), 'utf8'));
+  const inStaging = (name) => path.join(staging, path.posix.relative('./dist', imports[name].default));
+  const inPlace = (file) => `./${path.relative(staging, file).replaceAll(path.sep, '/')}`;
+  const addresses = {
+    name: 'addresses',
+    setup({ onResolve, onLoad }) {
+      onResolve({ filter: /^#wasm\// }, ({ path: name }) => ({ path: inPlace(inStaging(name)), external: true }));
+      // Scripts of workers are found from the module that starts them, which has moved.
+      onLoad({ filter: /\.js$/ }, ({ path: file }) => ({
+        contents: readFileSync(file, 'utf8').replace(
+          /new URL\('(\.[^']+)', import\.meta\.url\)/g,
+          (_, address) => `new URL('${inPlace(path.join(path.dirname(file), address))}', import.meta.url)`,
+        ),
+      }));
+    },
+  };
+  await build({
+    entryPoints: [path.join(staging, 'index.js')],
+    outfile: path.join(staging, 'browser.js'),
+    bundle: true,
+    format: 'esm',
+    platform: 'browser',
+    target: 'es2022',
+    minify: true,
+    alias: { '#runtime': inStaging('#runtime') },
+    plugins: [addresses],
+    logLevel: 'warning',
+  });
+  writeFileSync(path.join(staging, 'browser.d.ts'), "export * from './index.js';\n");
 }
 
 /**

@@ -3,15 +3,20 @@ import path from 'node:path';
 import { inProject, projectRoot } from '../lib/paths.mjs';
 import { runVisibly } from './suite.mjs';
 
-/** Jest on the built package. */
-export async function runJest(filter) {
-  const report = inProject('build/reports/jest.json');
+/**
+ * Jest on the built package.
+ *
+ * @param {string[]} flags what Jest shall run, and how
+ * @param {string} name of the report
+ */
+export async function runJest(flags = [], name = 'jest') {
+  const report = inProject(`build/reports/${name}.json`);
   mkdirSync(path.dirname(report), { recursive: true });
   rmSync(report, { force: true });
-  const flags = ['--json', `--outputFile=${report}`, ...(filter ? [filter] : [])];
   // Jest needs Node's vm modules to load ES modules; they are marked experimental, and every worker says so.
   const node = ['--experimental-vm-modules', '--disable-warning=ExperimentalWarning'];
-  const parameters = [...node, inProject('node_modules/jest/bin/jest.js'), ...flags];
+  const jest = inProject('node_modules/jest/bin/jest.js');
+  const parameters = [...node, jest, '--json', `--outputFile=${report}`, ...flags];
   const problem = await runVisibly(process.execPath, parameters, { cwd: projectRoot });
   return readReport(report, problem);
 }

@@ -1,0 +1,62 @@
+import { existsSync } from 'node:fs';
+import { within } from './time-limit.mjs';
+
+/** A browser on a machine that does other things as well needs longer than one would think. */
+const kStartLimit = 60_000;
+export const kCallLimit = 30_000;
+
+/** What a browser is, to who installs it. */
+const kPrograms = {
+  chromium: { program: '/usr/bin/chromium', packages: 'chromium chromium-sandbox fonts-dejavu-core' },
+  firefox: { program: '/usr/bin/firefox-esr', packages: 'firefox-esr fonts-dejavu-core' },
+  webkit: { program: '/usr/bin/WebKitWebDriver', packages: 'webkit2gtk-driver xvfb xauth fonts-dejavu-core' },
+};
+
+/** Where Debian has the program. */
+export function programOf(name) {
+  const { program, packages } = kPrograms[name];
+  if (!existsSync(program)) throw new Error(`There is no ${program}; install it with: apt-get install ${packages}`);
+  return program;
+}
+
+/** Starts a browser; one that does not come up is told as what it is. */
+export async function started(name, launch) {
+  const { program, packages } = kPrograms[name];
+  programOf(name);
+  try {
+    return await within(kStartLimit, 'it was not ready', launch());
+  } catch (error) {
+    const advice = `Is it complete? apt-get install ${packages}`;
+    throw new Error(`${program} did not start: ${error.message}\n${advice}`, { cause: error });
+  }
+}
+
+/** Playwright's Browser. Close it in `afterAll`. */
+export async function launchChromium({ args = [], ...options } = {}) {
+  const { chromium } = await import('playwright-core');
+  const quiet = ['--disable-background-networking', '--disable-component-update', '--disable-sync'];
+  const launch = () =>
+    chromium.launch({
+      executablePath: kPrograms.chromium.program,
+      // As root, which containers often are, its sandbox refuses to work.
+      args: ['--no-sandbox', ...quiet, ...args],
+      timeout: kStartLimit,
+      ...options,
+    });
+  return started('chromium', launch);
+}
+
+/** Puppeteer's Browser, over WebDriver BiDi. Close it in `afterAll`. */
+export async function launchFirefox(options = {}) {
+  const { default: puppeteer } = await import('puppeteer-core');
+  const launch = () =>
+    puppeteer.launch({
+      browser: 'firefox',
+      executablePath: kPrograms.firefox.program,
+      headless: true,
+      timeout: kStartLimit,
+      protocolTimeout: kCallLimit,
+      ...options,
+    });
+  return started('firefox', launch);
+}

@@ -1,0 +1,66 @@
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { createHash } from 'node:crypto';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import path from 'node:path';
+import { ArrowQuant } from '../../../dist/index.js';
+import { inProject } from '../../../tools/lib/paths.mjs';
+import { writeSmallModel } from '../../places/model.mjs';
+import { openPlace } from './places.mjs';
+
+const kKinds = { safetensors: { bits: 4 }, gguf: { type: 'Q4_K_M' } };
+
+/**
+ * The tests of files in one kind of place.
+ *
+ * @param {{privateFiles: boolean}} where whether the browser has a private file system for pages
+ */
+export function describeFiles(setting, { site, scope, privateFiles }) {
+  describe(`files in ${scope === 'page' ? 'a page' : 'a Worker'} of the site "${site}"`, () => {
+    const expected = {};
+    let folder;
+    let model;
+    let place;
+
+    beforeAll(async () => {
+      folder = mkdtempSync(inProject('build/places-'));
+      model = path.join(folder, 'model.safetensors');
+      const tensors = writeSmallModel(model);
+      const quantizer = await ArrowQuant.create();
+      for (const [kind, options] of Object.entries(kKinds)) {
+        const output = path.join(folder, `expected.${kind}`);
+        await quantizer.quantizeFile(model, output, options);
+        const digest = createHash('sha256').update(readFileSync(output)).digest('hex');
+        expected[kind] = { tensors, once: true, rising: true, last: 1, digest };
+      }
+      await quantizer.dispose();
+      const { browser, server } = setting();
+      place = await openPlace(browser, server, { site, scope });
+    }, 120_000);
+
+    afterAll(async () => {
+      await place?.close();
+      rmSync(folder, { recursive: true, force: true });
+    });
+
+    const address = () => `/${site}/${path.relative(inProject('.'), model)}`;
+    // A stream takes bytes in order; safetensors files with levels are not written so.
+    const ways = [
+      ['fileToStream', 'gguf'],
+      ['addressToStream', 'gguf'],
+      ...(privateFiles ? Object.keys(kKinds).map((kind) => ['fileToPrivateFile', kind]) : []),
+    ];
+
+    test.each(ways)("%s gives Node's bytes (%s)", async (way, kind) => {
+      expect(await place.run(way, { model: address(), options: kKinds[kind] })).toEqual(expected[kind]);
+    });
+
+    test('tells bad files by code', async () => {
+      const codes = ['invalid_file', 'invalid_file', 'unreadable_input'];
+      expect(await place.run('badFiles', { model: address() })).toEqual(codes);
+    });
+
+    test('leaves no error and no breach of the strict policy behind', async () => {
+      expect(await place.run('complaints')).toEqual([]);
+    });
+  });
+}
