@@ -1,3 +1,4 @@
+import type { QuantizeError } from '../errors.js';
 import { open, rename, unlink, type FileHandle } from 'node:fs/promises';
 import type { ByteWriter } from '../files/io.js';
 import { unwritable, writeFailure } from './failures.js';
@@ -5,12 +6,19 @@ import { writeAll } from './node-handle-sink.js';
 import type { Target } from './node-target.js';
 import { forget } from './unfinished.js';
 
+/** So much is left to the system before it is asked to begin writing it to the disk, while more is on its way. */
+const WRITEBACK_BYTES = 64 * 2 ** 20;
+
 /** A file that is written beside its final name and renamed when it is complete. */
 export class UnfinishedFile implements ByteWriter {
   readonly name: string;
   readonly target: string;
   readonly temporary: string;
   #handle: FileHandle | null;
+  #unsyncedBytes = 0;
+  #writeback: Promise<void> | null = null;
+  /** The system tells a failure to write back only once. */
+  #failure: QuantizeError | null = null;
 
   constructor(name: string, target: string, temporary: string, handle: FileHandle) {
     this.name = name;
@@ -26,10 +34,15 @@ export class UnfinishedFile implements ByteWriter {
     } catch (error) {
       throw writeFailure(this.name, error);
     }
+    if (this.#failure !== null) throw this.#failure;
+    this.#unsyncedBytes += bytes.length;
+    if (this.#unsyncedBytes >= WRITEBACK_BYTES) this.#writeback ??= this.#writeBack(handle);
   }
 
   /** Makes what was written durable. */
   async sync(): Promise<void> {
+    await this.#writeback;
+    if (this.#failure !== null) throw this.#failure;
     try {
       await this.#open().datasync();
     } catch (error) {
@@ -40,6 +53,8 @@ export class UnfinishedFile implements ByteWriter {
   /** The same, and closes the file. */
   async finish(): Promise<void> {
     const handle = this.#open();
+    await this.#writeback;
+    if (this.#failure !== null) throw this.#failure;
     try {
       await handle.sync();
       this.#handle = null;
@@ -62,6 +77,7 @@ export class UnfinishedFile implements ByteWriter {
   async close(): Promise<void> {
     const handle = this.#handle;
     this.#handle = null;
+    await this.#writeback;
     await handle?.close().catch(() => undefined);
   }
 
@@ -69,6 +85,18 @@ export class UnfinishedFile implements ByteWriter {
     await this.close();
     await unlink(this.temporary).catch(() => undefined);
     forget(this.temporary);
+  }
+
+  /** Never rejects: what goes wrong is told by the next call. */
+  async #writeBack(handle: FileHandle): Promise<void> {
+    this.#unsyncedBytes = 0;
+    try {
+      await handle.datasync();
+    } catch (error) {
+      this.#failure ??= writeFailure(this.name, error);
+    } finally {
+      this.#writeback = null;
+    }
   }
 
   #open(): FileHandle {

@@ -11,16 +11,11 @@ namespace arrowquant {
 /// The same for halves that are neither infinite nor NaN: what most arrays hold, at half the work.
 template <typename L>
 [[nodiscard]] typename L::F32 finite_half_to_float(typename L::I32 half) noexcept {
-  constexpr int32_t kRebias = 112 << 23;  // the difference of the exponent biases, 127 − 15
-  const auto magnitude = L::bit_and(half, L::splat(0x7FFF));
-  const auto sign = L::shl(L::bit_xor(half, magnitude), 16);
-  const auto shifted = L::shl(magnitude, 13);
-  const auto normal = L::add(shifted, L::splat(kRebias));
-  // With one exponent more, a subnormal's mantissa sits on top of 2^−14.
-  const auto raised = L::from_bits(L::add(shifted, L::splat(kRebias + (1 << 23))));
-  const auto subnormal = L::bits(L::sub(raised, L::splat(0x1p-14F)));
-  const auto value = L::select(L::lt(magnitude, L::splat(0x0400)), subnormal, normal);
-  return L::from_bits(L::bit_or(sign, value));
+  // Sign, a zero for each exponent bit that f16 lacks, exponent, mantissa.
+  const auto moved = L::bit_and(L::shr(L::shl(half, 16), 3), L::splat(static_cast<int32_t>(0x8FFFE000)));
+  // 112 is the difference of the exponent biases, 127 − 15. The product is exact, for subnormal halves as well: they
+  // are subnormal floats before.
+  return L::mul(L::from_bits(moved), L::splat(0x1p112F));
 }
 
 template <typename L>
