@@ -1,4 +1,5 @@
 import { QuantizeError } from '../errors.js';
+import { prefixOf } from '../rules/diffusion-families.js';
 import type { ErrorSums, HeapWindow } from '../wasm/windows.js';
 import { callSafely } from './callbacks.js';
 import type { Model, StoredTensor } from './container.js';
@@ -10,11 +11,13 @@ import type { FileOptions } from './options.js';
 import { restoreStretch } from './read-tensor.js';
 import { openModel } from './registry.js';
 import { byName, storageLabel } from './report.js';
+import { withFp8Scales } from './scaled-fp8.js';
 import { stretchesOf, type Stretch } from './tensor-windows.js';
 import { weightSourceOf } from './weight-source.js';
 
 /** Two tensors of one name. */
 export interface TensorComparison {
+  /** In `a`; of a diffusion model, `b` may have it with or without the prefix that checkpoints put before it. */
   readonly name: string;
   readonly shape: readonly number[];
   /** As in TensorReport. */
@@ -68,12 +71,7 @@ async function compareModels(
   { pool }: FileTools,
   { signal, progress }: FileOptions,
 ): Promise<FileComparison> {
-  const others = new Map(right.tensors.map((tensor) => [tensor.name, tensor]));
-  const names = new Set(left.tensors.map(({ name }) => name));
-  const pairs = [...left.tensors].sort(byName).flatMap((one) => {
-    const other = others.get(one.name);
-    return other === undefined ? [] : [{ one, other }];
-  });
+  const { pairs, onlyInA, onlyInB } = pairTensors(await withFp8Scales(left), await withFp8Scales(right));
   const tensors: TensorComparison[] = [];
   const reshaped: FileComparison['reshaped'][number][] = [];
   let done = 0;
@@ -91,16 +89,37 @@ async function compareModels(
     }
     callSafely(progress, one.name, ++done / pairs.length);
   }
-  const missing = (tensor: StoredTensor, there: { has(name: string): boolean }): string[] =>
-    there.has(tensor.name) ? [] : [tensor.name];
-  return {
-    a: left.name,
-    b: right.name,
-    tensors,
-    reshaped,
-    onlyInA: left.tensors.flatMap((tensor) => missing(tensor, others)).sort(),
-    onlyInB: right.tensors.flatMap((tensor) => missing(tensor, names)).sort(),
+  return { a: left.name, b: right.name, tensors, reshaped, onlyInA, onlyInB };
+}
+
+interface TensorPairs {
+  readonly pairs: readonly { readonly one: StoredTensor; readonly other: StoredTensor }[];
+  readonly onlyInA: readonly string[];
+  readonly onlyInB: readonly string[];
+}
+
+/** Tensors of one name; those of a diffusion model also where only one of the models has its checkpoint's prefix. */
+function pairTensors(left: readonly StoredTensor[], right: readonly StoredTensor[]): TensorPairs {
+  const own = new Set(left.map(({ name }) => name));
+  const others = new Map(right.map((tensor) => [tensor.name, tensor]));
+  const ownPrefix = prefixOf([...own]);
+  const otherPrefix = prefixOf([...others.keys()]);
+  const counterpart = (name: string): StoredTensor | undefined => {
+    const bare = name.startsWith(ownPrefix) ? name.slice(ownPrefix.length) : name;
+    const names = [bare, otherPrefix + bare].filter((one) => !own.has(one));
+    return [name, ...names].map((one) => others.get(one)).find((other) => other !== undefined);
   };
+  const paired = new Set<string>();
+  const pairs = [...left].sort(byName).flatMap((one) => {
+    const other = counterpart(one.name);
+    if (other === undefined) return [];
+    paired.add(other.name);
+    return [{ one, other }];
+  });
+  const found = new Set(pairs.map(({ one }) => one.name));
+  const namesWithout = (tensors: readonly StoredTensor[], there: ReadonlySet<string>): string[] =>
+    tensors.flatMap(({ name }) => (there.has(name) ? [] : [name])).sort();
+  return { pairs, onlyInA: namesWithout(left, found), onlyInB: namesWithout(right, paired) };
 }
 
 const isFloat = (tensor: StoredTensor): boolean => tensor.storage.kind === 'affine' || weightSourceOf(tensor) !== null;

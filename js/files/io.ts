@@ -71,7 +71,7 @@ export interface ByteRange {
 
 /** One of several files to be written beside the path that was given. */
 export interface PlannedFile {
-  /** File name without folder. */
+  /** The folder, if it has one, is the output's. */
   readonly name: string;
   readonly bytes: number;
 }

@@ -36,7 +36,7 @@ export function planRestored({ tensors }: Model, dtype: FloatType | null): Conve
   const stepFor = (tensor: StoredTensor): PlannedStep => {
     const { storage, dtype: original } = tensor;
     return storage.kind === 'plain'
-      ? plainStep(tensor, { kind: 'plain', dtype: original }, 'not quantized', true)
+      ? inOriginalShape(plainStep(tensor, { kind: 'plain', dtype: original }, 'not quantized', true))
       : restoredStep(tensor, dtype ?? original);
   };
   return intoSafetensors(tensors.map(stepFor), dtype ?? 'as before');
@@ -44,9 +44,13 @@ export function planRestored({ tensors }: Model, dtype: FloatType | null): Conve
 
 function restoredStep(tensor: StoredTensor, dtype: DType): PlannedStep {
   if (tensor.storage.kind === 'opaque') readableTensor(tensor);
-  const step = plainStep(tensor, { kind: 'plain', dtype }, null, false);
-  return { ...step, planned: { ...step.planned, shape: tensor.originalShape ?? tensor.shape } };
+  return inOriginalShape(plainStep(tensor, { kind: 'plain', dtype }, null, false));
 }
+
+const inOriginalShape = (step: PlannedStep): PlannedStep => ({
+  ...step,
+  planned: { ...step.planned, shape: step.stored.originalShape ?? step.stored.shape },
+});
 
 const intoSafetensors = (steps: readonly PlannedStep[], type: string): ConversionPlan => ({
   container: safetensors,

@@ -5,6 +5,7 @@ import type { FileTools } from './convert-file.js';
 import { decodeStretch } from './dequantize-tensor.js';
 import type { ModelSource } from './io.js';
 import { openModel } from './registry.js';
+import { withFp8Scale } from './scaled-fp8.js';
 import { WINDOW_WEIGHTS } from '../wasm/windows.js';
 import type { Stretch } from './tensor-windows.js';
 import { readStretch, readableTensor } from './weight-source.js';
@@ -37,7 +38,7 @@ export async function readTensor(
     }
     const window = await pool.acquire(signal);
     try {
-      return await readRange(tensor, begin, last, window, signal);
+      return await readRange(await withFp8Scale(tensor, model), begin, last, window, signal);
     } finally {
       window.release();
     }

@@ -86,7 +86,9 @@ const filesOf = (
   name: string,
   { files, bytes }: SinkPlan,
 ): readonly { readonly name: string; readonly bytes: number }[] =>
-  files?.map((file) => ({ name: path.join(path.dirname(name), file.name), bytes: file.bytes })) ?? [{ name, bytes }];
+  files?.map((file) => ({ name: path.join(path.dirname(name), path.basename(file.name)), bytes: file.bytes })) ?? [
+    { name, bytes },
+  ];
 
 async function openFresh(targets: readonly Target[]): Promise<readonly UnfinishedFile[]> {
   await checkTargetsRoom(targets);
