@@ -11,7 +11,7 @@ const node = Object.fromEntries(
 );
 
 export default tseslint.config(
-  { ignores: ['build/', 'dist/', 'node_modules/', 'coverage/', 'src/bindings/'] },
+  { ignores: ['build/', 'dist/', 'web-demo/dist/', 'node_modules/', 'coverage/', 'src/bindings/'] },
   eslint.configs.recommended,
   {
     files: ['js/**/*.ts'],
@@ -42,6 +42,12 @@ export default tseslint.config(
         navigator: 'readonly',
         File: 'readonly',
         WritableStream: 'readonly',
+        ...Object.fromEntries(
+          [
+            ...['requestAnimationFrame', 'getComputedStyle', 'crossOriginIsolated', 'PerformanceObserver'],
+            ...['DataTransfer', 'DragEvent', 'NodeFilter'],
+          ].map((name) => [name, 'readonly']),
+        ),
       },
     },
   },

@@ -62,7 +62,7 @@ for (const file of kSourceFolders.flatMap((folder) => filesUnder(inProject(folde
   checkLength(name, text);
   if (/^src\/.*\.(cc|h|def)$/.test(name)) checkCpp(name, text);
   if (/^js\/.*\.ts$/.test(name)) checkTs(name, text);
-  if (/^web-demo\/.*\.(m?js|ts|html)$/.test(name)) checkDemo(name, text);
+  if (/^web-demo\/.*\.(m?js|tsx?|html)$/.test(name)) checkDemo(name, text);
 }
 for (const problem of problems) console.log(problem);
 if (problems.length > 0) process.exitCode = 1;
