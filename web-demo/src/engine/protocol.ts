@@ -1,0 +1,75 @@
+/** What page and worker say to each other. */
+
+import type { FilePlan, FileReport, Inspection, QuantizeFileOptions, TensorReport } from 'arrowquant';
+import type { LayerView } from './layer-view';
+
+export interface EngineInfo {
+  readonly backend: 'threads' | 'workers' | 'single';
+  /** Worker threads or workers; 0 when the worker does everything by itself. */
+  readonly threads: number;
+  /** What the browser says that the machine has. */
+  readonly cores: number;
+  readonly isolated: boolean;
+}
+
+/** Files that make up one model, or one that was picked with a handle. */
+export type Source = readonly File[];
+
+/** Where the result goes. */
+export type Target =
+  | { readonly kind: 'disk'; readonly handle: FileSystemFileHandle }
+  | { readonly kind: 'storage'; readonly name: string }
+  | { readonly kind: 'memory'; readonly name: string };
+
+export interface Outcome {
+  readonly report: FileReport;
+  /** The result, readable again. For `memory` its bytes are in the browser's own Blob store. */
+  readonly file: File;
+}
+
+export interface Progress {
+  readonly doneBytes: number;
+  readonly totalBytes: number;
+  readonly seconds: number;
+  readonly bytesPerSecond: number;
+  /** Infinite as long as nothing is done. */
+  readonly secondsLeft: number;
+  /** The tensor that bytes were last finished of. */
+  readonly tensor: string;
+  /** Tensors that have been finished since the last message. */
+  readonly reports: readonly TensorReport[];
+}
+
+/** What the page asks for. */
+export interface Requests {
+  start: { parameters: Record<string, never>; result: EngineInfo };
+  makeSample: { parameters: Record<string, never>; result: File };
+  open: { parameters: { readonly files: Source }; result: Inspection };
+  plan: { parameters: { readonly options: QuantizeFileOptions }; result: FilePlan };
+  quantize: { parameters: { readonly options: QuantizeFileOptions; readonly target: Target }; result: Outcome };
+  cancel: { parameters: Record<string, never>; result: null };
+  viewLayer: {
+    parameters: { readonly name: string; readonly outputName: string; readonly shape: readonly number[] };
+    result: LayerView;
+  };
+}
+
+export type RequestName = keyof Requests;
+
+export interface RequestMessage<Name extends RequestName = RequestName> {
+  readonly id: number;
+  readonly name: Name;
+  readonly parameters: Requests[Name]['parameters'];
+}
+
+/** An error as it crosses to the page: of a QuantizeError, what there is to say about it. */
+export interface Failure {
+  readonly code: string;
+  readonly message: string;
+  readonly layer: string | null;
+}
+
+export type ReplyMessage =
+  | { readonly kind: 'result'; readonly id: number; readonly value: unknown }
+  | { readonly kind: 'failure'; readonly id: number; readonly failure: Failure }
+  | { readonly kind: 'progress'; readonly progress: Progress };
