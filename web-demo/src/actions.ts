@@ -1,0 +1,203 @@
+/** What people do on the page. */
+
+import { batch } from '@preact/signals';
+import { EngineClient, EngineError } from './engine/client';
+import type { Progress, Target } from './engine/protocol';
+import * as format from './format';
+import { outputName, quantizeOptions, type Settings } from './settings';
+import { announcement, engine, isBusy, model, plan, planIsStale, reports, result, run, settings, view } from './store';
+import { download, pickFile, type TargetKind } from './targets';
+
+/** Milliseconds without a change before a new plan is asked for. */
+const PLAN_DELAY = 120;
+
+const client = new EngineClient();
+client.onProgress = takeProgress;
+
+const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));
+
+export async function startEngine(): Promise<void> {
+  try {
+    engine.value = { status: 'ready', info: await client.ask('start', {}) };
+  } catch (error) {
+    engine.value = { status: 'failed', message: messageOf(error) };
+  }
+}
+
+/** Counts openings: what belongs to an earlier one comes too late. */
+let opening = 0;
+
+export async function openFiles(files: readonly File[]): Promise<void> {
+  const [first] = files;
+  if (first === undefined || isBusy.value) return;
+  const entry = files.find(({ name }) => name.endsWith('.index.json')) ?? first;
+  await open(entry.name, () => Promise.resolve(files));
+}
+
+export async function openSample(): Promise<void> {
+  if (!isBusy.value) await open('the sample', async () => [await client.ask('makeSample', {})]);
+}
+
+async function open(what: string, getFiles: () => Promise<readonly File[]>): Promise<void> {
+  const mine = ++opening;
+  batch(() => {
+    forgetModel();
+    model.value = { status: 'opening', what };
+  });
+  try {
+    const files = await getFiles();
+    const inspection = await client.ask('open', { files });
+    if (mine !== opening) return;
+    const bytes = files.reduce((sum, { size }) => sum + size, 0);
+    const name = files.length === 1 ? (files[0]?.name ?? what) : what;
+    model.value = { status: 'open', name, bytes, inspection };
+    announcement.value = `${name}: ${String(inspection.tensors.length)} tensors, ${format.bytes(bytes)}.`;
+    await makePlan();
+  } catch (error) {
+    if (mine !== opening) return;
+    model.value = { status: 'failed', name: what, message: messageOf(error) };
+  }
+}
+
+export function closeModel(): void {
+  if (isBusy.value) return;
+  ++opening;
+  batch(forgetModel);
+}
+
+function forgetModel(): void {
+  model.value = { status: 'none' };
+  plan.value = { status: 'none' };
+  run.value = { status: 'idle' };
+  reports.value = new Map();
+  result.value = null;
+  view.value = { status: 'none' };
+}
+
+let planTimer: ReturnType<typeof setTimeout> | undefined;
+
+export function changeSettings(change: Partial<Settings>): void {
+  batch(() => {
+    settings.value = { ...settings.value, ...change };
+    planIsStale.value = model.value.status === 'open';
+    // What the list says about errors belongs to other settings now.
+    reports.value = new Map();
+    if (!isBusy.value) run.value = { status: 'idle' };
+  });
+  clearTimeout(planTimer);
+  planTimer = setTimeout(() => void makePlan(), PLAN_DELAY);
+}
+
+async function makePlan(): Promise<void> {
+  if (model.value.status !== 'open') return;
+  const [mine, wanted] = [opening, settings.value];
+  const isCurrent = (): boolean => mine === opening && wanted === settings.value;
+  try {
+    const made = await client.ask('plan', { options: quantizeOptions(wanted) });
+    if (isCurrent()) plan.value = { status: 'ready', plan: made, settings: wanted };
+  } catch (error) {
+    if (isCurrent()) plan.value = { status: 'failed', message: messageOf(error) };
+  }
+  if (isCurrent()) planIsStale.value = false;
+}
+
+export async function quantize(kind: TargetKind): Promise<void> {
+  const [current, planned] = [model.value, plan.value];
+  if (current.status !== 'open' || planned.status !== 'ready' || isBusy.value) return;
+  const name = outputName(current.name, planned.settings);
+  try {
+    const target = await targetFor(kind, name);
+    if (target === null) return;
+    batch(() => {
+      run.value = { status: 'running', progress: null, cancelling: false };
+      reports.value = new Map();
+      result.value = null;
+      view.value = { status: 'none' };
+      announcement.value = 'Quantizing has begun.';
+    });
+    const outcome = await client.ask('quantize', { options: quantizeOptions(planned.settings), target });
+    batch(() => {
+      run.value = { status: 'done' };
+      reports.value = new Map(outcome.report.tensors.map((report) => [report.name, report]));
+      result.value = { ...outcome, target: kind, plan: planned.plan };
+      const { bytesBefore, fileBytes, seconds } = outcome.report.totals;
+      announcement.value = `Done in ${format.duration(seconds)}: ${format.bytes(bytesBefore)} became ${format.bytes(fileBytes)}.`;
+    });
+    showWorstLayer();
+  } catch (error) {
+    const aborted = error instanceof EngineError && error.code === 'aborted';
+    run.value = aborted ? { status: 'cancelled' } : { status: 'failed', message: messageOf(error) };
+    announcement.value = aborted ? 'Cancelled. Nothing was kept.' : messageOf(error);
+  }
+}
+
+async function targetFor(kind: TargetKind, name: string): Promise<Target | null> {
+  if (kind !== 'disk') return { kind, name };
+  const handle = await pickFile(name);
+  return handle === null ? null : { kind, handle };
+}
+
+export function cancel(): void {
+  const current = run.value;
+  if (current.status !== 'running') return;
+  run.value = { ...current, cancelling: true };
+  void client.ask('cancel', {});
+}
+
+function takeProgress(progress: Progress): void {
+  const current = run.value;
+  if (current.status !== 'running') return;
+  batch(() => {
+    run.value = { ...current, progress };
+    if (progress.reports.length === 0) return;
+    reports.value = new Map([...reports.value, ...progress.reports.map((report) => [report.name, report] as const)]);
+  });
+  announceQuarters(current.progress, progress);
+}
+
+/** A screen reader is told of every quarter; the bar itself has the rest. */
+function announceQuarters(before: Progress | null, now: Progress): void {
+  const quarter = ({ doneBytes, totalBytes }: Progress): number =>
+    Math.floor((4 * doneBytes) / Math.max(1, totalBytes));
+  const reached = quarter(now);
+  if (reached > (before === null ? 0 : quarter(before)) && reached < 4) {
+    announcement.value = `${String(reached * 25)} percent done.`;
+  }
+}
+
+/** The layer that people will want to look at first. */
+function showWorstLayer(): void {
+  const worst = [...reports.value.values()].reduce<{ name: string; error: number } | null>((found, report) => {
+    const error = report.relativeRmse ?? -1;
+    return error > (found?.error ?? 0) ? { name: report.name, error } : found;
+  }, null);
+  const first = result.value?.report.tensors[0]?.name;
+  const name = worst?.name ?? first;
+  if (name !== undefined) void selectLayer(name);
+}
+
+export async function selectLayer(name: string): Promise<void> {
+  const planned = result.value?.plan.tensors.find((tensor) => tensor.name === name);
+  if (planned === undefined) return;
+  view.value = { status: 'loading', name };
+  const isCurrent = (): boolean => view.value.status === 'loading' && view.value.name === name;
+  try {
+    const { outputName: renamed, shape } = planned;
+    const made = await client.ask('viewLayer', { name, outputName: renamed, shape });
+    if (isCurrent()) view.value = { status: 'ready', name, view: made };
+  } catch (error) {
+    if (isCurrent()) view.value = { status: 'failed', name, message: messageOf(error) };
+  }
+}
+
+export function downloadResult(): void {
+  const made = result.value;
+  if (made !== null) download(made.file, made.file.name);
+}
+
+export function downloadReport(): void {
+  const made = result.value;
+  if (made === null) return;
+  const text = `${JSON.stringify(made.report, null, 2)}\n`;
+  download(new Blob([text], { type: 'application/json' }), `${made.file.name}.report.json`);
+}

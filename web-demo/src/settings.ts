@@ -1,0 +1,100 @@
+/** What the person chooses, and how the package is told. */
+
+import type { Architecture, BitWidth, FileType, GroupSize, Mode, QuantizeFileOptions, TensorType } from 'arrowquant';
+
+export interface RuleRow {
+  /** Stable identity of the row on the page. */
+  readonly id: number;
+  readonly pattern: string;
+  readonly type: TensorType | 'keep';
+}
+
+export interface Settings {
+  readonly output: 'gguf' | 'safetensors';
+  readonly type: FileType;
+  readonly pure: boolean;
+  /** Null: found out from the tensors' names. */
+  readonly architecture: Architecture | null;
+  readonly bits: BitWidth;
+  readonly groupSize: GroupSize;
+  readonly symmetric: boolean;
+  readonly mode: Mode;
+  readonly rules: readonly RuleRow[];
+}
+
+export const DEFAULT_SETTINGS: Settings = {
+  output: 'gguf',
+  type: 'Q4_K_M',
+  pure: false,
+  architecture: null,
+  bits: 4,
+  groupSize: 128,
+  symmetric: false,
+  mode: 'diffusion',
+  rules: [],
+};
+
+/** File types in the order in which they are offered, with what is said about them. */
+export const FILE_TYPES: readonly {
+  readonly title: string;
+  readonly types: readonly (readonly [FileType, string])[];
+}[] = [
+  {
+    title: 'K-quants: mixed, best for their size',
+    types: [
+      ['Q2_K', 'smallest, visible loss'],
+      ['Q3_K_S', 'small'],
+      ['Q3_K_M', 'small, better'],
+      ['Q3_K_L', 'small, best of 3 bits'],
+      ['Q4_K_S', 'half of Q8_0, good'],
+      ['Q4_K_M', 'the usual choice'],
+      ['Q5_K_S', 'little loss'],
+      ['Q5_K_M', 'little loss, better'],
+      ['Q6_K', 'almost none'],
+    ],
+  },
+  {
+    title: 'One block type',
+    types: [
+      ['Q4_0', 'fast, simple'],
+      ['Q4_1', 'with a minimum'],
+      ['Q5_0', 'simple'],
+      ['Q5_1', 'with a minimum'],
+      ['Q8_0', 'near lossless'],
+      ['IQ4_NL', 'non-linear levels'],
+      ['IQ4_XS', 'non-linear, smaller'],
+    ],
+  },
+  {
+    title: 'Floating point',
+    types: [
+      ['F16', 'half'],
+      ['BF16', 'bfloat16'],
+      ['F32', 'full'],
+    ],
+  },
+];
+
+export const GROUP_SIZES: readonly GroupSize[] = [32, 64, 128, 256, 'tensor'];
+export const BIT_WIDTHS: readonly BitWidth[] = [2, 4, 8];
+
+/** The options of a call; a rule without a pattern is one that is still being typed. */
+export function quantizeOptions(settings: Settings): QuantizeFileOptions {
+  const rules = settings.rules
+    .filter(({ pattern }) => pattern.trim() !== '')
+    .map(({ pattern, type }) => [pattern.trim(), settings.output === 'gguf' ? type : 'keep'] as const);
+  const { type, pure, architecture, bits, groupSize, symmetric, mode } = settings;
+  return settings.output === 'gguf'
+    ? { type, pure, rules, ...(architecture !== null && { architecture }) }
+    : { bits, groupSize, symmetric, mode, rules };
+}
+
+/** A name for the result: the input's, without its ending and what splits it, with what it becomes. */
+export function outputName(input: string, { output, type, bits }: Settings): string {
+  const base = input.split('/').at(-1) ?? input;
+  const stem = base
+    .replace(/\.index\.json$/i, '')
+    .replace(/\.(?:safetensors|gguf)$/i, '')
+    .replace(/-\d{5}-of-\d{5}$/, '');
+  return output === 'gguf' ? `${stem}-${type}.gguf` : `${stem}-int${String(bits)}.safetensors`;
+}

@@ -1,0 +1,75 @@
+import * as format from '../format';
+import type { FilePlan } from 'arrowquant';
+import { plan, planIsStale } from '../store';
+
+/** What will come out: its size beside the input's, drawn to scale. */
+export function PlanSummary() {
+  const state = plan.value;
+  return (
+    <section class="card plan" aria-labelledby="plan-title" aria-busy={state.status === 'none' || planIsStale.value}>
+      <h2 id="plan-title">What comes out</h2>
+      {state.status === 'none' && <p class="quiet">Planning…</p>}
+      {state.status === 'failed' && (
+        <div class="notice is-bad" role="alert">
+          <strong>This cannot be done.</strong>
+          <p>{state.message}</p>
+        </div>
+      )}
+      {state.status === 'ready' && <Figures plan={state.plan} />}
+    </section>
+  );
+}
+
+function Figures({ plan: { totals, output, type, architecture, notes } }: { plan: FilePlan }) {
+  const share = totals.bytesBefore === 0 ? 1 : output.bytes / totals.bytesBefore;
+  const smaller = output.bytes === 0 ? 1 : totals.bytesBefore / output.bytes;
+  return (
+    <>
+      <dl class="figures">
+        <div class="is-large">
+          <dt>Size</dt>
+          <dd data-testid="planned-size">{format.bytes(output.bytes)}</dd>
+        </div>
+        <div>
+          <dt>Per weight</dt>
+          <dd data-testid="planned-bits">{format.bitsPerWeight(totals.bitsPerWeight)}</dd>
+        </div>
+        <div>
+          <dt>{smaller >= 1 ? 'Smaller' : 'Of the size'}</dt>
+          <dd>{format.ratio(smaller)}</dd>
+        </div>
+        <div>
+          <dt>Converted</dt>
+          <dd>
+            {String(totals.converted)} <small>of {String(totals.tensors)}</small>
+          </dd>
+        </div>
+      </dl>
+      <div class="scale-bars" aria-hidden="true">
+        <ScaleBar label={format.bytes(totals.bytesBefore)} share={Math.min(1, 1 / share)} kind="before" />
+        <ScaleBar label={format.bytes(output.bytes)} share={Math.min(1, share)} kind="after" />
+      </div>
+      <p class="plan-line">
+        {type} in {output.container === 'gguf' ? 'a GGUF file' : 'a safetensors file'}
+        {architecture !== null && <>, architecture {architecture}</>}
+      </p>
+      {notes.map((note) => (
+        <p class="plan-note" key={note}>
+          {note}
+        </p>
+      ))}
+    </>
+  );
+}
+
+function ScaleBar({ label, share, kind }: { label: string; share: number; kind: 'before' | 'after' }) {
+  return (
+    <div class="scale-row">
+      <span
+        class={`scale-bar is-${kind}`}
+        ref={(element) => element?.style.setProperty('width', `${String(share * 100)}%`)}
+      />
+      <span class="scale-label">{label}</span>
+    </div>
+  );
+}

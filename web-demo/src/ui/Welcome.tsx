@@ -1,0 +1,98 @@
+import { FILE_TYPES } from 'arrowquant';
+import { useRef } from 'preact/hooks';
+import { openFiles, openSample } from '../actions';
+import { model } from '../store';
+import { StepGraphic } from './StepGraphic';
+
+export function Welcome() {
+  return (
+    <div class="welcome">
+      <section class="hero" aria-labelledby="title">
+        <div class="hero-text">
+          <h1 id="title">Smaller models, made in this tab.</h1>
+          <p class="lead">
+            Drop a model file and get a quantized one back. The weights are read, rounded and written on your own
+            processor. Nothing is uploaded.
+          </p>
+          <OpenPanel />
+        </div>
+        <StepGraphic />
+      </section>
+      <ul class="facts">
+        <li>
+          <h2>In and out</h2>
+          <p>
+            Reads safetensors and GGUF, also in shards. Writes GGUF in {String(FILE_TYPES.length)} types, with the very
+            bytes of llama.cpp's quantizers, or safetensors with 2, 4 or 8 bits a weight.
+          </p>
+        </li>
+        <li>
+          <h2>Any size</h2>
+          <p>
+            The file is read in slices and the result streams to disk, so that a model of 40 GB takes no more memory
+            than one of 40 MB.
+          </p>
+        </li>
+        <li>
+          <h2>Nothing hidden</h2>
+          <p>
+            Every layer is decoded again and compared: see what each one lost, where, and which rule kept the others as
+            they were.
+          </p>
+        </li>
+      </ul>
+    </div>
+  );
+}
+
+function OpenPanel() {
+  const input = useRef<HTMLInputElement>(null);
+  const state = model.value;
+  if (state.status === 'opening') {
+    return (
+      <div class="open-panel" aria-busy="true">
+        <p class="open-title">Opening {state.what}…</p>
+        <div class="bar is-endless">
+          <span />
+        </div>
+      </div>
+    );
+  }
+  return (
+    <div class="open-panel">
+      {state.status === 'failed' && (
+        <div class="notice is-bad" role="alert">
+          <strong>{state.name} cannot be opened.</strong>
+          <p>{state.message}</p>
+        </div>
+      )}
+      <p class="open-title">Drop a model here</p>
+      <p class="open-hint">
+        .safetensors or .gguf; for a sharded model all of its files, with the index if there is one
+      </p>
+      <div class="button-row">
+        <button type="button" class="button is-primary" onClick={() => input.current?.click()}>
+          Choose files
+        </button>
+        <button type="button" class="button" onClick={() => void openSample()}>
+          Try a sample
+        </button>
+      </div>
+      <input
+        ref={input}
+        class="visually-hidden"
+        type="file"
+        multiple
+        accept=".safetensors,.gguf,.json"
+        aria-label="Model files"
+        tabIndex={-1}
+        onChange={({ currentTarget }) => {
+          const files = [...(currentTarget.files ?? [])];
+          // So that choosing the same file again is a change.
+          currentTarget.value = '';
+          void openFiles(files);
+        }}
+      />
+    </div>
+  );
+}
