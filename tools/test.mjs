@@ -9,6 +9,7 @@
  */
 import { parseArgs } from 'node:util';
 import { build } from './build.mjs';
+import { buildDemo } from './demo.mjs';
 import { SetupError, runMain } from './lib/run.mjs';
 import { setUp } from './setup.mjs';
 import { runBrowserTests } from './test/browsers.mjs';
@@ -34,6 +35,7 @@ const kSuites = {
   chromium: ['the package in Chromium', (filter) => runBrowserTests('chromium', filter)],
   firefox: ['the package in Firefox', (filter) => runBrowserTests('firefox', filter)],
   webkit: ['the package in WebKitGTK', (filter) => runBrowserTests('webkit', filter)],
+  demo: ['the web demo in Chromium', (filter) => buildDemo().then(() => runBrowserTests('demo', filter))],
   runtimes: ['the package in Node 20 to 26, Deno and Bun', (filter) => runRuntimeTests(filter)],
   bundlers: ['the package through Vite, webpack, esbuild, and without a bundler', (filter) => runBundlerTests(filter)],
   checks: ['layout, lint, types, arrows', () => runChecks()],

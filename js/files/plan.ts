@@ -59,7 +59,7 @@ export const summaryOf = ({ architecture, type, notes }: ConversionPlan, model: 
 
 /** The plan as callers see it. */
 export function filePlan(plan: ConversionPlan, model: Model): FilePlan {
-  const { files } = plan.container.layout(contentsOf(plan, model, model.name));
+  const { files } = plan.container.layout(contentsOf(plan, model, 'the output'));
   const bytes = files.reduce((sum, { fileBytes }) => sum + fileBytes, 0);
   const tensors = plan.steps.map(tensorPlan);
   const container: ContainerName = plan.container.name;
