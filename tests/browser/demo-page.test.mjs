@@ -54,7 +54,7 @@ describe.each([
     await page.locator('.inspector-plots canvas').nth(2).waitFor();
     await expectReadable(demo);
     await demo.shoot(`${look}-finished`);
-  }, 60_000);
+  });
 });
 
 test('understands the sample: errors, layers, sizes, report', async () => {
