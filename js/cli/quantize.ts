@@ -140,7 +140,7 @@ async function quantize(input: string, output: string | undefined, options: Quan
     printPlan(plan, { json });
     return;
   }
-  await convertWithProgress({ threads, json, quiet }, { mode }, (quantizer, going) =>
+  await convertWithProgress({ threads, json, quiet, resume }, { mode }, (quantizer, going) =>
     quantizer.quantizeFile(input, target, { ...what, resume, memoryLimit, ...going }),
   );
 }

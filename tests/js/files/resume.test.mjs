@@ -141,12 +141,14 @@ describe('an interrupt', () => {
   test('without --resume leaves nothing behind', async () => {
     const outcome = await interrupt(await serveModel(), 'SIGINT', ['--type', 'Q4_K_M']);
     expect(outcome.code).toBe(130);
+    expect(outcome.stderr).toMatch(/interrupted by SIGINT; nothing was written\n$/);
     expect(folder.list()).toEqual([]);
   });
 
   test('with --resume leaves what is done, under no final name', async () => {
     const outcome = await interrupt(await serveModel(), 'SIGINT', ['--type', 'Q4_K_M', '--resume']);
     expect(outcome.code).toBe(130);
+    expect(outcome.stderr).toMatch(/interrupted by SIGINT; the same command goes on from there\n$/);
     expect(folder.list().filter((name) => !isKept(name))).toEqual([]);
     expect(completedTensors().length).toBeGreaterThanOrEqual(2);
   });
