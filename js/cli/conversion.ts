@@ -1,4 +1,5 @@
 import type { ArrowQuant, ConvertFileOptions, CreateOptions, FileReport } from '../index.js';
+import { Interrupted } from './exit.js';
 import type { CommonOptions } from './options.js';
 import { progressOn } from './progress.js';
 import { printReport } from './report.js';
@@ -10,7 +11,7 @@ export async function convertWithProgress(
   create: CreateOptions,
   convert: (quantizer: ArrowQuant, going: ConvertFileOptions) => Promise<FileReport>,
 ): Promise<void> {
-  const { threads, json, quiet } = common;
+  const { threads, json, quiet, resume } = common;
   const silent = quiet === true || (json === true && !process.stderr.isTTY);
   const view = progressOn(process.stderr, silent);
   let report: FileReport;
@@ -18,6 +19,9 @@ export async function convertWithProgress(
     report = await withQuantizer({ ...create, threads }, (quantizer, signal) =>
       convert(quantizer, { signal, onEvent: view.onEvent }),
     );
+  } catch (error) {
+    if (error instanceof Interrupted && resume === true) error.outcome = 'the same command goes on from there';
+    throw error;
   } finally {
     view.stop();
   }

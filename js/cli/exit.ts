@@ -22,6 +22,8 @@ After any but 0 and 3 the output is as it was before, unless it was only the rep
 /** The command was stopped by a signal. */
 export class Interrupted extends Error {
   readonly exitCode: number;
+  /** What has become of the work. */
+  outcome = 'nothing was written';
 
   constructor(signal: string, exitCode: number) {
     super(`interrupted by ${signal}`);
@@ -34,7 +36,7 @@ export function reportFailure(error: unknown): number {
   // Commander has printed its message already.
   if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.ok : EXIT.usage;
   if (error instanceof Interrupted) {
-    process.stderr.write(`${error.message}; nothing was written\n`);
+    process.stderr.write(`${error.message}; ${error.outcome}\n`);
     return error.exitCode;
   }
   process.stderr.write(`error: ${printable(error instanceof Error ? error.message : String(error))}\n`);

@@ -1,6 +1,16 @@
 import { Command, Option } from 'commander';
-import type { Architecture, BitWidth, FileType, GroupSize, Mode, Profile, QuantizeFileOptions } from '../index.js';
-import { ARCHITECTURES, FILE_TYPES } from '../index.js';
+import { containerFor } from '../files/registry.js';
+import type {
+  Architecture,
+  BitWidth,
+  FilePlan,
+  FileType,
+  GroupSize,
+  Mode,
+  Profile,
+  QuantizeFileOptions,
+} from '../index.js';
+import { ARCHITECTURES, FILE_TYPES, QuantizeError } from '../index.js';
 import { convertWithProgress } from './conversion.js';
 import {
   collectRule,
@@ -126,12 +136,20 @@ async function quantize(input: string, output: string | undefined, options: Quan
     const plan = await withQuantizer({ mode, threads }, (quantizer, signal) =>
       quantizer.plan(input, { ...what, signal }),
     );
+    checkName(target, plan);
     printPlan(plan, { json });
     return;
   }
-  await convertWithProgress({ threads, json, quiet }, { mode }, (quantizer, going) =>
+  await convertWithProgress({ threads, json, quiet, resume }, { mode }, (quantizer, going) =>
     quantizer.quantizeFile(input, target, { ...what, resume, memoryLimit, ...going }),
   );
+}
+
+/** Refuses the names that the conversion would refuse: a plan is made without one. */
+function checkName(target: string, { type, output: { container } }: FilePlan): void {
+  if (containerFor(target).name === container) return;
+  const detail = `${type} makes a file whose name ends with .${container}, but the output is ${target}`;
+  throw new QuantizeError('invalid_option', { detail });
 }
 
 function defaultOutput(input: string, { type, bits, profile }: QuantizeOptions): string {
