@@ -36,7 +36,7 @@ export function planRestored({ tensors }: Model, dtype: FloatType | null): Conve
   const stepFor = (tensor: StoredTensor): PlannedStep => {
     const { storage, dtype: original } = tensor;
     return storage.kind === 'plain'
-      ? plainStep(tensor, { kind: 'plain', dtype: original }, 'not quantized', true)
+      ? unjoined(plainStep(tensor, { kind: 'plain', dtype: original }, 'not quantized', true))
       : restoredStep(tensor, dtype ?? original);
   };
   return intoSafetensors(tensors.map(stepFor), dtype ?? 'as before');
@@ -44,9 +44,14 @@ export function planRestored({ tensors }: Model, dtype: FloatType | null): Conve
 
 function restoredStep(tensor: StoredTensor, dtype: DType): PlannedStep {
   if (tensor.storage.kind === 'opaque') readableTensor(tensor);
-  const step = plainStep(tensor, { kind: 'plain', dtype }, null, false);
-  return { ...step, planned: { ...step.planned, shape: tensor.originalShape ?? tensor.shape } };
+  return unjoined(plainStep(tensor, { kind: 'plain', dtype }, null, false));
 }
+
+/** The same step, with the shape that the tensor had before its rows were joined: those that stayed floats have it too. */
+const unjoined = (step: PlannedStep): PlannedStep => {
+  const { originalShape, shape } = step.stored;
+  return { ...step, planned: { ...step.planned, shape: originalShape ?? shape } };
+};
 
 const intoSafetensors = (steps: readonly PlannedStep[], type: string): ConversionPlan => ({
   container: safetensors,
