@@ -198,7 +198,7 @@ export class ArrowQuant {
    * model's family to say. Memory is bounded whatever the file's size; a path gets its name only when it is complete.
    *
    * Rejects with `invalid_option`, `invalid_bit_width`; with `unreadable_input`, `invalid_file`, `unsupported_dtype`,
-   * `missing_tensor`, `missing_shard` for the input; with `unrepresentable` for what the output's format cannot hold; with
+   * `missing_tensor`, `missing_shard` for the input; with `unwritable_output` for what the output's format cannot hold; with
    * `not_finite`, tensor and index for the first weight that is NaN or infinite; with `float_overflow` or `scale_overflow`
    * for one that is too large; with `duplicate_layer` when names collide; with `unwritable_output`, `disk_full`; with
    * `aborted` and `disposed`.
@@ -214,7 +214,7 @@ export class ArrowQuant {
 
   /**
    * What `quantizeFile` would do with these options: what becomes what, and why, with exact sizes. Only headers are read,
-   * and, for `f16Overflow: 'f32'`, the tensors that would become F16. Rejects as `quantizeFile` does.
+   * and, for `f16Overflow: 'f32'`, the tensors that would become F16 or BF16. Rejects as `quantizeFile` does.
    */
   async plan(source: ModelSource, options?: QuantizeFileOptions | null): Promise<FilePlan> {
     const quantization = reading('invalid_option', () => readQuantization(options, this.#defaults, null));
