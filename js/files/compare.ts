@@ -1,4 +1,5 @@
 import { QuantizeError } from '../errors.js';
+import { prefixOf } from '../rules/diffusion-families.js';
 import type { ErrorSums, HeapWindow } from '../wasm/windows.js';
 import { callSafely } from './callbacks.js';
 import type { Model, StoredTensor } from './container.js';
@@ -9,12 +10,14 @@ import { metricsOf } from './metrics.js';
 import type { FileOptions } from './options.js';
 import { restoreStretch } from './read-tensor.js';
 import { openModel } from './registry.js';
+import { withFp8Scales } from './scaled-fp8.js';
 import { byName, storageLabel } from './report.js';
 import { stretchesOf, type Stretch } from './tensor-windows.js';
 import { weightSourceOf } from './weight-source.js';
 
 /** Two tensors of one name. */
 export interface TensorComparison {
+  /** In a GGUF, if one of the two is one: a checkpoint's names may have a prefix that its GGUF has not. */
   readonly name: string;
   readonly shape: readonly number[];
   /** As in TensorReport. */
@@ -68,9 +71,10 @@ async function compareModels(
   { pool }: FileTools,
   { signal, progress }: FileOptions,
 ): Promise<FileComparison> {
-  const others = new Map(right.tensors.map((tensor) => [tensor.name, tensor]));
-  const names = new Set(left.tensors.map(({ name }) => name));
-  const pairs = [...left.tensors].sort(byName).flatMap((one) => {
+  const [leftTensors, rightTensors] = [await comparable(left, right), await comparable(right, left)];
+  const others = new Map(rightTensors.map((tensor) => [tensor.name, tensor]));
+  const names = new Set(leftTensors.map(({ name }) => name));
+  const pairs = [...leftTensors].sort(byName).flatMap((one) => {
     const other = others.get(one.name);
     return other === undefined ? [] : [{ one, other }];
   });
@@ -98,9 +102,23 @@ async function compareModels(
     b: right.name,
     tensors,
     reshaped,
-    onlyInA: left.tensors.flatMap((tensor) => missing(tensor, others)).sort(),
-    onlyInB: right.tensors.flatMap((tensor) => missing(tensor, names)).sort(),
+    onlyInA: leftTensors.flatMap((tensor) => missing(tensor, others)).sort(),
+    onlyInB: rightTensors.flatMap((tensor) => missing(tensor, names)).sort(),
   };
+}
+
+/**
+ * The tensors by the names and with the values that a GGUF made of the model has: without the prefix of a checkpoint if the
+ * other model has lost it, and with the factors of scaled fp8.
+ */
+async function comparable(model: Model, other: Model): Promise<readonly StoredTensor[]> {
+  const tensors = await withFp8Scales(model);
+  if (model.container !== 'safetensors' || other.container !== 'gguf') return tensors;
+  const prefix = prefixOf(tensors.map(({ name }) => name));
+  if (prefix === '' || other.tensors.some(({ name }) => name.startsWith(prefix))) return tensors;
+  return tensors.map((tensor) =>
+    tensor.name.startsWith(prefix) ? { ...tensor, name: tensor.name.slice(prefix.length) } : tensor,
+  );
 }
 
 const isFloat = (tensor: StoredTensor): boolean => tensor.storage.kind === 'affine' || weightSourceOf(tensor) !== null;

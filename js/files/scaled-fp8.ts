@@ -25,9 +25,8 @@ export async function withFp8Scales({ tensors }: Pick<Model, 'tensors'>): Promis
   const dropped = new Set(tensors.flatMap(({ name }) => (MARK.test(name) ? [name] : [])));
   const scales = new Map<string, number>();
   for (const tensor of tensors.filter(isFp8)) {
-    const stem = tensor.name.endsWith(WEIGHT_SUFFIX) ? tensor.name.slice(0, -WEIGHT_SUFFIX.length) : tensor.name;
-    for (const suffix of COMPANION_SUFFIXES) dropped.add(stem + suffix);
-    const found = SCALE_SUFFIXES.map((suffix) => byName.get(stem + suffix)).find((scale) => scale !== undefined);
+    for (const suffix of COMPANION_SUFFIXES) dropped.add(stemOf(tensor) + suffix);
+    const found = factorOf(tensor, byName);
     if (found === undefined) continue;
     scales.set(tensor.name, await readScale(found, tensor));
     dropped.add(found.name);
@@ -35,6 +34,20 @@ export async function withFp8Scales({ tensors }: Pick<Model, 'tensors'>): Promis
   if (![...dropped].some((name) => byName.has(name))) return tensors;
   return tensors.filter(({ name }) => !dropped.has(name)).map((tensor) => scaled(tensor, scales.get(tensor.name)));
 }
+
+/** One of the model's tensors, with its factor taken in if it is scaled fp8; rejects as `withFp8Scales` does. */
+export async function withFp8Scale(tensor: StoredTensor, { tensors }: Pick<Model, 'tensors'>): Promise<StoredTensor> {
+  if (!isFp8(tensor)) return tensor;
+  const found = factorOf(tensor, new Map(tensors.map((one) => [one.name, one])));
+  return found === undefined ? tensor : scaled(tensor, await readScale(found, tensor));
+}
+
+const stemOf = ({ name }: StoredTensor): string =>
+  name.endsWith(WEIGHT_SUFFIX) ? name.slice(0, -WEIGHT_SUFFIX.length) : name;
+
+/** The tensor that holds the factor of `tensor`, by whichever name. */
+const factorOf = (tensor: StoredTensor, byName: ReadonlyMap<string, StoredTensor>): StoredTensor | undefined =>
+  SCALE_SUFFIXES.map((suffix) => byName.get(stemOf(tensor) + suffix)).find((scale) => scale !== undefined);
 
 function scaled(tensor: StoredTensor, scale: number | undefined): StoredTensor {
   if (scale === undefined || tensor.storage.kind !== 'plain') return tensor;
