@@ -6,7 +6,9 @@ import { invalidFile, quoted } from './errors.js';
  * Checkpoints of scaled fp8: a tensor `x.weight` in F8_E4M3 or F8_E5M2 with a factor beside it, which its values are to be
  * multiplied with. The writers agree on the idea, not on the name.
  */
-const SCALE_SUFFIXES: readonly string[] = ['.scale_weight', '.weight_scale', '.weight_scale_inv'];
+const SCALE_SUFFIXES: readonly string[] = ['.scale_weight', '.weight_scale', '.weight_scale_inv', '.scale'];
+/** The same for tensors that are not called `weight`, such as those of all experts of a layer; behind the whole name. */
+const NAME_SUFFIXES: readonly string[] = ['_scale', '_scale_inv'];
 /** Factors for the activations: of no use to weights. */
 const COMPANION_SUFFIXES: readonly string[] = ['.scale_input', '.input_scale'];
 /** An empty tensor that some writers leave in such checkpoints. */
@@ -47,7 +49,9 @@ const stemOf = ({ name }: StoredTensor): string =>
 
 /** The tensor that holds the factor of `tensor`, by whichever name. */
 const factorOf = (tensor: StoredTensor, byName: ReadonlyMap<string, StoredTensor>): StoredTensor | undefined =>
-  SCALE_SUFFIXES.map((suffix) => byName.get(stemOf(tensor) + suffix)).find((scale) => scale !== undefined);
+  [...SCALE_SUFFIXES.map((suffix) => stemOf(tensor) + suffix), ...NAME_SUFFIXES.map((suffix) => tensor.name + suffix)]
+    .map((name) => byName.get(name))
+    .find((scale) => scale !== undefined);
 
 function scaled(tensor: StoredTensor, scale: number | undefined): StoredTensor {
   if (scale === undefined || tensor.storage.kind !== 'plain') return tensor;
