@@ -26,12 +26,12 @@ const escaped = (character: string): string =>
     return `\\u${unit.padStart(4, '0')}`;
   }).join('');
 
+/** `text` with what steers terminals in it spelt out, as JSON may spell every character of a string. */
+export const unsteering = (text: string): string => text.replace(UNSEEN, escaped);
+
 /** `name` in quotation marks, shortened where it is absurdly long: hostile files have names of megabytes. */
 export const quoted = (name: string): string =>
-  JSON.stringify(name.length > QUOTED_CHARACTERS ? `${name.slice(0, QUOTED_CHARACTERS)}…` : name).replace(
-    UNSEEN,
-    escaped,
-  );
+  unsteering(JSON.stringify(name.length > QUOTED_CHARACTERS ? `${name.slice(0, QUOTED_CHARACTERS)}…` : name));
 
 const because = ({ detail }: ErrorDetails): string => (detail === undefined ? '' : `: ${detail}`);
 const ofLayer = ({ layer }: ErrorDetails): string => (layer === undefined ? '' : ` of layer ${quoted(layer)}`);

@@ -1,7 +1,7 @@
 import { Command } from 'commander';
 import type { FileComparison, TensorComparison } from '../index.js';
 import { EXIT } from './exit.js';
-import { formatCosine, formatError, formatShape, printable } from './format.js';
+import { formatCosine, formatError, formatJson, formatShape, printable } from './format.js';
 import { jsonOption, threadsOption, type CommonOptions } from './options.js';
 import { withQuantizer } from './session.js';
 import { outputWidth, renderTable, type Column } from './table.js';
@@ -37,7 +37,7 @@ export function compareCommand(): Command {
 
 async function compare(a: string, b: string, { threads, json }: CommonOptions): Promise<void> {
   const comparison = await withQuantizer({ threads }, (quantizer, signal) => quantizer.compareFiles(a, b, { signal }));
-  process.stdout.write(`${json === true ? JSON.stringify(comparison, null, 2) : render(comparison)}\n`);
+  process.stdout.write(`${json === true ? formatJson(comparison) : render(comparison)}\n`);
   const { reshaped, onlyInA, onlyInB } = comparison;
   if (reshaped.length + onlyInA.length + onlyInB.length > 0) process.exitCode = EXIT.different;
 }

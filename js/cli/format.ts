@@ -1,5 +1,7 @@
 /** Numbers and names as people read them. */
 
+import { unsteering } from '../errors.js';
+
 const UNITS = ['B', 'kB', 'MB', 'GB', 'TB'] as const;
 
 /** Decimal units, three significant digits: `69.5 MB`. */
@@ -35,6 +37,9 @@ export function shorten(text: string, width: number): string {
   const head = Math.floor((width - 1) / 2);
   return `${text.slice(0, head)}…${text.slice(text.length - (width - 1 - head))}`;
 }
+
+/** A report as JSON, in which names from files cannot steer the terminal either. */
+export const formatJson = (report: unknown): string => unsteering(JSON.stringify(report, null, 2));
 
 /** Names come from files: what they contain must not steer the terminal. */
 export const printable = (text: string): string => text.replace(/[\p{Cc}\p{Cf}\p{Co}\p{Cs}]/gu, '�');

@@ -1,7 +1,7 @@
 import { Command } from 'commander';
 import { inspectFile, type Inspection } from '../files/inspect.js';
 import { runtime } from '../runtime/node.js';
-import { formatBytes, formatShape, printable } from './format.js';
+import { formatBytes, formatJson, formatShape, printable } from './format.js';
 import { outputWidth, renderTable, type Column } from './table.js';
 
 const COLUMNS: readonly Column[] = [
@@ -34,9 +34,7 @@ export function inspectCommand(): Command {
     .action(async (file: string, options: InspectOptions) => {
       // Nothing is computed: there is no need to start the quantizer.
       const inspection = await inspectFile(runtime.files, file);
-      process.stdout.write(
-        `${options.json === true ? JSON.stringify(inspection, null, 2) : render(inspection, options)}\n`,
-      );
+      process.stdout.write(`${options.json === true ? formatJson(inspection) : render(inspection, options)}\n`);
     });
 }
 

@@ -1,5 +1,5 @@
 import type { FilePlan, TensorPlan } from '../index.js';
-import { formatBytes, formatShape, printable } from './format.js';
+import { formatBytes, formatJson, formatShape, printable } from './format.js';
 import { outputWidth, renderTable, type Column } from './table.js';
 
 const COLUMNS: readonly Column[] = [
@@ -13,7 +13,7 @@ const COLUMNS: readonly Column[] = [
 
 /** Prints what a conversion would do. */
 export function printPlan(plan: FilePlan, { json }: { readonly json?: boolean | undefined }): void {
-  process.stdout.write(`${json === true ? JSON.stringify(plan, null, 2) : render(plan)}\n`);
+  process.stdout.write(`${json === true ? formatJson(plan) : render(plan)}\n`);
 }
 
 function render({ tensors, totals, output, architecture, type, notes }: FilePlan): string {

@@ -1,5 +1,14 @@
 import type { FileReport, TensorReport } from '../index.js';
-import { formatBytes, formatCosine, formatError, formatRate, formatSeconds, formatShape, printable } from './format.js';
+import {
+  formatBytes,
+  formatJson,
+  formatCosine,
+  formatError,
+  formatRate,
+  formatSeconds,
+  formatShape,
+  printable,
+} from './format.js';
 import type { CommonOptions } from './options.js';
 import { outputWidth, renderTable, type Column } from './table.js';
 
@@ -14,7 +23,7 @@ const COLUMNS: readonly Column[] = [
 
 /** What the options `--json` and `--quiet` make of a report. */
 export function printReport(report: FileReport, options: CommonOptions): void {
-  if (options.json === true) process.stdout.write(`${JSON.stringify(report, null, 2)}\n`);
+  if (options.json === true) process.stdout.write(`${formatJson(report)}\n`);
   else if (options.quiet !== true) process.stdout.write(`${renderReport(report)}\n`);
 }
 

@@ -15,7 +15,8 @@ const GAP = '  ';
  */
 export function renderTable(columns: readonly Column[], rows: readonly (readonly string[])[], width: number): string {
   const cells = [columns.map(({ title }) => title), ...rows.map((row) => row.map(printable))];
-  const widths = columns.map((_, column) => Math.max(...cells.map((row) => row[column]?.length ?? 0)));
+  // Not spread to Math.max: a call with as many arguments as a hostile file has tensors overflows the stack.
+  const widths = columns.map((_, column) => cells.reduce((most, row) => Math.max(most, row[column]?.length ?? 0), 0));
   const [first = 0, ...others] = widths;
   const rest = others.reduce((sum, one) => sum + one + GAP.length, 0);
   widths[0] = Math.min(first, Math.max(NARROWEST_NAME, width - rest));

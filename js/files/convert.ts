@@ -1,6 +1,6 @@
 import { QuantizeError } from '../errors.js';
 import type { WindowPool } from '../wasm/windows.js';
-import { targetBytes, type FileLayout, type StoredTensor, type TensorPlace } from './container.js';
+import { storedBytes, targetBytes, type FileLayout, type StoredTensor, type TensorPlace } from './container.js';
 import { copyTensor } from './copy.js';
 import { dequantizeTensor } from './dequantize-tensor.js';
 import { encodeTensor } from './encode-tensor.js';
@@ -141,7 +141,12 @@ async function convertTensor(
   completed: ReadonlyMap<string, TensorMetrics | null>,
 ): Promise<void> {
   const metrics = completed.get(name);
-  if (metrics !== undefined) return job.pipeline.start(async () => job.finished(metrics));
+  if (metrics !== undefined) {
+    return job.pipeline.start(async () => {
+      job.advanced(storedBytes(storage));
+      await job.finished(metrics);
+    });
+  }
   if (elements === 0) return job.finished(null);
   if (target.kind === 'affine') return quantizeTensor(job, target);
   if (storage.kind === 'affine') {

@@ -4,22 +4,28 @@ import { Pipeline } from './pipeline.js';
 import { located, stretchesOf } from './tensor-windows.js';
 import { readStretch, readableTensor, weightSourceOf } from './weight-source.js';
 
-/** Magnitudes from here on are rounded to infinity: halfway between the largest F16, 65504, and what would come next. */
-const LEAST_OVERFLOW = 65520;
+/** Magnitudes from here on are rounded to infinity: halfway between the largest value and what would come next. */
+const LEAST_OVERFLOW = { F16: 65520, BF16: (2 - 2 ** -8) * 2 ** 127 } as const;
+
+/** A tensor, and the type of 16 bits that it is to become. */
+export interface NarrowedTensor {
+  readonly stored: StoredTensor;
+  readonly dtype: keyof typeof LEAST_OVERFLOW;
+}
 
 /**
- * Names of the tensors with a finite weight that F16 would make infinite. Reads all of their weights; rejects with
- * `not_finite` where one is NaN or infinite, as the conversion would.
+ * Names of the tensors with a finite weight that their new type would make infinite. Reads all of their weights; rejects
+ * with `not_finite` where one is NaN or infinite, as the conversion would.
  */
 export async function findOverflowing(
-  tensors: readonly StoredTensor[],
+  tensors: readonly NarrowedTensor[],
   pool: WindowPool,
   signal: AbortSignal | undefined,
 ): Promise<ReadonlySet<string>> {
   const overflowing = new Set<string>();
   const pipeline = new Pipeline(pool, signal);
   try {
-    for (const tensor of tensors) await scanTensor(tensor, pipeline, () => overflowing.add(tensor.name));
+    for (const tensor of tensors) await scanTensor(tensor, pipeline, () => overflowing.add(tensor.stored.name));
     await pipeline.drain();
   } catch (error) {
     await pipeline.settle();
@@ -28,7 +34,7 @@ export async function findOverflowing(
   return overflowing;
 }
 
-async function scanTensor(stored: StoredTensor, pipeline: Pipeline, found: () => void): Promise<void> {
+async function scanTensor({ stored, dtype }: NarrowedTensor, pipeline: Pipeline, found: () => void): Promise<void> {
   if (stored.elements === 0 || weightSourceOf(stored) === null) return;
   const readable = readableTensor(stored);
   for (const stretch of stretchesOf(stored.elements)) {
@@ -36,7 +42,7 @@ async function scanTensor(stored: StoredTensor, pipeline: Pipeline, found: () =>
       located(stored, stretch.first, async () => {
         await readStretch(readable, window, stretch);
         const { extreme } = await window.scan(stretch.weights, readable.source);
-        if (Math.abs(extreme) >= LEAST_OVERFLOW) found();
+        if (Math.abs(extreme) >= LEAST_OVERFLOW[dtype]) found();
       }),
     );
   }

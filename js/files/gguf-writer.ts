@@ -25,6 +25,8 @@ const VERSION = 3;
 /** Magic, version and the two counts. */
 const PREAMBLE_BYTES = 24;
 
+const UNPAIRED = /\p{Cs}/u;
+
 /** What ggml's readers take: GGML_MAX_DIMS, and GGML_MAX_NAME without the closing zero. */
 const GGML_LIMITS: GgufLimits = { dimensions: 4, nameBytes: 63 };
 
@@ -148,11 +150,23 @@ function checkNames(tensors: readonly GgufTensorPlan[], { nameBytes }: GgufLimit
   for (const { name } of tensors) {
     if (names.has(name)) throw new QuantizeError('duplicate_layer', { file, layer: name });
     names.add(name);
+    const fault = faultOfName(name);
+    if (fault !== null) {
+      const detail = `the name of tensor ${quoted(name)} ${fault}, which no GGUF can hold`;
+      throw new QuantizeError('unwritable_output', { file, layer: name, detail });
+    }
     const bytes = new TextEncoder().encode(name).length;
     if (bytes <= nameBytes) continue;
     const detail = `the name of tensor ${quoted(name)} has ${bytes} bytes, readers of GGUF take at most ${nameBytes}`;
     throw new QuantizeError('unwritable_output', { file, layer: name, detail });
   }
+}
+
+/** For ggml a name ends with its first NUL, and halves of surrogate pairs all become the same bytes: names would collide. */
+function faultOfName(name: string): string | null {
+  if (name === '') return 'is empty';
+  if (name.includes('\0')) return 'has a NUL character in it';
+  return UNPAIRED.test(name) ? 'has half of a surrogate pair in it' : null;
 }
 
 function itemOf({ name, type: typeName, shape }: GgufTensorPlan, { dimensions }: GgufLimits, file: string): Item {

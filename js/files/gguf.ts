@@ -8,9 +8,9 @@ import type {
   StoredTensor,
   TensorStorage,
 } from './container.js';
-import { isDType, type DType } from './dtypes.js';
-import { looksLikeGguf, type GgufTensor } from './gguf-header.js';
-import type { GgufKeyValue } from './gguf-key-values.js';
+import { elementCount, isDType, type DType } from './dtypes.js';
+import { MAX_RANK, looksLikeGguf, type GgufTensor } from './gguf-header.js';
+import { isScalarType, type GgufKeyValue, type GgufValue } from './gguf-key-values.js';
 import { openGgufShards } from './gguf-shards.js';
 import { layoutGguf } from './gguf-writer.js';
 import type { ByteSource } from './io.js';
@@ -69,15 +69,19 @@ function originalShape(
   elements: number,
   pairs: ReadonlyMap<string, GgufKeyValue>,
 ): readonly number[] | null {
-  const shape = pairs.get(ORIGINAL_SHAPE_PREFIX + name)?.value;
-  if (!Array.isArray(shape)) return null;
-  const sizes = shape.map(Number);
-  return sizes.reduce((product, size) => product * size, 1) === elements ? sizes : null;
+  const pair = pairs.get(ORIGINAL_SHAPE_PREFIX + name);
+  const array = pair?.array ?? null;
+  // Its length first: a hostile array may have millions of elements, or arrays of them.
+  if (pair === undefined || array === null || !isScalarType(array.type) || array.length > MAX_RANK) return null;
+  const sizes = (pair.value as readonly GgufValue[]).map(Number);
+  return elementCount(sizes) === elements ? sizes : null;
 }
 
 /** The value as people read it; of a long array, how long it is. */
 function shownValue({ array, value }: GgufKeyValue): string {
-  if (array !== null && array.length > SHOWN_ELEMENTS) return `${array.length} elements of type ${array.type}`;
+  // An array in an array may be of any length.
+  if (array !== null && (array.length > SHOWN_ELEMENTS || array.type === 'array'))
+    return `${array.length} elements of type ${array.type}`;
   return Array.isArray(value) ? `[${value.join(', ')}]` : String(value);
 }
 

@@ -38,7 +38,7 @@ export interface QuantizeFileOptions extends ConvertFileOptions {
   readonly pure?: boolean | undefined;
   /** GGUF: whose rules apply. Default: found out from the tensors' names, or what the input says. */
   readonly architecture?: Architecture | undefined;
-  /** GGUF: what happens to a tensor with a weight that is too large for the F16 it would get. Default `error`. */
+  /** GGUF: what happens to a tensor with a weight that is too large for the F16 or BF16 it would get. Default `error`. */
   readonly f16Overflow?: 'error' | 'f32' | undefined;
   /** GGUF: most bytes of tensors in one file. The output is `NAME-00001-of-0000N.gguf` then. */
   readonly splitSize?: number | undefined;

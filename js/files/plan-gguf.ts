@@ -14,7 +14,7 @@ import { gguf } from './gguf.js';
 import { fileOf, type ConversionPlan, type PlannedStep } from './plan.js';
 import { withFp8Scales } from './scaled-fp8.js';
 import { readableTensor } from './weight-source.js';
-import { storageLabel } from './report.js';
+import { storageLabel, targetLabel } from './report.js';
 
 /** How to quantize to a GGUF. */
 export interface GgufQuantization {
@@ -93,25 +93,22 @@ function keptTarget(stored: StoredTensor): TensorTarget {
   }
 }
 
-/** The same steps, but for tensors with weights that F16 cannot hold: those become F32. */
+/** The same steps, but for tensors with weights that F16 or BF16 cannot hold: those become F32. */
 async function keepingOverflowing(
   steps: readonly PlannedStep[],
   pool: WindowPool,
   signal: AbortSignal | undefined,
 ): Promise<PlannedStep[]> {
-  const candidates = steps.filter(({ stored, planned }) => {
-    const { target } = planned;
-    return target.kind === 'plain' && target.dtype === 'F16' && storageLabel(stored) !== 'F16';
+  const candidates = steps.flatMap(({ stored, planned: { target } }) => {
+    if (target.kind !== 'plain' || storageLabel(stored) === target.dtype) return [];
+    return target.dtype === 'F16' || target.dtype === 'BF16' ? [{ stored, dtype: target.dtype }] : [];
   });
-  const overflowing = await findOverflowing(
-    candidates.map(({ stored }) => stored),
-    pool,
-    signal,
-  );
+  const overflowing = await findOverflowing(candidates, pool, signal);
   return steps.map((step) => {
     if (!overflowing.has(step.stored.name)) return step;
     const target = { kind: 'plain', dtype: 'F32' } as const;
-    return { ...step, planned: { ...step.planned, target }, rule: 'too large for F16' };
+    const rule = `too large for ${targetLabel(step.planned.target)}`;
+    return { ...step, planned: { ...step.planned, target }, rule };
   });
 }
 

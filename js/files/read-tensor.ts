@@ -29,11 +29,12 @@ export async function readTensor(
 ): Promise<Float32Array> {
   const model = await openModel(await files.openSource(source, signal));
   try {
-    const tensor = model.tensors.find((one) => one.name === name);
-    if (tensor === undefined) throw new QuantizeError('missing_tensor', { file: model.name, layer: name });
+    const found = model.tensors.find((one) => one.name === name);
+    if (found === undefined) throw new QuantizeError('missing_tensor', { file: model.name, layer: name });
+    const tensor = await withFp8Scale(found, model);
     const last = end ?? tensor.elements;
     if (begin > last || last > tensor.elements) {
-      const detail = `elements ${begin} to ${last} of tensor with ${tensor.elements}`;
+      const detail = `elements ${begin} to ${last} of a tensor with ${tensor.elements}`;
       throw new QuantizeError('invalid_option', { layer: name, detail });
     }
     const window = await pool.acquire(signal);

@@ -6,7 +6,9 @@ import { invalidFile, quoted } from './errors.js';
  * Checkpoints of scaled fp8: a tensor `x.weight` in F8_E4M3 or F8_E5M2 with a factor beside it, which its values are to be
  * multiplied with. The writers agree on the idea, not on the name.
  */
-const SCALE_SUFFIXES: readonly string[] = ['.scale_weight', '.weight_scale', '.weight_scale_inv'];
+const SCALE_SUFFIXES: readonly string[] = ['.scale_weight', '.weight_scale', '.weight_scale_inv', '.scale'];
+/** The same for tensors that are not called `weight`, such as those of all experts of a layer; behind the whole name. */
+const NAME_SUFFIXES: readonly string[] = ['_scale', '_scale_inv'];
 /** Factors for the activations: of no use to weights. */
 const COMPANION_SUFFIXES: readonly string[] = ['.scale_input', '.input_scale'];
 /** An empty tensor that some writers leave in such checkpoints. */
@@ -26,7 +28,7 @@ export async function withFp8Scales({ tensors }: Pick<Model, 'tensors'>): Promis
   const scales = new Map<string, number>();
   for (const tensor of tensors.filter(isFp8)) {
     for (const suffix of COMPANION_SUFFIXES) dropped.add(stemOf(tensor) + suffix);
-    const found = scaleOf(tensor, byName);
+    const found = factorOf(tensor, byName);
     if (found === undefined) continue;
     scales.set(tensor.name, await readScale(found, tensor));
     dropped.add(found.name);
@@ -35,18 +37,21 @@ export async function withFp8Scales({ tensors }: Pick<Model, 'tensors'>): Promis
   return tensors.filter(({ name }) => !dropped.has(name)).map((tensor) => scaled(tensor, scales.get(tensor.name)));
 }
 
-/** One tensor of a model, with its factor taken in. Rejects as `withFp8Scales` does. */
+/** One of the model's tensors, with its factor taken in if it is scaled fp8; rejects as `withFp8Scales` does. */
 export async function withFp8Scale(tensor: StoredTensor, { tensors }: Pick<Model, 'tensors'>): Promise<StoredTensor> {
   if (!isFp8(tensor)) return tensor;
-  const found = scaleOf(tensor, new Map(tensors.map((one) => [one.name, one])));
+  const found = factorOf(tensor, new Map(tensors.map((one) => [one.name, one])));
   return found === undefined ? tensor : scaled(tensor, await readScale(found, tensor));
 }
 
 const stemOf = ({ name }: StoredTensor): string =>
   name.endsWith(WEIGHT_SUFFIX) ? name.slice(0, -WEIGHT_SUFFIX.length) : name;
 
-const scaleOf = (tensor: StoredTensor, byName: ReadonlyMap<string, StoredTensor>): StoredTensor | undefined =>
-  SCALE_SUFFIXES.map((suffix) => byName.get(stemOf(tensor) + suffix)).find((scale) => scale !== undefined);
+/** The tensor that holds the factor of `tensor`, by whichever name. */
+const factorOf = (tensor: StoredTensor, byName: ReadonlyMap<string, StoredTensor>): StoredTensor | undefined =>
+  [...SCALE_SUFFIXES.map((suffix) => stemOf(tensor) + suffix), ...NAME_SUFFIXES.map((suffix) => tensor.name + suffix)]
+    .map((name) => byName.get(name))
+    .find((scale) => scale !== undefined);
 
 function scaled(tensor: StoredTensor, scale: number | undefined): StoredTensor {
   if (scale === undefined || tensor.storage.kind !== 'plain') return tensor;

@@ -17,7 +17,7 @@ const named = <Name extends string>(names: readonly Name[]): Readonly<Record<str
   Object.fromEntries(names.map((name) => [name, name]));
 
 /** What only one kind of output understands. */
-const AFFINE_OPTIONS = ['bits', 'groupSize', 'symmetric', 'profile'] as const;
+const AFFINE_OPTIONS = ['bits', 'groupSize', 'symmetric', 'profile', 'mode'] as const;
 const GGUF_OPTIONS = ['type', 'pure', 'architecture', 'f16Overflow', 'splitSize'] as const;
 
 /** One tensor may be larger: the smallest part that has a size anyone asks for. */

@@ -3,6 +3,7 @@ import { endpointName, entryOf, type BlobLike, type FileLike, type WebFileHandle
 import { QuantizeError } from '../errors.js';
 import type { ByteSource } from '../files/io.js';
 import { readFailure, unreadable } from './failures.js';
+import { unknownVersion } from './unknown-version.js';
 
 /** A Blob or File, as a whole. */
 export class BlobSource implements ByteSource {
@@ -19,7 +20,8 @@ export class BlobSource implements ByteSource {
     this.name = origin?.name ?? endpointName(blob);
     this.size = blob.size;
     const { lastModified } = fieldsOf(blob);
-    this.version = `${blob.size} bytes of ${String(lastModified)}`;
+    this.version =
+      typeof lastModified === 'number' ? `${blob.size} bytes of ${lastModified}` : unknownVersion(blob.size);
     this.origin = origin;
     this.#blob = blob;
     this.#files = files;

@@ -3,6 +3,7 @@ import type { ByteSource } from '../files/io.js';
 import { unreadable } from './failures.js';
 import { HttpFile, type FileVersion } from './http-request.js';
 import { HTTP_SETTINGS, type HttpSettings } from './http-settings.js';
+import { unknownVersion } from './unknown-version.js';
 
 /** A stretch of the file that small reads are served from. */
 interface Block {
@@ -32,7 +33,7 @@ class HttpSource implements ByteSource {
   ) {
     this.name = file.name;
     this.size = version.size;
-    this.version = `${version.size} bytes of ${version.tag ?? 'an unknown time'}`;
+    this.version = version.tag === null ? unknownVersion(version.size) : `${version.size} bytes of ${version.tag}`;
     this.#url = url;
     this.#file = file;
     this.#settings = settings;

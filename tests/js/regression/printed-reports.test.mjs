@@ -1,0 +1,33 @@
+import { expect, test } from '@jest/globals';
+import { runCommand } from '../cli/support/command.mjs';
+import { useFolder } from '../files/support/folder.mjs';
+import { ggufFile, ggufTensor } from '../files/support/gguf.mjs';
+import { float32Tensor, modelFile } from '../files/support/safetensors.mjs';
+
+const folder = useFolder();
+
+test('a table of very many tensors overflowed the stack', async () => {
+  const count = 150_000;
+  const tensors = Array.from({ length: count }, (_, index) => ggufTensor(`t${index}`, [1], 0));
+  const file = folder.write('many.gguf', ggufFile({ tensors }));
+  const { code, stdout, stderr } = await runCommand(['inspect', file]);
+  expect(stderr).toBe('');
+  expect(code).toBe(0);
+  expect(stdout).toContain(`${count} tensors`);
+});
+
+test('JSON passed on what steers terminals, and is the same JSON without it', async () => {
+  const name = 'a\u009b31m\u202e.weight';
+  const file = folder.write('in.safetensors', modelFile([float32Tensor(name, [4, 32])], { '\u009b': '\u2028' }));
+  for (const command of [
+    ['inspect', file, '--json'],
+    ['compare', file, file, '--json'],
+    ['quantize', file, folder.path('out.gguf'), '--json', '--type', 'Q8_0'],
+    ['quantize', file, '--json', '--type', 'Q8_0', '--dry-run'],
+  ]) {
+    const { code, stdout } = await runCommand(command);
+    expect(code).toBe(0);
+    expect(stdout).not.toMatch(/[\u007f-\u009f\u2028\u202e]/u);
+    expect(JSON.parse(stdout).tensors.map((tensor) => tensor.name)).toEqual([name]);
+  }
+});
