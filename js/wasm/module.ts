@@ -155,6 +155,9 @@ export interface ParcelWorkers {
   dispose(): void;
 }
 
+/** A value of the namespace WebAssembly, whose types only the library "dom" has: programs for Node need not know it. */
+export type WasmObject = object;
+
 /** What the factory of the glue takes. */
 export interface RawModuleOptions {
   /** Pool threads, 1 to 64. Default: the machine's cores. */
@@ -176,12 +179,9 @@ export interface RawModuleOptions {
   /** Single-threaded build: who executes the chunks of batches; without them the calling thread does. */
   readonly workers?: ParcelWorkers;
   /** Single-threaded build: is given what the wasm was compiled to. */
-  readonly onCompiled?: (compiled: WebAssembly.Module) => void;
+  readonly onCompiled?: (compiled: WasmObject) => void;
   /** Instantiates the wasm instead of the glue, and passes the instance on to `receive`. */
-  readonly instantiateWasm?: (
-    imports: WebAssembly.Imports,
-    receive: (instance: WebAssembly.Instance) => void,
-  ) => Record<string, never>;
+  readonly instantiateWasm?: (imports: WasmObject, receive: (instance: WasmObject) => void) => Record<string, never>;
   readonly locateFile?: (path: string, directory: string) => string;
   readonly wasmBinary?: ArrayBuffer | Uint8Array;
 }

@@ -34,7 +34,9 @@ function instantiate(
 ): Promise<RawModule> {
   return createModule({
     instantiateWasm(imports, receive) {
-      WebAssembly.instantiate(compiled, imports).then(receive).catch(fail);
+      WebAssembly.instantiate(compiled, imports as WebAssembly.Imports)
+        .then(receive)
+        .catch(fail);
       return {};
     },
     onAbort: fail,
