@@ -148,6 +148,17 @@ export function sinkEndpoint(value: unknown): SinkEndpoint | null {
   return hasMethods(value, 'getWriter', 'abort') ? { kind: 'stream', stream: value as ByteStream } : null;
 }
 
+/** Aborts a stream that will get nothing more: who reads its other end would wait for ever. Handles and paths stay as they are. */
+export async function abandon(sink: ModelSink, reason: unknown): Promise<void> {
+  const endpoint = sinkEndpoint(sink);
+  try {
+    if (endpoint?.kind === 'writable-file' && !endpoint.file.locked) await endpoint.file.abort(reason);
+    if (endpoint?.kind === 'stream' && !endpoint.stream.locked) await endpoint.stream.getWriter().abort(reason);
+  } catch {
+    // It has come to its end already.
+  }
+}
+
 /** A URL without what may be secret: queries of signed URLs are keys. */
 export const shownUrl = ({ protocol, host, pathname, href }: URL): string =>
   protocol === 'http:' || protocol === 'https:' ? `${protocol}//${host}${pathname}` : href;

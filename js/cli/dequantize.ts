@@ -25,11 +25,10 @@ export function dequantizeCommand(): Command {
     .argument('<in>', 'file to restore')
     .argument('[out]', 'file to write (default: <in> with -restored added to its name)')
     .addOption(
-      new Option('--dtype <type>', 'element type of what is restored (default: as before; F32 for a GGUF)').choices([
-        'F32',
-        'F16',
-        'BF16',
-      ]),
+      new Option(
+        '--dtype <type>',
+        'element type of tensors that were quantized (default: as before; F32 for a GGUF)',
+      ).choices(['F32', 'F16', 'BF16']),
     )
     .addOption(resumeOption())
     .addOption(memoryLimitOption())

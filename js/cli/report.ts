@@ -35,7 +35,7 @@ function renderReport({ tensors, totals, files, notes, type, architecture }: Fil
     table,
     '',
     ...notes.map((note) => `note: ${printable(note)}`),
-    `${printable(architecture === null ? type : `${type} (${architecture})`)}: ${converted + kept} tensors, ${converted} converted, ${kept} not quantized`,
+    `${printable(architecture === null ? type : `${type} (${architecture})`)}: ${converted + kept} tensors, ${converted} converted, ${kept} kept as they were`,
     `${formatBytes(bytesBefore)} → ${formatBytes(bytesAfter)} (${change}), ${bitsPerWeight.toFixed(2)} bits a weight`,
     `${formatSeconds(seconds)}, ${formatRate(bytesPerSecond)}`,
     ...files.map(printable),

@@ -1,10 +1,11 @@
-import { endpointName } from '../endpoints.js';
+import { abandon, endpointName } from '../endpoints.js';
 import { QuantizeError } from '../errors.js';
 import { WINDOW_BYTES, type WindowPool } from '../wasm/windows.js';
 import { callSafely } from './callbacks.js';
 import { storedBytes, type Model } from './container.js';
 import { convert, piecesOf, placedSteps, type ConversionEvents } from './convert.js';
 import type { FloatType } from './dtypes.js';
+import type { ScanTools } from './f16-overflow.js';
 import { fingerprintOf } from './fingerprint.js';
 import type { ByteSink, FileAccess, ModelSink, ModelSource } from './io.js';
 import type { TensorMetrics } from './metrics.js';
@@ -31,7 +32,7 @@ export interface GivenConversionOptions extends Omit<ConvertFileOptions, 'resume
   readonly memoryLimit: number;
 }
 
-type Planner = (model: Model, tools: FileTools, signal: AbortSignal | undefined) => Promise<ConversionPlan>;
+type Planner = (model: Model, tools: ScanTools) => Promise<ConversionPlan>;
 
 /** Quantizes the model at `source` and writes it to `sink`. Rejects with a `QuantizeError`; `sink` is untouched then. */
 export const quantizeFile = (
@@ -61,7 +62,8 @@ export async function planFile(
 ): Promise<FilePlan> {
   const model = await openModel(await tools.files.openSource(source, signal));
   try {
-    return filePlan(await plannerOf(quantization)(model, tools, signal), model);
+    const scan = { pool: tools.pool, windows: tools.pool.count, signal };
+    return filePlan(await plannerOf(quantization)(model, scan), model);
   } finally {
     await model.close();
   }
@@ -69,13 +71,11 @@ export async function planFile(
 
 const plannerOf =
   (quantization: Quantization): Planner =>
-  async (model, tools, signal) =>
-    quantization.kind === 'affine'
-      ? planAffine(model, quantization)
-      : planGguf(model, quantization, tools.pool, signal);
+  async (model, tools) =>
+    quantization.kind === 'affine' ? planAffine(model, quantization) : planGguf(model, quantization, tools);
 
 async function convertFile(
-  { pool, files }: FileTools,
+  tools: FileTools,
   source: ModelSource,
   sink: ModelSink,
   planner: Planner,
@@ -84,11 +84,30 @@ async function convertFile(
 ): Promise<FileReport> {
   const clock = new Clock();
   const signal = options.signal ?? undefined;
-  if (signal?.aborted === true) throw new QuantizeError('aborted', { cause: signal.reason });
-  if (typeof sink === 'string') containerFor(sink);
-  const model = await openModel(await files.openSource(source, signal));
   try {
-    const plan = await planner(model, { pool, files }, signal);
+    if (signal?.aborted === true) throw new QuantizeError('aborted', { cause: signal.reason });
+    if (typeof sink === 'string') containerFor(sink);
+    const model = await openModel(await tools.files.openSource(source, signal));
+    return await convertModel(tools, model, sink, planner, options, { measure, clock });
+  } catch (error) {
+    await abandon(sink, error);
+    throw error;
+  }
+}
+
+/** Closes the model. */
+async function convertModel(
+  { pool, files }: FileTools,
+  model: Model,
+  sink: ModelSink,
+  planner: Planner,
+  options: GivenConversionOptions,
+  { measure, clock }: { readonly measure: boolean; readonly clock: Clock },
+): Promise<FileReport> {
+  const signal = options.signal ?? undefined;
+  try {
+    const windows = Math.max(1, Math.floor(options.memoryLimit / WINDOW_BYTES));
+    const plan = await planner(model, { pool, windows, signal });
     const layout = plan.container.layout(contentsOf(plan, model, endpointName(sink)));
     const steps = placedSteps(plan.steps, layout);
     const bytes = layout.files.reduce((sum, { fileBytes }) => sum + fileBytes, 0);
@@ -99,7 +118,6 @@ async function convertFile(
       resume: options.resume ? { fingerprint: await fingerprintOf(model, layout, steps, measure) } : undefined,
     });
     const tracker = new Tracker(steps, options, clock);
-    const windows = Math.max(1, Math.floor(options.memoryLimit / WINDOW_BYTES));
     await convert({ steps, layout, measure, signal, windows, events: tracker }, pool, output);
     return reportOf(plan, model, { tracker, clock, sink, output, bytes });
   } finally {

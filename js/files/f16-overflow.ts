@@ -7,6 +7,14 @@ import { readStretch, readableTensor, weightSourceOf } from './weight-source.js'
 /** Magnitudes from here on are rounded to infinity: halfway between the largest value and what would come next. */
 const LEAST_OVERFLOW = { F16: 65520, BF16: (2 - 2 ** -8) * 2 ** 127 } as const;
 
+/** What reading all weights of a model takes. */
+export interface ScanTools {
+  readonly pool: WindowPool;
+  /** Most of the pool's windows to use at once. */
+  readonly windows: number;
+  readonly signal: AbortSignal | undefined;
+}
+
 /** A tensor, and the type of 16 bits that it is to become. */
 export interface NarrowedTensor {
   readonly stored: StoredTensor;
@@ -19,11 +27,10 @@ export interface NarrowedTensor {
  */
 export async function findOverflowing(
   tensors: readonly NarrowedTensor[],
-  pool: WindowPool,
-  signal: AbortSignal | undefined,
+  { pool, windows, signal }: ScanTools,
 ): Promise<ReadonlySet<string>> {
   const overflowing = new Set<string>();
-  const pipeline = new Pipeline(pool, signal);
+  const pipeline = new Pipeline(pool, signal, { windows });
   try {
     for (const tensor of tensors) await scanTensor(tensor, pipeline, () => overflowing.add(tensor.stored.name));
     await pipeline.drain();

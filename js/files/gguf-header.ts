@@ -17,11 +17,11 @@ export const MAX_ALIGNMENT = 65_536;
 /** ggml's GGML_MAX_DIMS is 4; programs for video models read one more. */
 export const MAX_RANK = 5;
 
-/** Mixtures of experts with a tensor for each expert have up to 70,000; GGUF joins the experts. */
-const MAX_TENSORS = 200_000;
+/** GGUF joins the experts of a layer, so that the largest models have a few thousand. */
+const MAX_TENSORS = 65_536;
 
 /** A few dozen, and for some diffusion models one a tensor. */
-const MAX_KEY_VALUES = 200_000;
+const MAX_KEY_VALUES = 65_536;
 
 /** The limit that the format sets keys. Tensors' names are short: ggml's have at most 63 bytes. */
 const MAX_NAME_BYTES = 65_535;

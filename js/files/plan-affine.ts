@@ -1,9 +1,8 @@
 import { keepingRule, type TensorRule } from '../rules/rule.js';
-import { sourceOf, type AffineLayout, type Model, type StoredTensor } from './container.js';
-import type { DType, FloatType } from './dtypes.js';
-import { invalidFile } from './errors.js';
-import { plainStep, type ConversionPlan, type PlannedStep } from './plan.js';
-import { affineLabel, storageLabel } from './report.js';
+import type { AffineLayout, Model, StoredTensor } from './container.js';
+import type { FloatType } from './dtypes.js';
+import { plainStep, quantizedAlready, type ConversionPlan, type PlannedStep } from './plan.js';
+import { affineLabel } from './report.js';
 import { safetensors } from './safetensors.js';
 import { readableTensor } from './weight-source.js';
 
@@ -19,10 +18,7 @@ export interface AffineQuantization {
 /** Affine levels in safetensors. Throws `invalid_file` for a tensor that is quantized already. */
 export function planAffine({ tensors }: Model, { layout, rules }: AffineQuantization): ConversionPlan {
   const stepFor = (tensor: StoredTensor): PlannedStep => {
-    if (tensor.storage.kind !== 'plain') {
-      const detail = `it is quantized already (${storageLabel(tensor)}); dequantize it first`;
-      throw invalidFile(sourceOf(tensor.storage), detail, { layer: tensor.name });
-    }
+    if (tensor.storage.kind !== 'plain') throw quantizedAlready(tensor);
     const rule = keepingRule(rules, tensor);
     return rule === null
       ? plainStep(tensor, { kind: 'affine', ...layout }, null, false)
@@ -31,26 +27,20 @@ export function planAffine({ tensors }: Model, { layout, rules }: AffineQuantiza
   return intoSafetensors(tensors.map(stepFor), affineLabel(layout));
 }
 
-/** Floats in safetensors: of type `dtype`, or of the type that each tensor had before. */
+/**
+ * Floats in safetensors: quantized tensors become `dtype`, or the type that they had before; the others stay. Throws
+ * `unsupported_dtype` for what cannot be decoded.
+ */
 export function planRestored({ tensors }: Model, dtype: FloatType | null): ConversionPlan {
   const stepFor = (tensor: StoredTensor): PlannedStep => {
     const { storage, dtype: original } = tensor;
+    if (storage.kind === 'opaque') readableTensor(tensor);
     return storage.kind === 'plain'
-      ? inOriginalShape(plainStep(tensor, { kind: 'plain', dtype: original }, 'not quantized', true))
-      : restoredStep(tensor, dtype ?? original);
+      ? plainStep(tensor, { kind: 'plain', dtype: original }, 'not quantized', true)
+      : plainStep(tensor, { kind: 'plain', dtype: dtype ?? original }, null, false);
   };
   return intoSafetensors(tensors.map(stepFor), dtype ?? 'as before');
 }
-
-function restoredStep(tensor: StoredTensor, dtype: DType): PlannedStep {
-  if (tensor.storage.kind === 'opaque') readableTensor(tensor);
-  return inOriginalShape(plainStep(tensor, { kind: 'plain', dtype }, null, false));
-}
-
-const inOriginalShape = (step: PlannedStep): PlannedStep => ({
-  ...step,
-  planned: { ...step.planned, shape: step.stored.originalShape ?? step.stored.shape },
-});
 
 const intoSafetensors = (steps: readonly PlannedStep[], type: string): ConversionPlan => ({
   container: safetensors,

@@ -1,17 +1,15 @@
-import { QuantizeError } from '../errors.js';
 import type { ShapeFact, TensorDecision } from '../rules/decision.js';
 import { compareTensors } from '../rules/language-tensors.js';
 import { planTypes } from '../rules/plan-types.js';
 import type { TypedRule } from '../rules/rule.js';
 import type { Architecture, FileType, TensorType } from '../types.js';
-import type { WindowPool } from '../wasm/windows.js';
 import type { Model, StoredTensor, TensorTarget } from './container.js';
 import { isDType } from './dtypes.js';
-import { findOverflowing } from './f16-overflow.js';
+import { findOverflowing, type ScanTools } from './f16-overflow.js';
 import { FILE_TYPES } from './ggml-types.js';
 import { findKeyValue, i32s, text, u32, withoutKeys, type GgufKeyValue, type GgufValue } from './gguf-key-values.js';
 import { gguf } from './gguf.js';
-import { fileOf, type ConversionPlan, type PlannedStep } from './plan.js';
+import { quantizedAlready, type ConversionPlan, type PlannedStep } from './plan.js';
 import { withFp8Scales } from './scaled-fp8.js';
 import { readableTensor } from './weight-source.js';
 import { storageLabel, targetLabel } from './report.js';
@@ -41,8 +39,7 @@ const UNKNOWN_ARCHITECTURE = 'unknown';
 export async function planGguf(
   model: Model,
   quantization: GgufQuantization,
-  pool: WindowPool,
-  signal: AbortSignal | undefined,
+  tools: ScanTools,
 ): Promise<ConversionPlan> {
   const { type, pure, rules, splitBytes, keepOverflowing } = quantization;
   const tensors = await withFp8Scales(model);
@@ -56,7 +53,7 @@ export async function planGguf(
   });
   const planned = tensors.flatMap((tensor, index) => stepFor(tensor, decisions[index]));
   if (model.container === 'gguf') planned.sort((a, b) => compareTensors(a.planned, b.planned));
-  const steps = keepOverflowing ? await keepingOverflowing(planned, pool, signal) : planned;
+  const steps = keepOverflowing ? await keepingOverflowing(planned, tools) : planned;
   const facts = decisions.flatMap((decision) => (decision.kind === 'drop' ? [] : decision.keyValues));
   const keyValues = keyValuesOf(model, architecture, type, facts);
   const limits = { dimensions: most.mostDimensions, nameBytes: most.longestNameBytes };
@@ -71,7 +68,7 @@ function stepFor(stored: StoredTensor, decision: TensorDecision | undefined): Pl
   const { outputName: name, outputShape: shape, rule } = decision;
   const target = decision.kind === 'keep' ? keptTarget(stored) : targetOf(decision.type);
   const { dtype, elements } = stored;
-  return [{ stored, planned: { name, dtype, shape, elements, target }, rule, kept: target.kind !== 'block' }];
+  return [{ stored, planned: { name, dtype, shape, elements, target }, rule, kept: decision.kind === 'keep' }];
 }
 
 const targetOf = (type: TensorType): TensorTarget =>
@@ -87,28 +84,24 @@ function keptTarget(stored: StoredTensor): TensorTarget {
     case 'plain':
       return { kind: 'plain', dtype };
     case 'affine': {
-      const detail = `${storageLabel(stored)}, quantized already (dequantize it first),`;
-      throw new QuantizeError('unsupported_dtype', { file: fileOf(stored), layer: stored.name, detail });
+      throw quantizedAlready(stored);
     }
   }
 }
 
 /** The same steps, but for tensors with weights that F16 or BF16 cannot hold: those become F32. */
-async function keepingOverflowing(
-  steps: readonly PlannedStep[],
-  pool: WindowPool,
-  signal: AbortSignal | undefined,
-): Promise<PlannedStep[]> {
+async function keepingOverflowing(steps: readonly PlannedStep[], tools: ScanTools): Promise<PlannedStep[]> {
   const candidates = steps.flatMap(({ stored, planned: { target } }) => {
     if (target.kind !== 'plain' || storageLabel(stored) === target.dtype) return [];
     return target.dtype === 'F16' || target.dtype === 'BF16' ? [{ stored, dtype: target.dtype }] : [];
   });
-  const overflowing = await findOverflowing(candidates, pool, signal);
+  const overflowing = await findOverflowing(candidates, tools);
   return steps.map((step) => {
     if (!overflowing.has(step.stored.name)) return step;
     const target = { kind: 'plain', dtype: 'F32' } as const;
     const rule = `too large for ${targetLabel(step.planned.target)}`;
-    return { ...step, planned: { ...step.planned, target }, rule };
+    const kept = storageLabel(step.stored) === 'F32';
+    return { ...step, planned: { ...step.planned, target }, rule, kept };
   });
 }
 
@@ -125,7 +118,9 @@ function keyValuesOf(
   type: FileType,
   facts: readonly ShapeFact[],
 ): readonly GgufKeyValue[] {
-  const own = container === 'gguf' ? keyValues : [text('general.architecture', architecture ?? UNKNOWN_ARCHITECTURE)];
+  const named = text('general.architecture', architecture ?? UNKNOWN_ARCHITECTURE);
+  const isNamed = findKeyValue(keyValues, named.key) !== undefined;
+  const own = container === 'gguf' && isNamed ? keyValues : [named, ...keyValues];
   const set = [
     u32('general.quantization_version', QUANTIZATION_VERSION),
     u32('general.file_type', FILE_TYPES[type]),

@@ -1,3 +1,4 @@
+import type { QuantizeError } from '../errors.js';
 import type { GgufKeyValue } from './gguf-key-values.js';
 import type { GgufLimits } from './gguf-writer.js';
 import {
@@ -10,7 +11,8 @@ import {
   type StoredTensor,
   type TensorTarget,
 } from './container.js';
-import { tensorPlan, totalsOf, type FilePlan, type FileSummary } from './report.js';
+import { invalidFile } from './errors.js';
+import { storageLabel, tensorPlan, totalsOf, type FilePlan, type FileSummary } from './report.js';
 
 /** What one tensor is to become. */
 export interface PlannedStep {
@@ -33,21 +35,28 @@ export interface ConversionPlan {
   readonly notes: readonly string[];
 }
 
-/** A step that leaves name and shape as they are. */
+/** A step into safetensors: name and shape stay, but that rows which were joined to fill blocks are rows again. */
 export function plainStep(stored: StoredTensor, target: TensorTarget, rule: string | null, kept: boolean): PlannedStep {
-  const { name, dtype, shape, elements } = stored;
+  const { name, dtype, elements } = stored;
+  const shape = stored.originalShape ?? stored.shape;
   return { stored, planned: { name, dtype, shape, elements, target }, rule, kept };
 }
 
 /** What the container needs to lay the output out. */
 export const contentsOf = (plan: ConversionPlan, model: Model, file: string): OutputContents => ({
   tensors: plan.steps.map(({ planned }) => planned),
-  metadata: model.metadata,
+  metadata: textsOf(model),
   keyValues: plan.keyValues,
   limits: plan.limits,
   splitBytes: plan.splitBytes,
   file,
 });
+
+/** Of a GGUF, what is no array: the text of one is only for people. */
+function textsOf({ metadata, keyValues }: Model): ReadonlyMap<string, string> {
+  const arrays = new Set(keyValues.flatMap(({ key, array }) => (array === null ? [] : [key])));
+  return new Map([...metadata].filter(([key]) => !arrays.has(key)));
+}
 
 export const summaryOf = ({ architecture, type, notes }: ConversionPlan, model: Model): FileSummary => ({
   input: model.name,
@@ -71,5 +80,8 @@ export function filePlan(plan: ConversionPlan, model: Model): FilePlan {
   };
 }
 
-/** The file that an error about a tensor is to name. */
-export const fileOf = ({ storage }: StoredTensor): string => sourceOf(storage).name;
+/** The error of a tensor that cannot be quantized once more. */
+export function quantizedAlready(tensor: StoredTensor): QuantizeError {
+  const detail = `it is quantized already (${storageLabel(tensor)}); dequantize it first`;
+  return invalidFile(sourceOf(tensor.storage), detail, { layer: tensor.name });
+}

@@ -25,7 +25,7 @@ export interface TensorPlan {
   readonly bytesAfter: number;
   /** Of the output. */
   readonly bitsPerWeight: number;
-  /** Whether it is not quantized (or, when a file is restored, not restored): its values stay what they were. */
+  /** Whether its bytes are copied as they are. */
   readonly kept: boolean;
   /** Name of the rule that decided; null where nothing but the type that was asked for did. */
   readonly rule: string | null;

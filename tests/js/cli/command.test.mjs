@@ -37,7 +37,7 @@ describe('arrowquant quantize', () => {
     const wrapper = ['sh', '-c', 'exec "$0" "$@" 2> /dev/full'];
     const { code, stdout } = await runCommand(['quantize', 'in.safetensors'], { cwd: folder.at, wrapper });
     expect(code).toBe(0);
-    expect(stdout).toMatch(/3 tensors, 1 converted, 2 not quantized/);
+    expect(stdout).toMatch(/3 tensors, 1 converted, 2 kept as they were/);
     expect(folder.list()).toContain('in-int4.safetensors');
   });
 
@@ -51,7 +51,7 @@ describe('arrowquant quantize', () => {
     expect(stdout).toMatch(
       /unet\.down_blocks\.0\.resnets\.0\.conv1\.weight +32×32×3×3 +F16 → int4 g128 +18\.4 kB → 4\.97 kB +\d\.\d\de-\d +0\.9\d{5}\n/,
     );
-    expect(lines.at(-4)).toMatch(/^int4 g128: 180 tensors, \d+ converted, \d+ not quantized$/);
+    expect(lines.at(-4)).toMatch(/^int4 g128: 180 tensors, \d+ converted, \d+ kept as they were$/);
     expect(lines.at(-3)).toBe('2.40 MB → 564 kB (4.26 times smaller), 5.40 bits a weight');
     expect(lines.at(-2)).toMatch(/^\d.* s, \d+\.\d\d GB\/s$/);
     expect(lines.at(-1)).toBe('model-int4.safetensors');
