@@ -13,8 +13,10 @@ const COPIED_TYPES = ['Q8_0', 'Q4_0'];
 const TYPES = [
   ...['F16', 'Q4_0', 'Q4_1', 'Q5_0', 'Q5_1', 'Q8_0', 'Q2_K', 'Q3_K_M', 'Q4_K_M', 'Q5_K_M', 'Q6_K', 'IQ4_NL', 'IQ4_XS'],
 ];
-/** The slow types take seconds a run. */
+/** Whole files take seconds. */
 const MOST_ROUNDS = 5;
+/** llama.cpp takes up to a minute for the slow types. */
+const MOST_MODEL_ROUNDS = 3;
 
 /** A case whose runs are processes of their own; `peaks` collects what they say of their memory. */
 function inProcess(name, how, input, output, type, peaks) {
@@ -68,9 +70,8 @@ export async function files({ rounds }) {
   const folder = mkdtempSync(path.join(tmpdir(), 'arrowquant-bench-'));
   const peaks = new Map();
   try {
-    const few = Math.min(rounds, MOST_ROUNDS);
-    const results = await besideCopy(folder, few, peaks);
-    const models = await besideLlama(folder, few, peaks);
+    const results = await besideCopy(folder, Math.min(rounds, MOST_ROUNDS), peaks);
+    const models = await besideLlama(folder, Math.min(rounds, MOST_MODEL_ROUNDS), peaks);
     return {
       id: 'files',
       title: `Files: ${COPIED_BYTES / 1e9} GB of F16 safetensors to GGUF, ${THREADS} threads, beside cp`,
