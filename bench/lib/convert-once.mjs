@@ -4,6 +4,7 @@
  */
 import { spawnSync } from 'node:child_process';
 import { rmSync } from 'node:fs';
+import { peakBytes } from './peak-memory.mjs';
 
 const [how, input, output, type, threads] = process.argv.slice(2);
 
@@ -32,4 +33,4 @@ const begin = performance.now();
 await run();
 const milliseconds = performance.now() - begin;
 rmSync(output, { force: true });
-process.stdout.write(JSON.stringify({ milliseconds, peakBytes: process.resourceUsage().maxRSS * 1024 }));
+process.stdout.write(JSON.stringify({ milliseconds, peakBytes: peakBytes() }));

@@ -39,6 +39,9 @@ class TestHost final : public Host {
     }
   }
 
+  /// Whether something was scheduled since the last look.
+  [[nodiscard]] bool take_scheduled() { return std::exchange(handled_, signals_.load()) != signals_.load(); }
+
  private:
   void signal() noexcept {
     signals_.fetch_add(1);

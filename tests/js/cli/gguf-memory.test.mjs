@@ -9,10 +9,7 @@ const kMostMegabytes = 300;
 const kPatience = 180_000;
 
 /** Has the process write its peak memory to stderr when it ends. */
-const kMeasureMemory = [
-  '--import',
-  `data:text/javascript,process.on('exit',()=>console.error('peak',process.resourceUsage().maxRSS))`,
-];
+const kMeasureMemory = ['--import', new URL('../fixtures/print-peak-memory.mjs', import.meta.url).href];
 
 const folder = useFolder();
 

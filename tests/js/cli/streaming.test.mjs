@@ -8,10 +8,7 @@ const kGigabyte = 2 ** 30;
 const kMostMegabytes = 400;
 
 /** Has the process write its peak memory to stderr when it ends. */
-const kMeasureMemory = [
-  '--import',
-  `data:text/javascript,process.on('exit',()=>console.error('peak',process.resourceUsage().maxRSS))`,
-];
+const kMeasureMemory = ['--import', new URL('../fixtures/print-peak-memory.mjs', import.meta.url).href];
 
 const folder = useFolder();
 const isPartial = (name) => name.endsWith('.partial');
