@@ -34,16 +34,19 @@ describe('shards', () => {
   });
 
   const readWithGgml = openGgmlReader();
-  (readWithGgml === null ? test.skip : test)("are each what ggml's own reader reads", () => {
-    for (const alignment of [32, 256]) {
-      const { files, places } = split({ alignment });
-      const found = Object.values(filesOf({ files, places })).map((file) => readWithGgml(folder.write('m.gguf', file)));
-      const theirs = found.flatMap(({ tensors }, file) =>
-        tensors.map(({ begin, bytes }) => ({ file, offset: begin, bytes })),
-      );
-      expect(theirs).toEqual(places);
-    }
-  });
+  if (readWithGgml !== null)
+    test("are each what ggml's own reader reads", () => {
+      for (const alignment of [32, 256]) {
+        const { files, places } = split({ alignment });
+        const found = Object.values(filesOf({ files, places })).map((file) =>
+          readWithGgml(folder.write('m.gguf', file)),
+        );
+        const theirs = found.flatMap(({ tensors }, file) =>
+          tensors.map(({ begin, bytes }) => ({ file, offset: begin, bytes })),
+        );
+        expect(theirs).toEqual(places);
+      }
+    });
 
   test('are no larger than asked for, unless by a single tensor', () => {
     const { files, places } = split();

@@ -71,18 +71,19 @@ describe('a file that was laid out', () => {
   });
 
   const readWithGgml = openGgmlReader();
-  (readWithGgml === null ? test.skip : test)("is what ggml's own reader reads, tensors of every type included", () => {
-    const every = GGML_TYPES.map(({ name, blockWeights }) => ({ name, type: name, shape: [2, 3 * blockWeights] }));
-    for (const change of [{}, { tensors: every }, { alignment: 64 }, { keyValues: [] }]) {
-      const { 'out.gguf': made } = filesOf(layout(change));
-      const found = readWithGgml(folder.write('out.gguf', made));
-      const ours = layout(change);
-      expect(found.keys.slice(0, kPairs.length)).toEqual((change.keyValues ?? kPairs).map(({ key }) => key));
-      expect(found.dataBegin).toBe(ours.files[0].header.length);
-      expect(found.tensors.map(({ begin, bytes }) => ({ file: 0, offset: begin, bytes }))).toEqual(ours.places);
-    }
-    expect(readWithGgml(folder.write('cut.gguf', file.subarray(0, 100)))).toBeNull();
-  });
+  if (readWithGgml !== null)
+    test("is what ggml's own reader reads, tensors of every type included", () => {
+      const every = GGML_TYPES.map(({ name, blockWeights }) => ({ name, type: name, shape: [2, 3 * blockWeights] }));
+      for (const change of [{}, { tensors: every }, { alignment: 64 }, { keyValues: [] }]) {
+        const { 'out.gguf': made } = filesOf(layout(change));
+        const found = readWithGgml(folder.write('out.gguf', made));
+        const ours = layout(change);
+        expect(found.keys.slice(0, kPairs.length)).toEqual((change.keyValues ?? kPairs).map(({ key }) => key));
+        expect(found.dataBegin).toBe(ours.files[0].header.length);
+        expect(found.tensors.map(({ begin, bytes }) => ({ file: 0, offset: begin, bytes }))).toEqual(ours.places);
+      }
+      expect(readWithGgml(folder.write('cut.gguf', file.subarray(0, 100)))).toBeNull();
+    });
 
   test('copies pairs from another file byte for byte, in order', async () => {
     const nested = array({ of: 'array', values: [{ of: 'u8', values: [1, 2] }] });

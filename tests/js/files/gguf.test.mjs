@@ -173,13 +173,14 @@ test('knows valid UTF-8 from invalid as the decoder of the platform does', () =>
 describe('the table of types', () => {
   const llama = openLlama();
 
-  (llama === null ? test.skip : test)('is that of ggml', () => {
-    const theirs = new Map(
-      [...llama.types].map(([name, { type, blockWeights, blockBytes }]) => [name, [type, blockWeights, blockBytes]]),
-    );
-    const ours = GGML_TYPES.map(({ name, id, blockWeights, blockBytes }) => [name, [id, blockWeights, blockBytes]]);
-    expect(new Map(ours)).toEqual(theirs);
-  });
+  if (llama !== null)
+    test('is that of ggml', () => {
+      const theirs = new Map(
+        [...llama.types].map(([name, { type, blockWeights, blockBytes }]) => [name, [type, blockWeights, blockBytes]]),
+      );
+      const ours = GGML_TYPES.map(({ name, id, blockWeights, blockBytes }) => [name, [id, blockWeights, blockBytes]]);
+      expect(new Map(ours)).toEqual(theirs);
+    });
 
   test('finds types by name, and names of file types by number', () => {
     expect(ggmlTypeNamed('IQ4_XS')).toEqual({ name: 'IQ4_XS', id: 23, blockWeights: 256, blockBytes: 136 });
