@@ -30,7 +30,7 @@ function inProcess(name, how, input, output, type, peaks) {
   return { name, bytes, run };
 }
 
-/** 2 GB of F16 safetensors, beside `cp` of the same file: everything is in the page cache, nothing is synchronized. */
+/** 2 GB of F16 safetensors, beside `cp` of the same file: the input is in the page cache. `cp` does not wait for the disk. */
 async function besideCopy(folder, rounds, peaks) {
   const input = path.join(folder, 'copied.safetensors');
   writeHalfModel(input, COPIED_BYTES);
