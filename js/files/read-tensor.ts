@@ -1,12 +1,11 @@
 import { QuantizeError } from '../errors.js';
-import type { HeapWindow } from '../wasm/windows.js';
-import { type StoredTensor } from './container.js';
+import { WINDOW_WEIGHTS, type HeapWindow } from '../wasm/windows.js';
+import type { StoredTensor } from './container.js';
 import type { FileTools } from './convert-file.js';
 import { decodeStretch } from './dequantize-tensor.js';
 import type { ModelSource } from './io.js';
 import { openModel } from './registry.js';
 import { withFp8Scale } from './scaled-fp8.js';
-import { WINDOW_WEIGHTS } from '../wasm/windows.js';
 import type { Stretch } from './tensor-windows.js';
 import { readStretch, readableTensor } from './weight-source.js';
 
@@ -39,7 +38,7 @@ export async function readTensor(
     }
     const window = await pool.acquire(signal);
     try {
-      return await readRange(await withFp8Scale(tensor, model), begin, last, window, signal);
+      return await readRange(tensor, begin, last, window, signal);
     } finally {
       window.release();
     }
@@ -63,7 +62,7 @@ async function readRange(
     const most = Math.ceil((end - start) / ALIGNMENT) * ALIGNMENT + start;
     const weights = Math.min(WINDOW_WEIGHTS, Math.min(most, tensor.elements) - first);
     const bytes = await restoreStretch(window, tensor, { index: 0, first, weights });
-    const restored = new Float32Array(bytes.slice().buffer);
+    const restored = new Float32Array(bytes.buffer, bytes.byteOffset, weights);
     const from = Math.max(begin, first);
     values.set(restored.subarray(from - first, Math.min(end, first + weights) - first), from - begin);
   }

@@ -44,9 +44,6 @@ export const BLOCK_WEIGHTS: Readonly<Record<TensorType, number>> = {
   IQ4_XS: 256,
 };
 
-/** Whether `name` is the name of a type that a tensor may become, hence one whose values can be read as well. */
-export const isTensorType = (name: string): name is TensorType => Object.hasOwn(BLOCK_WEIGHTS, name);
-
 export const isBlockType = (type: TensorType): type is BlockType => BLOCK_WEIGHTS[type] > 1;
 
 /** Weights of a row; those of a scalar are one. */
