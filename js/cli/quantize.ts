@@ -85,9 +85,7 @@ const ggufOptions = (): Option[] => [
   new Option('--f16-overflow <what>', 'GGUF: tensors with weights too large for F16: refuse them, or keep them F32')
     .choices(['error', 'f32'])
     .default(undefined, 'error'),
-  new Option('--split-size <size>', 'GGUF: write files with at most so many bytes of tensors, such as 512MB').argParser(
-    parseSize,
-  ),
+  new Option('--split-size <size>', 'GGUF: write files of at most that size, such as 512MB').argParser(parseSize),
 ];
 
 const affineOptions = (): Option[] => [

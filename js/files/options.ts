@@ -40,7 +40,7 @@ export interface QuantizeFileOptions extends ConvertFileOptions {
   readonly architecture?: Architecture | undefined;
   /** GGUF: what happens to a tensor with a weight that is too large for the F16 or BF16 it would get. Default `error`. */
   readonly f16Overflow?: 'error' | 'f32' | undefined;
-  /** GGUF: most bytes of tensors in one file. The output is `NAME-00001-of-0000N.gguf` then. */
+  /** GGUF: most bytes of one file, but for a tensor that is larger itself. Several are `NAME-00001-of-0000N.gguf`. */
   readonly splitSize?: number | undefined;
   /** Affine. Default: that of `profile`, else the quantizer's. */
   readonly bits?: BitWidth | undefined;
