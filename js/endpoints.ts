@@ -22,6 +22,9 @@ export interface NodeFileHandle {
   stat(options: { bigint: true }): Promise<{
     readonly size: bigint;
     readonly mtimeNs: bigint;
+    readonly ctimeNs: bigint;
+    readonly mode: bigint;
+    readonly nlink: bigint;
     readonly dev: bigint;
     readonly ino: bigint;
     isFile(): boolean;

@@ -18,6 +18,11 @@ export interface ByteSource {
   read(into: Uint8Array, position: number): Promise<void>;
   /** The source called `name` beside this one (a shard beside its index); rejects with `missing_shard` if there is none. */
   sibling(name: string): Promise<ByteSource>;
+  /**
+   * Rejects with `unreadable_input` when the bytes are no longer those that there were when it was opened. What a source
+   * notices on every read by itself it need not look for again.
+   */
+  checkUnchanged(): Promise<void>;
   close(): Promise<void>;
 }
 

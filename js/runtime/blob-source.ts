@@ -2,7 +2,7 @@ import { fieldsOf } from '../checks.js';
 import { endpointName, entryOf, type BlobLike, type FileLike, type WebFileHandle } from '../endpoints.js';
 import { QuantizeError } from '../errors.js';
 import type { ByteSource } from '../files/io.js';
-import { readFailure, unreadable } from './failures.js';
+import { changed, readFailure, unreadable } from './failures.js';
 import { unknownVersion } from './unknown-version.js';
 
 /** A Blob or File, as a whole. */
@@ -46,6 +46,16 @@ export class BlobSource implements ByteSource {
         ? `it is not among the ${this.#files.length} files that were given`
         : 'a file by itself has no neighbours; give all files of the model as an array';
     return Promise.reject(new QuantizeError('missing_shard', { file: name, detail }));
+  }
+
+  /** Browsers refuse to read a File that has changed, but not all of them where it came by a handle. */
+  async checkUnchanged(): Promise<void> {
+    if (this.origin === null) return;
+    const now = await this.origin.getFile().catch((error: unknown) => {
+      throw readFailure(this.name, error);
+    });
+    const isSame = now.size === this.size && fieldsOf(now)['lastModified'] === fieldsOf(this.#blob)['lastModified'];
+    if (!isSame) throw changed(this.name);
   }
 
   close(): Promise<void> {

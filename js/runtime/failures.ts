@@ -60,6 +60,9 @@ export const unwritable = (file: string, detail: string): QuantizeError =>
 export const unreadable = (file: string, detail: string): QuantizeError =>
   new QuantizeError('unreadable_input', { file, detail });
 
+export const changed = (file: string): QuantizeError =>
+  unreadable(file, 'it changed while it was read; start again when nothing writes it any more');
+
 /** Throws `aborted` when the signal has fired. */
 export function checkAborted(signal: AbortSignal | undefined): void {
   if (signal?.aborted === true) throw new QuantizeError('aborted', { cause: signal.reason });

@@ -79,6 +79,11 @@ class HttpSource implements ByteSource {
     return openHttp(url, this.#signal, this.#settings, 'missing_shard');
   }
 
+  /** Every answer tells its tag. */
+  checkUnchanged(): Promise<void> {
+    return Promise.resolve();
+  }
+
   close(): Promise<void> {
     return Promise.resolve();
   }

@@ -1,9 +1,9 @@
-import { constants, open, type FileHandle } from 'node:fs/promises';
+import { constants, open, stat, type FileHandle } from 'node:fs/promises';
 import path from 'node:path';
 import { endpointName, type NodeFileHandle } from '../endpoints.js';
 import { QuantizeError } from '../errors.js';
 import type { ByteSource } from '../files/io.js';
-import { codeOf, failure, readFailure } from './failures.js';
+import { changed, codeOf, failure, readFailure } from './failures.js';
 
 /** Which file this is, whatever path led to it. */
 export interface Identity {
@@ -19,6 +19,7 @@ export class NodeSource implements ByteSource {
   readonly size: number;
   readonly version: string;
   readonly identity: Identity;
+  readonly #opened: Stats;
   readonly #handle: NodeFileHandle;
   /** The handle again when it is ours: whoever opened it closes it. */
   readonly #own: FileHandle | null;
@@ -28,6 +29,7 @@ export class NodeSource implements ByteSource {
     this.size = Number(about.size);
     this.version = `${about.size} bytes of ${about.mtimeNs}`;
     this.identity = about;
+    this.#opened = about;
     this.#handle = handle;
     this.#own = own;
   }
@@ -48,6 +50,25 @@ export class NodeSource implements ByteSource {
     if (this.#own !== null) return openPath(path.join(path.dirname(this.name), name), 'missing_shard');
     const detail = 'a FileHandle has no neighbours; give the path of the model';
     return Promise.reject(new QuantizeError('missing_shard', { file: name, detail }));
+  }
+
+  async checkUnchanged(): Promise<void> {
+    const { size, mtimeNs, ctimeNs, mode, nlink } = this.#opened;
+    const now = await this.#handle.stat({ bigint: true }).catch((error: unknown) => {
+      throw readFailure(this.name, error);
+    });
+    if (now.size !== size || now.mtimeNs !== mtimeNs) throw changed(this.name);
+    // The time of writing can be set back, this one cannot; but links, permissions and renaming move it too.
+    if (now.ctimeNs === ctimeNs || now.mode !== mode || now.nlink !== nlink) return;
+    if (await this.#isInPlace()) throw changed(this.name);
+  }
+
+  /** Whether the path that led to the file still does; a handle has none. */
+  async #isInPlace(): Promise<boolean> {
+    if (this.#own === null) return true;
+    const { dev, ino } = this.identity;
+    const there = await stat(this.name, { bigint: true }).catch(() => null);
+    return there?.dev === dev && there.ino === ino;
   }
 
   async close(): Promise<void> {

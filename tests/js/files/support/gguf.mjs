@@ -177,6 +177,7 @@ export function memorySource(bytes, name = 'in.gguf', siblings = {}, open = new 
       if (siblings[other] === undefined) throw Object.assign(new Error(`no ${other}`), { code: 'missing_shard' });
       return memorySource(siblings[other], other, siblings, open);
     },
+    async checkUnchanged() {},
     async close() {
       open.delete(source);
     },

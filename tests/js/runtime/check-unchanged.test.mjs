@@ -1,0 +1,103 @@
+import { chmodSync, linkSync, renameSync, rmSync, statSync, truncateSync, utimesSync, writeFileSync } from 'node:fs';
+import { File } from 'node:buffer';
+import { open } from 'node:fs/promises';
+import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
+import { nodeFiles } from '../../../dist/runtime/node-files.js';
+import { useFolder } from '../files/support/folder.mjs';
+import { answer, useServers } from './support/server.mjs';
+
+const folder = useFolder();
+const servers = useServers();
+const kChanged = { code: 'unreadable_input', message: expect.stringContaining('it changed while it was read') };
+
+/** So that a write in the same tick of the file system's clock is seen too. */
+function writeOld(name, contents) {
+  const path = folder.write(name, contents);
+  utimesSync(path, 1_000_000_000, 1_000_000_000);
+  return path;
+}
+
+describe.each(['path', 'handle'])('a file that was opened by %s', (by) => {
+  let path;
+  let handle;
+  let source;
+  beforeEach(async () => {
+    path = writeOld('in', 'some bytes');
+    handle = await open(path, 'r');
+    source = await nodeFiles.openSource(by === 'path' ? path : handle);
+  });
+  afterEach(async () => {
+    await source.close();
+    await handle.close();
+  });
+
+  test('is unchanged when it was read, linked, given permissions, replaced or deleted', async () => {
+    await source.read(new Uint8Array(4), 0);
+    await source.checkUnchanged();
+    linkSync(path, folder.path('link'));
+    await source.checkUnchanged();
+    chmodSync(path, 0o400);
+    await source.checkUnchanged();
+    renameSync(folder.write('new', 'other bytes and more of them'), path);
+    await source.checkUnchanged();
+    rmSync(path);
+    await source.checkUnchanged();
+  });
+
+  test('has changed when it was overwritten in place', async () => {
+    writeFileSync(path, 'SOME BYTES', { flag: 'r+' });
+    await expect(source.checkUnchanged()).rejects.toMatchObject({ ...kChanged, file: source.name });
+  });
+
+  test('has changed when it was overwritten and its time was set back', async () => {
+    // The file system's clock has ticks: the write must fall into a later one than the opening did.
+    const opened = statSync(path, { bigint: true }).ctimeNs;
+    while (statSync(folder.write('clock', ''), { bigint: true }).ctimeNs <= opened);
+    writeFileSync(path, 'SOME BYTES', { flag: 'r+' });
+    utimesSync(path, 1_000_000_000, 1_000_000_000);
+    await expect(source.checkUnchanged()).rejects.toMatchObject(kChanged);
+  });
+
+  test('has changed when it was made shorter or longer', async () => {
+    truncateSync(path, 4);
+    await expect(source.checkUnchanged()).rejects.toMatchObject(kChanged);
+    writeFileSync(path, 'some bytes and more');
+    await expect(source.checkUnchanged()).rejects.toMatchObject(kChanged);
+  });
+});
+
+test('a file that was only moved has not changed', async () => {
+  const path = writeOld('in', 'some bytes');
+  const source = await nodeFiles.openSource(path);
+  renameSync(path, folder.path('moved'));
+  await source.checkUnchanged();
+  await source.close();
+});
+
+test('a closed handle cannot be looked at', async () => {
+  const handle = await open(writeOld('in', 'some bytes'), 'r');
+  const source = await nodeFiles.openSource(handle);
+  await handle.close();
+  await expect(source.checkUnchanged()).rejects.toMatchObject({ code: 'unreadable_input' });
+});
+
+test('the file of a FileSystemFileHandle has changed when its size or time is another', async () => {
+  const file = (text, lastModified) => new File([text], 'in', { lastModified });
+  let now = file('some', 1);
+  const handle = { kind: 'file', name: 'in', getFile: async () => now, isSameEntry: async () => false };
+  const source = await nodeFiles.openSource(handle);
+  await source.checkUnchanged();
+  now = file('SOME', 2);
+  await expect(source.checkUnchanged()).rejects.toMatchObject(kChanged);
+  now = file('longer', 1);
+  await expect(source.checkUnchanged()).rejects.toMatchObject(kChanged);
+});
+
+test('Blobs cannot change, and servers tell with every answer', async () => {
+  const server = await servers.serve((request, response) => answer(request, response, Buffer.from('some bytes')));
+  for (const from of [new Blob(['some bytes']), server.url('/a')]) {
+    const source = await nodeFiles.openSource(from);
+    await source.checkUnchanged();
+    await source.close();
+  }
+});
