@@ -218,9 +218,7 @@ export class ArrowQuant {
    */
   async plan(source: ModelSource, options?: QuantizeFileOptions | null): Promise<FilePlan> {
     const quantization = reading('invalid_option', () => readQuantization(options, this.#defaults, null));
-    return this.#readingFiles(options, (tools, signal) =>
-      planFile(tools, readSource('source', source), quantization, signal),
-    );
+    return this.#readingFiles(options, (tools) => planFile(tools, readSource('source', source), quantization));
   }
 
   /**
@@ -244,14 +242,14 @@ export class ArrowQuant {
 
   /** Compares two models tensor by tensor, quantized ones by what they are restored to. Rejects as `quantizeFile` does. */
   async compareFiles(a: ModelSource, b: ModelSource, options?: FileOptions | null): Promise<FileComparison> {
-    return this.#readingFiles(options, (tools, signal) =>
-      compareFiles(tools, readSource('a', a), readSource('b', b), { ...options, signal }),
+    return this.#readingFiles(options, (tools) =>
+      compareFiles(tools, readSource('a', a), readSource('b', b), options ?? {}),
     );
   }
 
   /** Reads what the model at `source` holds, without its weights. Rejects as `quantizeFile` does. */
   async inspectFile(source: ModelSource, options?: CallOptions | null): Promise<Inspection> {
-    return this.#readingFiles(options, ({ files }, signal) => inspectFile(files, readSource('source', source), signal));
+    return this.#readingFiles(options, ({ files, signal }) => inspectFile(files, readSource('source', source), signal));
   }
 
   /**
@@ -260,9 +258,7 @@ export class ArrowQuant {
    */
   async readTensor(source: ModelSource, name: string, options?: ReadTensorOptions | null): Promise<Float32Array> {
     const range = reading('invalid_option', () => readRange(options));
-    return this.#readingFiles(options, (tools, signal) =>
-      readTensor(tools, readSource('source', source), name, range, signal),
-    );
+    return this.#readingFiles(options, (tools) => readTensor(tools, readSource('source', source), name, range));
   }
 
   /**
@@ -321,14 +317,14 @@ export class ArrowQuant {
   /** Runs a call that only reads files. */
   async #readingFiles<Result>(
     options: FileOptions | null | undefined,
-    run: (tools: FileTools, signal: AbortSignal | undefined) => Promise<Result>,
+    run: (tools: FileTools) => Promise<Result>,
   ): Promise<Result> {
-    const result = await this.#withFiles(options, (tools, { signal }) => run(tools, signal ?? undefined));
+    const result = await this.#withFiles(options, run);
     this.#checkAlive();
     return result;
   }
 
-  /** Runs a call that works on files; its signal fires with the caller's, and when the quantizer is disposed. */
+  /** Runs a call that works on files; its signal fires with the caller's, when the quantizer is disposed, and on failure. */
   async #withFiles<Result>(
     options: ConvertFileOptions | null | undefined,
     run: (tools: FileTools, options: GivenConversionOptions) => Promise<Result>,
@@ -338,15 +334,19 @@ export class ArrowQuant {
     this.#checkAlive();
     const { files } = runtime;
     const call = new AbortController();
+    const { signal } = call;
+    const fail = (error: unknown): void => {
+      call.abort(error);
+    };
     const forward = (): void => {
-      call.abort(given.signal?.reason);
+      fail(given.signal?.reason);
     };
     if (given.signal?.aborted === true) forward();
     const revoke = this.#aborts.add(given.signal ?? undefined, forward);
     this.#fileCalls.add(call);
     try {
       this.#windows ??= this.#createWindows(WINDOWS);
-      return await run({ pool: this.#windows, files }, { ...given, signal: call.signal });
+      return await run({ pool: this.#windows, files, signal, fail }, { ...given, signal });
     } catch (error) {
       this.#checkAlive();
       throw asQuantizeError(error, 'internal');

@@ -1,6 +1,6 @@
 import { QuantizeError } from '../errors.js';
 import { prefixOf } from '../rules/diffusion-families.js';
-import type { ErrorSums, HeapWindow } from '../wasm/windows.js';
+import type { ErrorSums } from '../wasm/windows.js';
 import { callSafely } from './callbacks.js';
 import type { Model, StoredTensor } from './container.js';
 import type { FileTools } from './convert-file.js';
@@ -8,7 +8,8 @@ import { differenceOf, sameBytes } from './difference.js';
 import type { ModelSource } from './io.js';
 import { metricsOf } from './metrics.js';
 import type { FileOptions } from './options.js';
-import { restoreStretch } from './read-tensor.js';
+import { Pipeline } from './pipeline.js';
+import { restoringPiece } from './read-tensor.js';
 import { openModel } from './registry.js';
 import { byName, storageLabel } from './report.js';
 import { withFp8Scales } from './scaled-fp8.js';
@@ -46,17 +47,19 @@ export interface FileComparison {
 
 /** Compares two models, tensor by tensor, quantized ones by what they are restored to. */
 export async function compareFiles(
-  { pool, files }: FileTools,
+  tools: FileTools,
   a: ModelSource,
   b: ModelSource,
-  options: FileOptions,
+  { progress }: FileOptions,
 ): Promise<FileComparison> {
-  const signal = options.signal ?? undefined;
+  const { files, signal } = tools;
   const left = await openModel(await files.openSource(a, signal));
   try {
     const right = await openModel(await files.openSource(b, signal));
     try {
-      return await compareModels(left, right, { pool, files }, options);
+      const comparison = await compareModels(left, right, tools, progress);
+      for (const one of [...left.sources, ...right.sources]) await one.checkUnchanged();
+      return comparison;
     } finally {
       await right.close();
     }
@@ -68,24 +71,19 @@ export async function compareFiles(
 async function compareModels(
   left: Model,
   right: Model,
-  { pool }: FileTools,
-  { signal, progress }: FileOptions,
+  tools: FileTools,
+  progress: FileOptions['progress'],
 ): Promise<FileComparison> {
   const { pairs, onlyInA, onlyInB } = pairTensors(await withFp8Scales(left), await withFp8Scales(right));
   const tensors: TensorComparison[] = [];
   const reshaped: FileComparison['reshaped'][number][] = [];
   let done = 0;
   for (const { one, other } of pairs) {
-    if (signal?.aborted === true) throw new QuantizeError('aborted', { cause: signal.reason });
+    if (tools.signal.aborted) throw new QuantizeError('aborted', { cause: tools.signal.reason });
     if (String(shapeOf(one)) !== String(shapeOf(other))) {
       reshaped.push({ name: one.name, a: shapeOf(one), b: shapeOf(other) });
     } else {
-      const window = await pool.acquire(signal ?? undefined);
-      try {
-        tensors.push(await compareTensors(one, other, window, signal ?? undefined));
-      } finally {
-        window.release();
-      }
+      tensors.push(await compareTensors(one, other, tools));
     }
     callSafely(progress, one.name, ++done / pairs.length);
   }
@@ -129,24 +127,21 @@ const sameKind = (one: StoredTensor, other: StoredTensor): boolean => storageLab
 
 const shapeOf = ({ originalShape, shape }: StoredTensor): readonly number[] => originalShape ?? shape;
 
-async function compareTensors(
-  one: StoredTensor,
-  other: StoredTensor,
-  window: HeapWindow,
-  signal: AbortSignal | undefined,
-): Promise<TensorComparison> {
+async function compareTensors(one: StoredTensor, other: StoredTensor, tools: FileTools): Promise<TensorComparison> {
   const floats = isFloat(one) && isFloat(other);
   const sums: ErrorSums[] = [];
   let equal = floats || sameKind(one, other);
   let finite = floats;
   for (const stretch of one.elements === 0 ? [] : stretchesOf(one.elements)) {
-    if (signal?.aborted === true) throw new QuantizeError('aborted', { cause: signal.reason });
+    const { signal } = tools;
+    if (signal.aborted) throw new QuantizeError('aborted', { cause: signal.reason });
     if (!equal && !floats) break;
     if (!floats) {
       equal = sameBytes(await rawBytes(one, stretch), await rawBytes(other, stretch));
       continue;
     }
-    const difference = differenceOf(await floatsOf(window, one, stretch), await floatsOf(window, other, stretch));
+    const [a, b] = await restoreBoth(one, other, stretch, tools);
+    const difference = differenceOf(a, b);
     sums.push(difference.sums);
     equal &&= difference.equal;
     finite &&= difference.finite;
@@ -165,10 +160,33 @@ async function compareTensors(
   };
 }
 
-/** The stretch's values, copied out of the window. */
-async function floatsOf(window: HeapWindow, tensor: StoredTensor, stretch: Stretch): Promise<Float32Array> {
-  const bytes = await restoreStretch(window, tensor, stretch);
-  return new Float32Array(bytes.slice().buffer);
+/** The stretch's values in both tensors. */
+async function restoreBoth(
+  one: StoredTensor,
+  other: StoredTensor,
+  stretch: Stretch,
+  tools: FileTools,
+): Promise<readonly [Float32Array, Float32Array]> {
+  const values: [Float32Array, Float32Array] = [new Float32Array(stretch.weights), new Float32Array(stretch.weights)];
+  const pipeline = new Pipeline(tools);
+  try {
+    await pipeline.start(
+      restoringPiece(one, stretch, (restored) => {
+        values[0].set(restored);
+      }),
+    );
+    await pipeline.start(
+      restoringPiece(other, stretch, (restored) => {
+        values[1].set(restored);
+      }),
+    );
+    await pipeline.drain();
+    return values;
+  } catch (error) {
+    tools.fail(error);
+    await pipeline.settle();
+    throw pipeline.cause(error);
+  }
 }
 
 /** The stretch's bytes, where they can be compared one by one. */

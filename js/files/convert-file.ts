@@ -1,25 +1,30 @@
 import { abandon, endpointName } from '../endpoints.js';
 import { QuantizeError } from '../errors.js';
-import { WINDOW_BYTES, type WindowPool } from '../wasm/windows.js';
+import type { WindowPool } from '../wasm/windows.js';
 import { callSafely } from './callbacks.js';
 import { storedBytes, type Model } from './container.js';
 import { convert, piecesOf, placedSteps, type ConversionEvents } from './convert.js';
 import type { FloatType } from './dtypes.js';
-import type { ScanTools } from './f16-overflow.js';
 import { fingerprintOf } from './fingerprint.js';
 import type { ByteSink, FileAccess, ModelSink, ModelSource } from './io.js';
 import type { TensorMetrics } from './metrics.js';
 import type { ConvertFileOptions } from './options.js';
+import { memoryOf, shareWithStream } from './memory-budget.js';
+import type { PipelineTools } from './pipeline.js';
 import { planAffine, planRestored, type AffineQuantization } from './plan-affine.js';
 import { planGguf, type GgufQuantization } from './plan-gguf.js';
 import { contentsOf, filePlan, summaryOf, type ConversionPlan, type PlannedStep } from './plan.js';
 import { containerFor, openModel } from './registry.js';
 import { byName, tensorReport, totalsOf, type FilePlan, type FileReport, type TensorReport } from './report.js';
 
-/** What file functions work with. */
+/** What a call that works on files has to work with. */
 export interface FileTools {
   readonly pool: WindowPool;
   readonly files: FileAccess;
+  /** Ends the call's reads and writes: for the caller, when the quantizer is disposed, and after the first failure. */
+  readonly signal: AbortSignal;
+  /** Makes the signal fire because of a failure. */
+  readonly fail: (error: unknown) => void;
 }
 
 /** How to quantize. */
@@ -32,7 +37,7 @@ export interface GivenConversionOptions extends Omit<ConvertFileOptions, 'resume
   readonly memoryLimit: number;
 }
 
-type Planner = (model: Model, tools: ScanTools) => Promise<ConversionPlan>;
+type Planner = (model: Model, tools: PipelineTools) => Promise<ConversionPlan>;
 
 /** Quantizes the model at `source` and writes it to `sink`. Rejects with a `QuantizeError`; `sink` is untouched then. */
 export const quantizeFile = (
@@ -54,16 +59,12 @@ export const dequantizeFile = (
   convertFile(tools, source, sink, (model) => Promise.resolve(planRestored(model, dtype)), options, false);
 
 /** What `quantizeFile` would do. */
-export async function planFile(
-  tools: FileTools,
-  source: ModelSource,
-  quantization: Quantization,
-  signal: AbortSignal | undefined,
-): Promise<FilePlan> {
-  const model = await openModel(await tools.files.openSource(source, signal));
+export async function planFile(tools: FileTools, source: ModelSource, quantization: Quantization): Promise<FilePlan> {
+  const model = await openModel(await tools.files.openSource(source, tools.signal));
   try {
-    const scan = { pool: tools.pool, windows: tools.pool.count, signal };
-    return filePlan(await plannerOf(quantization)(model, scan), model);
+    const plan = await plannerOf(quantization)(model, tools);
+    for (const one of model.sources) await one.checkUnchanged();
+    return filePlan(plan, model);
   } finally {
     await model.close();
   }
@@ -83,9 +84,9 @@ async function convertFile(
   measure: boolean,
 ): Promise<FileReport> {
   const clock = new Clock();
-  const signal = options.signal ?? undefined;
+  const { signal } = tools;
   try {
-    if (signal?.aborted === true) throw new QuantizeError('aborted', { cause: signal.reason });
+    if (signal.aborted) throw new QuantizeError('aborted', { cause: signal.reason });
     if (typeof sink === 'string') containerFor(sink);
     const model = await openModel(await tools.files.openSource(source, signal));
     return await convertModel(tools, model, sink, planner, options, { measure, clock });
@@ -97,28 +98,30 @@ async function convertFile(
 
 /** Closes the model. */
 async function convertModel(
-  { pool, files }: FileTools,
+  tools: FileTools,
   model: Model,
   sink: ModelSink,
   planner: Planner,
   options: GivenConversionOptions,
   { measure, clock }: { readonly measure: boolean; readonly clock: Clock },
 ): Promise<FileReport> {
-  const signal = options.signal ?? undefined;
+  const { files, signal } = tools;
   try {
-    const windows = Math.max(1, Math.floor(options.memoryLimit / WINDOW_BYTES));
-    const plan = await planner(model, { pool, windows, signal });
+    const limitBytes = memoryOf(tools.pool, options.memoryLimit);
+    const plan = await planner(model, { ...tools, memoryBytes: limitBytes });
     const layout = plan.container.layout(contentsOf(plan, model, endpointName(sink)));
     const steps = placedSteps(plan.steps, layout);
     const bytes = layout.files.reduce((sum, { fileBytes }) => sum + fileBytes, 0);
+    const { heldBytes, workBytes } = shareWithStream(limitBytes);
     const output = await files.openSink(sink, {
-      ...{ bytes, inputs: model.sources, signal, pieces: piecesOf(steps, layout) },
+      ...{ bytes, inputs: model.sources, signal, pieces: piecesOf(steps, layout), heldBytes },
       files:
         layout.files.length === 1 ? undefined : layout.files.map(({ name, fileBytes }) => ({ name, bytes: fileBytes })),
       resume: options.resume ? { fingerprint: await fingerprintOf(model, layout, steps, measure) } : undefined,
     });
     const tracker = new Tracker(steps, options, clock);
-    await convert({ steps, layout, measure, signal, windows, events: tracker }, pool, output);
+    const memoryBytes = output.sequential ? workBytes : limitBytes;
+    await convert({ steps, layout, measure, tools: { ...tools, memoryBytes }, events: tracker }, model.sources, output);
     return reportOf(plan, model, { tracker, clock, sink, output, bytes });
   } finally {
     await model.close();

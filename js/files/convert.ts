@@ -4,9 +4,9 @@ import { storedBytes, targetBytes, type FileLayout, type StoredTensor, type Tens
 import { copyTensor } from './copy.js';
 import { dequantizeTensor } from './dequantize-tensor.js';
 import { encodeTensor } from './encode-tensor.js';
-import type { ByteSink, ByteWriter, PlannedPiece } from './io.js';
+import type { ByteSink, ByteSource, ByteWriter, PlannedPiece } from './io.js';
 import type { TensorMetrics } from './metrics.js';
-import { Pipeline } from './pipeline.js';
+import { Pipeline, type PipelineTools } from './pipeline.js';
 import type { PlannedStep } from './plan.js';
 import { quantizeTensor } from './quantize-tensor.js';
 
@@ -21,9 +21,8 @@ export interface Conversion {
   readonly layout: FileLayout;
   /** Whether to measure what the converted tensors lost. */
   readonly measure: boolean;
-  readonly signal: AbortSignal | undefined;
-  /** Most of the pool's windows to use at once. */
-  readonly windows: number;
+  /** Windows for the work, and what ends it. */
+  readonly tools: PipelineTools;
   readonly events: ConversionEvents;
 }
 
@@ -70,14 +69,17 @@ export function piecesOf(steps: readonly PlacedStep[], { files }: FileLayout): P
 }
 
 /**
- * Writes the output into an opened sink, and commits it. Memory is bounded by the pool's windows whatever the sizes of
- * tensors and files. The output has its final name only when complete; after a failure or an abort it is as it was before.
+ * Writes the output of a conversion of `sources` into an opened sink, and commits it. Memory is bounded by the tools' limit
+ * whatever the sizes of tensors and files. The output has its final name only when complete; after a failure or an abort it
+ * is as it was before.
  */
-export async function convert(conversion: Conversion, pool: WindowPool, sink: ByteSink): Promise<void> {
-  const { layout, signal } = conversion;
+export async function convert(conversion: Conversion, sources: readonly ByteSource[], sink: ByteSink): Promise<void> {
+  const { layout, tools } = conversion;
+  const { signal } = tools;
   try {
-    for (const [index, { header }] of layout.files.entries()) await writerOf(sink, index).write(header, 0);
-    await convertTensors(conversion, pool, sink);
+    for (const [index, { header }] of layout.files.entries()) await writeHeader(writerOf(sink, index), header);
+    await convertTensors(conversion, sink);
+    for (const source of sources) await source.checkUnchanged();
     await sink.commit(() => {
       if (signal?.aborted === true) throw new QuantizeError('aborted', { cause: signal.reason });
     });
@@ -87,24 +89,30 @@ export async function convert(conversion: Conversion, pool: WindowPool, sink: By
   }
 }
 
+async function writeHeader(writer: ByteWriter, header: Uint8Array): Promise<void> {
+  await writer.reserve(0, header.length);
+  await writer.write(header, 0);
+}
+
 function writerOf(sink: ByteSink, file: number): ByteWriter {
   const writer = sink.files[file];
   if (writer === undefined) throw new RangeError(`the sink has no file number ${file}`);
   return writer;
 }
 
-async function convertTensors(conversion: Conversion, pool: WindowPool, sink: ByteSink): Promise<void> {
-  const { steps, signal, windows } = conversion;
-  const failed = (error: unknown): void => {
+async function convertTensors(conversion: Conversion, sink: ByteSink): Promise<void> {
+  const { steps, tools } = conversion;
+  const fail = (error: unknown): void => {
     sink.stop(error);
+    tools.fail(error);
   };
-  const pipeline = new Pipeline(pool, signal, { failed, windows });
+  const pipeline = new Pipeline({ ...tools, fail });
   const completed = completedTensors(sink);
   try {
-    for (const step of steps) await convertTensor(step, jobFor(step, conversion, { pool, pipeline, sink }), completed);
+    for (const step of steps) await convertTensor(step, jobFor(step, conversion, pipeline, sink), completed);
     await pipeline.drain();
   } catch (error) {
-    sink.stop(error);
+    fail(error);
     await pipeline.settle();
     throw pipeline.cause(error);
   }
@@ -112,8 +120,9 @@ async function convertTensors(conversion: Conversion, pool: WindowPool, sink: By
 
 function jobFor(
   step: PlacedStep,
-  { measure, signal, events }: Conversion,
-  { pool, pipeline, sink }: { readonly pool: WindowPool; readonly pipeline: Pipeline; readonly sink: ByteSink },
+  { measure, tools: { pool, signal }, events }: Conversion,
+  pipeline: Pipeline,
+  sink: ByteSink,
 ): TensorJob {
   const { stored, place } = step;
   const goesOn = (): boolean => !pipeline.failed && signal?.aborted !== true;
@@ -142,9 +151,11 @@ async function convertTensor(
 ): Promise<void> {
   const metrics = completed.get(name);
   if (metrics !== undefined) {
-    return job.pipeline.start(async () => {
-      job.advanced(storedBytes(storage));
-      await job.finished(metrics);
+    return job.pipeline.start({
+      end: async () => {
+        job.advanced(storedBytes(storage));
+        await job.finished(metrics);
+      },
     });
   }
   if (elements === 0) return job.finished(null);

@@ -1,9 +1,11 @@
 import { QuantizeError } from '../errors.js';
-import type { HeapWindow } from '../wasm/windows.js';
-import { packedBytes, storedBytes, type TensorStorage } from './container.js';
+import type { Encoding, LeasedWindow } from '../wasm/windows.js';
+import { groupCount, packedBytes, storedBytes, type TensorStorage } from './container.js';
 import type { TensorJob } from './convert.js';
 import { dtypeBytes, isFloatType, type DType, type FloatType } from './dtypes.js';
 import { invalidFile, quoted } from './errors.js';
+import type { PieceInput } from './pipeline.js';
+import { inputOf } from './stretch-input.js';
 import { bytesOf, forEachStretch, type Stretch } from './tensor-windows.js';
 
 /** The largest finite values. */
@@ -33,13 +35,43 @@ export function dequantizeTensor(
       detail: dtype,
     });
   }
-  const decode = async (window: HeapWindow, stretch: Stretch): Promise<null> => {
-    const { floats, reach } = await decodeStretch(window, storage, stretch, dtype, stored.name);
-    if (reach > LARGEST[dtype]) checkRestored(floats, stretch, storage, dtype, stored.name);
-    await sink.write(floats, place.data + stretch.first * dtypeBytes(dtype));
-    return null;
-  };
-  return forEachStretch(job, decode, storedBytes(storage) / stored.elements);
+  return forEachStretch(job, {
+    inputOf: (stretch) => inputOfAffine(storage, stretch),
+    outputOf: ({ first, weights }) => ({
+      position: place.data + first * dtypeBytes(dtype),
+      bytes: weights * dtypeBytes(dtype),
+    }),
+    work: async (window, stretch) => {
+      const { floats, reach } = await decodeStretch(window, storage, stretch, dtype, stored.name);
+      if (reach > LARGEST[dtype]) checkRestored(floats, stretch, storage, dtype, stored.name);
+      await window.transfer(() => [sink.write(floats, place.data + stretch.first * dtypeBytes(dtype))]);
+      return null;
+    },
+    bytesPerWeight: storedBytes(storage) / stored.elements,
+  });
+}
+
+const encodingOf = ({ bits, groupSize, symmetric }: AffineStorage): Encoding => ({
+  kind: 'affine',
+  bits,
+  groupSize,
+  symmetric,
+});
+
+/** The bytes of a stretch of a quantized tensor, on their way into a window. */
+export function inputOfAffine(storage: AffineStorage, { first, weights }: Stretch): PieceInput {
+  const { bits, groupSize, packed, scales, zeroPoints } = storage;
+  const group = groupSize === 0 ? 0 : first / groupSize;
+  const groups = groupCount(weights, groupSize);
+  const ranges = [
+    { source: packed.source, position: packed.begin + packedBytes(first, bits), bytes: packedBytes(weights, bits) },
+    { source: scales.source, position: scales.begin + group * 4, bytes: groups * 4 },
+    { source: zeroPoints.source, position: zeroPoints.begin + group, bytes: groups },
+  ];
+  return inputOf(ranges, (window) => {
+    const room = window.encodedInput(weights, encodingOf(storage));
+    return [room.packed, bytesOf(room.scales), room.zeroPoints];
+  });
 }
 
 export interface DecodedStretch {
@@ -49,25 +81,18 @@ export interface DecodedStretch {
   readonly reach: number;
 }
 
-/** Reads and restores a stretch of a quantized tensor. */
+/** Restores a stretch of a quantized tensor that has been put into the window. */
 export async function decodeStretch(
-  window: HeapWindow,
+  window: LeasedWindow,
   storage: AffineStorage,
-  { first, weights }: Stretch,
+  { weights }: Stretch,
   type: FloatType,
   name: string,
 ): Promise<DecodedStretch> {
-  const { bits, groupSize, symmetric, packed, scales, zeroPoints } = storage;
-  const encoding = { kind: 'affine', bits, groupSize, symmetric } as const;
+  const encoding = encodingOf(storage);
   const room = window.encodedInput(weights, encoding);
-  const group = groupSize === 0 ? 0 : first / groupSize;
-  await Promise.all([
-    packed.source.read(room.packed, packed.begin + packedBytes(first, bits)),
-    scales.source.read(bytesOf(room.scales), scales.begin + group * 4),
-    zeroPoints.source.read(room.zeroPoints, zeroPoints.begin + group),
-  ]);
   checkParameters(room, storage, name);
-  const reach = largest(room.scales) * (2 ** bits - 1);
+  const reach = largest(room.scales) * (2 ** storage.bits - 1);
   return { floats: await window.decode(weights, encoding, type), reach };
 }
 

@@ -3,7 +3,7 @@ import { targetBytes, type TensorTarget } from './container.js';
 import type { TensorJob } from './convert.js';
 import { isFloatType } from './dtypes.js';
 import { forEachStretch } from './tensor-windows.js';
-import { readStretch, readableTensor } from './weight-source.js';
+import { inputOfStretch, readableTensor } from './weight-source.js';
 
 /** A target that lies in one piece and is computed weight by weight or block by block. */
 export type EncodedTarget = Extract<TensorTarget, { kind: 'plain' | 'block' }>;
@@ -16,16 +16,19 @@ export function encodeTensor(job: TensorJob, target: EncodedTarget): Promise<voi
   const tensor = readableTensor(job.stored);
   const encoding = encodingOf(target);
   const { sink, place, measure } = job;
-  return forEachStretch(
-    job,
-    async (window, stretch) => {
-      await readStretch(tensor, window, stretch);
-      const { packed, error } = await window.encode(stretch.weights, tensor.source, encoding, measure);
-      await sink.write(packed, place.data + targetBytes(stretch.first, target));
+  return forEachStretch(job, {
+    inputOf: (stretch) => inputOfStretch(tensor, stretch),
+    outputOf: ({ first, weights }) => ({
+      position: place.data + targetBytes(first, target),
+      bytes: targetBytes(weights, target),
+    }),
+    work: async (window, { first, weights }) => {
+      const { packed, error } = await window.encode(weights, tensor.source, encoding, measure);
+      await window.transfer(() => [sink.write(packed, place.data + targetBytes(first, target))]);
       return error;
     },
-    tensor.bytesPerWeight,
-  );
+    bytesPerWeight: tensor.bytesPerWeight,
+  });
 }
 
 function encodingOf(target: EncodedTarget): Encoding {

@@ -1,19 +1,11 @@
-import type { WindowPool } from '../wasm/windows.js';
+import type { WeightRange } from '../wasm/windows.js';
 import type { StoredTensor } from './container.js';
-import { Pipeline } from './pipeline.js';
+import { Pipeline, type PipelineTools } from './pipeline.js';
 import { located, stretchesOf } from './tensor-windows.js';
-import { readStretch, readableTensor, weightSourceOf } from './weight-source.js';
+import { inputOfStretch, readableTensor, weightSourceOf } from './weight-source.js';
 
 /** Magnitudes from here on are rounded to infinity: halfway between the largest value and what would come next. */
 const LEAST_OVERFLOW = { F16: 65520, BF16: (2 - 2 ** -8) * 2 ** 127 } as const;
-
-/** What reading all weights of a model takes. */
-export interface ScanTools {
-  readonly pool: WindowPool;
-  /** Most of the pool's windows to use at once. */
-  readonly windows: number;
-  readonly signal: AbortSignal | undefined;
-}
 
 /** A tensor, and the type of 16 bits that it is to become. */
 export interface NarrowedTensor {
@@ -27,14 +19,15 @@ export interface NarrowedTensor {
  */
 export async function findOverflowing(
   tensors: readonly NarrowedTensor[],
-  { pool, windows, signal }: ScanTools,
+  tools: PipelineTools,
 ): Promise<ReadonlySet<string>> {
   const overflowing = new Set<string>();
-  const pipeline = new Pipeline(pool, signal, { windows });
+  const pipeline = new Pipeline(tools);
   try {
     for (const tensor of tensors) await scanTensor(tensor, pipeline, () => overflowing.add(tensor.stored.name));
     await pipeline.drain();
   } catch (error) {
+    tools.fail(error);
     await pipeline.settle();
     throw pipeline.cause(error);
   }
@@ -45,12 +38,13 @@ async function scanTensor({ stored, dtype }: NarrowedTensor, pipeline: Pipeline,
   if (stored.elements === 0 || weightSourceOf(stored) === null) return;
   const readable = readableTensor(stored);
   for (const stretch of stretchesOf(stored.elements)) {
-    await pipeline.start((window) =>
-      located(stored, stretch.first, async () => {
-        await readStretch(readable, window, stretch);
-        const { extreme } = await window.scan(stretch.weights, readable.source);
+    await pipeline.start({
+      input: inputOfStretch(readable, stretch),
+      work: async (window) => {
+        const scan = (): Promise<WeightRange> => window.scan(stretch.weights, readable.source);
+        const { extreme } = await located(stored, stretch.first, scan);
         if (Math.abs(extreme) >= LEAST_OVERFLOW[dtype]) found();
-      }),
-    );
+      },
+    });
   }
 }

@@ -16,6 +16,11 @@ export interface ByteSource {
   readonly version: string;
   /** Fills all of `into` with the bytes from `position` on. `into` may lie on shared memory. Several may be under way. */
   read(into: Uint8Array, position: number): Promise<void>;
+  /**
+   * Gives `bytes` bytes from `position` on in memory of their own. Only sources have it whose reads may wait for others,
+   * such as a server, or which make a copy anyway: nothing that others need should be held while they read.
+   */
+  readAside?(position: number, bytes: number): Promise<Uint8Array>;
   /** The source called `name` beside this one (a shard beside its index); rejects with `missing_shard` if there is none. */
   sibling(name: string): Promise<ByteSource>;
   /**
@@ -29,6 +34,7 @@ export interface ByteSource {
 /** Where the bytes of one file go. */
 export interface ByteWriter {
   readonly name: string;
+  reserve(position: number, bytes: number): Promise<void>;
   /**
    * Writes all of `bytes` at `position`; positions that are never written read as zero. `bytes` may be shared memory.
    * Several may be under way. When the sink is sequential, this may wait until earlier bytes have come.
@@ -102,6 +108,7 @@ export interface SinkPlan {
   readonly pieces?: readonly PlannedPiece[] | undefined;
   /** Keep what is complete after a failure, and go on with it when the fingerprint is the same. Only paths can have it. */
   readonly resume?: { readonly fingerprint: string } | undefined;
+  readonly heldBytes?: number | undefined;
   /** Ends waiting writes. */
   readonly signal?: AbortSignal | undefined;
 }

@@ -23,7 +23,7 @@ export interface ConvertFileOptions extends FileOptions {
   readonly resume?: boolean | undefined;
   /**
    * Most bytes that tensors take in memory on their way, at least 16 MiB; headers come on top. Default and most: 36 MiB,
-   * whatever the sizes of files and tensors.
+   * and with the backend `workers` 9 MiB more for each worker but the first, whatever the sizes of files and tensors.
    */
   readonly memoryLimit?: number | undefined;
 }

@@ -1,56 +1,81 @@
-import type { HeapWindow, WindowPool } from '../wasm/windows.js';
+import { QuantizeError } from '../errors.js';
+import type { LeasedWindow, WindowPool } from '../wasm/windows.js';
+import { MemoryBudget, memoryOf, type MemoryPart } from './memory-budget.js';
 
-/** A failure, and the number of the work that it happened in. */
+/** What a piece of work reads. */
+export interface PieceInput {
+  /**
+   * Reads into memory of its own what may be long in coming: no window is held meanwhile. Null where reads wait for nobody
+   * and go straight into the window.
+   */
+  readonly readAside: (() => Promise<void>) | null;
+  /** Puts what is read into the window. */
+  fill(window: LeasedWindow): Promise<void>;
+}
+
+/** A piece of work: it is read, worked on in a window, and ended. */
+export interface Piece {
+  /** Waits until the output has room for what the piece writes. Pieces wait in the order in which they are started. */
+  readonly reserve?: (() => Promise<void>) | undefined;
+  /** Absent where the work itself reads what it needs. */
+  readonly input?: PieceInput | undefined;
+  /** What is done in a window; absent where none is needed. */
+  readonly work?: ((window: LeasedWindow) => Promise<void>) | undefined;
+  /** Ends the piece, when no window is held any more. */
+  readonly end?: (() => Promise<void>) | undefined;
+}
+
+/** What all pieces of a call share. */
+export interface PipelineTools {
+  readonly pool: WindowPool;
+  readonly signal: AbortSignal | undefined;
+  /** Ends all reads and writes of the call that are pending. */
+  readonly fail: (error: unknown) => void;
+  /** The most that pieces of work may take in memory at once. Default: what all windows take. */
+  readonly memoryBytes?: number;
+}
+
+/** A failure, and the number of the piece that it happened in. */
 interface Failure {
   readonly order: number;
   readonly error: unknown;
 }
 
-export interface PipelineOptions {
-  readonly failed?: (error: unknown) => void;
-  readonly windows?: number;
-}
-
 /**
- * Works on as many windows at once as the pool has, so that reading, encoding and writing overlap. Work is started in
- * order; when several pieces fail, the failure of the first of them counts, whichever was noticed first.
+ * Works on several pieces at once, so that reading, encoding and writing overlap. Pieces are started in order. The first
+ * failure ends all reads and writes of the call that can be ended; when several pieces fail all the same, the failure of
+ * the first of them counts, whichever was noticed first.
  */
 export class Pipeline {
-  readonly #pool: WindowPool;
-  readonly #signal: AbortSignal | undefined;
-  readonly #failed: (error: unknown) => void;
-  readonly #windows: number;
+  readonly #tools: PipelineTools;
+  readonly #budget: MemoryBudget;
   readonly #running = new Set<Promise<void>>();
   #started = 0;
   #failure: Failure | null = null;
+  /** The failure that the call was told of: what is `aborted` from then on has failed because of it. */
+  #told: { readonly error: unknown } | null = null;
 
-  /**
-   * `failed` is called with each failure as it happens, while other work is still under way. `windows` are the most that
-   * are used at once.
-   */
-  constructor(
-    pool: WindowPool,
-    signal: AbortSignal | undefined,
-    { failed = () => undefined, windows = pool.count }: PipelineOptions = {},
-  ) {
-    this.#pool = pool;
-    this.#signal = signal;
-    this.#failed = failed;
-    this.#windows = windows;
+  constructor(tools: PipelineTools) {
+    this.#tools = tools;
+    this.#budget = new MemoryBudget(memoryOf(tools.pool, tools.memoryBytes ?? Infinity));
   }
 
   /**
-   * Waits for a free window and starts `work` on it; the window is released when `work` is done.
+   * Starts a piece when there is room for it.
    * Rejects, without starting anything, when earlier work has failed or the signal has been aborted.
    */
-  async start(work: (window: HeapWindow) => Promise<void>): Promise<void> {
-    while (this.#running.size >= this.#windows) await Promise.race(this.#running);
-    const window = await this.#pool.acquire(this.#signal);
-    if (this.#failure !== null) {
-      window.release();
-      throw this.#failure.error;
+  async start(piece: Piece): Promise<void> {
+    this.#check();
+    await piece.reserve?.();
+    const part = partOf(piece);
+    await this.#budget.take(part);
+    try {
+      this.#check();
+    } catch (error) {
+      this.#budget.give(part);
+      throw error;
     }
-    const run = this.#run(work, window, this.#started++);
+    const run = this.#run(piece, part, this.#started++);
     this.#running.add(run);
     void run.finally(() => this.#running.delete(run));
   }
@@ -58,16 +83,16 @@ export class Pipeline {
   /** Waits until everything that was started is done; rejects if any of it failed. */
   async drain(): Promise<void> {
     await this.settle();
-    if (this.#failure !== null) throw this.#failure.error;
+    if (this.#told !== null) throw this.cause(this.#told.error);
   }
 
   /** Waits until everything that was started is done, well or badly. */
   async settle(): Promise<void> {
-    await Promise.all(this.#running);
+    while (this.#running.size > 0) await Promise.all(this.#running);
   }
 
   get failed(): boolean {
-    return this.#failure !== null;
+    return this.#told !== null;
   }
 
   /** The error that counts: that of the earliest failed work, else `error`. */
@@ -75,14 +100,70 @@ export class Pipeline {
     return this.#failure === null ? error : this.#failure.error;
   }
 
-  async #run(work: (window: HeapWindow) => Promise<void>, window: HeapWindow, order: number): Promise<void> {
+  #check(): void {
+    const { signal } = this.#tools;
+    if (this.#told !== null) throw this.cause(this.#told.error);
+    if (signal?.aborted === true) throw new QuantizeError('aborted', { cause: signal.reason });
+  }
+
+  async #run({ input, work, end }: Piece, part: MemoryPart, order: number): Promise<void> {
+    const taken = new Set([part]);
     try {
-      await work(window);
+      await input?.readAside?.();
+      if (work !== undefined) {
+        if (part === 'aside') await this.#budget.take('window');
+        taken.add('window');
+        await this.#lease(async (window) => {
+          await input?.fill(window);
+          if (taken.delete('aside')) this.#budget.give('aside');
+          await work(window);
+        });
+      }
+      await end?.();
     } catch (error) {
-      if (this.#failure === null || order < this.#failure.order) this.#failure = { order, error };
-      this.#failed(error);
+      this.#note(error, order);
     } finally {
-      window.release();
+      for (const one of taken) this.#budget.give(one);
     }
   }
+
+  /** Work that has been started goes on after another's failure, as its own may be the one that counts. */
+  async #lease(work: (window: LeasedWindow) => Promise<void>): Promise<void> {
+    const { pool, signal } = this.#tools;
+    const failed = (error: unknown): void => {
+      this.#tell(error);
+    };
+    const begun = new Set<LeasedWindow>();
+    const begin = (window: LeasedWindow): Promise<void> => {
+      begun.add(window);
+      return work(window);
+    };
+    try {
+      await pool.lease(begin, { failed, signal });
+    } catch (error) {
+      if (begun.size > 0 || !this.#isFollowing(error)) throw error;
+      await pool.lease(work, { failed });
+    }
+  }
+
+  /** Whether something has failed only because the call was told of another failure. */
+  #isFollowing(error: unknown): boolean {
+    return this.#told !== null && !isAbort(this.#told.error) && isAbort(error);
+  }
+
+  #note(error: unknown, order: number): void {
+    const counts = this.#failure === null || order < this.#failure.order;
+    if (counts && !this.#isFollowing(error)) this.#failure = { order, error };
+    this.#tell(error);
+  }
+
+  #tell(error: unknown): void {
+    if (this.#told !== null) return;
+    this.#told = { error };
+    this.#tools.fail(error);
+  }
 }
+
+const partOf = ({ input }: Piece): MemoryPart => (typeof input?.readAside === 'function' ? 'aside' : 'window');
+
+const isAbort = (error: unknown): boolean => error instanceof QuantizeError && error.code === 'aborted';

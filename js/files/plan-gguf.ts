@@ -5,10 +5,11 @@ import type { TypedRule } from '../rules/rule.js';
 import type { Architecture, FileType, TensorType } from '../types.js';
 import type { Model, StoredTensor, TensorTarget } from './container.js';
 import { isDType } from './dtypes.js';
-import { findOverflowing, type ScanTools } from './f16-overflow.js';
+import { findOverflowing } from './f16-overflow.js';
 import { FILE_TYPES } from './ggml-types.js';
 import { findKeyValue, i32s, text, u32, withoutKeys, type GgufKeyValue, type GgufValue } from './gguf-key-values.js';
 import { gguf } from './gguf.js';
+import type { PipelineTools } from './pipeline.js';
 import { quantizedAlready, type ConversionPlan, type PlannedStep } from './plan.js';
 import { withFp8Scales } from './scaled-fp8.js';
 import { readableTensor } from './weight-source.js';
@@ -39,7 +40,7 @@ const UNKNOWN_ARCHITECTURE = 'unknown';
 export async function planGguf(
   model: Model,
   quantization: GgufQuantization,
-  tools: ScanTools,
+  tools: PipelineTools,
 ): Promise<ConversionPlan> {
   const { type, pure, rules, splitBytes, keepOverflowing } = quantization;
   const tensors = await withFp8Scales(model);
@@ -90,7 +91,7 @@ function keptTarget(stored: StoredTensor): TensorTarget {
 }
 
 /** The same steps, but for tensors with weights that F16 or BF16 cannot hold: those become F32. */
-async function keepingOverflowing(steps: readonly PlannedStep[], tools: ScanTools): Promise<PlannedStep[]> {
+async function keepingOverflowing(steps: readonly PlannedStep[], tools: PipelineTools): Promise<PlannedStep[]> {
   const candidates = steps.flatMap(({ stored, planned: { target } }) => {
     if (target.kind !== 'plain' || storageLabel(stored) === target.dtype) return [];
     return target.dtype === 'F16' || target.dtype === 'BF16' ? [{ stored, dtype: target.dtype }] : [];

@@ -1,8 +1,8 @@
-import type { ErrorSums, HeapWindow, WeightRange } from '../wasm/windows.js';
+import type { ErrorSums, LeasedWindow, WeightRange } from '../wasm/windows.js';
 import { packedBytes, type AffineLayout } from './container.js';
 import type { TensorJob } from './convert.js';
-import { bytesOf, forEachStretch, located, stretchesOf, type Stretch } from './tensor-windows.js';
-import { readStretch, readableTensor, type ReadableTensor } from './weight-source.js';
+import { bytesOf, forEachStretch, located, stretchesOf, type Stretch, type StretchWork } from './tensor-windows.js';
+import { inputOfStretch, readableTensor, type ReadableTensor } from './weight-source.js';
 
 /** The job's tensor, as the kernels read it. */
 interface JobTensor extends ReadableTensor {
@@ -17,33 +17,42 @@ export async function quantizeTensor(job: TensorJob, target: AffineLayout): Prom
   else await encodeScaled(tensor, target, await scanTensor(tensor));
 }
 
-function encodeGroups(tensor: JobTensor, { bits, groupSize, symmetric }: AffineLayout): Promise<void> {
-  const { job, source, bytesPerWeight } = tensor;
+function encodeGroups(tensor: JobTensor, layout: AffineLayout): Promise<void> {
+  const { job, source } = tensor;
+  const { bits, groupSize, symmetric } = layout;
   const { sink, place, measure } = job;
-  const encode = async (window: HeapWindow, stretch: Stretch): Promise<ErrorSums | null> => {
-    await readStretch(tensor, window, stretch);
+  const encode = async (window: LeasedWindow, stretch: Stretch): Promise<ErrorSums | null> => {
     const encoding = { kind: 'affine', bits, groupSize, symmetric } as const;
     const { packed, scales, zeroPoints, error } = await window.encode(stretch.weights, source, encoding, measure);
     const group = stretch.first / groupSize;
-    await Promise.all([
+    await window.transfer(() => [
       sink.write(packed, place.data + packedBytes(stretch.first, bits)),
       sink.write(bytesOf(scales), place.scales + group * 4),
       sink.write(zeroPoints, place.zeroPoints + group),
     ]);
     return error;
   };
-  return forEachStretch(job, encode, bytesPerWeight);
+  return forEachStretch(job, stretchWork(tensor, layout, encode));
 }
+
+const stretchWork = (tensor: JobTensor, { bits }: AffineLayout, work: StretchWork['work']): StretchWork => ({
+  inputOf: (stretch) => inputOfStretch(tensor, stretch),
+  outputOf: ({ first, weights }) => ({
+    position: tensor.job.place.data + packedBytes(first, bits),
+    bytes: packedBytes(weights, bits),
+  }),
+  work,
+  bytesPerWeight: tensor.bytesPerWeight,
+});
 
 /** A tensor that fits into one window is read once for both passes. */
 function encodeWhole(tensor: JobTensor, layout: AffineLayout): Promise<void> {
-  const encode = async (window: HeapWindow, stretch: Stretch): Promise<ErrorSums | null> => {
-    await readStretch(tensor, window, stretch);
+  const encode = async (window: LeasedWindow, stretch: Stretch): Promise<ErrorSums | null> => {
     const range = await window.scan(stretch.weights, tensor.source);
     const scale = await writeScale(tensor, layout, range);
     return encodeStretch(tensor, window, stretch, layout.bits, scale);
   };
-  return forEachStretch(tensor.job, encode, tensor.bytesPerWeight);
+  return forEachStretch(tensor.job, stretchWork(tensor, layout, encode));
 }
 
 /** First pass over a tensor that has one scale. */
@@ -51,12 +60,13 @@ async function scanTensor(tensor: JobTensor): Promise<WeightRange> {
   const { job, source } = tensor;
   const ranges: WeightRange[] = [];
   for (const stretch of stretchesOf(job.stored.elements)) {
-    await job.pipeline.start((window) =>
-      located(job.stored, stretch.first, async () => {
-        await readStretch(tensor, window, stretch);
-        ranges[stretch.index] = await window.scan(stretch.weights, source);
-      }),
-    );
+    await job.pipeline.start({
+      input: inputOfStretch(tensor, stretch),
+      work: async (window) => {
+        const scan = (): Promise<WeightRange> => window.scan(stretch.weights, source);
+        ranges[stretch.index] = await located(job.stored, stretch.first, scan);
+      },
+    });
   }
   await job.pipeline.drain();
   return ranges.reduce(mergeRanges);
@@ -72,11 +82,9 @@ const mergeRanges = (first: WeightRange, later: WeightRange): WeightRange => ({
 /** Second pass. */
 async function encodeScaled(tensor: JobTensor, layout: AffineLayout, range: WeightRange): Promise<void> {
   const scale = await writeScale(tensor, layout, range);
-  const encode = async (window: HeapWindow, stretch: Stretch): Promise<ErrorSums | null> => {
-    await readStretch(tensor, window, stretch);
-    return encodeStretch(tensor, window, stretch, layout.bits, scale);
-  };
-  await forEachStretch(tensor.job, encode, tensor.bytesPerWeight);
+  const encode = (window: LeasedWindow, stretch: Stretch): Promise<ErrorSums | null> =>
+    encodeStretch(tensor, window, stretch, layout.bits, scale);
+  await forEachStretch(tensor.job, stretchWork(tensor, layout, encode));
 }
 
 interface Scale {
@@ -94,13 +102,13 @@ async function writeScale({ job }: JobTensor, { bits, symmetric }: AffineLayout,
 
 async function encodeStretch(
   { job, source }: JobTensor,
-  window: HeapWindow,
+  window: LeasedWindow,
   { first, weights }: Stretch,
   bits: number,
   { scale, zeroPoint }: Scale,
 ): Promise<ErrorSums | null> {
   const encoding = { kind: 'affine-scaled', bits, scale, zeroPoint } as const;
   const { packed, error } = await window.encode(weights, source, encoding, job.measure);
-  await job.sink.write(packed, job.place.data + packedBytes(first, bits));
+  await window.transfer(() => [job.sink.write(packed, job.place.data + packedBytes(first, bits))]);
   return error;
 }

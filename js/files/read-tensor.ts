@@ -1,13 +1,14 @@
 import { QuantizeError } from '../errors.js';
-import { WINDOW_WEIGHTS, type HeapWindow } from '../wasm/windows.js';
+import { WINDOW_WEIGHTS } from '../wasm/windows.js';
 import type { StoredTensor } from './container.js';
 import type { FileTools } from './convert-file.js';
-import { decodeStretch } from './dequantize-tensor.js';
+import { decodeStretch, inputOfAffine } from './dequantize-tensor.js';
 import type { ModelSource } from './io.js';
+import { Pipeline, type Piece } from './pipeline.js';
 import { openModel } from './registry.js';
 import { withFp8Scale } from './scaled-fp8.js';
 import type { Stretch } from './tensor-windows.js';
-import { readStretch, readableTensor } from './weight-source.js';
+import { inputOfStretch, readableTensor } from './weight-source.js';
 
 /** Elements of the flattened tensor; `end` undefined: to the last one. */
 export interface ElementRange {
@@ -20,13 +21,12 @@ const ALIGNMENT = 256;
 
 /** Reads elements of one tensor as f32, quantized ones as what they are restored to. */
 export async function readTensor(
-  { pool, files }: FileTools,
+  tools: FileTools,
   source: ModelSource,
   name: string,
   { begin, end }: ElementRange,
-  signal: AbortSignal | undefined,
 ): Promise<Float32Array> {
-  const model = await openModel(await files.openSource(source, signal));
+  const model = await openModel(await tools.files.openSource(source, tools.signal));
   try {
     const found = model.tensors.find((one) => one.name === name);
     if (found === undefined) throw new QuantizeError('missing_tensor', { file: model.name, layer: name });
@@ -36,45 +36,57 @@ export async function readTensor(
       const detail = `elements ${begin} to ${last} of a tensor with ${tensor.elements}`;
       throw new QuantizeError('invalid_option', { layer: name, detail });
     }
-    const window = await pool.acquire(signal);
-    try {
-      return await readRange(tensor, begin, last, window, signal);
-    } finally {
-      window.release();
-    }
+    const values = await readRange(tensor, begin, last, tools);
+    for (const one of model.sources) await one.checkUnchanged();
+    return values;
   } finally {
     await model.close();
   }
 }
 
-async function readRange(
-  tensor: StoredTensor,
-  begin: number,
-  end: number,
-  window: HeapWindow,
-  signal: AbortSignal | undefined,
-): Promise<Float32Array> {
+async function readRange(tensor: StoredTensor, begin: number, end: number, tools: FileTools): Promise<Float32Array> {
   const values = new Float32Array(end - begin);
+  const pipeline = new Pipeline(tools);
   const start = begin - (begin % ALIGNMENT);
-  for (let first = start; first < end; first += WINDOW_WEIGHTS) {
-    if (signal?.aborted === true) throw new QuantizeError('aborted', { cause: signal.reason });
-    // Whole groups and blocks, even where fewer elements are wanted; a tensor ends with the last of them.
-    const most = Math.ceil((end - start) / ALIGNMENT) * ALIGNMENT + start;
-    const weights = Math.min(WINDOW_WEIGHTS, Math.min(most, tensor.elements) - first);
-    const bytes = await restoreStretch(window, tensor, { index: 0, first, weights });
-    const restored = new Float32Array(bytes.buffer, bytes.byteOffset, weights);
-    const from = Math.max(begin, first);
-    values.set(restored.subarray(from - first, Math.min(end, first + weights) - first), from - begin);
+  // Whole groups and blocks, even where fewer elements are wanted; a tensor ends with the last of them.
+  const most = Math.min(Math.ceil((end - start) / ALIGNMENT) * ALIGNMENT + start, tensor.elements);
+  try {
+    for (let first = start; first < end; first += WINDOW_WEIGHTS) {
+      const weights = Math.min(WINDOW_WEIGHTS, most - first);
+      const piece = restoringPiece(tensor, { index: 0, first, weights }, (restored) => {
+        const from = Math.max(begin, first);
+        values.set(restored.subarray(from - first, Math.min(end, first + weights) - first), from - begin);
+      });
+      await pipeline.start(piece);
+    }
+    await pipeline.drain();
+    return values;
+  } catch (error) {
+    tools.fail(error);
+    await pipeline.settle();
+    throw pipeline.cause(error);
   }
-  return values;
 }
 
-/** The stretch's values as f32; the view lies in the window. */
-export async function restoreStretch(window: HeapWindow, tensor: StoredTensor, stretch: Stretch): Promise<Uint8Array> {
-  if (tensor.storage.kind === 'affine') {
-    return (await decodeStretch(window, tensor.storage, stretch, 'F32', tensor.name)).floats;
+/** Reads and restores a stretch as f32. What `take` gets lies in a window, and is to be copied at once. */
+export function restoringPiece(tensor: StoredTensor, stretch: Stretch, take: (values: Float32Array) => void): Piece {
+  const { storage, name } = tensor;
+  const taking = ({ buffer, byteOffset }: Uint8Array): void => {
+    take(new Float32Array(buffer, byteOffset, stretch.weights));
+  };
+  if (storage.kind === 'affine') {
+    return {
+      input: inputOfAffine(storage, stretch),
+      work: async (window) => {
+        taking((await decodeStretch(window, storage, stretch, 'F32', name)).floats);
+      },
+    };
   }
   const readable = readableTensor(tensor);
-  await readStretch(readable, window, stretch);
-  return (await window.encode(stretch.weights, readable.source, { kind: 'float', type: 'F32' }, false)).packed;
+  return {
+    input: inputOfStretch(readable, stretch),
+    work: async (window) => {
+      taking((await window.encode(stretch.weights, readable.source, { kind: 'float', type: 'F32' }, false)).packed);
+    },
+  };
 }

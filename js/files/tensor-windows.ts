@@ -1,8 +1,9 @@
 import { QuantizeError } from '../errors.js';
-import { WINDOW_WEIGHTS, type ErrorSums, type HeapWindow } from '../wasm/windows.js';
+import { WINDOW_WEIGHTS, type ErrorSums, type LeasedWindow } from '../wasm/windows.js';
 import { sourceOf, type StoredTensor } from './container.js';
 import type { TensorJob } from './convert.js';
 import { metricsOf } from './metrics.js';
+import type { PieceInput } from './pipeline.js';
 
 /** A stretch of a tensor that fits into a heap window. `first` is a multiple of every group size. */
 export interface Stretch {
@@ -20,26 +21,50 @@ export function stretchesOf(elements: number): Stretch[] {
   });
 }
 
+/** How the stretches of a job's tensor are read, worked on and written. */
+export interface StretchWork {
+  readonly inputOf: (stretch: Stretch) => PieceInput;
+  /** Where the stretch's bytes go, if they go to one place. */
+  readonly outputOf: (stretch: Stretch) => OutputRange;
+  /** Resolves to what was lost, or null. */
+  readonly work: (window: LeasedWindow, stretch: Stretch) => Promise<ErrorSums | null>;
+  /** Bytes of the input for each weight. */
+  readonly bytesPerWeight: number;
+}
+
+/** Bytes of an output file. */
+export interface OutputRange {
+  readonly position: number;
+  readonly bytes: number;
+}
+
 /**
- * Starts `work` on every stretch of the job's tensor, and reports the tensor finished after the last one. `work` resolves
- * to what was lost, or null. Its failures get the names of file and tensor, and an index that counts from the tensor's
- * first weight.
+ * Starts work on every stretch of the job's tensor, and reports the tensor finished after the last one. Failures get the
+ * names of file and tensor, and an index that counts from the tensor's first weight.
  */
 export async function forEachStretch(
   job: TensorJob,
-  work: (window: HeapWindow, stretch: Stretch) => Promise<ErrorSums | null>,
-  bytesPerWeight: number,
+  { inputOf, outputOf, work, bytesPerWeight }: StretchWork,
 ): Promise<void> {
   const stretches = stretchesOf(job.stored.elements);
   const sums: ErrorSums[] = [];
   let unfinished = stretches.length;
   for (const stretch of stretches) {
-    await job.pipeline.start(async (window) => {
-      const lost = await located(job.stored, stretch.first, () => work(window, stretch));
-      if (lost !== null) sums[stretch.index] = lost;
-      job.advanced(stretch.weights * bytesPerWeight);
-      if (--unfinished > 0) return;
-      await job.finished(sums.length === stretches.length ? metricsOf(sums, job.stored.elements) : null);
+    await job.pipeline.start({
+      reserve: () => {
+        const { position, bytes } = outputOf(stretch);
+        return job.sink.reserve(position, bytes);
+      },
+      input: inputOf(stretch),
+      work: async (window) => {
+        const lost = await located(job.stored, stretch.first, () => work(window, stretch));
+        if (lost !== null) sums[stretch.index] = lost;
+      },
+      end: async () => {
+        job.advanced(stretch.weights * bytesPerWeight);
+        if (--unfinished > 0) return;
+        await job.finished(sums.length === stretches.length ? metricsOf(sums, job.stored.elements) : null);
+      },
     });
   }
 }

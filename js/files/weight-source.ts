@@ -1,7 +1,9 @@
 import { QuantizeError } from '../errors.js';
-import type { HeapWindow, WeightSource } from '../wasm/windows.js';
+import type { WeightSource } from '../wasm/windows.js';
 import { sourceOf, storedBytes, type StoredTensor } from './container.js';
 import { isWeightType } from './dtypes.js';
+import type { PieceInput } from './pipeline.js';
+import { inputOf } from './stretch-input.js';
 import type { Stretch } from './tensor-windows.js';
 
 /** A stored tensor whose values the kernels can read. */
@@ -29,13 +31,13 @@ export function readableTensor(stored: StoredTensor): ReadableTensor {
   return { stored, source, bytesPerWeight: stored.elements === 0 ? 0 : storedBytes(stored.storage) / stored.elements };
 }
 
-/** Reads a stretch of the tensor straight into the window. */
-export async function readStretch(
+/** The bytes of a stretch of the tensor, on their way into a window. */
+export function inputOfStretch(
   { stored: { storage }, source, bytesPerWeight }: ReadableTensor,
-  window: HeapWindow,
   { first, weights }: Stretch,
-): Promise<void> {
+): PieceInput {
   if (storage.kind === 'affine') throw new RangeError('affine tensors have no one place to be read from');
   const { data } = storage;
-  await data.source.read(window.input(weights, source), data.begin + first * bytesPerWeight);
+  const range = { source: data.source, position: data.begin + first * bytesPerWeight, bytes: weights * bytesPerWeight };
+  return inputOf([range], (window) => [window.input(weights, source)]);
 }

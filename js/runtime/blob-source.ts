@@ -28,11 +28,16 @@ export class BlobSource implements ByteSource {
   }
 
   async read(into: Uint8Array, position: number): Promise<void> {
-    if (into.length === 0) return;
+    into.set(await this.readAside(position, into.length));
+  }
+
+  /** Blobs give copies in any case. */
+  async readAside(position: number, bytes: number): Promise<Uint8Array> {
+    if (bytes === 0) return new Uint8Array();
     try {
-      const bytes = await this.#blob.slice(position, position + into.length).arrayBuffer();
-      if (bytes.byteLength !== into.length) throw new Error('it ends early; has it changed?');
-      into.set(new Uint8Array(bytes));
+      const copy = await this.#blob.slice(position, position + bytes).arrayBuffer();
+      if (copy.byteLength !== bytes) throw new Error('it ends early; has it changed?');
+      return new Uint8Array(copy);
     } catch (error) {
       throw readFailure(this.name, error);
     }

@@ -55,6 +55,13 @@ class HttpSource implements ByteSource {
     into.set((await bytes).subarray(position - begin, end - begin));
   }
 
+  /** A server may keep its readers waiting. */
+  async readAside(position: number, bytes: number): Promise<Uint8Array> {
+    const own = new Uint8Array(bytes);
+    await this.read(own, position);
+    return own;
+  }
+
   /** Reads the block at `position`: a larger one when reads go on where the last block ends. */
   #load(position: number, needed: number): Block {
     const { smallestBlock, largestBlock } = this.#settings;

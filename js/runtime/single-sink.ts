@@ -19,6 +19,10 @@ export abstract class SingleSink implements ByteSink {
     return Promise.resolve();
   }
 
+  reserve(): Promise<void> {
+    return Promise.resolve();
+  }
+
   abstract write(bytes: Uint8Array, position: number): Promise<void>;
   abstract commit(proceed: () => void): Promise<void>;
   abstract discard(cause?: unknown): Promise<void>;

@@ -3,6 +3,7 @@ import { lendWindows } from './lending.js';
 import type { FloatType, RawJob, RawJobResult, RawModule, WeightType } from './module.js';
 import {
   WINDOW_WEIGHTS,
+  type EncodedViews,
   type EncodedWindow,
   type Encoding,
   type HeapWindow,
@@ -55,12 +56,10 @@ const inputFields = (source: WeightSource): Pick<RawJob, 'source' | 'sourceScale
 class Window implements HeapWindow {
   readonly #module: WindowModule;
   readonly #layout: Layout;
-  readonly #onRelease: () => void;
 
-  constructor(module: WindowModule, layout: Layout, onRelease: () => void) {
+  constructor(module: WindowModule, layout: Layout) {
     this.#module = module;
     this.#layout = layout;
-    this.#onRelease = onRelease;
   }
 
   input(weights: number, source: WeightSource): Uint8Array {
@@ -94,10 +93,7 @@ class Window implements HeapWindow {
     return { lo, hi, extreme };
   }
 
-  encodedInput(
-    weights: number,
-    encoding: Encoding,
-  ): { packed: Uint8Array; scales: Float32Array; zeroPoints: Uint8Array } {
+  encodedInput(weights: number, encoding: Encoding): EncodedViews {
     return this.#encodedViews(weights, encoding);
   }
 
@@ -113,18 +109,11 @@ class Window implements HeapWindow {
     return this.input(weights, { kind: 'float', type: target });
   }
 
-  release(): void {
-    this.#onRelease();
-  }
-
   #bytes(address: number, bytes: number): Uint8Array {
     return this.#module.HEAPU8.subarray(address, address + bytes);
   }
 
-  #encodedViews(
-    weights: number,
-    encoding: Encoding,
-  ): { packed: Uint8Array; scales: Float32Array; zeroPoints: Uint8Array } {
+  #encodedViews(weights: number, encoding: Encoding): EncodedViews {
     const groups =
       encoding.kind === 'affine' ? groupsOf(weights, encoding.groupSize) : encoding.kind === 'affine-scaled' ? 1 : 0;
     return {
@@ -180,7 +169,10 @@ export function windowError(code: QuantizeErrorCode, index: number, encoding: En
  */
 export function createWindowPool(module: RawModule, count: number): WindowPool {
   const layouts = allocateLayouts(module, count);
-  return lendWindows(layouts, (layout, onRelease) => new Window(module, layout, onRelease), module);
+  return lendWindows(
+    layouts.map((layout) => new Window(module, layout)),
+    module,
+  );
 }
 
 /** A window whose memory is no module's: views to fill and to read, but nothing that encodes or decodes. */
@@ -188,7 +180,7 @@ export function windowOver(memory: Uint8Array, module: Omit<WindowModule, 'HEAPU
   const submit = (): Promise<never> =>
     Promise.reject(new QuantizeError('internal', { detail: 'a window of no module' }));
   const { affinePackedBytes, blockFormats } = module;
-  return new Window({ HEAPU8: memory, submit, affinePackedBytes, blockFormats }, layoutFrom(0), () => undefined);
+  return new Window({ HEAPU8: memory, submit, affinePackedBytes, blockFormats }, layoutFrom(0));
 }
 
 /** All of them, or none: what has been taken before the heap is full goes back. */

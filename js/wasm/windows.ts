@@ -34,7 +34,7 @@ export interface ErrorSums {
   readonly maxError: number;
 }
 
-/** Views on the window's output, valid until it is released or used again. */
+/** Views on the window's output, valid until the lease ends or the window is used again. */
 export interface EncodedWindow {
   readonly packed: Uint8Array;
   readonly scales: Float32Array;
@@ -47,6 +47,13 @@ export interface WeightRange {
   readonly lo: number;
   readonly hi: number;
   readonly extreme: number;
+}
+
+/** Views on the encoded side of a window. */
+export interface EncodedViews {
+  readonly packed: Uint8Array;
+  readonly scales: Float32Array;
+  readonly zeroPoints: Uint8Array;
 }
 
 /**
@@ -63,20 +70,38 @@ export interface HeapWindow {
   /** Range of the first `weights` weights (for one scale over a whole tensor). */
   scan(weights: number, source: WeightSource): Promise<WeightRange>;
   /** Views to fill before `decode`; `groupSize` 0 means one group for everything. */
-  encodedInput(
-    weights: number,
-    encoding: Encoding,
-  ): { packed: Uint8Array; scales: Float32Array; zeroPoints: Uint8Array };
-  /** Restores `weights` elements as `target`; the view is valid until the window is released or used again. */
+  encodedInput(weights: number, encoding: Encoding): EncodedViews;
+  /** Restores `weights` elements as `target`; the view is valid until the lease ends or the window is used again. */
   decode(weights: number, encoding: Encoding, target: FloatType): Promise<Uint8Array>;
-  release(): void;
 }
 
-/** Lends out windows; `acquire` waits until one is free. Implemented over the wasm heap by `createWindowPool`. */
+/** A window for the length of a lease. */
+export interface LeasedWindow extends HeapWindow {
+  /**
+   * Reads into the window's views, or writes from them. Whatever touches them goes through here: the lease lasts until all
+   * that `begin` has begun is over. Rejects with the first failure, but not before the others are over, too; the lease's
+   * `failed` hears of it at once, to end them.
+   */
+  transfer(begin: () => readonly Promise<void>[]): Promise<void>;
+}
+
+export interface LeaseOptions {
+  /** Ends the wait for a window: rejects with `aborted`. */
+  readonly signal?: AbortSignal | undefined;
+  /** Called when a transfer has failed while others are under way. */
+  readonly failed?: ((error: unknown) => void) | undefined;
+}
+
+/** Lends out windows. Implemented over the wasm heap by `createWindowPool`. */
 export interface WindowPool {
-  /** How many windows there are: the depth to pipeline to. */
+  /** How many windows there are. */
   readonly count: number;
-  acquire(signal?: AbortSignal): Promise<HeapWindow>;
+  /**
+   * Waits for a free window, and settles as `work` on it does. The window is free again when `work` has settled and so has
+   * everything that was begun on it: nothing can write to it that belongs to an earlier lease. A window must not be held
+   * while something is waited for that depends on other people or other calls, such as a server or a stream's reader.
+   */
+  lease<Result>(work: (window: LeasedWindow) => Promise<Result>, options?: LeaseOptions): Promise<Result>;
   /** The one scale of a tensor whose range is known. */
   affineScale(
     range: WeightRange,

@@ -1,7 +1,7 @@
 import { QuantizeError } from '../errors.js';
 import type { RawModule, RawModuleFactory } from '../wasm/module.js';
 import { createWindowPool, windowOver } from '../wasm/window-pool.js';
-import type { HeapWindow, WindowPool } from '../wasm/windows.js';
+import type { EncodedViews, HeapWindow, WindowPool } from '../wasm/windows.js';
 import type { Order, Post, Reply, WindowCall, WindowOutcome, WindowResult } from './messages.js';
 
 /** Milliseconds of work after which the page hears of what is done: it may wait for that. */
@@ -70,9 +70,8 @@ class Servant {
   /** One window after the other: each works on the whole instance. */
   async work(id: number, call: WindowCall, memory: ArrayBuffer): Promise<void> {
     this.#windows ??= createWindowPool(this.#module, 1);
-    const heap = await this.#windows.acquire();
-    const outcome = await outcomeOf(heap, windowOver(new Uint8Array(memory), this.#module), call);
-    heap.release();
+    const window = windowOver(new Uint8Array(memory), this.#module);
+    const outcome = await this.#windows.lease((heap) => outcomeOf(heap, window, call));
     this.#post({ kind: 'window', id, outcome, memory }, [memory]);
   }
 }
@@ -103,8 +102,6 @@ async function perform(heap: HeapWindow, window: HeapWindow, call: WindowCall): 
   copyEncoded(encoded, window.encodedInput(weights, call.encoding));
   return { error: encoded.error, range: null };
 }
-
-type EncodedViews = ReturnType<HeapWindow['encodedInput']>;
 
 function copyEncoded(from: EncodedViews, to: EncodedViews): void {
   to.packed.set(from.packed);

@@ -2,14 +2,17 @@ import { QuantizeError } from '../errors.js';
 import { lendWindows } from '../wasm/lending.js';
 import type { FloatType, RawModule } from '../wasm/module.js';
 import { WINDOW_BYTES, windowError, windowOver } from '../wasm/window-pool.js';
-import type { EncodedWindow, Encoding, HeapWindow, WeightRange, WeightSource, WindowPool } from '../wasm/windows.js';
+import type {
+  EncodedViews,
+  EncodedWindow,
+  Encoding,
+  HeapWindow,
+  WeightRange,
+  WeightSource,
+  WindowPool,
+} from '../wasm/windows.js';
 import type { WindowCall, WindowResult } from './messages.js';
 import type { WorkerPool } from './worker-pool.js';
-
-/** A window's memory; null until it is used for the first time. */
-interface Place {
-  memory: ArrayBuffer | null;
-}
 
 /** What a scan looks for has nothing to do with what the weights become. */
 const ANY: Encoding = { kind: 'float', type: 'F32' };
@@ -18,14 +21,12 @@ const ANY: Encoding = { kind: 'float', type: 'F32' };
 class TransferredWindow implements HeapWindow {
   readonly #workers: WorkerPool;
   readonly #module: RawModule;
-  readonly #place: Place;
-  readonly #onRelease: () => void;
+  /** Made when the window is used for the first time. */
+  #buffer: ArrayBuffer | null = null;
 
-  constructor(workers: WorkerPool, module: RawModule, place: Place, onRelease: () => void) {
+  constructor(workers: WorkerPool, module: RawModule) {
     this.#workers = workers;
     this.#module = module;
-    this.#place = place;
-    this.#onRelease = onRelease;
   }
 
   input(weights: number, source: WeightSource): Uint8Array {
@@ -43,10 +44,7 @@ class TransferredWindow implements HeapWindow {
     return range;
   }
 
-  encodedInput(
-    weights: number,
-    encoding: Encoding,
-  ): { packed: Uint8Array; scales: Float32Array; zeroPoints: Uint8Array } {
+  encodedInput(weights: number, encoding: Encoding): EncodedViews {
     return this.#views().encodedInput(weights, encoding);
   }
 
@@ -55,13 +53,9 @@ class TransferredWindow implements HeapWindow {
     return this.input(weights, { kind: 'float', type: target });
   }
 
-  release(): void {
-    this.#onRelease();
-  }
-
   async #call(call: WindowCall, encoding: Encoding): Promise<WindowResult> {
     const { outcome, memory } = await this.#workers.run(call, this.#memory());
-    this.#place.memory = memory;
+    this.#buffer = memory;
     if (outcome.ok) return outcome;
     const { code, index, message } = outcome;
     throw code === 'internal' ? new QuantizeError(code, { detail: message }) : windowError(code, index, encoding);
@@ -69,7 +63,7 @@ class TransferredWindow implements HeapWindow {
 
   #memory(): ArrayBuffer {
     try {
-      return (this.#place.memory ??= new ArrayBuffer(WINDOW_BYTES));
+      return (this.#buffer ??= new ArrayBuffer(WINDOW_BYTES));
     } catch (cause) {
       throw new QuantizeError('out_of_memory', { cause });
     }
@@ -82,8 +76,6 @@ class TransferredWindow implements HeapWindow {
 
 /** `count` windows (9 MiB each, once they are used) whose work `workers` do; `module` knows the sizes. */
 export function createTransferredWindows(workers: WorkerPool, module: RawModule, count: number): WindowPool {
-  const places = Array.from({ length: count }, (): Place => ({ memory: null }));
-  const windowOf = (place: Place, onRelease: () => void): HeapWindow =>
-    new TransferredWindow(workers, module, place, onRelease);
-  return lendWindows(places, windowOf, module);
+  const windows = Array.from({ length: count }, () => new TransferredWindow(workers, module));
+  return lendWindows(windows, module);
 }

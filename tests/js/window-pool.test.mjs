@@ -37,14 +37,97 @@ describe('a pool of windows', () => {
     for (const at of [room, ...taken]) module.release(at);
   });
 
-  test('has as many as were asked for, and lends each once', async () => {
+  const placeOf = (window) => window.input(1, kF32).byteOffset;
+
+  /** A promise, and what settles it. */
+  function gate() {
+    const made = {};
+    made.promise = new Promise((resolve, reject) => Object.assign(made, { resolve, reject }));
+    return made;
+  }
+
+  test('has as many as were asked for, and lends each to one at a time', async () => {
     const pool = createWindowPool(module, 2);
-    const [first, second] = await Promise.all([pool.acquire(), pool.acquire()]);
-    expect(first.input(1, kF32).byteOffset).not.toBe(second.input(1, kF32).byteOffset);
-    const third = pool.acquire();
-    first.release();
-    first.release();
-    expect((await third).input(1, kF32).byteOffset).toBe(first.input(1, kF32).byteOffset);
+    const ends = [gate(), gate()];
+    const places = [];
+    const leases = ends.map(({ promise }) =>
+      pool.lease((window) => {
+        places.push(placeOf(window));
+        return promise;
+      }),
+    );
+    const third = pool.lease((window) => Promise.resolve(placeOf(window)));
+    await settled();
+    expect(new Set(places).size).toBe(2);
+    ends[1].resolve('done');
+    expect(await leases[1]).toBe('done');
+    expect(await third).toBe(places[1]);
+    ends[0].reject(new Error('no'));
+    await expect(leases[0]).rejects.toThrow('no');
+  });
+
+  /** Lets everything go on that waits for nothing. */
+  const settled = () => new Promise((resolve) => setImmediate(resolve));
+
+  test('lends a window again only when all transfers from and to it are over', async () => {
+    const pool = createWindowPool(module, 1);
+    const [slow, bad, late] = [gate(), gate(), gate()];
+    const told = [];
+    const failed = (error) => told.push(error.message);
+    const events = [];
+    const first = pool.lease((window) => window.transfer(() => [slow.promise, bad.promise, late.promise]), { failed });
+    first.catch(() => events.push('first'));
+    const second = pool.lease(() => Promise.resolve(events.push('second')));
+    bad.reject(new Error('bad'));
+    await settled();
+    expect(told).toEqual(['bad']);
+    expect(events).toEqual([]);
+    late.reject(new Error('late'));
+    await settled();
+    expect(events).toEqual([]);
+    slow.resolve();
+    await expect(first).rejects.toThrow('bad');
+    await second;
+    expect(events.sort()).toEqual(['first', 'second']);
+    expect(told).toEqual(['bad']);
+  });
+
+  test('waits for what its work has left under way', async () => {
+    const pool = createWindowPool(module, 1);
+    const forgotten = gate();
+    const events = [];
+    const first = pool.lease((window) => {
+      void window.transfer(() => [forgotten.promise]);
+      return Promise.resolve();
+    });
+    const second = pool.lease(() => Promise.resolve(events.push('second')));
+    await settled();
+    expect(events).toEqual([]);
+    forgotten.resolve();
+    await Promise.all([first, second]);
+    expect(events).toEqual(['second']);
+  });
+
+  test('refuses to work on a window whose lease has ended', async () => {
+    const pool = createWindowPool(module, 1);
+    const kept = await pool.lease((window) => Promise.resolve(window));
+    expect(() => kept.input(1, kF32)).toThrow('ended');
+    expect(() => kept.scan(1, kF32)).toThrow('ended');
+    expect(() => kept.transfer(() => [])).toThrow('ended');
+  });
+
+  test('ends the wait for a window when the signal fires', async () => {
+    const pool = createWindowPool(module, 1);
+    const held = gate();
+    const first = pool.lease(() => held.promise);
+    const call = new AbortController();
+    const second = pool.lease(() => Promise.resolve('worked'), { signal: call.signal });
+    call.abort('enough');
+    await expect(second).rejects.toMatchObject({ code: 'aborted', cause: 'enough' });
+    const third = pool.lease(() => Promise.resolve('worked'));
+    held.resolve();
+    await first;
+    expect(await third).toBe('worked');
   });
 });
 
@@ -53,12 +136,25 @@ describe.each(['threads', 'single'])('a window, backend %s', (backend) => {
   const kWeights = 2 ** 17 + 2560;
   let module;
   let window;
+  let lease;
+  let giveBack;
 
   beforeAll(async () => {
     module = await createModule({ backend, threads: 2 });
-    window = await createWindowPool(module, 1).acquire();
+    const pool = createWindowPool(module, 1);
+    await new Promise((resolve) => {
+      lease = pool.lease((lent) => {
+        window = lent;
+        resolve();
+        return new Promise((end) => (giveBack = end));
+      });
+    });
   });
-  afterAll(() => module.dispose());
+  afterAll(async () => {
+    giveBack();
+    await lease;
+    module.dispose();
+  });
 
   const bytesOf = ({ buffer, byteOffset, byteLength }) => new Uint8Array(buffer, byteOffset, byteLength);
 

@@ -110,10 +110,7 @@ describe('windows', () => {
   /** Runs `use` on a window of the workers and on one of a heap. */
   async function onBoth(use) {
     const results = [];
-    for (const pool of pools) {
-      const window = await pool.acquire();
-      results.push(await use(window).finally(() => window.release()));
-    }
+    for (const pool of pools) results.push(await pool.lease(use));
     return results;
   }
 
@@ -171,13 +168,13 @@ describe('windows', () => {
     const [pool] = pools;
     const memories = new Set();
     for (let i = 0; i < 3 * pool.count; ++i) {
-      const window = await pool.acquire();
-      window.input(64, kF32).fill(i === 0 ? 0xff : 0);
-      const encoding = { kind: 'affine', bits: 4, groupSize: 32, symmetric: false };
-      const { code = 'ok' } = await window.encode(64, kF32, encoding, false).catch((error) => error);
-      expect(code).toBe(i === 0 ? 'not_finite' : 'ok');
-      memories.add(window.input(64, kF32).buffer.byteLength);
-      window.release();
+      await pool.lease(async (window) => {
+        window.input(64, kF32).fill(i === 0 ? 0xff : 0);
+        const encoding = { kind: 'affine', bits: 4, groupSize: 32, symmetric: false };
+        const { code = 'ok' } = await window.encode(64, kF32, encoding, false).catch((error) => error);
+        expect(code).toBe(i === 0 ? 'not_finite' : 'ok');
+        memories.add(window.input(64, kF32).buffer.byteLength);
+      });
     }
     expect(memories.size).toBe(1);
   });
