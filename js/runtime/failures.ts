@@ -60,7 +60,11 @@ export const unwritable = (file: string, detail: string): QuantizeError =>
 export const unreadable = (file: string, detail: string): QuantizeError =>
   new QuantizeError('unreadable_input', { file, detail });
 
-/** Throws `aborted` when the signal has fired. */
+/** What a signal that has fired ends calls with: an error of ours that was its reason says more than `aborted`. */
+export const abortError = (reason: unknown): QuantizeError =>
+  reason instanceof QuantizeError ? reason : new QuantizeError('aborted', { cause: reason });
+
+/** Throws what the signal ends calls with, when it has fired. */
 export function checkAborted(signal: AbortSignal | undefined): void {
-  if (signal?.aborted === true) throw new QuantizeError('aborted', { cause: signal.reason });
+  if (signal?.aborted === true) throw abortError(signal.reason);
 }

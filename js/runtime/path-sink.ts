@@ -25,6 +25,10 @@ export class PathSink implements ByteSink {
     return this.#resumption?.completed ?? new Set();
   }
 
+  reserve(): Promise<void> {
+    return Promise.resolve();
+  }
+
   async write(bytes: Uint8Array, position: number): Promise<void> {
     await this.files[0]?.write(bytes, position);
   }

@@ -27,6 +27,10 @@ export class UnfinishedFile implements ByteWriter {
     this.#handle = handle;
   }
 
+  reserve(): Promise<void> {
+    return Promise.resolve();
+  }
+
   async write(bytes: Uint8Array, position: number): Promise<void> {
     const handle = this.#open();
     try {

@@ -9,7 +9,7 @@ import { ArrowQuant } from 'arrowquant';
 import createModule from 'arrowquant/wasm';
 import { Pipeline } from '../../../dist/files/pipeline.js';
 import { nodeFiles } from '../../../dist/runtime/node-files.js';
-import { HELD_BYTES } from '../../../dist/runtime/stream-sink.js';
+import { HELD_BYTES } from '../../../dist/files/io.js';
 import { createWindowPool } from '../../../dist/wasm/window-pool.js';
 import { answer, useServers } from '../runtime/support/server.mjs';
 import { useFolder } from './support/folder.mjs';
