@@ -159,3 +159,10 @@ export function asQuantizeError(error: unknown, code: QuantizeErrorCode, about: 
   const detail = about.detail ?? (error instanceof Error ? error.message : String(error));
   return new QuantizeError(code, { ...about, detail, cause: error });
 }
+
+/**
+ * What a call ends with when its signal has fired. An error of ours that was the reason says more than `aborted`: it is the
+ * failure of another part of the call.
+ */
+export const abortError = (reason: unknown): QuantizeError =>
+  reason instanceof QuantizeError ? reason : new QuantizeError('aborted', { cause: reason });

@@ -339,7 +339,7 @@ export class ArrowQuant {
       call.abort(error);
     };
     const forward = (): void => {
-      fail(given.signal?.reason);
+      fail(new QuantizeError('aborted', { cause: given.signal?.reason }));
     };
     if (given.signal?.aborted === true) forward();
     const revoke = this.#aborts.add(given.signal ?? undefined, forward);

@@ -1,4 +1,4 @@
-import { QuantizeError } from '../errors.js';
+import { abortError } from '../errors.js';
 import { prefixOf } from '../rules/diffusion-families.js';
 import type { ErrorSums } from '../wasm/windows.js';
 import { callSafely } from './callbacks.js';
@@ -79,7 +79,7 @@ async function compareModels(
   const reshaped: FileComparison['reshaped'][number][] = [];
   let done = 0;
   for (const { one, other } of pairs) {
-    if (tools.signal.aborted) throw new QuantizeError('aborted', { cause: tools.signal.reason });
+    if (tools.signal.aborted) throw abortError(tools.signal.reason);
     if (String(shapeOf(one)) !== String(shapeOf(other))) {
       reshaped.push({ name: one.name, a: shapeOf(one), b: shapeOf(other) });
     } else {
@@ -134,7 +134,7 @@ async function compareTensors(one: StoredTensor, other: StoredTensor, tools: Fil
   let finite = floats;
   for (const stretch of one.elements === 0 ? [] : stretchesOf(one.elements)) {
     const { signal } = tools;
-    if (signal.aborted) throw new QuantizeError('aborted', { cause: signal.reason });
+    if (signal.aborted) throw abortError(signal.reason);
     if (!equal && !floats) break;
     if (!floats) {
       equal = sameBytes(await rawBytes(one, stretch), await rawBytes(other, stretch));

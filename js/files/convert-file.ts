@@ -1,5 +1,5 @@
 import { abandon, endpointName } from '../endpoints.js';
-import { QuantizeError } from '../errors.js';
+import { abortError } from '../errors.js';
 import type { WindowPool } from '../wasm/windows.js';
 import { callSafely } from './callbacks.js';
 import { storedBytes, type Model } from './container.js';
@@ -86,7 +86,7 @@ async function convertFile(
   const clock = new Clock();
   const { signal } = tools;
   try {
-    if (signal.aborted) throw new QuantizeError('aborted', { cause: signal.reason });
+    if (signal.aborted) throw abortError(signal.reason);
     if (typeof sink === 'string') containerFor(sink);
     const model = await openModel(await tools.files.openSource(source, signal));
     return await convertModel(tools, model, sink, planner, options, { measure, clock });

@@ -1,4 +1,4 @@
-import { QuantizeError } from '../errors.js';
+import { abortError } from '../errors.js';
 import type { WindowPool } from '../wasm/windows.js';
 import { storedBytes, targetBytes, type FileLayout, type StoredTensor, type TensorPlace } from './container.js';
 import { copyTensor } from './copy.js';
@@ -81,7 +81,7 @@ export async function convert(conversion: Conversion, sources: readonly ByteSour
     await convertTensors(conversion, sink);
     for (const source of sources) await source.checkUnchanged();
     await sink.commit(() => {
-      if (signal?.aborted === true) throw new QuantizeError('aborted', { cause: signal.reason });
+      if (signal?.aborted === true) throw abortError(signal.reason);
     });
   } catch (error) {
     await sink.discard(error);

@@ -7,6 +7,9 @@ import type { ModelSink, ModelSource } from '../endpoints.js';
 
 export type { ModelSink, ModelSource } from '../endpoints.js';
 
+/** What sequential sinks hold when they are not told how much: their share of the memory that is used by default. */
+export const HELD_BYTES = 9 * 2 ** 20;
+
 /** Bytes that can be read at any position. */
 export interface ByteSource {
   /** What error messages call it: a path as the caller wrote it, a URL without its query, … */
@@ -34,10 +37,16 @@ export interface ByteSource {
 /** Where the bytes of one file go. */
 export interface ByteWriter {
   readonly name: string;
+  /**
+   * Resolves when the sink can take `bytes` bytes from `position` on without making their writer wait for others; they are
+   * then written in order, by one write or several. To be called in the order of the positions, before anything is taken
+   * that others need: then the bytes that come next always get their room. Rejects as `write` does. Resolves at once unless
+   * the sink is sequential.
+   */
   reserve(position: number, bytes: number): Promise<void>;
   /**
    * Writes all of `bytes` at `position`; positions that are never written read as zero. `bytes` may be shared memory.
-   * Several may be under way. When the sink is sequential, this may wait until earlier bytes have come.
+   * Several may be under way. When the sink is sequential and the bytes were not reserved, this waits until there is room.
    */
   write(bytes: Uint8Array, position: number): Promise<void>;
 }
@@ -56,8 +65,8 @@ export interface ByteSink extends ByteWriter {
    */
   complete(tensor: string): Promise<void>;
   /**
-   * To be called at the first failure, before what else is under way is waited for: writes that wait for bytes that will
-   * never come reject with `error`.
+   * To be called at the first failure, before what else is under way is waited for: writes and reservations that wait for
+   * bytes that will never come reject with `error`, and so do later ones.
    */
   stop(error: unknown): void;
   /**
@@ -106,10 +115,11 @@ export interface SinkPlan {
    * them is padding. A sequential sink rejects when they do not rise. Default: one stretch of all bytes.
    */
   readonly pieces?: readonly PlannedPiece[] | undefined;
+  /** For sequential sinks: most bytes to hold until the stream has taken them. Only a single larger piece goes beyond. */
+  readonly heldBytes?: number | undefined;
   /** Keep what is complete after a failure, and go on with it when the fingerprint is the same. Only paths can have it. */
   readonly resume?: { readonly fingerprint: string } | undefined;
-  readonly heldBytes?: number | undefined;
-  /** Ends waiting writes. */
+  /** Ends waiting writes: with its reason where that is a QuantizeError, else with `aborted`. */
   readonly signal?: AbortSignal | undefined;
 }
 

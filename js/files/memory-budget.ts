@@ -10,9 +10,9 @@ const LEAST_BYTES = WINDOW_BYTES + ASIDE_BYTES;
 export const memoryOf = ({ count }: WindowPool, limitBytes: number): number =>
   Math.max(LEAST_BYTES, Math.min(limitBytes, count * WINDOW_BYTES));
 
-/** Shares a limit between the work and what is held back until a stream has taken it. */
+/** Shares a limit between the work and what is held back until a stream has taken it: a quarter, if that leaves enough. */
 export function shareWithStream(limitBytes: number): { readonly workBytes: number; readonly heldBytes: number } {
-  const workBytes = Math.max(LEAST_BYTES, Math.floor(limitBytes / 2));
+  const workBytes = Math.max(LEAST_BYTES, Math.floor(limitBytes * 0.75));
   return { workBytes, heldBytes: limitBytes - workBytes };
 }
 

@@ -1,4 +1,4 @@
-import { QuantizeError } from '../errors.js';
+import { abortError, QuantizeError } from '../errors.js';
 import type { LeasedWindow, WindowPool } from '../wasm/windows.js';
 import { MemoryBudget, memoryOf, type MemoryPart } from './memory-budget.js';
 
@@ -103,7 +103,7 @@ export class Pipeline {
   #check(): void {
     const { signal } = this.#tools;
     if (this.#told !== null) throw this.cause(this.#told.error);
-    if (signal?.aborted === true) throw new QuantizeError('aborted', { cause: signal.reason });
+    if (signal?.aborted === true) throw abortError(signal.reason);
   }
 
   async #run({ input, work, end }: Piece, part: MemoryPart, order: number): Promise<void> {
@@ -117,7 +117,7 @@ export class Pipeline {
           await input?.fill(window);
           if (taken.delete('aside')) this.#budget.give('aside');
           await work(window);
-        });
+        }, order);
       }
       await end?.();
     } catch (error) {
@@ -128,10 +128,10 @@ export class Pipeline {
   }
 
   /** Work that has been started goes on after another's failure, as its own may be the one that counts. */
-  async #lease(work: (window: LeasedWindow) => Promise<void>): Promise<void> {
+  async #lease(work: (window: LeasedWindow) => Promise<void>, order: number): Promise<void> {
     const { pool, signal } = this.#tools;
     const failed = (error: unknown): void => {
-      this.#tell(error);
+      this.#note(error, order);
     };
     const begun = new Set<LeasedWindow>();
     const begin = (window: LeasedWindow): Promise<void> => {
@@ -146,18 +146,15 @@ export class Pipeline {
     }
   }
 
-  /** Whether something has failed only because the call was told of another failure. */
+  /** Whether something has failed only because the call was told of a failure. */
   #isFollowing(error: unknown): boolean {
-    return this.#told !== null && !isAbort(this.#told.error) && isAbort(error);
+    if (this.#told === null) return false;
+    return error === this.#told.error || (isAbort(error) && !isAbort(this.#told.error));
   }
 
   #note(error: unknown, order: number): void {
-    const counts = this.#failure === null || order < this.#failure.order;
-    if (counts && !this.#isFollowing(error)) this.#failure = { order, error };
-    this.#tell(error);
-  }
-
-  #tell(error: unknown): void {
+    if (this.#isFollowing(error)) return;
+    if (this.#failure === null || order <= this.#failure.order) this.#failure = { order, error };
     if (this.#told !== null) return;
     this.#told = { error };
     this.#tools.fail(error);

@@ -1,5 +1,5 @@
 import { fieldsOf } from '../checks.js';
-import { QuantizeError, type QuantizeErrorCode } from '../errors.js';
+import { abortError, QuantizeError, type QuantizeErrorCode } from '../errors.js';
 
 /** What errors of systems (by `code`) and of browsers (by `name`) mean, in words that continue "Cannot read x: ". */
 const REASONS: Readonly<Record<string, string>> = {
@@ -63,7 +63,7 @@ export const unreadable = (file: string, detail: string): QuantizeError =>
 export const changed = (file: string): QuantizeError =>
   unreadable(file, 'it changed while it was read; start again when nothing writes it any more');
 
-/** Throws `aborted` when the signal has fired. */
+/** Throws what the signal ends calls with, when it has fired. */
 export function checkAborted(signal: AbortSignal | undefined): void {
-  if (signal?.aborted === true) throw new QuantizeError('aborted', { cause: signal.reason });
+  if (signal?.aborted === true) throw abortError(signal.reason);
 }

@@ -9,6 +9,7 @@ export abstract class SingleSink implements ByteSink {
   readonly completed: ReadonlySet<string> = new Set();
 
   /** No write waits for other bytes, unless the sink is sequential. */
+  readonly reserve: ByteWriter['reserve'] = () => Promise.resolve();
   readonly stop: (error: unknown) => void = () => undefined;
 
   constructor(name: string) {
@@ -16,10 +17,6 @@ export abstract class SingleSink implements ByteSink {
   }
 
   complete(): Promise<void> {
-    return Promise.resolve();
-  }
-
-  reserve(): Promise<void> {
     return Promise.resolve();
   }
 

@@ -1,41 +1,29 @@
 import { AbortActions } from '../abort-actions.js';
 import { endpointName, type ByteStream } from '../endpoints.js';
-import { QuantizeError } from '../errors.js';
-import type { PlannedPiece, SinkPlan } from '../files/io.js';
+import { HELD_BYTES, type PlannedPiece, type SinkPlan } from '../files/io.js';
+import { abortError } from '../errors.js';
 import { checkAborted, unwritable, writeFailure } from './failures.js';
+import { Room } from './room.js';
 import { checkSinglePlan, SingleSink } from './single-sink.js';
-
-/** Bytes that may be held back because earlier ones have not come yet. */
-export const HELD_BYTES = 33_554_432;
 
 /** Zeros between pieces are made in stretches of at most this size. */
 const PADDING_BYTES = 65_536;
 
 const aborts = new AbortActions();
 
-/** Bytes that came before earlier ones did. They are the writer's until there is room to hold a copy of them. */
-interface Early {
-  readonly position: number;
-  readonly bytes: Uint8Array;
-  readonly held: boolean;
-  /** Settles the write. */
-  readonly accept: () => void;
-  readonly refuse: (error: unknown) => void;
-}
-
 /**
- * A stream that takes bytes in order only. Bytes that come early are held back, and when there are too many of them their
- * writers wait. That cannot last: work on pieces begins in the order of their positions, so whoever writes the next bytes
- * is not among those who wait, and the next bytes are always taken.
+ * A stream that takes bytes in order only. What comes early is copied and held back; until the stream has taken it, it
+ * counts. When there is no room, who reserves or writes waits, but never for the bytes that come next.
  */
 export class StreamSink extends SingleSink {
   override readonly sequential = true;
   readonly #writer: ReturnType<ByteStream['getWriter']>;
   readonly #bytes: number;
   readonly #pieces: readonly PlannedPiece[];
-  readonly #early = new Map<number, Early>();
+  readonly #room: Room;
+  /** Copies of what has been written, by position, until they are next. */
+  readonly #held = new Map<number, Uint8Array<ArrayBuffer>>();
   readonly #revoke: () => void;
-  #heldBytes = 0;
   /** All bytes before it have gone to the stream. */
   #next = 0;
   /** The planned piece that `#next` lies in or before. */
@@ -44,20 +32,16 @@ export class StreamSink extends SingleSink {
   #failure: { readonly error: unknown } | null = null;
   /** What was told to `stop`: nothing more is taken. */
   #stopped: { readonly error: unknown } | null = null;
-  #failed: (error: unknown) => void = () => undefined;
-  /** Rejects with the first failure, so that nothing waits for a stream that has none who reads it. */
-  readonly #broken: Promise<never>;
+  /** Ends the wait for a stream that has none who reads it. There is one such wait at a time. */
+  #interrupt: (error: unknown) => void = () => undefined;
   #closing = false;
   #released = false;
 
-  constructor(name: string, stream: ByteStream, { bytes, pieces, signal }: SinkPlan) {
+  constructor(name: string, stream: ByteStream, { bytes, pieces, signal, heldBytes }: SinkPlan) {
     super(name);
     this.#bytes = bytes;
     this.#pieces = pieces ?? [{ begin: 0, bytes }];
-    this.#broken = new Promise((_, reject) => {
-      this.#failed = reject;
-    });
-    this.#broken.catch(() => undefined);
+    this.#room = new Room(heldBytes ?? HELD_BYTES);
     this.#writer = stream.getWriter();
     this.#writer.closed.then(
       () => {
@@ -68,7 +52,7 @@ export class StreamSink extends SingleSink {
       },
     );
     this.#revoke = aborts.add(signal, () => {
-      this.#fail(new QuantizeError('aborted', { cause: signal?.reason }));
+      this.#fail(abortError(signal?.reason));
     });
   }
 
@@ -82,24 +66,32 @@ export class StreamSink extends SingleSink {
     if (isClosed) throw unwritable(this.name, 'the stream is closed');
   }
 
-  async write(bytes: Uint8Array, position: number): Promise<void> {
-    this.#check();
-    if (this.#stopped !== null) throw this.#stopped.error;
-    if (bytes.length === 0) return;
-    if (position < this.#next || this.#early.has(position) || position + bytes.length > this.#bytes) {
-      throw new RangeError(`bytes ${position} to ${position + bytes.length} of ${this.name} were not planned`);
+  override readonly reserve = async (position: number, bytes: number): Promise<void> => {
+    this.#checkTaking();
+    if (bytes === 0) return;
+    const end = position + bytes;
+    if (position < this.#next || this.#held.has(position) || end > this.#bytes) {
+      throw new RangeError(`bytes ${position} to ${end} of ${this.name} were not planned`);
     }
-    const accepted = new Promise<void>((accept, refuse) => {
-      this.#early.set(position, { position, bytes, held: false, accept, refuse });
-    });
-    this.#hold();
+    const reserved = this.#room.reserve(position, bytes);
     this.#start();
-    await accepted;
+    await reserved;
+    this.#checkTaking();
+  };
+
+  async write(bytes: Uint8Array, position: number): Promise<void> {
+    this.#checkTaking();
+    if (bytes.length === 0) return;
+    if (!this.#room.isReserved(position)) await this.reserve(position, bytes.length);
+    this.#room.use(position, bytes.length);
+    // Streams keep what they are given, and many refuse shared memory.
+    this.#held.set(position, bytes.slice());
+    this.#start();
   }
 
   override readonly stop = (error: unknown): void => {
     this.#stopped ??= { error };
-    for (const early of this.#early.values()) if (early.position !== this.#next) early.refuse(error);
+    this.#room.refuse(error);
   };
 
   async commit(proceed: () => void): Promise<void> {
@@ -112,7 +104,7 @@ export class StreamSink extends SingleSink {
     proceed();
     this.#closing = true;
     try {
-      await Promise.race([this.#writer.close(), this.#broken]);
+      await this.#unlessBroken(this.#writer.close());
     } catch (error) {
       throw writeFailure(this.name, error);
     }
@@ -142,25 +134,17 @@ export class StreamSink extends SingleSink {
     if (this.#released) throw unwritable(this.name, 'it is closed');
   }
 
+  #checkTaking(): void {
+    this.#check();
+    if (this.#stopped !== null) throw this.#stopped.error;
+  }
+
   #fail(error: unknown): void {
     if (this.#failure !== null) return;
     this.#failure = { error };
-    this.#failed(error);
-    for (const early of this.#early.values()) early.refuse(error);
-    this.#early.clear();
-  }
-
-  /** Copies early bytes, those of the lowest positions first, while there is room, and lets their writers go on. */
-  #hold(): void {
-    const waiting = [...this.#early.values()].filter(({ held }) => !held).sort((a, b) => a.position - b.position);
-    for (const early of waiting) {
-      const { position, bytes } = early;
-      if (position === this.#next) continue;
-      if (this.#heldBytes + bytes.length > HELD_BYTES) return;
-      this.#heldBytes += bytes.length;
-      this.#early.set(position, { ...early, bytes: bytes.slice(), held: true });
-      early.accept();
-    }
+    this.#interrupt(error);
+    this.#room.refuse(error);
+    this.#held.clear();
   }
 
   #start(): void {
@@ -172,14 +156,12 @@ export class StreamSink extends SingleSink {
     try {
       for (;;) {
         await this.#sendPadding();
-        const early = this.#early.get(this.#next);
-        if (early === undefined) return;
-        // Streams keep what they are given, and many refuse shared memory.
-        await this.#send(early.held ? early.bytes : early.bytes.slice());
-        this.#early.delete(early.position);
-        if (early.held) this.#heldBytes -= early.bytes.length;
-        else early.accept();
-        this.#hold();
+        this.#room.next(this.#next);
+        const bytes = this.#held.get(this.#next);
+        if (bytes === undefined) return;
+        const position = this.#next;
+        await this.#send(bytes);
+        this.#held.delete(position);
       }
     } catch (error) {
       this.#fail(error);
@@ -200,11 +182,11 @@ export class StreamSink extends SingleSink {
     }
   }
 
-  /** At the end, with everything accepted: what is held, and zeros for all that is missing. */
+  /** At the end, with everything taken: what is held, and zeros for all that is missing. */
   async #sendRest(): Promise<void> {
-    const rest = [...this.#early.values()].sort((a, b) => a.position - b.position);
-    this.#early.clear();
-    for (const { position, bytes } of rest) {
+    const rest = [...this.#held].sort(([a], [b]) => a - b);
+    this.#held.clear();
+    for (const [position, bytes] of rest) {
       await this.#sendZeros(position);
       await this.#send(bytes);
     }
@@ -212,20 +194,36 @@ export class StreamSink extends SingleSink {
   }
 
   async #sendZeros(end: number): Promise<void> {
-    while (this.#next < end) await this.#send(new Uint8Array(Math.min(PADDING_BYTES, end - this.#next)));
+    while (this.#next < end) {
+      const bytes = Math.min(PADDING_BYTES, end - this.#next);
+      this.#room.add(bytes);
+      await this.#send(new Uint8Array(bytes));
+    }
   }
 
-  async #send(chunk: Uint8Array): Promise<void> {
-    const writer = this.#writer;
+  async #send(chunk: Uint8Array<ArrayBuffer>): Promise<void> {
     const { length } = chunk;
+    const free = (): void => {
+      this.#room.free(length);
+    };
     try {
-      await Promise.race([writer.ready, this.#broken]);
-      // Its failure shows in `closed`, too, which is looked at.
-      writer.write(chunk as Uint8Array<ArrayBuffer>).catch(() => undefined);
+      await this.#unlessBroken(this.#writer.ready);
     } catch (error) {
       throw writeFailure(this.name, error);
     }
+    // Its failure shows in `closed`, too, which is looked at.
+    this.#writer.write(chunk).then(free, free);
     this.#next += length;
+  }
+
+  /** Waits for `promise`, but not beyond the first failure. A race would leave something in its loser at every call. */
+  #unlessBroken(promise: Promise<unknown>): Promise<unknown> {
+    const settled = new Promise((resolve, reject) => {
+      this.#interrupt = reject;
+      promise.then(resolve, reject);
+    });
+    if (this.#failure !== null) this.#interrupt(this.#failure.error);
+    return settled;
   }
 }
 

@@ -1,4 +1,4 @@
-import { QuantizeError } from '../errors.js';
+import { abortError } from '../errors.js';
 import type { FloatType, RawModule } from './module.js';
 import type {
   EncodedViews,
@@ -31,7 +31,7 @@ export function lendWindows(
       work: (window: LeasedWindow) => Promise<Result>,
       { signal, failed = () => undefined }: LeaseOptions = {},
     ): Promise<Result> {
-      if (signal?.aborted === true) throw new QuantizeError('aborted', { cause: signal.reason });
+      if (signal?.aborted === true) throw abortError(signal.reason);
       const window = free.pop() ?? (await waitForWindow(waiting, signal));
       const lease = new Lease(window, failed);
       try {
@@ -52,7 +52,7 @@ function waitForWindow(waiting: Waiter[], signal: AbortSignal | undefined): Prom
   return new Promise((resolve, reject) => {
     const stop = (): void => {
       waiting.splice(waiting.indexOf(waiter), 1);
-      reject(new QuantizeError('aborted', { cause: signal?.reason }));
+      reject(abortError(signal?.reason));
     };
     const waiter: Waiter = {
       resolve: (window) => {

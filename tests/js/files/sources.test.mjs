@@ -9,7 +9,7 @@ import { ArrowQuant } from 'arrowquant';
 import createModule from 'arrowquant/wasm';
 import { Pipeline } from '../../../dist/files/pipeline.js';
 import { nodeFiles } from '../../../dist/runtime/node-files.js';
-import { HELD_BYTES } from '../../../dist/runtime/stream-sink.js';
+import { HELD_BYTES } from '../../../dist/files/io.js';
 import { createWindowPool } from '../../../dist/wasm/window-pool.js';
 import { answer, useServers } from '../runtime/support/server.mjs';
 import { useFolder } from './support/folder.mjs';
@@ -168,20 +168,23 @@ test('a piece that fails ends the pieces that wait behind it for a stream', asyn
   const bytes = HELD_BYTES / 2;
   const stream = new WritableStream();
   const sink = await nodeFiles.openSink(stream, { bytes: 100 * bytes, inputs: [] });
-  const pipeline = new Pipeline(pool, undefined, { failed: (error) => sink.stop(error) });
+  const pipeline = new Pipeline({ pool, fail: (error) => sink.stop(error) });
   const failure = new Error('the first piece cannot be read');
   let failFirst = null;
   const first = new Promise((_resolve, reject) => {
     failFirst = () => reject(failure);
   });
-  await pipeline.start(() => first);
-  // Two are held; three windows wait until the first piece comes, which it will not.
-  for (let index = 1; index <= 5; ++index) {
-    await pipeline.start(() => sink.write(new Uint8Array(bytes), index * bytes));
-  }
-  const end = pipeline.drain();
+  const startAt = (index, end) => pipeline.start({ reserve: () => sink.reserve(index * bytes, bytes), end });
+  await startAt(0, () => first);
   setImmediate(failFirst);
-  await expect(end).rejects.toBe(failure);
+  // There is room for two pieces; later ones wait until the first piece has come, which it will not.
+  const later = (async () => {
+    for (let index = 1; index <= 5; ++index) {
+      await startAt(index, () => sink.write(new Uint8Array(bytes), index * bytes));
+    }
+  })();
+  await expect(later).rejects.toBe(failure);
+  await expect(pipeline.drain()).rejects.toBe(failure);
   await sink.discard(failure);
   module.dispose();
 });

@@ -1,7 +1,10 @@
 import { ReadableStream, TransformStream, WritableStream } from 'node:stream/web';
 import { describe, expect, test } from '@jest/globals';
+import { QuantizeError } from 'arrowquant';
 import { nodeFiles } from '../../../dist/runtime/node-files.js';
-import { HELD_BYTES } from '../../../dist/runtime/stream-sink.js';
+import { HELD_BYTES } from '../../../dist/files/io.js';
+import { ASIDE_BYTES, memoryOf, shareWithStream } from '../../../dist/files/memory-budget.js';
+import { WINDOW_BYTES } from '../../../dist/wasm/windows.js';
 
 const goOn = () => undefined;
 
@@ -25,6 +28,12 @@ function collector(gate = () => undefined) {
 
 /** `count` bytes of `value` on shared memory. */
 const shared = (count, value) => new Uint8Array(new SharedArrayBuffer(count)).fill(value);
+/** A stream that takes a chunk when `release` is called. */
+function slowStream() {
+  const releases = [];
+  const { stream, seen, bytes } = collector(() => new Promise((resolve) => releases.push(resolve)));
+  return { stream, seen, bytes, release: () => releases.shift()() };
+}
 const open = (stream, plan) => nodeFiles.openSink(stream, { inputs: [], ...plan });
 /** Lets everything happen that can happen without us. */
 const idle = () => new Promise((resolve) => setTimeout(resolve, 20));
@@ -96,15 +105,14 @@ test('writers in any order of arrival give the same bytes, four at a time', asyn
 });
 
 describe('backpressure', () => {
-  test('writers wait for a slow stream', async () => {
-    let release = null;
-    const { stream, seen } = collector(() => new Promise((resolve) => (release = resolve)));
-    const sink = await open(stream, { bytes: 3 });
-    await sink.write(Uint8Array.of(1), 0);
-    const second = sink.write(Uint8Array.of(2), 1);
-    expect(await isPending(second)).toBe(true);
+  test('writers wait for a slow stream when no more is to be held', async () => {
+    const { stream, seen, release } = slowStream();
+    const sink = await open(stream, { bytes: 4, heldBytes: 2 });
+    for (const position of [0, 1]) await sink.write(Uint8Array.of(position), position);
+    const third = sink.write(Uint8Array.of(2), 2);
+    expect(await isPending(third)).toBe(true);
     release();
-    await second;
+    await third;
     expect(seen.chunks.length).toBe(1);
     await sink.discard();
   });
@@ -139,16 +147,25 @@ describe('backpressure', () => {
     expect(stream.locked).toBe(false);
   });
 
+  test('the reason of the signal is what writes end with, when it is an error of ours', async () => {
+    const controller = new AbortController();
+    const sink = await open(new TransformStream().writable, { bytes: 9, heldBytes: 4, signal: controller.signal });
+    await sink.write(shared(4, 1), 0);
+    const waiting = sink.write(shared(4, 2), 4);
+    const reason = new QuantizeError('not_finite', { layer: 'a' });
+    controller.abort(reason);
+    await expect(waiting).rejects.toBe(reason);
+    await sink.discard(reason);
+  });
+
   test('the signal ends writes to a stream that nobody reads, and its close', async () => {
     for (const stuck of ['write', 'close']) {
       const { writable } = new TransformStream();
       const controller = new AbortController();
       const sink = await open(writable, { bytes: 2, signal: controller.signal });
       const writing = (async () => {
-        if (stuck === 'write') {
-          for (const position of [0, 1]) await sink.write(Uint8Array.of(1), position);
-          await sink.commit(goOn);
-        } else await sink.commit(goOn);
+        if (stuck === 'write') await sink.write(Uint8Array.of(1), 0);
+        await sink.commit(goOn);
       })();
       expect(await isPending(writing)).toBe(true);
       controller.abort('enough');
@@ -157,6 +174,111 @@ describe('backpressure', () => {
       expect(writable.locked).toBe(false);
     }
   });
+});
+
+describe('reservations', () => {
+  /** Whether promises are settled, in order. */
+  const pending = (...promises) => Promise.all(promises.map(isPending));
+
+  test('are granted in order, and what was granted is written without waiting for anyone', async () => {
+    const { stream, bytes, release } = slowStream();
+    const sink = await open(stream, { bytes: 10, heldBytes: 5 });
+    await sink.reserve(0, 2);
+    await sink.reserve(2, 3);
+    // There would be room for the second when the first is gone, but it is not its turn.
+    const [third, fourth] = [sink.reserve(5, 3), sink.reserve(8, 1)];
+    await sink.write(shared(3, 2), 2);
+    expect(await pending(third, fourth)).toEqual([true, true]);
+    await sink.write(shared(2, 1), 0);
+    await idle();
+    release();
+    expect(await pending(third, fourth)).toEqual([true, true]);
+    release();
+    await Promise.all([third, fourth]);
+    await sink.write(shared(1, 4), 8);
+    await sink.write(shared(1, 5), 5);
+    await sink.write(shared(2, 6), 6);
+    const committed = sink.commit(goOn);
+    for (let chunk = 0; chunk < 4; ++chunk) {
+      await idle();
+      release();
+    }
+    await committed;
+    expect([...bytes()]).toEqual([1, 1, 2, 2, 2, 5, 6, 6, 4, 0]);
+  });
+
+  test('of the next bytes are granted though there is no room: after padding, and when they are larger than all of it', async () => {
+    const { stream, bytes } = collector();
+    const pieces = [
+      { begin: 0, bytes: 6 },
+      { begin: 8, bytes: 9 },
+      { begin: 20, bytes: 2 },
+    ];
+    const sink = await open(stream, { bytes: 22, pieces, heldBytes: 4 });
+    await sink.write(shared(2, 3), 20);
+    await sink.write(shared(6, 1), 0);
+    await sink.reserve(8, 9);
+    await sink.write(shared(9, 2), 8);
+    await sink.commit(goOn);
+    const expected = [...Array(6).fill(1), 0, 0, ...Array(9).fill(2), 0, 0, 0, 3, 3];
+    expect([...bytes()]).toEqual(expected);
+  });
+
+  test('that wait end with stop(), and so do later ones and writes', async () => {
+    const { stream } = slowStream();
+    const sink = await open(stream, { bytes: 10, heldBytes: 4 });
+    await sink.reserve(0, 4);
+    const waiting = sink.reserve(4, 4);
+    const failure = new Error('the piece before failed');
+    sink.stop(failure);
+    await expect(waiting).rejects.toBe(failure);
+    await expect(sink.reserve(8, 1)).rejects.toBe(failure);
+    await expect(sink.write(shared(4, 1), 0)).rejects.toBe(failure);
+    await sink.discard(failure);
+    await expect(sink.reserve(8, 1)).rejects.toBe(failure);
+  });
+
+  test('more than was reserved, or what has gone, is refused', async () => {
+    const { stream } = collector();
+    const sink = await open(stream, { bytes: 4 });
+    await sink.reserve(0, 2);
+    await expect(sink.write(shared(3, 1), 0)).rejects.toThrow(RangeError);
+    await sink.write(shared(2, 1), 0);
+    await idle();
+    await expect(sink.reserve(1, 1)).rejects.toThrow(RangeError);
+    await expect(sink.reserve(2, 3)).rejects.toThrow(RangeError);
+    await sink.discard();
+  });
+});
+
+describe('memory', () => {
+  test('a stream that nobody reads never holds more than its share', async () => {
+    const { stream } = slowStream();
+    const sink = await open(stream, { bytes: 100, heldBytes: 10 });
+    let taken = 0;
+    const writes = Array.from({ length: 25 }, async (_, index) => {
+      await sink.write(shared(4, index), index * 4);
+      taken += 4;
+    });
+    await idle();
+    expect(taken).toBe(8);
+    await sink.discard(new Error('enough'));
+    await Promise.allSettled(writes);
+  });
+
+  test.each([16, 17, 18, 24, 27, 36, 50, Infinity])(
+    'windows and what is held keep within a limit of %d MiB, and both are enough to go on',
+    (mebibytes) => {
+      const limit = mebibytes * 2 ** 20;
+      const all = memoryOf({ count: 4 }, limit);
+      expect(all).toBeLessThanOrEqual(Math.min(limit, 4 * WINDOW_BYTES));
+      const { workBytes, heldBytes } = shareWithStream(all);
+      expect(workBytes + heldBytes).toBe(all);
+      expect(workBytes).toBeGreaterThanOrEqual(WINDOW_BYTES + ASIDE_BYTES);
+      expect(heldBytes).toBeGreaterThan(0);
+      if (limit >= 4 * WINDOW_BYTES) expect([all, heldBytes]).toEqual([4 * WINDOW_BYTES, HELD_BYTES]);
+    },
+  );
 });
 
 describe('failures', () => {
