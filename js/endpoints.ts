@@ -151,14 +151,32 @@ export function sinkEndpoint(value: unknown): SinkEndpoint | null {
   return hasMethods(value, 'getWriter', 'abort') ? { kind: 'stream', stream: value as ByteStream } : null;
 }
 
-/** Aborts a stream that will get nothing more: who reads its other end would wait for ever. Handles and paths stay as they are. */
-export async function abandon(sink: ModelSink, reason: unknown): Promise<void> {
-  const endpoint = sinkEndpoint(sink);
+/**
+ * Runs a call that writes to `sink`. When it fails, wherever, a stream is aborted: who reads its other end would wait for
+ * ever. Handles and paths stay as they are.
+ */
+export async function abandoning<Result>(sink: ModelSink, call: () => Promise<Result>): Promise<Result> {
   try {
-    if (endpoint?.kind === 'writable-file' && !endpoint.file.locked) await endpoint.file.abort(reason);
-    if (endpoint?.kind === 'stream' && !endpoint.stream.locked) await endpoint.stream.getWriter().abort(reason);
+    return await call();
+  } catch (error) {
+    abandon(sink, error);
+    throw error;
+  }
+}
+
+/** Aborts a stream that nobody has a lock on, without waiting for what it leads to. */
+export function abandon(sink: ModelSink, reason: unknown): void {
+  try {
+    const endpoint = sinkEndpoint(sink);
+    if (endpoint?.kind === 'writable-file' && !endpoint.file.locked) {
+      endpoint.file.abort(reason).catch(() => undefined);
+    }
+    if (endpoint?.kind !== 'stream' || endpoint.stream.locked) return;
+    const writer = endpoint.stream.getWriter();
+    writer.abort(reason).catch(() => undefined);
+    writer.releaseLock();
   } catch {
-    // It has come to its end already.
+    // It has come to its end already, or is no stream at all.
   }
 }
 

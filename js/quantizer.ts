@@ -3,7 +3,7 @@
 import { runtime } from '#runtime';
 import { AbortActions } from './abort-actions.js';
 import { isArrayOf, isDetached, reading, shown } from './checks.js';
-import type { ModelSink, ModelSource } from './endpoints.js';
+import { abandoning, type ModelSink, type ModelSource } from './endpoints.js';
 import { QuantizeError, asQuantizeError } from './errors.js';
 import { compareFiles, type FileComparison } from './files/compare.js';
 import {
@@ -204,12 +204,14 @@ export class ArrowQuant {
    * `aborted` and `disposed`.
    */
   async quantizeFile(source: ModelSource, sink: ModelSink, options?: QuantizeFileOptions | null): Promise<FileReport> {
-    const quantization = reading('invalid_option', () =>
-      readQuantization(options, this.#defaults, readContainer(sink)),
-    );
-    return this.#withFiles(options, (tools, given) =>
-      quantizeFile(tools, readSource('source', source), readSink('sink', sink), quantization, given),
-    );
+    return abandoning(sink, async () => {
+      const quantization = reading('invalid_option', () =>
+        readQuantization(options, this.#defaults, readContainer(sink)),
+      );
+      return this.#withFiles(options, (tools, given) =>
+        quantizeFile(tools, readSource('source', source), readSink('sink', sink), quantization, given),
+      );
+    });
   }
 
   /**
@@ -231,13 +233,15 @@ export class ArrowQuant {
     sink: ModelSink,
     options?: DequantizeFileOptions | null,
   ): Promise<FileReport> {
-    const dtype = reading('invalid_option', () => {
-      if (readContainer(sink) !== 'gguf') return readRestoredType(options);
-      throw new QuantizeError('invalid_option', { detail: 'restored models are safetensors, no GGUF' });
+    return abandoning(sink, async () => {
+      const dtype = reading('invalid_option', () => {
+        if (readContainer(sink) !== 'gguf') return readRestoredType(options);
+        throw new QuantizeError('invalid_option', { detail: 'restored models are safetensors, no GGUF' });
+      });
+      return this.#withFiles(options, (tools, given) =>
+        dequantizeFile(tools, readSource('source', source), readSink('sink', sink), dtype, given),
+      );
     });
-    return this.#withFiles(options, (tools, given) =>
-      dequantizeFile(tools, readSource('source', source), readSink('sink', sink), dtype, given),
-    );
   }
 
   /** Compares two models tensor by tensor, quantized ones by what they are restored to. Rejects as `quantizeFile` does. */

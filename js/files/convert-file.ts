@@ -91,7 +91,7 @@ async function convertFile(
     const model = await openModel(await tools.files.openSource(source, signal));
     return await convertModel(tools, model, sink, planner, options, { measure, clock });
   } catch (error) {
-    await abandon(sink, error);
+    abandon(sink, error);
     throw error;
   }
 }

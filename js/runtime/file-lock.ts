@@ -1,124 +1,156 @@
+import { Buffer } from 'node:buffer';
 import { randomBytes } from 'node:crypto';
-import { closeSync, openSync, readFileSync, renameSync, unlinkSync, writeSync } from 'node:fs';
-import { fieldsOf } from '../checks.js';
+import {
+  closeSync,
+  constants,
+  fstatSync,
+  linkSync,
+  openSync,
+  readSync,
+  renameSync,
+  writeSync,
+  type Stats,
+} from 'node:fs';
 import { codeOf } from './failures.js';
-import { forget, remember } from './unfinished.js';
+import { isOfThisPlace, isRunning, ownIdentity, parseIdentity, shortHash } from './process-identity.js';
+import { forget, remember, removeQuietly } from './unfinished.js';
 
-/** Tries to take over locks of processes that have ended; more are needed only when others take over, too. */
+/** Tries to get a lock that others take and leave meanwhile. */
 const ATTEMPTS = 5;
 
-/** What a lock file says of who holds it. */
-interface Holder {
-  readonly pid: number;
-  /** When the process started, as the system counts: process numbers are used again. */
-  readonly started: string | null;
+/** More than any lock says. */
+const MOST_BYTES = 4096;
+
+/** What file systems without hard links say when they are asked for one. */
+const LINKLESS: readonly unknown[] = ['EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS', 'EMLINK', 'EINVAL'];
+
+/** A lock file as it was when it was looked at. */
+interface Found {
+  readonly text: string;
+  readonly inode: number;
 }
 
-/** A file that at most one process has at a time; locks of processes that have ended do not count. */
+/**
+ * A file that at most one process has at a time; locks of processes that have ended do not count. It gets its name with
+ * all of its text in it. Who replaces the lock of a process that has ended needs the right to do so, which is a lock of
+ * its own for each such file: nobody removes another one than the one that was judged.
+ */
 export class FileLock {
+  /** What a file of ours looks like in this folder. */
+  readonly about: Stats;
   readonly #file: string;
+  readonly #text: string;
 
-  private constructor(file: string) {
+  private constructor(file: string, text: string, about: Stats) {
     this.#file = file;
+    this.#text = text;
+    this.about = about;
+    remember(file);
   }
 
-  /** Takes the lock. Throws when a running process, this one included, has it. */
+  /** Takes the lock. Throws when a running process, this one included, has it, or one of which nobody here can tell. */
   static take(file: string): FileLock {
-    const text = JSON.stringify({
-      pid: process.pid,
-      started: startOf(process.pid),
-      token: randomBytes(8).toString('hex'),
-    });
-    for (let attempt = 1; attempt <= ATTEMPTS; ++attempt) {
-      if (create(file, text)) {
-        remember(file);
-        return new FileLock(file);
+    const own = `${file}-${randomBytes(6).toString('hex')}`;
+    const text = JSON.stringify({ ...ownIdentity(), token: randomBytes(8).toString('hex') });
+    try {
+      const about = writeNew(own, text);
+      for (let attempt = 1; attempt <= ATTEMPTS; ++attempt) {
+        const given = giveName(own, about, file, text);
+        if (given !== null) return new FileLock(file, text, given);
+        const found = look(file);
+        if (found === null) continue;
+        checkEnded(file, found);
+        if (FileLock.#replace(file, found, own)) return new FileLock(file, text, about);
       }
-      const found = readText(file);
-      const holder = parse(found);
-      if (holder !== null && isRunning(holder)) {
-        throw new Error(`process ${holder.pid} is writing it; wait until that has ended`);
-      }
-      if (found !== null) takeAway(file, found);
+    } finally {
+      removeQuietly(own);
     }
     throw new Error(`the lock ${file} cannot be taken; delete it if no other process writes the file`);
   }
 
   release(): void {
     forget(this.#file);
-    unlinkQuietly(this.#file);
+    // Not another one, for which somebody has deleted ours.
+    if (look(this.#file)?.text === this.#text) removeQuietly(this.#file);
+  }
+
+  /** Puts the file `own` in the place of a lock, unless that has changed since it was looked at. */
+  static #replace(file: string, found: Found, own: string): boolean {
+    const right = FileLock.take(`${file}-${shortHash(`${found.inode} ${found.text}`)}`);
+    try {
+      const now = look(file);
+      if (now?.inode !== found.inode || now.text !== found.text) return false;
+      renameSync(own, file);
+      return true;
+    } finally {
+      right.release();
+    }
   }
 }
 
-/** Makes the lock file unless there is one. */
-function create(file: string, text: string): boolean {
-  let descriptor: number;
+/** Throws unless the process that has the lock has ended. What says nothing was left by a crash of the system. */
+function checkEnded(file: string, { text }: Found): void {
+  const holder = parseIdentity(parse(text));
+  if (holder === null) return;
+  if (!isOfThisPlace(holder)) {
+    const where = 'of another container, machine or start of the system';
+    throw new Error(`process ${holder.pid} ${where} has left the lock ${file}; delete it if that process has ended`);
+  }
+  if (isRunning(holder)) throw new Error(`process ${holder.pid} is writing it; wait until that has ended`);
+}
+
+/** Gives the file `own` another name, if there is none such; null if there is. */
+function giveName(own: string, about: Stats, file: string, text: string): Stats | null {
   try {
-    descriptor = openSync(file, 'wx');
+    linkSync(own, file);
+    return about;
   } catch (error) {
-    if (codeOf(error) === 'EEXIST') return false;
-    throw error;
+    if (codeOf(error) === 'EEXIST') return null;
+    if (!LINKLESS.includes(codeOf(error))) throw error;
   }
   try {
+    const given = writeNew(file, text);
+    // Who took the empty file for a lock that its owner left has replaced it.
+    return look(file)?.text === text ? given : null;
+  } catch (error) {
+    if (codeOf(error) === 'EEXIST') return null;
+    throw error;
+  }
+}
+
+function writeNew(file: string, text: string): Stats {
+  const descriptor = openSync(file, 'wx', 0o644);
+  try {
     writeSync(descriptor, text);
+    return fstatSync(descriptor);
   } finally {
     closeSync(descriptor);
   }
-  // Who took the empty file for a lock that its owner left has taken it away.
-  return readText(file) === text;
 }
 
-/** Removes a lock that says `text`. If another process has replaced it in the meantime, that one's is put back. */
-function takeAway(file: string, text: string): void {
-  const aside = `${file}-${process.pid}`;
+/** What is there; locks are never followed elsewhere, and never waited for. */
+function look(file: string): Found | null {
+  let descriptor: number;
   try {
-    renameSync(file, aside);
-    if (readText(aside) === text) unlinkSync(aside);
-    else renameSync(aside, file);
-  } catch {
-    // Another process was faster.
-  }
-}
-
-function readText(file: string): string | null {
-  try {
-    return readFileSync(file, 'utf8');
-  } catch {
-    return null;
-  }
-}
-
-function parse(text: string | null): Holder | null {
-  try {
-    const { pid, started } = fieldsOf(JSON.parse(text ?? ''));
-    if (typeof pid !== 'number' || !Number.isInteger(pid) || pid < 1) return null;
-    return { pid, started: typeof started === 'string' ? started : null };
-  } catch {
-    return null;
-  }
-}
-
-function isRunning({ pid, started }: Holder): boolean {
-  try {
-    process.kill(pid, 0);
+    descriptor = openSync(file, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
   } catch (error) {
-    // EPERM: it runs, as someone else.
-    if (codeOf(error) !== 'EPERM') return false;
+    if (codeOf(error) === 'ENOENT') return null;
+    throw error;
   }
-  return started === null || startOf(pid) === started;
-}
-
-/** When a process started; null where the system does not tell. */
-function startOf(pid: number): string | null {
-  const text = readText(`/proc/${pid}/stat`);
-  // The program's name, in parentheses, may hold anything; the start is the 20th number after it.
-  return text?.slice(text.lastIndexOf(')') + 2).split(' ')[19] ?? null;
-}
-
-function unlinkQuietly(file: string): void {
   try {
-    unlinkSync(file);
+    const about = fstatSync(descriptor);
+    if (!about.isFile()) throw new Error(`the lock ${file} is not a regular file; delete it`);
+    const into = Buffer.alloc(MOST_BYTES);
+    return { text: into.toString('utf8', 0, readSync(descriptor, into)), inode: about.ino };
+  } finally {
+    closeSync(descriptor);
+  }
+}
+
+function parse(text: string): unknown {
+  try {
+    return JSON.parse(text);
   } catch {
-    // It is gone already.
+    return null;
   }
 }

@@ -1,12 +1,14 @@
 import { Buffer } from 'node:buffer';
-import { constants, open, unlink, type FileHandle } from 'node:fs/promises';
+import { open, unlink, type FileHandle } from 'node:fs/promises';
 import { fieldsOf } from '../checks.js';
 import type { PlannedFile } from '../files/io.js';
-import { codeOf } from './failures.js';
 import { writeAll } from './node-handle-sink.js';
 
-/** Far more than the names of any model's tensors take. */
-const MAX_JOURNAL_BYTES = 67_108_864;
+/** Far more than the names of any model's tensors and what was measured of them take. */
+const MAX_JOURNAL_BYTES = 2 ** 28;
+/** Journals are read in pieces of this size. */
+const PIECE_BYTES = 2 ** 20;
+const LINE_FEED = 0x0a;
 
 /** What an unfinished output is going to be. */
 export interface JournalHead {
@@ -17,7 +19,8 @@ export interface JournalHead {
 /** What a journal file says. */
 export interface JournalContents {
   readonly head: JournalHead;
-  readonly completed: readonly string[];
+  /** Each of them once. */
+  readonly completed: ReadonlySet<string>;
   /** Length of what is whole: a process that is killed may leave a part of a line. */
   readonly bytes: number;
 }
@@ -43,15 +46,19 @@ export class Journal {
   }
 
   /** Goes on with the journal that was read. */
-  static async continue(file: string, { bytes }: JournalContents, sync: () => Promise<void>): Promise<Journal> {
-    const handle = await open(file, constants.O_RDWR | constants.O_NOFOLLOW);
+  static async continue(
+    file: string,
+    handle: FileHandle,
+    { bytes }: JournalContents,
+    sync: () => Promise<void>,
+  ): Promise<Journal> {
     await handle.truncate(bytes);
     return new Journal(file, handle, bytes, sync);
   }
 
   /** Begins a journal; there must be none. */
   static async create(file: string, head: JournalHead, sync: () => Promise<void>): Promise<Journal> {
-    const journal = new Journal(file, await open(file, 'wx'), 0, sync);
+    const journal = new Journal(file, await open(file, 'wx', 0o600), 0, sync);
     await journal.#append(`${JSON.stringify(head)}\n`);
     return journal;
   }
@@ -98,45 +105,48 @@ export class Journal {
   }
 }
 
-/** Reads a journal as far as it is whole; null when there is none, or none of ours. */
-export async function readJournal(file: string): Promise<JournalContents | null> {
-  const text = await readSmall(file);
-  const lines = text?.split('\n') ?? [];
-  // What follows the last line feed is empty, or a line that was being written.
-  lines.pop();
-  const [first, ...rest] = lines;
-  const head = first === undefined ? null : parseHead(parseLine(first));
-  if (first === undefined || head === null) return null;
-  const completed: string[] = [];
-  let bytes = Buffer.byteLength(first) + 1;
-  for (const line of rest) {
-    const { completed: tensor } = fieldsOf(parseLine(line));
-    if (typeof tensor !== 'string') break;
-    completed.push(tensor);
-    bytes += Buffer.byteLength(line) + 1;
+/** Reads a journal as far as it is whole; null when it is none of ours. Throws when it is longer than any of ours. */
+export async function readJournal(handle: FileHandle): Promise<JournalContents | null> {
+  if ((await handle.stat()).size > MAX_JOURNAL_BYTES)
+    throw new Error('the journal of the run before is larger than any of ours; delete it to begin anew');
+  let head: JournalHead | null = null;
+  const completed = new Set<string>();
+  let bytes = 0;
+  for await (const line of linesOf(handle)) {
+    const value = parseLine(line);
+    if (head === null) {
+      head = parseHead(value);
+      if (head === null) return null;
+    } else {
+      const { completed: tensor } = fieldsOf(value);
+      if (typeof tensor !== 'string') break;
+      completed.add(tensor);
+    }
+    bytes += line.length + 1;
   }
-  return { head, completed, bytes };
+  return head === null ? null : { head, completed, bytes };
 }
 
-async function readSmall(file: string): Promise<string | null> {
-  const handle = await open(file, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK).catch(
-    (error: unknown) => {
-      if (codeOf(error) === 'ENOENT') return null;
-      throw error;
-    },
-  );
-  if (handle === null) return null;
-  try {
-    const about = await handle.stat();
-    return about.isFile() && about.size <= MAX_JOURNAL_BYTES ? await handle.readFile('utf8') : null;
-  } finally {
-    await handle.close();
+/** The lines of a file that end with a line feed: what follows the last one was being written. */
+async function* linesOf(handle: FileHandle): AsyncGenerator<Buffer> {
+  let pieces: Buffer[] = [];
+  for (let position = 0; ;) {
+    const { bytesRead, buffer } = await handle.read(Buffer.alloc(PIECE_BYTES), 0, PIECE_BYTES, position);
+    if (bytesRead === 0) return;
+    position += bytesRead;
+    let begin = 0;
+    for (let end = buffer.indexOf(LINE_FEED); end >= 0 && end < bytesRead; end = buffer.indexOf(LINE_FEED, begin)) {
+      yield Buffer.concat([...pieces, buffer.subarray(begin, end)]);
+      pieces = [];
+      begin = end + 1;
+    }
+    pieces.push(buffer.subarray(begin, bytesRead));
   }
 }
 
-function parseLine(line: string): unknown {
+function parseLine(line: Buffer): unknown {
   try {
-    return JSON.parse(line);
+    return JSON.parse(line.toString());
   } catch {
     return null;
   }

@@ -2,7 +2,7 @@ import { endpointName, type NodeFileHandle } from '../endpoints.js';
 import type { SinkPlan } from '../files/io.js';
 import { checkAborted, codeOf, unwritable, writeFailure } from './failures.js';
 import { isInput } from './node-source.js';
-import { checkSinglePlan, SingleSink } from './single-sink.js';
+import { checkSinglePlan, RandomAccessSink, type OpenFile, type SingleSink } from './single-sink.js';
 
 /** Writes all of `bytes`. */
 export async function writeAll(handle: NodeFileHandle, bytes: Uint8Array, position: number): Promise<void> {
@@ -12,42 +12,12 @@ export async function writeAll(handle: NodeFileHandle, bytes: Uint8Array, positi
 }
 
 /** A file that the caller has opened for writing, and will close. There is no name to take: it is empty after a failure. */
-class NodeHandleSink extends SingleSink {
-  readonly #handle: NodeFileHandle;
-  #ended = false;
-
-  constructor(name: string, handle: NodeFileHandle) {
-    super(name);
-    this.#handle = handle;
-  }
-
-  async write(bytes: Uint8Array, position: number): Promise<void> {
-    if (this.#ended) throw unwritable(this.name, 'it is closed');
-    try {
-      await writeAll(this.#handle, bytes, position);
-    } catch (error) {
-      throw writeFailure(this.name, error);
-    }
-  }
-
-  async commit(proceed: () => void): Promise<void> {
-    if (this.#ended) throw unwritable(this.name, 'it is closed');
-    proceed();
-    try {
-      await this.#handle.sync();
-    } catch (error) {
-      throw writeFailure(this.name, error);
-    }
-    proceed();
-    this.#ended = true;
-  }
-
-  async discard(): Promise<void> {
-    if (this.#ended) return;
-    this.#ended = true;
-    await this.#handle.truncate(0).catch(() => undefined);
-  }
-}
+const callersFile = (handle: NodeFileHandle): OpenFile => ({
+  isRevocable: true,
+  write: (bytes, position) => writeAll(handle, bytes, position),
+  finish: () => handle.sync(),
+  drop: () => handle.truncate(0),
+});
 
 /** Empties the file; rejects when the handle cannot be written to at any position. */
 export async function openNodeHandleSink(handle: NodeFileHandle, plan: SinkPlan): Promise<SingleSink> {
@@ -64,7 +34,7 @@ export async function openNodeHandleSink(handle: NodeFileHandle, plan: SinkPlan)
     if ((await handle.stat({ bigint: true })).size !== BigInt(plan.bytes)) {
       throw new Error("it appends; open it with the flag 'w' or 'r+'");
     }
-    return new NodeHandleSink(name, handle);
+    return new RandomAccessSink(name, callersFile(handle));
   } catch (error) {
     // What ftruncate() says of a descriptor that is for reading.
     throw codeOf(error) === 'EINVAL' ? unwritable(name, 'it is not open for writing') : writeFailure(name, error);

@@ -1,9 +1,9 @@
-import { randomBytes } from 'node:crypto';
 import path from 'node:path';
 import type { ByteSink, SinkPlan } from '../files/io.js';
 import { checkAborted, unwritable, writeFailure } from './failures.js';
 import { checkTarget, checkTargetsRoom, syncFolder, type Target } from './node-target.js';
-import { openResumable, type Resumption } from './resume.js';
+import { partialName, removeOrphans } from './partial-files.js';
+import { openResumable, removeLeftovers, type Resumption } from './resume.js';
 import { createUnfinished, type UnfinishedFile } from './unfinished-file.js';
 import { remember } from './unfinished.js';
 
@@ -13,12 +13,20 @@ export class PathSink implements ByteSink {
   readonly sequential = false;
   readonly files: readonly UnfinishedFile[];
   readonly #resumption: Resumption | null;
+  /** Removes what this run or others have left beside the output. */
+  readonly #tidy: () => Promise<void>;
   #ended = false;
 
-  constructor(name: string, files: readonly UnfinishedFile[], resumption: Resumption | null) {
+  constructor(
+    name: string,
+    files: readonly UnfinishedFile[],
+    resumption: Resumption | null,
+    tidy: () => Promise<void>,
+  ) {
     this.name = name;
     this.files = files;
     this.#resumption = resumption;
+    this.#tidy = tidy;
   }
 
   get completed(): ReadonlySet<string> {
@@ -54,7 +62,7 @@ export class PathSink implements ByteSink {
     for (const file of this.files) await file.reveal();
     this.#ended = true;
     for (const folder of new Set(this.files.map(({ target }) => path.dirname(target)))) await syncFolder(folder);
-    await this.#resumption?.remove();
+    await this.#tidy();
   }
 
   async discard(cause?: unknown): Promise<void> {
@@ -76,11 +84,14 @@ export async function openPathSink(name: string, plan: SinkPlan): Promise<ByteSi
   try {
     const targets: Target[] = [];
     for (const { name: file, bytes } of filesOf(name, plan)) targets.push(await checkTarget(file, bytes, plan.inputs));
-    if (plan.resume === undefined) return new PathSink(name, await openFresh(targets), null);
+    for (const target of targets) await removeOrphans(target.path);
     const [first] = targets;
     const main = plan.files === undefined && first !== undefined ? first.path : path.resolve(name);
+    if (plan.resume === undefined) {
+      return new PathSink(name, await openFresh(targets), null, () => removeLeftovers(main, targets));
+    }
     const { files, resumption } = await openResumable(main, targets, plan.resume.fingerprint);
-    return new PathSink(name, files, resumption);
+    return new PathSink(name, files, resumption, () => resumption.remove());
   } catch (error) {
     throw writeFailure(name, error);
   }
@@ -99,8 +110,7 @@ async function openFresh(targets: readonly Target[]): Promise<readonly Unfinishe
   const files: UnfinishedFile[] = [];
   try {
     for (const target of targets) {
-      const name = `.arrowquant-${process.pid}-${randomBytes(6).toString('hex')}.partial`;
-      const file = await createUnfinished(target, path.join(path.dirname(target.path), name));
+      const file = await createUnfinished(target, path.join(path.dirname(target.path), partialName(target.path)));
       remember(file.temporary);
       files.push(file);
     }

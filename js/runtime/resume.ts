@@ -1,12 +1,15 @@
 import { Buffer } from 'node:buffer';
 import { createHash } from 'node:crypto';
-import { constants, open, unlink } from 'node:fs/promises';
+import type { Stats } from 'node:fs';
+import { constants, lstat, open, unlink, type FileHandle } from 'node:fs/promises';
 import path from 'node:path';
 import { QuantizeError, type QuantizeErrorCode } from '../errors.js';
+import { codeOf } from './failures.js';
 import { FileLock } from './file-lock.js';
 import { Journal, readJournal, type JournalContents } from './journal.js';
 import { checkTargetsRoom, type Target } from './node-target.js';
-import { createUnfinished, UnfinishedFile } from './unfinished-file.js';
+import { obstacleToTrust } from './ownership.js';
+import { createUnfinished, modeFor, UnfinishedFile } from './unfinished-file.js';
 
 /** Failures that another run with the same input and options may be spared. */
 const PASSING: readonly QuantizeErrorCode[] = [
@@ -16,6 +19,9 @@ const PASSING: readonly QuantizeErrorCode[] = [
 
 /** Longest name that still has room for an ending: file systems allow 255 bytes. */
 const MAX_NAME_BYTES = 200;
+
+/** Opens what is there, but follows no link and waits for no pipe. */
+const EXISTING = constants.O_RDWR | constants.O_NOFOLLOW | constants.O_NONBLOCK;
 
 /** The unfinished file and the others that go with the output at `target`, all beside it. */
 export function besides(target: string, ending: 'resume' | 'journal' | 'lock'): string {
@@ -32,14 +38,16 @@ export class Resumption {
   readonly #lock: FileLock;
   #hasProgress: boolean;
 
-  constructor(completed: readonly string[], journal: Journal, lock: FileLock) {
-    this.completed = new Set(completed);
+  constructor(completed: ReadonlySet<string>, journal: Journal, lock: FileLock) {
+    this.completed = completed;
     this.#journal = journal;
     this.#lock = lock;
-    this.#hasProgress = completed.length > 0;
+    this.#hasProgress = completed.size > 0;
   }
 
   async complete(tensor: string): Promise<void> {
+    // What the run before has noted need not be noted again.
+    if (this.completed.has(tensor)) return;
     await this.#journal.complete(tensor);
     this.#hasProgress = true;
   }
@@ -80,15 +88,19 @@ export async function openResumable(
     const sync = async (): Promise<void> => {
       await Promise.all(files.map((one) => one.sync()));
     };
-    const found = await readJournal(file);
-    if (found !== null && JSON.stringify(found.head) === JSON.stringify(head) && (await reopen(targets, files))) {
-      const journal = await Journal.continue(file, found, sync);
-      return { files, resumption: new Resumption(found.completed, journal, lock) };
-    }
-    await removeOld(main, targets, found);
+    const old = await openOld(file, lock.about);
+    const contents = old?.contents ?? null;
+    if (old !== null && contents !== null && JSON.stringify(contents.head) === JSON.stringify(head)) {
+      const { handle } = old;
+      if (await closingUnless(handle, () => reopen(targets, files, lock.about))) {
+        const journal = await Journal.continue(file, handle, contents, sync);
+        return { files, resumption: new Resumption(contents.completed, journal, lock) };
+      }
+    } else await old?.handle.close();
+    await removeOld(main, targets, contents);
     await checkTargetsRoom(targets);
     for (const target of targets) files.push(await createUnfinished(target, besides(target.path, 'resume')));
-    return { files, resumption: new Resumption([], await Journal.create(file, head, sync), lock) };
+    return { files, resumption: new Resumption(new Set(), await Journal.create(file, head, sync), lock) };
   } catch (error) {
     await Promise.all(files.map((file) => file.close()));
     lock.release();
@@ -96,16 +108,73 @@ export async function openResumable(
   }
 }
 
+/**
+ * After an output was written that nobody wanted to go on with: removes what an earlier run has left for that. It stays
+ * where another process is at it, and where it is not ours.
+ */
+export async function removeLeftovers(main: string, targets: readonly Target[]): Promise<void> {
+  const names = [besides(main, 'journal'), ...targets.map((target) => besides(target.path, 'resume'))];
+  const found = await Promise.all(names.map((name) => lstat(name).catch(() => null)));
+  if (found.every((about) => about === null)) return;
+  let lock: FileLock | null = null;
+  try {
+    lock = FileLock.take(besides(main, 'lock'));
+    const old = await openOld(besides(main, 'journal'), lock.about);
+    await old?.handle.close();
+    await removeOld(main, targets, old?.contents ?? null, lock.about);
+  } catch {
+    // The output is complete all the same.
+  } finally {
+    lock?.release();
+  }
+}
+
+/** Opens the journal of the run before; null when there is none. Throws when it cannot be trusted or read. */
+async function openOld(
+  file: string,
+  own: Stats,
+): Promise<{ readonly handle: FileHandle; readonly contents: JournalContents | null } | null> {
+  const handle = await open(file, EXISTING).catch((error: unknown) => {
+    if (codeOf(error) === 'ENOENT') return null;
+    throw error;
+  });
+  if (handle === null) return null;
+  let contents: JournalContents | null = null;
+  await closingUnless(handle, async () => {
+    await checkTrusted(file, handle, own);
+    contents = await readJournal(handle);
+    return true;
+  });
+  return { handle, contents };
+}
+
+/** Gives what `holds` gives; closes the handle when that is false, or rejects. */
+async function closingUnless(handle: FileHandle, holds: () => Promise<boolean>): Promise<boolean> {
+  let held = false;
+  try {
+    held = await holds();
+    return held;
+  } finally {
+    if (!held) await handle.close();
+  }
+}
+
+/** Throws when someone else may have written what `file` holds. */
+async function checkTrusted(file: string, handle: FileHandle, own: Stats): Promise<void> {
+  const obstacle = obstacleToTrust(await handle.stat(), own);
+  if (obstacle !== null) throw new Error(`${file} ${obstacle}, so it is not gone on with; delete it to begin anew`);
+}
+
 /** Opens the unfinished files of the run before; returns false, with none of them open, when they are not as they were. */
-async function reopen(targets: readonly Target[], files: UnfinishedFile[]): Promise<boolean> {
+async function reopen(targets: readonly Target[], files: UnfinishedFile[], own: Stats): Promise<boolean> {
   for (const target of targets) {
     const temporary = besides(target.path, 'resume');
-    const handle = await open(temporary, constants.O_RDWR | constants.O_NOFOLLOW | constants.O_NONBLOCK).catch(
-      () => null,
-    );
-    if (handle !== null) files.push(new UnfinishedFile(target.name, target.path, temporary, handle));
-    const about = await handle?.stat();
-    if (about?.isFile() !== true || about.size !== target.bytes) {
+    const handle = await open(temporary, EXISTING).catch(() => null);
+    if (handle !== null) {
+      files.push(new UnfinishedFile(target, temporary, handle, await modeFor(target)));
+      await checkTrusted(temporary, handle, own);
+    }
+    if ((await handle?.stat())?.size !== target.bytes) {
       await Promise.all(files.splice(0).map((file) => file.close()));
       return false;
     }
@@ -114,10 +183,19 @@ async function reopen(targets: readonly Target[], files: UnfinishedFile[]): Prom
 }
 
 /** Removes what another run left: the journal first, so that it never speaks of files that are not its own. */
-async function removeOld(main: string, targets: readonly Target[], found: JournalContents | null): Promise<void> {
-  await unlink(besides(main, 'journal')).catch(() => undefined);
+async function removeOld(
+  main: string,
+  targets: readonly Target[],
+  found: JournalContents | null,
+  own: Stats | null = null,
+): Promise<void> {
+  const remove = async (file: string): Promise<void> => {
+    const about = own === null ? null : await lstat(file).catch(() => null);
+    if (own === null || about?.uid === own.uid) await unlink(file).catch(() => undefined);
+  };
+  await remove(besides(main, 'journal'));
   const listed = (found?.head.files ?? []).map(({ name }) => path.join(path.dirname(main), path.basename(name)));
   for (const file of new Set([...listed, ...targets.map((target) => target.path)])) {
-    await unlink(besides(file, 'resume')).catch(() => undefined);
+    await remove(besides(file, 'resume'));
   }
 }

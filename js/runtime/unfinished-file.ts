@@ -1,29 +1,41 @@
 import type { QuantizeError } from '../errors.js';
 import { open, rename, unlink, type FileHandle } from 'node:fs/promises';
+import path from 'node:path';
 import type { ByteWriter } from '../files/io.js';
 import { unwritable, writeFailure } from './failures.js';
 import { writeAll } from './node-handle-sink.js';
 import type { Target } from './node-target.js';
+import { partialName } from './partial-files.js';
 import { forget } from './unfinished.js';
+import { Writes } from './writes.js';
 
 /** So much is left to the system before it is asked to begin writing it to the disk, while more is on its way. */
 const WRITEBACK_BYTES = 64 * 2 ** 20;
+
+/** Nobody else reads an unfinished file, or writes to it. */
+const OWN_MODE = 0o600;
+const PERMISSIONS = 0o777;
 
 /** A file that is written beside its final name and renamed when it is complete. */
 export class UnfinishedFile implements ByteWriter {
   readonly name: string;
   readonly target: string;
   readonly temporary: string;
+  /** Permissions of the finished file. */
+  readonly #mode: number;
+  readonly #writes: Writes;
   #handle: FileHandle | null;
   #unsyncedBytes = 0;
   #writeback: Promise<void> | null = null;
   /** The system tells a failure to write back only once. */
   #failure: QuantizeError | null = null;
 
-  constructor(name: string, target: string, temporary: string, handle: FileHandle) {
+  constructor({ name, path: target }: Target, temporary: string, handle: FileHandle, mode: number) {
     this.name = name;
     this.target = target;
     this.temporary = temporary;
+    this.#mode = mode;
+    this.#writes = new Writes(name);
     this.#handle = handle;
   }
 
@@ -34,7 +46,7 @@ export class UnfinishedFile implements ByteWriter {
   async write(bytes: Uint8Array, position: number): Promise<void> {
     const handle = this.#open();
     try {
-      await writeAll(handle, bytes, position);
+      await this.#writes.run(() => writeAll(handle, bytes, position));
     } catch (error) {
       throw writeFailure(this.name, error);
     }
@@ -54,23 +66,26 @@ export class UnfinishedFile implements ByteWriter {
     }
   }
 
-  /** The same, and closes the file. */
+  /** The same for all that says how long the file is and where it lies. Later writes are refused. */
   async finish(): Promise<void> {
     const handle = this.#open();
+    await this.#writes.end();
     await this.#writeback;
     if (this.#failure !== null) throw this.#failure;
     try {
       await handle.sync();
-      this.#handle = null;
-      await handle.close();
     } catch (error) {
       throw writeFailure(this.name, error);
     }
   }
 
-  /** Gives the file its name. */
+  /** Gives the file its permissions and its name, and closes it. */
   async reveal(): Promise<void> {
+    const handle = this.#open();
     try {
+      await handle.chmod(this.#mode);
+      this.#handle = null;
+      await handle.close();
       await rename(this.temporary, this.target);
     } catch (error) {
       throw writeFailure(this.name, error);
@@ -78,10 +93,12 @@ export class UnfinishedFile implements ByteWriter {
     forget(this.temporary);
   }
 
+  /** Waits for the writes that are under way; later ones are refused. */
   async close(): Promise<void> {
+    await this.#writes.end();
+    await this.#writeback;
     const handle = this.#handle;
     this.#handle = null;
-    await this.#writeback;
     await handle?.close().catch(() => undefined);
   }
 
@@ -110,18 +127,28 @@ export class UnfinishedFile implements ByteWriter {
 }
 
 /** Makes the file `temporary`, which must not be there, for `target`. */
-export async function createUnfinished(
-  { name, path, mode, bytes }: Target,
-  temporary: string,
-): Promise<UnfinishedFile> {
-  const handle = await open(temporary, 'wx');
-  const file = new UnfinishedFile(name, path, temporary, handle);
+export async function createUnfinished(target: Target, temporary: string): Promise<UnfinishedFile> {
+  const mode = await modeFor(target);
+  const handle = await open(temporary, 'wx', OWN_MODE);
+  const file = new UnfinishedFile(target, temporary, handle, mode);
   try {
-    if (mode !== null) await handle.chmod(mode);
-    await handle.truncate(bytes);
+    await handle.truncate(target.bytes);
     return file;
   } catch (error) {
     await file.remove();
     throw error;
+  }
+}
+
+/** Permissions of the finished file: of the one that is there, else those that new files get in that folder. */
+export async function modeFor({ path: target, mode }: Target): Promise<number> {
+  if (mode !== null) return mode;
+  const trial = path.join(path.dirname(target), partialName(target));
+  const handle = await open(trial, 'wx');
+  try {
+    return (await handle.stat()).mode & PERMISSIONS;
+  } finally {
+    await handle.close();
+    await unlink(trial);
   }
 }

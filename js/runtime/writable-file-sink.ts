@@ -2,45 +2,16 @@ import { endpointName, type WebFileHandle, type WritableFile } from '../endpoint
 import type { SinkPlan } from '../files/io.js';
 import { BlobSource } from './blob-source.js';
 import { checkAborted, unwritable, writeFailure } from './failures.js';
-import { checkSinglePlan, SingleSink } from './single-sink.js';
+import { checkSinglePlan, RandomAccessSink, type OpenFile, type SingleSink } from './single-sink.js';
 
 /** A FileSystemWritableFileStream: the file takes the bytes when it is closed. */
-class WritableFileSink extends SingleSink {
-  readonly #file: WritableFile;
-  #ended = false;
-
-  constructor(name: string, file: WritableFile) {
-    super(name);
-    this.#file = file;
-  }
-
-  async write(bytes: Uint8Array, position: number): Promise<void> {
-    if (this.#ended) throw unwritable(this.name, 'it is closed');
-    try {
-      // Browsers refuse shared memory here, or write what it holds later.
-      await this.#file.write({ type: 'write', position, data: bytes.slice() });
-    } catch (error) {
-      throw writeFailure(this.name, error);
-    }
-  }
-
-  async commit(proceed: () => void): Promise<void> {
-    if (this.#ended) throw unwritable(this.name, 'it is closed');
-    proceed();
-    try {
-      await this.#file.close();
-    } catch (error) {
-      throw writeFailure(this.name, error);
-    }
-    this.#ended = true;
-  }
-
-  async discard(cause?: unknown): Promise<void> {
-    if (this.#ended) return;
-    this.#ended = true;
-    await this.#file.abort(cause).catch(() => undefined);
-  }
-}
+const openedFile = (file: WritableFile): OpenFile => ({
+  isRevocable: false,
+  // A copy: browsers refuse shared memory here, or write what it holds later.
+  write: (bytes, position) => file.write({ type: 'write', position, data: bytes.slice() }),
+  finish: () => file.close(),
+  drop: (cause) => file.abort(cause),
+});
 
 /** Rejects for streams that are closed or locked; what the file held before is dropped when the sink is committed. */
 export async function openWritableFile(
@@ -58,7 +29,7 @@ export async function openWritableFile(
   } catch (error) {
     throw writeFailure(name, error);
   }
-  return new WritableFileSink(name, file);
+  return new RandomAccessSink(name, openedFile(file));
 }
 
 /** The file changes when the sink is committed, and not before. */

@@ -2,6 +2,7 @@ import { chmodSync, copyFileSync, existsSync, mkdirSync, readFileSync, readdirSy
 import path from 'node:path';
 import { inProject } from '../lib/paths.mjs';
 import { runOrThrow } from '../lib/run.mjs';
+import { writeRevision } from './revision.mjs';
 
 /** Fills `staging` with what the package ships: the modules, the CommonJS bundle, their types, glues and wasm. */
 export async function packageJavaScript(staging, wasm) {
@@ -9,6 +10,7 @@ export async function packageJavaScript(staging, wasm) {
   await runOrThrow('Compiling js/', process.execPath, [typescript, '-p', inProject('tsconfig.json'), '--outDir', staging]);
   mkdirSync(path.join(staging, 'wasm'), { recursive: true });
   for (const name of readdirSync(wasm)) copyFileSync(path.join(wasm, name), path.join(staging, 'wasm', name));
+  writeRevision(staging);
   await bundleCommonJs(staging);
   await bundleForPages(staging);
   writeCommonJsTypes(staging);

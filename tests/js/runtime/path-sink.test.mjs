@@ -12,6 +12,7 @@ import {
 import { afterEach, describe, expect, test } from '@jest/globals';
 import { QuantizeError } from 'arrowquant';
 import { nodeFiles, removeUnfinished } from '../../../dist/runtime/node-files.js';
+import { ownIdentity } from '../../../dist/runtime/process-identity.js';
 import { useFolder } from '../files/support/folder.mjs';
 import { fixturePath } from '../support/child.mjs';
 
@@ -194,8 +195,8 @@ describe('resuming', () => {
   });
 
   test.each([
-    ['a process that has ended', { pid: 2 ** 22 + 1, started: null }],
-    ['a process whose number is used again', { pid: process.pid, started: 'long ago' }],
+    ['a process that has ended', { ...ownIdentity(), pid: 2 ** 22 + 1, started: null }],
+    ['a process whose number is used again', { ...ownIdentity(), started: 'long ago' }],
     ['nobody', ''],
   ])('takes over the lock of %s', async (_title, holder) => {
     folder.write('.out.gguf.arrowquant-lock', JSON.stringify(holder));

@@ -1,0 +1,17 @@
+import type { Stats } from 'node:fs';
+
+type About = Pick<Stats, 'uid' | 'mode' | 'nlink'> & { isFile(): boolean };
+
+/** Permission of the group and of all others to write. */
+const WRITABLE_BY_OTHERS = 0o022;
+
+/**
+ * Why what `about` describes may have been written by someone else; null when only we can have. Compared with `own`, a file
+ * that has just been made in the same folder: some file systems give every file the same owner and mode.
+ */
+export function obstacleToTrust(about: About, own: Pick<Stats, 'uid' | 'mode'>): string | null {
+  if (!about.isFile()) return 'is not a regular file';
+  if (about.uid !== own.uid) return 'belongs to another user';
+  if (about.nlink > 1) return 'has other names, too';
+  return (about.mode & WRITABLE_BY_OTHERS & ~own.mode) === 0 ? null : 'can be written by other users';
+}
