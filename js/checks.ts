@@ -38,17 +38,24 @@ export function reading<T>(code: QuantizeErrorCode, read: () => T): T {
 export const fieldsOf = (value: unknown): Readonly<Record<string, unknown>> =>
   typeof value === 'object' && value !== null ? (value as Readonly<Record<string, unknown>>) : {};
 
-/** The options that a caller gave; none is the same as an empty object. */
+/**
+ * The options that a caller gave; none is the same as an empty object. What is no plain object, such as a Promise, a Map or
+ * the signal itself, would be one without options.
+ */
 export function optionsOf<T extends object>(options: T | null | undefined): Partial<T> {
   if (options === undefined || options === null) return {};
-  if (typeof options !== 'object') throw invalidOption('options', options, 'an object');
-  return options;
+  const needed = 'an object of options by name';
+  if (typeof options !== 'object') throw invalidOption('options', options, needed);
+  const kind = Object.prototype.toString.call(options).slice('[object '.length, -1);
+  if (kind === 'Object' || kind === 'Module') return options;
+  throw new QuantizeError('invalid_option', { detail: `options is of the kind ${quoted(kind)}, must be ${needed}` });
 }
 
 /** How a text repeats an offending value. */
 export function shown(value: unknown): string {
   if (typeof value === 'string') return JSON.stringify(value);
   if (typeof value === 'object' && value !== null) return Array.isArray(value) ? 'an array' : 'an object';
+  if (typeof value === 'bigint') return `${String(value)}n`;
   return typeof value === 'function' ? 'a function' : String(value);
 }
 
@@ -115,21 +122,21 @@ export function nameIn<Name extends string>(names: readonly Name[], value: unkno
 
 /** The entry of `table` that `value` names; undefined when there is no value. */
 export function choice<V>(name: string, value: unknown, table: Readonly<Record<string, V>>): V | undefined {
-  if (value === undefined) return undefined;
+  if (value === undefined || value === null) return undefined;
   if (typeof value === 'string' && Object.hasOwn(table, value)) return table[value];
   const names = Object.keys(table).map((key) => JSON.stringify(key));
   throw invalidOption(name, value, names.join(' or '));
 }
 
 export function flag(name: string, value: unknown): boolean {
-  if (value === undefined) return false;
+  if (value === undefined || value === null) return false;
   if (typeof value === 'boolean') return value;
   throw invalidOption(name, value, 'true or false');
 }
 
 /** `value` if it is a whole number from 1 to `most`; undefined when there is no value. */
 export function wholeNumber(name: string, value: unknown, most: number): number | undefined {
-  if (value === undefined) return undefined;
+  if (value === undefined || value === null) return undefined;
   if (typeof value === 'number' && Number.isInteger(value) && value >= 1 && value <= most) return value;
   throw invalidOption(name, value, `a whole number from 1 to ${String(most)}`);
 }
