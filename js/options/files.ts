@@ -76,7 +76,7 @@ function readAffine(given: Given<QuantizeFileOptions>, defaults: Defaults): Quan
   const rules = readRules(given.rules);
   const typed = rules.find(({ type }) => type !== 'keep');
   if (typed !== undefined) {
-    const detail = `the rule ${typed.name} gives a type, but affine output knows "keep" only`;
+    const detail = `${typed.name} gives a type, but affine output knows "keep" only`;
     throw new QuantizeError('invalid_option', { detail });
   }
   return {

@@ -102,6 +102,14 @@ test.each([
 });
 
 test.each([
+  [{ nmae: 'mine', when: { rankBelow: 2 } }, 'rules[0] has no key "nmae"; did you mean "name"?'],
+  [{ name: 'mine', when: { rank_below: 2 } }, 'rules[0].when has no key "rank_below"; did you mean "rankBelow"?'],
+  [{ name: 'mine', when: { rankBelow: null } }, 'rules[0].when has no condition'],
+])('a rule with a misspelt part is refused: %j', async (rule, says) => {
+  await expect(quantizer.plan('none', { rules: [rule] })).rejects.toMatchObject(refusal(says));
+});
+
+test.each([
   [{ type: 'Q8_0', bits: 4 }, 'bits has no meaning, because the output is a GGUF; leave it out'],
   [{ type: 'Q8_0', mode: 'base' }, 'mode has no meaning'],
   [
@@ -164,6 +172,9 @@ describe('types are known in any case of their letters', () => {
     await quantizer.dequantizeFile(quantized, folder.path('back.safetensors'), { dtype: 'bf16' });
     const [tensor] = (await quantizer.inspectFile(folder.path('back.safetensors'))).tensors;
     expect(tensor.type).toBe('BF16');
+    const rules = [['a', 'q8_0']];
+    const plan = await quantizer.plan(source, { type: 'q4_0', rules });
+    expect(plan.tensors).toMatchObject([{ to: 'Q8_0', rule: 'rule a=Q8_0' }]);
     await expect(quantizer.plan(source, { type: 'q4_k_x' })).rejects.toMatchObject(
       refusal('type is "q4_k_x", must be'),
     );
