@@ -12,6 +12,12 @@ export function isArrayOf<K extends keyof Arrays>(value: unknown, kind: K): valu
   return ArrayBuffer.isView(value) && Object.prototype.toString.call(value) === `[object ${kind}]`;
 }
 
+/** Whether `value` is a buffer: by tag, for those of another realm. */
+export function isBuffer(value: unknown): value is ArrayBufferLike {
+  const tag = Object.prototype.toString.call(value);
+  return tag === '[object ArrayBuffer]' || tag === '[object SharedArrayBuffer]';
+}
+
 /** Whether an array's memory has been transferred away. (Its own flag for that is younger than some engines.) */
 export function isDetached({ buffer, byteLength }: ArrayBufferView): boolean {
   if (byteLength > 0) return false;
