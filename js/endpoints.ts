@@ -3,9 +3,9 @@
  * here by what is used of it: values of another realm fit, and so do those of programs that know no DOM.
  */
 
-import { fieldsOf } from './checks.js';
+import { fieldsOf, isArrayOf, isBuffer } from './checks.js';
 
-/** A `Blob`. */
+/** A `Blob`, or what can be read like one. */
 export interface BlobLike {
   readonly size: number;
   slice(start: number, end: number): { arrayBuffer(): Promise<ArrayBuffer> };
@@ -81,10 +81,12 @@ export interface WebFileHandle {
 
 /**
  * What a model is read from: a path (Node) or a URL relative to the page (browsers), an http, https or file URL, a Blob or
- * File, a `fs.promises.FileHandle`, a FileSystemFileHandle, or all Files of a sharded model. Of several Files the one whose
- * name ends with `.index.json` is opened first, else the first one.
+ * File, the bytes themselves, a `fs.promises.FileHandle`, a FileSystemFileHandle, or all Files of a sharded model. Of several
+ * Files the one whose name ends with `.index.json` is opened first, else the first one. Bytes are read during the call,
+ * not copied before: they have to stay as they are until it has settled.
  */
-export type ModelSource = string | URL | BlobLike | NodeFileHandle | WebFileHandle | readonly FileLike[];
+export type ModelSource =
+  string | URL | BlobLike | Uint8Array | ArrayBufferLike | NodeFileHandle | WebFileHandle | readonly FileLike[];
 
 /**
  * What a model is written to: a path (Node), a `fs.promises.FileHandle`, a FileSystemFileHandle, a
@@ -98,6 +100,7 @@ export type SourceEndpoint =
   | { readonly kind: 'text'; readonly text: string }
   | { readonly kind: 'url'; readonly url: URL }
   | { readonly kind: 'blob'; readonly blob: BlobLike }
+  | { readonly kind: 'bytes'; readonly bytes: Uint8Array | ArrayBufferLike }
   | { readonly kind: 'blobs'; readonly blobs: readonly FileLike[] }
   | { readonly kind: 'node-handle'; readonly handle: NodeFileHandle }
   | { readonly kind: 'web-handle'; readonly handle: WebFileHandle };
@@ -112,8 +115,10 @@ export type SinkEndpoint =
 const hasMethods = (value: unknown, ...names: readonly string[]): boolean =>
   names.every((name) => typeof fieldsOf(value)[name] === 'function');
 
-const isBlob = (value: unknown): value is BlobLike =>
-  hasMethods(value, 'slice', 'arrayBuffer') && typeof fieldsOf(value)['size'] === 'number';
+function isBlob(value: unknown): value is BlobLike {
+  const { size } = fieldsOf(value);
+  return hasMethods(value, 'slice') && Number.isSafeInteger(size) && Number(size) >= 0;
+}
 
 const isNamedBlob = (value: unknown): value is FileLike =>
   isBlob(value) && typeof fieldsOf(value)['name'] === 'string' && fieldsOf(value)['name'] !== '';
@@ -134,6 +139,7 @@ export function sourceEndpoint(value: unknown): SourceEndpoint | null {
     const blobs: readonly unknown[] = value;
     return blobs.length > 0 && blobs.every(isNamedBlob) ? { kind: 'blobs', blobs: [...blobs] } : null;
   }
+  if (isArrayOf(value, 'Uint8Array') || isBuffer(value)) return { kind: 'bytes', bytes: value };
   if (isBlob(value)) return { kind: 'blob', blob: value };
   if (isNodeHandle(value)) return { kind: 'node-handle', handle: value };
   if (isWebHandle(value)) return { kind: 'web-handle', handle: value };
@@ -184,6 +190,9 @@ export function abandon(sink: ModelSink, reason: unknown): void {
 export const shownUrl = ({ protocol, host, pathname, href }: URL): string =>
   protocol === 'http:' || protocol === 'https:' ? `${protocol}//${host}${pathname}` : href;
 
+/** What has no name is called that. */
+export const BYTES_NAME = 'the bytes';
+
 const INDEX_ENDING = '.index.json';
 
 const WEB_URL = /^https?:\/\//i;
@@ -200,6 +209,8 @@ export function endpointName(value: ModelSource | ModelSink): string {
       return shownUrl(endpoint.url);
     case 'blob':
       return isNamedBlob(endpoint.blob) ? endpoint.blob.name : 'the Blob';
+    case 'bytes':
+      return BYTES_NAME;
     case 'blobs':
       return entryOf(endpoint.blobs)?.name ?? 'the files';
     case 'node-handle':

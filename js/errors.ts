@@ -69,7 +69,8 @@ const TEXTS = {
   /** There is no block format of that name. */
   unknown_type: ({ detail }) => `Unknown block type: ${detail ?? 'none'}`,
   /** An input buffer was transferred or resized before it had been read. */
-  detached_buffer: (about) => `The buffer${ofLayer(about)} has been detached or has shrunk`,
+  detached_buffer: (about) =>
+    `The buffer of ${about.layer === undefined ? (about.file ?? 'the weights') : `layer ${quoted(about.layer)}`} has been detached or has shrunk`,
   /** Arrays to reuse have not the type or length that the results need, or share memory. */
   output_mismatch: (about) => `The output arrays${ofLayer(about)} cannot be reused${because(about)}`,
   /** The caller's AbortSignal fired; `cause` is its reason. */

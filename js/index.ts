@@ -36,6 +36,7 @@ export { ArrowQuant } from './quantizer.js';
 export type { TensorCondition, TensorRule } from './rules/rule.js';
 export { ARCHITECTURES, FILE_TYPES, TENSOR_TYPES } from './types.js';
 export type {
+  AnyCase,
   Architecture,
   Backend,
   BatchOptions,

@@ -2,7 +2,7 @@
 
 import { runtime } from '#runtime';
 import { AbortActions } from './abort-actions.js';
-import { isArrayOf, isDetached, reading, shown } from './checks.js';
+import { isArrayOf, isDetached, nameIn, reading, shown } from './checks.js';
 import { abandoning, type ModelSink, type ModelSource } from './endpoints.js';
 import { QuantizeError, asQuantizeError } from './errors.js';
 import { compareFiles, type FileComparison } from './files/compare.js';
@@ -23,12 +23,14 @@ import type {
 } from './files/options.js';
 import { readTensor } from './files/read-tensor.js';
 import type { FilePlan, FileReport } from './files/report.js';
-import { readBatch, readDefaults, readSignal, type Batch, type Defaults } from './options/batch.js';
+import { readBatch, readCallSignal, readDefaults, type Batch, type Defaults } from './options/batch.js';
 import { readFileOptions, readQuantization, readRange, readRestoredType } from './options/files.js';
+import { CALL_OPTIONS, CREATE_OPTIONS, FILE_OPTIONS, readOptions } from './options/names.js';
 import { checkOutput, groupCount } from './options/output.js';
 import { readContainer, readSink, readSource } from './options/sources.js';
 import { collectWeights, readQuantizedLayer, readShapedWeights } from './options/weights.js';
 import type {
+  AnyCase,
   Backend,
   BatchOptions,
   BatchResult,
@@ -93,9 +95,10 @@ export class ArrowQuant {
    * Starts a module and its threads.
    * Rejects with `invalid_option`, `backend_unavailable` or `startup_failed`.
    */
-  static async create(options: CreateOptions = {}): Promise<ArrowQuant> {
-    const defaults = reading('invalid_option', () => readDefaults(options));
-    const launch = reading('invalid_option', () => readLaunchOptions(options));
+  static async create(options?: CreateOptions | null): Promise<ArrowQuant> {
+    const given = reading('invalid_option', () => readOptions(options, CREATE_OPTIONS));
+    const defaults = readDefaults(given);
+    const launch = readLaunchOptions(given);
     return new ArrowQuant(await launchModule(launch), defaults);
   }
 
@@ -121,7 +124,7 @@ export class ArrowQuant {
    */
   async quantizeBatchWithProgress(
     weights: WeightsByName,
-    bits?: BitWidth,
+    bits?: BitWidth | null,
     progress?: ProgressCallback | null,
     options?: BatchOptions | null,
   ): Promise<BatchResult> {
@@ -132,7 +135,7 @@ export class ArrowQuant {
   }
 
   /** The same without progress. */
-  quantizeBatch(weights: WeightsByName, bits?: BitWidth, options?: BatchOptions | null): Promise<BatchResult> {
+  quantizeBatch(weights: WeightsByName, bits?: BitWidth | null, options?: BatchOptions | null): Promise<BatchResult> {
     return this.quantizeBatchWithProgress(weights, bits, null, options);
   }
 
@@ -161,7 +164,7 @@ export class ArrowQuant {
    * would be infinite in half precision, or, in Q3_K, Q6_K and IQ4_XS, for which llama.cpp's f32 sums overflow, so that
    * llama.cpp would decode those weights to zeros; with `aborted` and `disposed`.
    */
-  async encode(weights: Weights, type: BlockType, options?: CallOptions | null): Promise<Uint8Array> {
+  async encode(weights: Weights, type: AnyCase<BlockType>, options?: CallOptions | null): Promise<Uint8Array> {
     this.#checkAlive();
     const { name, blockWeights } = this.#format(type);
     const { data, rowLength } = reading('invalid_weights', () => readShapedWeights(weights));
@@ -177,7 +180,7 @@ export class ArrowQuant {
    * Rejects with `unknown_type`, `invalid_weights`, `row_not_whole_blocks` when `bytes` is not a whole number of blocks,
    * `aborted` and `disposed`.
    */
-  async decode(bytes: Uint8Array, type: BlockType, options?: CallOptions | null): Promise<Float32Array> {
+  async decode(bytes: Uint8Array, type: AnyCase<BlockType>, options?: CallOptions | null): Promise<Float32Array> {
     this.#checkAlive();
     const { name, blockBytes } = this.#format(type);
     if (!isArrayOf(bytes, 'Uint8Array')) {
@@ -216,7 +219,8 @@ export class ArrowQuant {
 
   /**
    * What `quantizeFile` would do with these options: what becomes what, and why, with exact sizes. Only headers are read,
-   * and, for `f16Overflow: 'f32'`, the tensors that would become F16 or BF16. Rejects as `quantizeFile` does.
+   * and, for `f16Overflow: 'f32'`, the tensors that would become F16 or BF16. Takes all options of `quantizeFile`; those
+   * about writing (`resume`, `memoryLimit`, `metrics` and the callbacks) change nothing. Rejects as `quantizeFile` does.
    */
   async plan(source: ModelSource, options?: QuantizeFileOptions | null): Promise<FilePlan> {
     const quantization = reading('invalid_option', () => readQuantization(options, this.#defaults, null));
@@ -246,13 +250,15 @@ export class ArrowQuant {
 
   /** Compares two models tensor by tensor, quantized ones by what they are restored to. Rejects as `quantizeFile` does. */
   async compareFiles(a: ModelSource, b: ModelSource, options?: FileOptions | null): Promise<FileComparison> {
+    const { progress } = reading('invalid_option', () => readOptions(options, FILE_OPTIONS));
     return this.#readingFiles(options, (tools) =>
-      compareFiles(tools, readSource('a', a), readSource('b', b), options ?? {}),
+      compareFiles(tools, readSource('a', a), readSource('b', b), { progress }),
     );
   }
 
   /** Reads what the model at `source` holds, without its weights. Rejects as `quantizeFile` does. */
   async inspectFile(source: ModelSource, options?: CallOptions | null): Promise<Inspection> {
+    reading('invalid_option', () => readOptions(options, CALL_OPTIONS));
     return this.#readingFiles(options, ({ files, signal }) => inspectFile(files, readSource('source', source), signal));
   }
 
@@ -287,10 +293,10 @@ export class ArrowQuant {
   }
 
   #format(type: unknown): RawBlockFormat {
-    const format = typeof type === 'string' ? this.#formats.get(type) : undefined;
+    const known = [...this.#formats.keys()];
+    const format = this.#formats.get(nameIn(known, type) ?? '');
     if (format !== undefined) return format;
-    const known = [...this.#formats.keys()].join(', ');
-    throw new QuantizeError('unknown_type', { detail: `${shown(type)}. Known are ${known}` });
+    throw new QuantizeError('unknown_type', { detail: `${shown(type)}. Known are ${known.join(', ')}` });
   }
 
   #quantize(
@@ -382,7 +388,7 @@ export class ArrowQuant {
 }
 
 const signalOf = (options: CallOptions | null | undefined): AbortSignal | undefined =>
-  reading('invalid_option', () => readSignal(options));
+  reading('invalid_option', () => readCallSignal(options));
 
 function publicResult(raw: RawBatchResult, { bits, groupSize }: Batch): BatchResult {
   const layers = [...raw].map(([name, layer]) => [name, { ...layer, bitWidth: bits, groupSize }] as const);

@@ -38,6 +38,9 @@ export const TENSOR_TYPES = ['F32', 'F16', 'BF16', ...BLOCK_TYPES] as const;
 
 export type TensorType = (typeof TENSOR_TYPES)[number];
 
+/** The name of a type as callers write it. The case of its letters does not matter: `q4_k_m` is `Q4_K_M`. */
+export type AnyCase<Name extends string> = Name | Lowercase<Name>;
+
 /** Diffusion models whose tensors are known by name. */
 export const ARCHITECTURES = [
   ...(['flux', 'sd1', 'sdxl', 'sd3', 'aura', 'hidream', 'cosmos', 'ltxv', 'hyvid', 'wan', 'lumina2'] as const),
@@ -82,6 +85,7 @@ export interface BatchResult extends Map<string, QuantizedLayer> {
 /** Arrays of an earlier result, to be written again. */
 export type ReusableOutput = ReadonlyMap<string, Pick<QuantizedLayer, 'quantizedData' | 'scales' | 'zeroPoints'>>;
 
+/** Options without a value, undefined or null, are as if they were not there; those of another name are refused. */
 export interface CallOptions {
   /** Rejects the call with the code `aborted` when it fires; once the call has settled it has no effect. */
   readonly signal?: AbortSignal | null | undefined;
@@ -89,38 +93,38 @@ export interface CallOptions {
 
 export interface BatchOptions extends CallOptions {
   /** Default: that of `profile`, else that of the quantizer's profile, else that of its mode. */
-  readonly groupSize?: GroupSize | undefined;
+  readonly groupSize?: GroupSize | null | undefined;
   /** One signed scale around a fixed middle level instead of scale and zero point. Default false. */
-  readonly symmetric?: boolean | undefined;
+  readonly symmetric?: boolean | null | undefined;
   /** Collect layers that fail in `failures` and go on. Default false: the first failure rejects the call. */
-  readonly continueOnError?: boolean | undefined;
+  readonly continueOnError?: boolean | null | undefined;
   /**
    * The caller gives its buffers up: they are detached as soon as the arguments have been found right. SharedArrayBuffers
    * stay as they are. Default false: the weights are read and left alone.
    */
-  readonly transfer?: boolean | undefined;
+  readonly transfer?: boolean | null | undefined;
   /**
    * Arrays to write the results to, by layer, usually an earlier batch's result. Layers that are missing get new arrays;
    * arrays of the wrong length, or that overlap each other or the weights, reject with the code `output_mismatch`.
    * When the call fails their contents are unspecified.
    */
-  readonly output?: ReusableOutput | undefined;
+  readonly output?: ReusableOutput | null | undefined;
   /** Bits and group size; what is given explicitly (`bits`, `groupSize`) wins over it. */
-  readonly profile?: Profile | undefined;
+  readonly profile?: Profile | null | undefined;
 }
 
 export interface CreateOptions {
   /** Default `diffusion`. */
-  readonly mode?: Mode | undefined;
+  readonly mode?: Mode | null | undefined;
   /** Default bits and group size of every call; wins over `mode`. */
-  readonly profile?: Profile | undefined;
+  readonly profile?: Profile | null | undefined;
   /** Worker threads, or workers, 1 to 64. Default: the machine's cores, 8 at most. Without meaning for the backend `single`. */
-  readonly threads?: number | undefined;
+  readonly threads?: number | null | undefined;
   /**
    * `auto` (default) takes `threads` where they can be had and start in time, else `workers`, else `single`. A backend
    * that is named rejects with `backend_unavailable` or `startup_failed` instead. The bytes are the same.
    */
-  readonly backend?: Backend | 'auto' | undefined;
+  readonly backend?: Backend | 'auto' | null | undefined;
   /** Milliseconds that a backend gets to start. Default 10,000. */
-  readonly startupTimeout?: number | undefined;
+  readonly startupTimeout?: number | null | undefined;
 }

@@ -2,7 +2,7 @@ import { Command } from 'commander';
 import type { FileComparison, TensorComparison } from '../index.js';
 import { EXIT } from './exit.js';
 import { formatCosine, formatError, formatJson, formatShape, printable } from './format.js';
-import { jsonOption, threadsOption, type CommonOptions } from './options.js';
+import { jsonOption, parsePath, threadsOption, type CommonOptions } from './options.js';
 import { withQuantizer } from './session.js';
 import { outputWidth, renderTable, type Column } from './table.js';
 
@@ -27,8 +27,8 @@ Example:
 export function compareCommand(): Command {
   return new Command('compare')
     .description('Compare two model files tensor by tensor.')
-    .argument('<a>', 'model file')
-    .argument('<b>', 'model file')
+    .argument('<a>', 'model file', parsePath)
+    .argument('<b>', 'model file', parsePath)
     .addOption(threadsOption())
     .addOption(jsonOption())
     .addHelpText('after', EXAMPLES)

@@ -1,4 +1,4 @@
-import type { ArrowQuant, ConvertFileOptions, CreateOptions, FileReport } from '../index.js';
+import type { ArrowQuant, ConvertFileOptions, FileReport } from '../index.js';
 import { Interrupted } from './exit.js';
 import type { CommonOptions } from './options.js';
 import { progressOn } from './progress.js';
@@ -8,7 +8,6 @@ import { withQuantizer } from './session.js';
 /** Runs a conversion with its progress on stderr, and prints its report to stdout. `convert` is to pass `going` on. */
 export async function convertWithProgress(
   common: CommonOptions,
-  create: CreateOptions,
   convert: (quantizer: ArrowQuant, going: ConvertFileOptions) => Promise<FileReport>,
 ): Promise<void> {
   const { threads, json, quiet, resume } = common;
@@ -16,7 +15,7 @@ export async function convertWithProgress(
   const view = progressOn(process.stderr, silent);
   let report: FileReport;
   try {
-    report = await withQuantizer({ ...create, threads }, (quantizer, signal) =>
+    report = await withQuantizer({ threads }, (quantizer, signal) =>
       convert(quantizer, { signal, onEvent: view.onEvent }),
     );
   } catch (error) {

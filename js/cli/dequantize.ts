@@ -4,14 +4,18 @@ import { convertWithProgress } from './conversion.js';
 import {
   jsonOption,
   memoryLimitOption,
+  parsePath,
   quietOption,
   resumeOption,
   siblingName,
   threadsOption,
+  upperCase,
   type CommonOptions,
 } from './options.js';
 
 interface DequantizeOptions extends CommonOptions, Pick<DequantizeFileOptions, 'dtype'> {}
+
+const FLOAT_TYPES = ['F32', 'F16', 'BF16'] as const;
 
 const EXAMPLES = `
 Examples:
@@ -22,13 +26,12 @@ Examples:
 export function dequantizeCommand(): Command {
   return new Command('dequantize')
     .description('Restore the floats of a quantized model, a GGUF or what "arrowquant quantize" wrote, to safetensors.')
-    .argument('<in>', 'file to restore')
-    .argument('[out]', 'file to write (default: <in> with -restored added to its name)')
+    .argument('<in>', 'file to restore', parsePath)
+    .argument('[out]', 'file to write (default: <in> with -restored added to its name)', parsePath)
     .addOption(
-      new Option(
-        '--dtype <type>',
-        'element type of tensors that were quantized (default: as before; F32 for a GGUF)',
-      ).choices(['F32', 'F16', 'BF16']),
+      new Option('--dtype <type>', 'element type of tensors that were quantized (default: as before; F32 for a GGUF)')
+        .choices(FLOAT_TYPES)
+        .argParser((text) => upperCase(FLOAT_TYPES, text)),
     )
     .addOption(resumeOption())
     .addOption(memoryLimitOption())
@@ -44,7 +47,7 @@ export function dequantizeCommand(): Command {
 async function dequantize(input: string, output: string | undefined, options: DequantizeOptions): Promise<void> {
   const { dtype, resume, memoryLimit } = options;
   const target = output ?? siblingName(input, '-restored.safetensors');
-  await convertWithProgress(options, {}, (quantizer, going) =>
+  await convertWithProgress(options, (quantizer, going) =>
     quantizer.dequantizeFile(input, target, { dtype, resume, memoryLimit, ...going }),
   );
 }

@@ -1,7 +1,8 @@
-import { Command } from 'commander';
+import { Command, Option } from 'commander';
 import { inspectFile, type Inspection } from '../files/inspect.js';
 import { runtime } from '../runtime/node.js';
 import { formatBytes, formatJson, formatShape, printable } from './format.js';
+import { parsePath } from './options.js';
 import { outputWidth, renderTable, type Column } from './table.js';
 
 const COLUMNS: readonly Column[] = [
@@ -26,10 +27,14 @@ interface InspectOptions {
 export function inspectCommand(): Command {
   return new Command('inspect')
     .description('List what a model file holds: its key-value pairs or metadata, and names, shapes, types and sizes.')
-    .argument('<file>', 'safetensors or GGUF file, one part or the index of a sharded model, or the URL of one')
+    .argument(
+      '<file>',
+      'safetensors or GGUF file, one part or the index of a sharded model, or the URL of one',
+      parsePath,
+    )
     .option('--kv', 'only the key-value pairs (of safetensors: the metadata)')
     .option('--tensors', 'only the tensors')
-    .option('--json', 'print everything as JSON')
+    .addOption(new Option('--json', 'print everything as JSON').conflicts(['kv', 'tensors']))
     .addHelpText('after', EXAMPLES)
     .action(async (file: string, options: InspectOptions) => {
       // Nothing is computed: there is no need to start the quantizer.

@@ -29,6 +29,12 @@ export const memoryLimitOption = (): Option =>
     parseSize,
   );
 
+/** Shells make an empty argument of a variable that is not set. */
+export function parsePath(text: string): string {
+  if (text !== '') return text;
+  throw new InvalidArgumentError('It is empty; it must be a path or a URL.');
+}
+
 function parseThreads(text: string): number {
   const threads = Number(text);
   if (/^\d+$/u.test(text) && threads >= 1 && threads <= MOST_THREADS) return threads;

@@ -16,6 +16,7 @@ import {
   collectRule,
   jsonOption,
   memoryLimitOption,
+  parsePath,
   parseSize,
   quietOption,
   resumeOption,
@@ -37,7 +38,7 @@ interface QuantizeOptions extends CommonOptions {
   readonly bits?: string;
   readonly groupSize?: string;
   readonly symmetric?: boolean;
-  readonly mode: Mode;
+  readonly mode?: Mode;
   readonly profile?: Profile;
   readonly metrics: boolean;
   readonly dryRun?: boolean;
@@ -66,13 +67,21 @@ What stays as it is, and what the output looks like, is in docs/formats.md of th
 export function quantizeCommand(): Command {
   const command = new Command('quantize')
     .description('Quantize the weights of a model file: to a GGUF, or to 2, 4 or 8 bits in safetensors.')
-    .argument('<in>', 'safetensors or GGUF file, one part or the index of a sharded model, or the URL of one')
-    .argument('[out]', 'file to write (default: <in> with the type or -int<bits> added to its name)');
-  for (const option of [...ggufOptions(), ...affineOptions(), ...generalOptions()]) command.addOption(option);
+    .argument(
+      '<in>',
+      'safetensors or GGUF file, one part or the index of a sharded model, or the URL of one',
+      parsePath,
+    )
+    .argument('[out]', 'file to write (default: <in> with the type or -int<bits> added to its name)', parsePath);
+  const affine = affineOptions().map((option) => option.conflicts(GGUF_ONLY));
+  for (const option of [...ggufOptions(), ...affine, ...generalOptions()]) command.addOption(option);
   return command
     .addHelpText('after', EXAMPLES)
     .action((input: string, output: string | undefined, options: QuantizeOptions) => quantize(input, output, options));
 }
+
+/** Attributes of the options that say that the output is a GGUF. */
+const GGUF_ONLY = ['type', 'pure', 'architecture', 'f16Overflow', 'splitSize'];
 
 const ggufOptions = (): Option[] => [
   new Option('--type <type>', 'write a GGUF of this type')
@@ -82,9 +91,10 @@ const ggufOptions = (): Option[] => [
   new Option('--architecture <name>', 'GGUF: whose rules apply (default: found out from the tensors)').choices(
     ARCHITECTURES,
   ),
-  new Option('--f16-overflow <what>', 'GGUF: tensors with weights too large for F16: refuse them, or keep them F32')
-    .choices(['error', 'f32'])
-    .default(undefined, 'error'),
+  new Option(
+    '--f16-overflow <what>',
+    'GGUF: tensors with weights too large for F16: refuse them, or keep them F32 (default: error)',
+  ).choices(['error', 'f32']),
   new Option('--split-size <size>', 'GGUF: write files of at most that size, such as 512MB').argParser(parseSize),
 ];
 
@@ -97,10 +107,8 @@ const affineOptions = (): Option[] => [
   new Option('--symmetric', 'safetensors: one signed scale a group, and no zero point of its own'),
   new Option(
     '--mode <mode>',
-    'safetensors: which tensors stay as they are: the sensitive ones of diffusion models, or only norms, biases and vectors',
-  )
-    .choices(['diffusion', 'base'])
-    .default('diffusion'),
+    'safetensors: which tensors stay as they are: the sensitive ones of diffusion models, or only norms, biases and vectors (default: diffusion)',
+  ).choices(['diffusion', 'base']),
   new Option(
     '--profile <profile>',
     'safetensors: bits and group size in one: edge is 2/256, local 4/128, cloud 8/64',
@@ -127,18 +135,16 @@ const parseType = (text: string): string => {
 };
 
 async function quantize(input: string, output: string | undefined, options: QuantizeOptions): Promise<void> {
-  const { mode, threads, json, quiet, resume, memoryLimit } = options;
+  const { threads, json, quiet, resume, memoryLimit } = options;
   const target = output ?? defaultOutput(input, options);
   const what = quantizationOf(target, options);
   if (options.dryRun === true) {
-    const plan = await withQuantizer({ mode, threads }, (quantizer, signal) =>
-      quantizer.plan(input, { ...what, signal }),
-    );
+    const plan = await withQuantizer({ threads }, (quantizer, signal) => quantizer.plan(input, { ...what, signal }));
     checkName(target, plan);
     printPlan(plan, { json });
     return;
   }
-  await convertWithProgress({ threads, json, quiet, resume }, { mode }, (quantizer, going) =>
+  await convertWithProgress({ threads, json, quiet, resume }, (quantizer, going) =>
     quantizer.quantizeFile(input, target, { ...what, resume, memoryLimit, ...going }),
   );
 }
@@ -158,10 +164,10 @@ function defaultOutput(input: string, { type, bits, profile }: QuantizeOptions):
 
 function quantizationOf(target: string, options: QuantizeOptions): QuantizeFileOptions {
   const { type, pure, architecture, f16Overflow, splitSize, rule, symmetric, profile, metrics } = options;
-  const { bits, groupSize } = options;
+  const { bits, groupSize, mode } = options;
   const gguf = type ?? (target.toLowerCase().endsWith('.gguf') && bits === undefined ? DEFAULT_TYPE : undefined);
   return {
-    ...{ type: gguf, pure, architecture, f16Overflow, splitSize, symmetric, profile, metrics, rules: rule },
+    ...{ type: gguf, pure, architecture, f16Overflow, splitSize, symmetric, profile, mode, metrics, rules: rule },
     bits: bits === undefined ? undefined : (Number(bits) as BitWidth),
     groupSize: groupSize === undefined || groupSize === 'tensor' ? groupSize : (Number(groupSize) as GroupSize),
   };

@@ -1,5 +1,5 @@
 import type { TensorRule } from '../rules/rule.js';
-import type { Architecture, BitWidth, FileType, GroupSize, Mode, Profile, TensorType } from '../types.js';
+import type { AnyCase, Architecture, BitWidth, FileType, GroupSize, Mode, Profile, TensorType } from '../types.js';
 import type { FloatType } from './dtypes.js';
 import type { FileEvent, TensorReport } from './report.js';
 
@@ -20,52 +20,52 @@ export interface ConvertFileOptions extends FileOptions {
    * Go on where an earlier call with the same input, output and options was interrupted, at the last whole tensor, and if
    * this one is interrupted leave what is done for the next. For outputs that are paths. Default false.
    */
-  readonly resume?: boolean | undefined;
+  readonly resume?: boolean | null | undefined;
   /**
    * Most bytes that tensors take in memory on their way, at least 16 MiB; headers come on top. Default and most: 36 MiB,
    * and with the backend `workers` 9 MiB more for each worker but the first, whatever the sizes of files and tensors.
    */
-  readonly memoryLimit?: number | undefined;
+  readonly memoryLimit?: number | null | undefined;
 }
 
 /** A rule of the caller's: tensors whose names match get this type; `keep` leaves them unquantized. */
-export type TypeRule = readonly [pattern: RegExp | string, type: TensorType | 'keep'];
+export type TypeRule = readonly [pattern: RegExp | string, type: AnyCase<TensorType> | 'keep'];
 
 export interface QuantizeFileOptions extends ConvertFileOptions {
   /** Writes a GGUF of this type. Default: affine levels in safetensors; `Q4_K_M` when the output's name ends with .gguf. */
-  readonly type?: FileType | undefined;
+  readonly type?: AnyCase<FileType> | null | undefined;
   /** GGUF: one format for everything that is quantized, where the type would mix several. Default false. */
-  readonly pure?: boolean | undefined;
+  readonly pure?: boolean | null | undefined;
   /** GGUF: whose rules apply. Default: found out from the tensors' names, or what the input says. */
-  readonly architecture?: Architecture | undefined;
+  readonly architecture?: Architecture | null | undefined;
   /** GGUF: what happens to a tensor with a weight that is too large for the F16 or BF16 it would get. Default `error`. */
-  readonly f16Overflow?: 'error' | 'f32' | undefined;
+  readonly f16Overflow?: 'error' | 'f32' | null | undefined;
   /** GGUF: most bytes of one file, but for a tensor that is larger itself. Several are `NAME-00001-of-0000N.gguf`. */
-  readonly splitSize?: number | undefined;
+  readonly splitSize?: number | null | undefined;
   /** Affine. Default: that of `profile`, else the quantizer's. */
-  readonly bits?: BitWidth | undefined;
+  readonly bits?: BitWidth | null | undefined;
   /** Affine. */
-  readonly groupSize?: GroupSize | undefined;
+  readonly groupSize?: GroupSize | null | undefined;
   /** Affine. */
-  readonly symmetric?: boolean | undefined;
+  readonly symmetric?: boolean | null | undefined;
   /** Affine. */
-  readonly profile?: Profile | undefined;
+  readonly profile?: Profile | null | undefined;
   /** Affine: which tensors stay as they are, and, where no profile decides, the group size. Default: the quantizer's mode. */
-  readonly mode?: Mode | undefined;
+  readonly mode?: Mode | null | undefined;
   /** Tried in order before all others; the first one that fits a tensor decides. For affine output a type must be `keep`. */
-  readonly rules?: readonly (TensorRule | TypeRule)[] | undefined;
+  readonly rules?: readonly (TensorRule | TypeRule)[] | null | undefined;
   /** Whether to decode again and measure what was lost. Default true. */
-  readonly metrics?: boolean | undefined;
+  readonly metrics?: boolean | null | undefined;
 }
 
 export interface DequantizeFileOptions extends ConvertFileOptions {
   /** Element type of the restored tensors. Default: what they were before; F32 for those of a GGUF. */
-  readonly dtype?: FloatType | undefined;
+  readonly dtype?: AnyCase<FloatType> | null | undefined;
 }
 
 export interface ReadTensorOptions {
   /** The first element, and the one after the last. Default: all of them. */
-  readonly begin?: number | undefined;
-  readonly end?: number | undefined;
+  readonly begin?: number | null | undefined;
+  readonly end?: number | null | undefined;
   readonly signal?: AbortSignal | null | undefined;
 }

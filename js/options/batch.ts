@@ -1,6 +1,6 @@
 /** The options of calls, with every default filled in. */
 
-import { choice, fieldsOf, flag, invalidOption, optionsOf, shown } from '../checks.js';
+import { choice, fieldsOf, flag, invalidOption, shown } from '../checks.js';
 import { QuantizeError } from '../errors.js';
 import type {
   BatchOptions,
@@ -12,6 +12,7 @@ import type {
   Profile,
   ReusableOutput,
 } from '../types.js';
+import { BATCH_OPTIONS, CALL_OPTIONS, readOptions, type Given } from './names.js';
 
 interface Precision {
   readonly bits: BitWidth;
@@ -42,15 +43,16 @@ export interface Batch extends Precision {
   readonly signal: AbortSignal | undefined;
 }
 
-export function readDefaults(options: CreateOptions | null | undefined): Defaults {
-  const { mode = 'diffusion', profile } = optionsOf(options);
+export function readDefaults({ mode = 'diffusion', profile }: Given<CreateOptions>): Defaults {
   const groupSize = choice('mode', mode, MODE_GROUP_SIZES) ?? MODE_GROUP_SIZES.diffusion;
   const precision = choice('profile', profile, PROFILES) ?? { bits: DEFAULT_BITS, groupSize };
   return { ...precision, mode, profiled: profile !== undefined };
 }
 
-export function readBatch(bits: unknown, options: BatchOptions | null | undefined, defaults: Defaults): Batch {
-  const given = optionsOf(options);
+export const readBatch = (bits: unknown, options: BatchOptions | null | undefined, defaults: Defaults): Batch =>
+  readGivenBatch(bits, readOptions(options, BATCH_OPTIONS), defaults);
+
+export function readGivenBatch(bits: unknown, given: Given<BatchOptions>, defaults: Defaults): Batch {
   const profile = choice('profile', given.profile, PROFILES) ?? defaults;
   return {
     bits: bitWidth(bits) ?? profile.bits,
@@ -59,13 +61,16 @@ export function readBatch(bits: unknown, options: BatchOptions | null | undefine
     continueOnError: flag('continueOnError', given.continueOnError),
     transfer: flag('transfer', given.transfer),
     output: readOutput(given.output),
-    signal: readSignal(given),
+    signal: readSignal(given.signal),
   };
 }
 
-export function readSignal(options: CallOptions | null | undefined): AbortSignal | undefined {
-  const signal: unknown = optionsOf(options).signal;
-  if (signal === undefined || signal === null) return undefined;
+/** The signal of a call that has no other options. */
+export const readCallSignal = (options: CallOptions | null | undefined): AbortSignal | undefined =>
+  readSignal(readOptions(options, CALL_OPTIONS).signal);
+
+export function readSignal(signal: unknown): AbortSignal | undefined {
+  if (signal === undefined) return undefined;
   if (isAbortSignal(signal)) return signal;
   throw invalidOption('signal', signal, 'an AbortSignal');
 }
@@ -79,8 +84,9 @@ function isAbortSignal(value: unknown): value is AbortSignal {
 }
 
 function bitWidth(bits: unknown): BitWidth | undefined {
-  if (bits === undefined || bits === 2 || bits === 4 || bits === 8) return bits;
-  throw new QuantizeError('invalid_bit_width', { detail: typeof bits === 'string' ? bits : shown(bits) });
+  if (bits === undefined || bits === null) return undefined;
+  if (bits === 2 || bits === 4 || bits === 8) return bits;
+  throw new QuantizeError('invalid_bit_width', { detail: shown(bits) });
 }
 
 function groupSize(value: unknown): GroupSize | undefined {

@@ -1,20 +1,37 @@
 /** The options of calls that work on files, with every default filled in. */
 
-import { choice, flag, invalidOption, optionsOf } from '../checks.js';
+import { choice, flag, invalidOption, nameIn } from '../checks.js';
 import { QuantizeError } from '../errors.js';
 import type { ContainerName } from '../files/container.js';
 import type { GivenConversionOptions, Quantization } from '../files/convert-file.js';
-import type { ConvertFileOptions, DequantizeFileOptions, QuantizeFileOptions } from '../files/options.js';
+import type {
+  ConvertFileOptions,
+  DequantizeFileOptions,
+  QuantizeFileOptions,
+  ReadTensorOptions,
+} from '../files/options.js';
 import { PRESETS } from '../rules/presets.js';
 import { ARCHITECTURES, FILE_TYPES, type FileType, type Mode } from '../types.js';
-import { readBatch, readDefaults, readSignal, type Defaults } from './batch.js';
+import { readDefaults, readGivenBatch, readSignal, type Defaults } from './batch.js';
+import {
+  CONVERT_OPTIONS,
+  DEQUANTIZE_FILE_OPTIONS,
+  QUANTIZE_FILE_OPTIONS,
+  READ_TENSOR_OPTIONS,
+  pickOptions,
+  readOptions,
+  type Given,
+} from './names.js';
 import { readRules } from './rules.js';
 
-const FLOAT_TYPES = { F32: 'F32', F16: 'F16', BF16: 'BF16' } as const;
+const FLOAT_TYPES = ['F32', 'F16', 'BF16'] as const;
 const OVERFLOWS = { error: 'error', f32: 'f32' } as const;
 const DEFAULT_TYPE: FileType = 'Q4_K_M';
 const named = <Name extends string>(names: readonly Name[]): Readonly<Record<string, Name>> =>
   Object.fromEntries(names.map((name) => [name, name]));
+/** Types are known in any case of their letters, as on the command line. */
+const typeIn = <Name extends string>(option: string, names: readonly Name[], value: unknown): Name | undefined =>
+  choice(option, nameIn(names, value) ?? value, named(names));
 
 /** What only one kind of output understands. */
 const AFFINE_OPTIONS = ['bits', 'groupSize', 'symmetric', 'profile', 'mode'] as const;
@@ -30,15 +47,15 @@ export function readQuantization(
   defaults: Defaults,
   container: ContainerName | null,
 ): Quantization {
-  const given = optionsOf(options);
-  const type = choice('type', given.type, named(FILE_TYPES));
+  const given = readOptions(options, QUANTIZE_FILE_OPTIONS);
+  const type = typeIn('type', FILE_TYPES, given.type);
   if (type === undefined && container !== 'gguf') return readAffine(given, defaults);
   if (container === 'safetensors') {
     throw new QuantizeError('invalid_option', {
       detail: `type ${String(type)} needs an output whose name ends with .gguf`,
     });
   }
-  refuse(given, AFFINE_OPTIONS, 'a GGUF');
+  refuse(given, AFFINE_OPTIONS, 'a GGUF; leave it out');
   return {
     kind: 'gguf',
     type: type ?? DEFAULT_TYPE,
@@ -51,15 +68,15 @@ export function readQuantization(
   };
 }
 
-function readAffine(given: QuantizeFileOptions, defaults: Defaults): Quantization {
-  refuse(given, GGUF_OPTIONS, 'affine levels in safetensors; give a type for a GGUF');
-  const { mode, metrics = true } = given;
-  const { bits, groupSize, symmetric } = readBatch(given.bits, { ...given }, modeDefaults(mode, defaults));
+function readAffine(given: Given<QuantizeFileOptions>, defaults: Defaults): Quantization {
+  refuse(given, GGUF_OPTIONS, 'affine levels in safetensors; leave it out, or give a type for a GGUF');
+  const { mode, metrics = true, ...precision } = given;
+  const { bits, groupSize, symmetric } = readGivenBatch(given.bits, precision, modeDefaults(mode, defaults));
   const preset = choice('mode', mode, PRESETS) ?? PRESETS[defaults.mode];
   const rules = readRules(given.rules);
   const typed = rules.find(({ type }) => type !== 'keep');
   if (typed !== undefined) {
-    const detail = `the rule ${typed.name} gives a type, but affine output knows "keep" only`;
+    const detail = `${typed.name} gives a type, but affine output knows "keep" only`;
     throw new QuantizeError('invalid_option', { detail });
   }
   return {
@@ -70,10 +87,15 @@ function readAffine(given: QuantizeFileOptions, defaults: Defaults): Quantizatio
   };
 }
 
-function refuse(given: QuantizeFileOptions, names: readonly (keyof QuantizeFileOptions)[], output: string): void {
+function refuse(
+  given: Given<QuantizeFileOptions>,
+  names: readonly (keyof QuantizeFileOptions)[],
+  output: string,
+): void {
   const name = names.find((one) => given[one] !== undefined);
   if (name !== undefined) {
-    throw new QuantizeError('invalid_option', { detail: `${name} has no meaning, because the output is ${output}` });
+    const detail = `${name} has no meaning, because the output is ${output}`;
+    throw new QuantizeError('invalid_option', { detail });
   }
 }
 
@@ -89,13 +111,13 @@ const modeDefaults = (mode: Mode | undefined, defaults: Defaults): Defaults =>
 
 /** Null: what the tensors were before. */
 export const readRestoredType = (options: DequantizeFileOptions | null | undefined): 'F32' | 'F16' | 'BF16' | null =>
-  choice('dtype', optionsOf(options).dtype, FLOAT_TYPES) ?? null;
+  typeIn('dtype', FLOAT_TYPES, readOptions(options, DEQUANTIZE_FILE_OPTIONS).dtype) ?? null;
 
-/** What all calls on files have in common, read once: a signal that is one, and callbacks that are functions. */
+/** What all calls on files have in common: a signal that is one, and callbacks that are functions. */
 export function readFileOptions(options: ConvertFileOptions | null | undefined): GivenConversionOptions {
-  const given = optionsOf(options);
+  const given = pickOptions(options, CONVERT_OPTIONS);
   return {
-    signal: readSignal(given),
+    signal: readSignal(given.signal),
     progress: callback('progress', given.progress),
     onTensor: callback('onTensor', given.onTensor),
     onEvent: callback('onEvent', given.onEvent),
@@ -105,16 +127,11 @@ export function readFileOptions(options: ConvertFileOptions | null | undefined):
 }
 
 /** An element range of a tensor. `end` undefined: to the last one. */
-export function readRange(
-  options:
-    | {
-        readonly begin?: unknown;
-        readonly end?: unknown;
-      }
-    | null
-    | undefined,
-): { readonly begin: number; readonly end: number | undefined } {
-  const { begin = 0, end } = optionsOf(options);
+export function readRange(options: ReadTensorOptions | null | undefined): {
+  readonly begin: number;
+  readonly end: number | undefined;
+} {
+  const { begin = 0, end } = readOptions(options, READ_TENSOR_OPTIONS);
   return { begin: readIndex('begin', begin), end: end === undefined ? undefined : readIndex('end', end) };
 }
 
@@ -123,8 +140,8 @@ function readIndex(name: string, value: unknown): number {
   throw invalidOption(name, value, 'a whole number from 0 on');
 }
 
-function callback<T>(name: string, value: T | null | undefined): T | undefined {
-  if (value === undefined || value === null) return undefined;
+function callback<T>(name: string, value: T | undefined): T | undefined {
+  if (value === undefined) return undefined;
   if (typeof value === 'function') return value;
   throw invalidOption(name, value, 'a function');
 }

@@ -1,7 +1,7 @@
 /** The caller's rules: tensors to keep, and types for tensors. */
 
-import { fieldsOf, invalidOption, shown } from '../checks.js';
-import { QuantizeError, quoted } from '../errors.js';
+import { fieldsOf, invalidOption, knownKeys, nameIn, shown } from '../checks.js';
+import { QuantizeError } from '../errors.js';
 import type { TensorCondition, TensorRule, TypedRule } from '../rules/rule.js';
 import { TENSOR_TYPES } from '../types.js';
 
@@ -43,12 +43,13 @@ export function readRules(rules: unknown): readonly TypedRule[] {
 }
 
 function readPair(place: string, pair: readonly unknown[]): TypedRule {
-  const [pattern, type] = pair;
+  const [pattern, given] = pair;
   if (pair.length !== 2) throw invalidOption(place, pair, 'a pair of a pattern and a type');
-  const types: readonly unknown[] = [...TENSOR_TYPES, 'keep'];
-  if (!types.includes(type)) throw invalidOption(`${place}[1]`, type, `one of ${types.join(', ')}`);
+  const types = [...TENSOR_TYPES, 'keep'] as const;
+  const type = nameIn(types, given);
+  if (type === undefined) throw invalidOption(`${place}[1]`, given, `one of ${types.join(', ')}`);
   const name = readPattern(`${place}[0]`, pattern);
-  return { name: `rule ${name.source}=${String(type)}`, when: { name }, type: type as TypedRule['type'] };
+  return { name: `rule ${name.source}=${type}`, when: { name }, type };
 }
 
 function readPattern(place: string, pattern: unknown): RegExp {
@@ -69,7 +70,7 @@ function readPattern(place: string, pattern: unknown): RegExp {
 /** A copy: what the caller does with the rule later must not change a conversion that is under way. */
 function readRule(place: string, rule: unknown): TensorRule {
   if (typeof rule !== 'object' || rule === null) throw invalidOption(place, rule, 'a rule { name, when }');
-  refuseUnknown(place, rule, ['name', 'when']);
+  knownKeys(place, rule, { name: true, when: true });
   const { name, when } = fieldsOf(rule);
   if (typeof name !== 'string') throw invalidOption(`${place}.name`, name, 'a string');
   return { name, when: readCondition(`${place}.when`, when) };
@@ -77,23 +78,15 @@ function readRule(place: string, rule: unknown): TensorRule {
 
 function readCondition(place: string, when: unknown): TensorCondition {
   if (typeof when !== 'object' || when === null) throw invalidOption(place, when, 'an object of conditions');
-  refuseUnknown(place, when, Object.keys(CONDITION));
+  knownKeys(place, when, CONDITION);
   const given = fieldsOf(when);
   const parts = Object.entries(CONDITION).flatMap(([key, { is, needed }]) => {
     const value = given[key];
-    if (value === undefined) return [];
+    if (value === undefined || value === null) return [];
     if (!is(value)) throw invalidOption(`${place}.${key}`, value, needed);
     return [[key, Array.isArray(value) ? [...(value as unknown[])] : value] as const];
   });
   // It would hold for every tensor: nothing would be quantized.
   if (parts.length === 0) throw new QuantizeError('invalid_option', { detail: `${place} has no condition` });
   return Object.fromEntries(parts);
-}
-
-/** A misspelt condition would be one that always holds. */
-function refuseUnknown(place: string, value: object, known: readonly string[]): void {
-  const unknown = Object.keys(value).find((key) => !known.includes(key));
-  if (unknown === undefined) return;
-  const detail = `${place} has the unknown key ${quoted(unknown)}; known are ${known.join(', ')}`;
-  throw new QuantizeError('invalid_option', { detail });
 }

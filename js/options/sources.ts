@@ -5,7 +5,8 @@ import { endpointName, sinkEndpoint, sourceEndpoint, type ModelSink, type ModelS
 import { namedContainer } from '../files/registry.js';
 import type { ContainerName } from '../files/container.js';
 
-const SOURCES = 'a path, a URL, a Blob or File, a FileHandle, a FileSystemFileHandle, or an array of Files with names';
+const SOURCES =
+  'a path, a URL, a Blob or File, a Uint8Array or ArrayBuffer, a FileHandle, a FileSystemFileHandle, or an array of Files with names';
 const SINKS = 'a path, a WritableStream, a FileHandle, a FileSystemFileHandle or a FileSystemWritableFileStream';
 
 /** Arrays are copied: the caller's may change. Throws `invalid_option` for what is no source. */

@@ -19,6 +19,7 @@ async function openSource(source: ModelSource, signal?: AbortSignal): Promise<By
       return openHttp(urlOf(endpoint.url.href), signal);
     case 'blob':
     case 'blobs':
+    case 'bytes':
     case 'web-handle':
       return openWebSource(endpoint);
     default:

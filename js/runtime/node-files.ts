@@ -27,6 +27,7 @@ async function openSource(source: ModelSource, signal?: AbortSignal): Promise<By
       return openHandle(endpoint.handle);
     case 'blob':
     case 'blobs':
+    case 'bytes':
     case 'web-handle':
       return openWebSource(endpoint);
     default:

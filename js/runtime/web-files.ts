@@ -1,11 +1,12 @@
 import type { SinkEndpoint, SourceEndpoint } from '../endpoints.js';
 import type { ByteSink, ByteSource, SinkPlan } from '../files/io.js';
 import { BlobSource, openBlobs, openWebHandle } from './blob-source.js';
+import { BytesSource } from './bytes-source.js';
 import { openStream } from './stream-sink.js';
 import { openWebHandleSink, openWritableFile } from './writable-file-sink.js';
 
 /** What is opened in the same way everywhere. */
-type WebSource = Extract<SourceEndpoint, { readonly kind: 'blob' | 'blobs' | 'web-handle' }>;
+type WebSource = Extract<SourceEndpoint, { readonly kind: 'blob' | 'blobs' | 'bytes' | 'web-handle' }>;
 type WebSink = Extract<SinkEndpoint, { readonly kind: 'stream' | 'writable-file' | 'web-handle' }>;
 
 // Async, so that what throws rejects.
@@ -13,6 +14,8 @@ export async function openWebSource(endpoint: WebSource): Promise<ByteSource> {
   switch (endpoint.kind) {
     case 'blob':
       return new BlobSource(endpoint.blob);
+    case 'bytes':
+      return new BytesSource(endpoint.bytes);
     case 'blobs':
       return openBlobs(endpoint.blobs);
     case 'web-handle':

@@ -86,7 +86,7 @@ describe('options of a batch', () => {
     ['groupSize', '128'],
     ['symmetric', 1],
     ['continueOnError', 'yes'],
-    ['transfer', null],
+    ['transfer', 0],
     ['profile', 'desktop'],
     ['profile', 'toString'],
     ['output', {}],

@@ -84,7 +84,7 @@ describe('quantize', () => {
   test.each([
     [['flux.safetensors', 'out.gguf', '--bits', '4'], /bits/],
     [['flux.safetensors', 'out.safetensors', '--type', 'Q8_0'], /\.gguf/],
-    [['flux.safetensors', '--type', 'Q8_0', '--bits', '4'], /bits has no meaning/],
+    [['flux.safetensors', '--type', 'Q8_0', '--bits', '4'], /'--bits <n>' cannot be used with option '--type <type>'/],
     [['flux.safetensors', '--type', 'Q9_9'], /Q9_9/],
     [['flux.safetensors', '--pure'], /pure has no meaning/],
     [['flux.safetensors', '--split-size', '512MB'], /splitSize has no meaning/],

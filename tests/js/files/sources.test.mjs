@@ -151,7 +151,8 @@ test.each([
   [],
   [new Blob(['without a name'])],
   ['a.safetensors'],
-  new Uint8Array(8),
+  new Uint16Array(8),
+  new DataView(new ArrayBuffer(8)),
   { href: 'http://127.0.0.1/' },
 ])('%p is no source, and no sink', async (value) => {
   const sink = folder.path('out.safetensors');

@@ -1,0 +1,58 @@
+/** The options of every method, by name: one that is misspelt must not be ignored. */
+
+import { fieldsOf, knownKeys, optionsOf } from '../checks.js';
+import type {
+  ConvertFileOptions,
+  DequantizeFileOptions,
+  FileOptions,
+  QuantizeFileOptions,
+  ReadTensorOptions,
+} from '../files/options.js';
+import type { BatchOptions, CallOptions, CreateOptions } from '../types.js';
+
+type Names<Options> = Readonly<Record<keyof Options, true>>;
+
+/** The options that were given: those without a value, undefined or null, are not among them. */
+export type Given<Options> = { readonly [Name in keyof Options]?: NonNullable<Options[Name]> };
+
+export const CREATE_OPTIONS: Names<CreateOptions> = {
+  ...{ mode: true, profile: true, threads: true, backend: true, startupTimeout: true },
+};
+export const CALL_OPTIONS: Names<CallOptions> = { signal: true };
+export const BATCH_OPTIONS: Names<BatchOptions> = {
+  ...{ groupSize: true, symmetric: true, profile: true, continueOnError: true, transfer: true, output: true },
+  signal: true,
+};
+export const FILE_OPTIONS: Names<FileOptions> = { progress: true, signal: true };
+export const CONVERT_OPTIONS: Names<ConvertFileOptions> = {
+  ...{ progress: true, onTensor: true, onEvent: true, signal: true, resume: true, memoryLimit: true },
+};
+export const QUANTIZE_FILE_OPTIONS: Names<QuantizeFileOptions> = {
+  ...{ type: true, pure: true, architecture: true, f16Overflow: true, splitSize: true },
+  ...{ bits: true, groupSize: true, symmetric: true, profile: true, mode: true },
+  ...{ rules: true, metrics: true, ...CONVERT_OPTIONS },
+};
+export const DEQUANTIZE_FILE_OPTIONS: Names<DequantizeFileOptions> = { dtype: true, ...CONVERT_OPTIONS };
+export const READ_TENSOR_OPTIONS: Names<ReadTensorOptions> = { begin: true, end: true, signal: true };
+
+/** The caller's options, each read once. Throws `invalid_option` for a name that is not among `names`. */
+export function readOptions<Options extends object>(
+  options: Options | null | undefined,
+  names: Names<Options>,
+): Given<Options> {
+  knownKeys(null, optionsOf(options), names);
+  return pickOptions(options, names);
+}
+
+/** Those of the options that are among `names`. */
+export function pickOptions<Options extends object>(
+  options: Options | null | undefined,
+  names: Names<Options>,
+): Given<Options> {
+  const fields = fieldsOf(optionsOf(options));
+  const given = Object.keys(names).flatMap((name) => {
+    const value = fields[name];
+    return value === undefined || value === null ? [] : [[name, value] as const];
+  });
+  return Object.fromEntries(given) as Given<Options>;
+}
