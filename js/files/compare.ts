@@ -15,6 +15,9 @@ import { withFp8Scales } from './scaled-fp8.js';
 import { stretchesOf, type Stretch } from './tensor-windows.js';
 import { weightSourceOf } from './weight-source.js';
 
+/** Bytes of a type that is no float are compared in pieces of this size. */
+const PIECE_BYTES = 2 ** 20;
+
 /** Two tensors of one name. */
 export interface TensorComparison {
   /** In `a`; of a diffusion model, `b` may have it with or without the prefix that checkpoints put before it. */
@@ -137,15 +140,10 @@ async function compareTensors(
 ): Promise<TensorComparison> {
   const floats = isFloat(one) && isFloat(other);
   const sums: ErrorSums[] = [];
-  let equal = floats || sameKind(one, other);
+  let equal = floats || (sameKind(one, other) && (await sameContents(one, other, signal)));
   let finite = floats;
-  for (const stretch of one.elements === 0 ? [] : stretchesOf(one.elements)) {
+  for (const stretch of one.elements === 0 || !floats ? [] : stretchesOf(one.elements)) {
     if (signal?.aborted === true) throw new QuantizeError('aborted', { cause: signal.reason });
-    if (!equal && !floats) break;
-    if (!floats) {
-      equal = sameBytes(await rawBytes(one, stretch), await rawBytes(other, stretch));
-      continue;
-    }
     const difference = differenceOf(await floatsOf(window, one, stretch), await floatsOf(window, other, stretch));
     sums.push(difference.sums);
     equal &&= difference.equal;
@@ -171,12 +169,23 @@ async function floatsOf(window: HeapWindow, tensor: StoredTensor, stretch: Stret
   return new Float32Array(bytes.slice().buffer);
 }
 
-/** The stretch's bytes, where they can be compared one by one. */
-async function rawBytes({ storage, elements }: StoredTensor, { first, weights }: Stretch): Promise<Uint8Array> {
-  if (storage.kind === 'affine') return new Uint8Array();
-  const { source, begin, bytes } = storage.data;
-  const perElement = bytes / elements;
-  const raw = new Uint8Array(weights * perElement);
-  await source.read(raw, begin + first * perElement);
-  return raw;
+/** Whether all bytes of two tensors of one kind are the same: of types that are no floats, or that cannot be decoded. */
+async function sameContents(
+  { storage: left }: StoredTensor,
+  { storage: right }: StoredTensor,
+  signal: AbortSignal | undefined,
+): Promise<boolean> {
+  if (left.kind === 'affine' || right.kind === 'affine') return false;
+  if (left.data.bytes !== right.data.bytes) return false;
+  for (let begin = 0; begin < left.data.bytes; begin += PIECE_BYTES) {
+    if (signal?.aborted === true) throw new QuantizeError('aborted', { cause: signal.reason });
+    const pieces = [left, right].map(async ({ data }) => {
+      const raw = new Uint8Array(Math.min(PIECE_BYTES, data.bytes - begin));
+      await data.source.read(raw, data.begin + begin);
+      return raw;
+    });
+    const [one = new Uint8Array(), other = new Uint8Array()] = await Promise.all(pieces);
+    if (!sameBytes(one, other)) return false;
+  }
+  return true;
 }
