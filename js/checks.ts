@@ -1,6 +1,6 @@
 /** What callers pass, looked at without trust: values may be of any type and from another realm. */
 
-import { QuantizeError, asQuantizeError, type QuantizeErrorCode } from './errors.js';
+import { QuantizeError, asQuantizeError, quoted, type QuantizeErrorCode } from './errors.js';
 
 interface Arrays {
   readonly Float32Array: Float32Array;
@@ -54,6 +54,64 @@ export function shown(value: unknown): string {
 
 export const invalidOption = (name: string, value: unknown, needed: string): QuantizeError =>
   new QuantizeError('invalid_option', { detail: `${name} is ${shown(value)}, must be ${needed}` });
+
+/**
+ * Throws `invalid_option` for a key of `given` that `known` lacks, and names the nearest one: what is misspelt would be
+ * ignored. `place` is what has the key, such as `rules[1]`; null stands for the options themselves. Keys without a value
+ * are let pass.
+ */
+export function knownKeys(place: string | null, given: object, known: Readonly<Record<string, unknown>>): void {
+  const names = Object.keys(known);
+  const fields = fieldsOf(given);
+  const unknown = Object.keys(given).find((key) => !Object.hasOwn(known, key) && fields[key] !== undefined);
+  if (unknown === undefined) return;
+  const nearest = nearestName(unknown, names);
+  const hint = nearest === undefined ? `known are ${names.join(', ')}` : `did you mean ${quoted(nearest)}?`;
+  const missing = place === null ? 'there is no option' : `${place} has no key`;
+  throw new QuantizeError('invalid_option', { detail: `${missing} ${quoted(unknown)}; ${hint}` });
+}
+
+/** The name that `text` seems to be meant for: it differs in a third of its letters at most, or begins with all of them. */
+export function nearestName(text: string, names: readonly string[]): string | undefined {
+  const plain = (name: string): string => name.toLowerCase().replace(/[_-]/gu, '');
+  const wanted = plain(text);
+  let least = Math.max(1, Math.floor(wanted.length / 3)) + 1;
+  let nearest: string | undefined;
+  for (const name of names) {
+    const candidate = plain(name);
+    if (Math.abs(candidate.length - wanted.length) >= least) continue;
+    const distance = editDistance(wanted, candidate);
+    if (distance >= least) continue;
+    least = distance;
+    nearest = name;
+  }
+  return nearest ?? (wanted.length < 3 ? undefined : names.find((name) => plain(name).startsWith(wanted)));
+}
+
+/** How many letters must be put in, left out, replaced, or swapped with their neighbours to make `a` of `b`. */
+function editDistance(a: string, b: string): number {
+  let before: readonly number[] = [];
+  let last: readonly number[] = Array.from({ length: b.length + 1 }, (_, column) => column);
+  for (let row = 1; row <= a.length; ++row) {
+    const current = [row];
+    for (let column = 1; column <= b.length; ++column) {
+      const replaced = (last[column - 1] ?? 0) + (a[row - 1] === b[column - 1] ? 0 : 1);
+      const swaps = row > 1 && column > 1 && a[row - 1] === b[column - 2] && a[row - 2] === b[column - 1];
+      const swapped = swaps ? (before[column - 2] ?? 0) + 1 : Infinity;
+      current.push(Math.min(replaced, swapped, (last[column] ?? 0) + 1, (current[column - 1] ?? 0) + 1));
+    }
+    before = last;
+    last = current;
+  }
+  return last[b.length] ?? 0;
+}
+
+/** The name in `names` that `value` is but for the case of its letters; undefined if there is none. */
+export function nameIn<Name extends string>(names: readonly Name[], value: unknown): Name | undefined {
+  if (typeof value !== 'string') return undefined;
+  const wanted = value.toLowerCase();
+  return names.find((name) => name.toLowerCase() === wanted);
+}
 
 /** The entry of `table` that `value` names; undefined when there is no value. */
 export function choice<V>(name: string, value: unknown, table: Readonly<Record<string, V>>): V | undefined {
