@@ -10,6 +10,8 @@ export interface ErrorDetails {
   readonly file?: string;
   /** A phrase that the text repeats: the offending value, or what is wrong with it. No full stop. */
   readonly detail?: string;
+  /** What can be done about it; for the text alone. */
+  readonly advice?: string;
   /** What led to the error. */
   readonly cause?: unknown;
 }
@@ -87,7 +89,7 @@ const TEXTS = {
   invalid_file: (about) => `Cannot read ${theFile(about)}${because(about)}`,
   /** A tensor's element type is unknown or cannot be converted. */
   unsupported_dtype: (about) =>
-    `The dtype${about.detail === undefined ? '' : ` ${about.detail}`} of ${theTensor(about)}${inFile(about)} is not supported`,
+    `The dtype${about.detail === undefined ? '' : ` ${about.detail}`} of ${theTensor(about)}${inFile(about)} is not supported${about.advice === undefined ? '' : `: ${about.advice}`}`,
   /** A file lacks a tensor that it must have. */
   missing_tensor: (about) => `${theFile(about)} has no ${theTensor(about)}`,
   /** A file that a sharded model's index names is not there. */

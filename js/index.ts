@@ -23,17 +23,20 @@ export type {
   TypeRule,
 } from './files/options.js';
 export type {
+  DroppedTensor,
   FileEvent,
   FilePlan,
   FileReport,
   FileSummary,
   FileTotals,
+  FileWarning,
+  FileWarningCode,
   PlanTotals,
   TensorPlan,
   TensorReport,
 } from './files/report.js';
 export { ArrowQuant } from './quantizer.js';
-export type { TensorCondition, TensorRule } from './rules/rule.js';
+export type { RuleOutcome, TensorCondition, TensorRule } from './rules/rule.js';
 export { ARCHITECTURES, FILE_TYPES, TENSOR_TYPES } from './types.js';
 export type {
   AnyCase,

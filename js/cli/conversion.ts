@@ -2,7 +2,7 @@ import type { ArrowQuant, ConvertFileOptions, FileReport } from '../index.js';
 import { Interrupted } from './exit.js';
 import type { CommonOptions } from './options.js';
 import { progressOn } from './progress.js';
-import { printReport } from './report.js';
+import { printReport, printWarnings } from './report.js';
 import { withQuantizer } from './session.js';
 
 /** Runs a conversion with its progress on stderr, and prints its report to stdout. `convert` is to pass `going` on. */
@@ -16,7 +16,14 @@ export async function convertWithProgress(
   let report: FileReport;
   try {
     report = await withQuantizer({ threads }, (quantizer, signal) =>
-      convert(quantizer, { signal, onEvent: view.onEvent }),
+      convert(quantizer, {
+        signal,
+        onEvent: (event) => {
+          // Before the work, which may take hours.
+          if (event.type === 'start') printWarnings(event.warnings);
+          view.onEvent(event);
+        },
+      }),
     );
   } catch (error) {
     if (error instanceof Interrupted && resume === true) error.outcome = 'the same command goes on from there';

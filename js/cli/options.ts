@@ -1,6 +1,6 @@
 import path from 'node:path';
 import { InvalidArgumentError, Option } from 'commander';
-import { TENSOR_TYPES, type TensorType, type TypeRule } from '../index.js';
+import { TENSOR_TYPES, type TypeRule } from '../index.js';
 
 /** Options that several commands have. */
 export interface CommonOptions {
@@ -19,7 +19,7 @@ export const threadsOption = (): Option =>
 export const jsonOption = (): Option =>
   new Option('--json', 'print the report as JSON to stdout, and nothing else').conflicts('quiet');
 
-export const quietOption = (): Option => new Option('--quiet', 'print nothing but errors');
+export const quietOption = (): Option => new Option('--quiet', 'print nothing but warnings and errors');
 
 export const resumeOption = (): Option =>
   new Option('--resume', 'go on where the same command was interrupted, at the last whole tensor');
@@ -59,20 +59,21 @@ export function parseSize(text: string): number {
 export const upperCase = (names: readonly string[], text: string): string =>
   names.find((name) => name === text.toUpperCase()) ?? text.toUpperCase();
 
-/** One more `regex=type` for the list; the type is what follows the last `=`. */
+/** One more `regex=type` for the list; the type, `keep` or `drop` is what follows the last `=`. */
 export function collectRule(text: string, earlier: readonly TypeRule[] | undefined): readonly TypeRule[] {
   const at = text.lastIndexOf('=');
   if (at < 1) throw new InvalidArgumentError("It must be a pattern and a type, such as 'attn_v=Q8_0'.");
   const named = text.slice(at + 1);
-  const type = [...TENSOR_TYPES, 'keep'].find((one) => one.toLowerCase() === named.toLowerCase());
+  const outcomes = [...TENSOR_TYPES, 'keep', 'drop'] as const;
+  const type = outcomes.find((one) => one.toLowerCase() === named.toLowerCase());
   if (type === undefined) {
     throw new InvalidArgumentError(
-      `${JSON.stringify(named)} is no type; there are ${TENSOR_TYPES.join(', ')} and keep.`,
+      `${JSON.stringify(named)} is no type; there are ${TENSOR_TYPES.join(', ')}, keep and drop.`,
     );
   }
   const pattern = text.slice(0, at);
   try {
-    return [...(earlier ?? []), [new RegExp(pattern, 'u'), type as TensorType | 'keep']];
+    return [...(earlier ?? []), [new RegExp(pattern, 'u'), type]];
   } catch {
     throw new InvalidArgumentError(`${JSON.stringify(pattern)} is no regular expression.`);
   }

@@ -1,4 +1,5 @@
-import type { FilePlan, TensorPlan } from '../index.js';
+import type { DroppedTensor, FilePlan, TensorPlan } from '../index.js';
+import { printWarnings } from './report.js';
 import { formatBytes, formatJson, formatShape, printable } from './format.js';
 import { outputWidth, renderTable, type Column } from './table.js';
 
@@ -13,17 +14,18 @@ const COLUMNS: readonly Column[] = [
 
 /** Prints what a conversion would do. */
 export function printPlan(plan: FilePlan, { json }: { readonly json?: boolean | undefined }): void {
+  printWarnings(plan.warnings);
   process.stdout.write(`${json === true ? formatJson(plan) : render(plan)}\n`);
 }
 
-function render({ tensors, totals, output, architecture, type, notes }: FilePlan): string {
+function render({ tensors, dropped, totals, output, architecture, type, notes }: FilePlan): string {
   const { converted, kept, bytesBefore, bytesAfter, bitsPerWeight } = totals;
   const files = output.files === 1 ? 'one file' : `${output.files} files`;
   return [
-    renderTable(COLUMNS, tensors.map(rowOf), outputWidth()),
+    renderTable(COLUMNS, [...tensors.map(rowOf), ...dropped.map(droppedRow)], outputWidth()),
     '',
     ...notes.map((note) => `note: ${printable(note)}`),
-    `${type}${architecture === null ? '' : ` (${printable(architecture)})`}: ${converted} tensors to convert, ${kept} to keep`,
+    `${type}${architecture === null ? '' : ` (${printable(architecture)})`}: ${converted} tensors to convert, ${kept} to keep${dropped.length === 0 ? '' : `, ${dropped.length} to leave out`}`,
     `${formatBytes(bytesBefore)} → ${formatBytes(bytesAfter)}, ${bitsPerWeight.toFixed(2)} bits a weight`,
     `${output.container}, ${files} of ${output.bytes} bytes; nothing was written`,
   ].join('\n');
@@ -38,4 +40,8 @@ const rowOf = (tensor: TensorPlan): string[] => [
     : `${formatBytes(tensor.bytesBefore)} → ${formatBytes(tensor.bytesAfter)}`,
   tensor.bitsPerWeight.toFixed(2),
   tensor.rule ?? '',
+];
+
+const droppedRow = ({ name, shape, from, bytes, rule }: DroppedTensor): string[] => [
+  ...[name, formatShape(shape), `${from} dropped`, formatBytes(bytes), '-', rule],
 ];

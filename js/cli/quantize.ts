@@ -54,6 +54,8 @@ Examples:
       a GGUF for llama.cpp, ComfyUI-GGUF or stable-diffusion.cpp, to model-Q4_K_M.gguf
   $ arrowquant quantize model-f16.gguf --type Q5_K_M --rule 'attn_v=Q8_0' --dry-run
       what would become what, and why; nothing is written
+  $ arrowquant quantize model.safetensors --type Q8_0 --rule 'attn\\.mask$=drop'
+      without the buffers that no GGUF can hold
   $ arrowquant quantize https://example.org/model.safetensors model-Q8_0.gguf --type Q8_0 --resume
       a model on a server, read as it is quantized; the same line once more goes on after an interruption
   $ arrowquant quantize model.safetensors
@@ -118,7 +120,7 @@ const affineOptions = (): Option[] => [
 const generalOptions = (): Option[] => [
   new Option(
     '--rule <regex=type>',
-    'tensors whose names match get this type, or "keep"; repeatable, the first that matches counts',
+    'tensors whose names match get this type; "keep" leaves them as they are, "drop" leaves them out; repeatable, the first that matches counts',
   ).argParser(collectRule),
   new Option('--dry-run', 'print what would become what, and why; write nothing').conflicts('quiet'),
   new Option('--no-metrics', 'do not measure what was lost'),

@@ -1,4 +1,4 @@
-import type { FileReport, TensorReport } from '../index.js';
+import type { DroppedTensor, FileReport, FileWarning, TensorReport } from '../index.js';
 import {
   formatBytes,
   formatJson,
@@ -21,21 +21,26 @@ const COLUMNS: readonly Column[] = [
   { title: 'cosine', align: 'right' },
 ];
 
+/** Each on a line of stderr: stdout may be read by a program. */
+export function printWarnings(warnings: readonly FileWarning[]): void {
+  for (const { message } of warnings) process.stderr.write(`warning: ${printable(message)}\n`);
+}
+
 /** What the options `--json` and `--quiet` make of a report. */
 export function printReport(report: FileReport, options: CommonOptions): void {
   if (options.json === true) process.stdout.write(`${formatJson(report)}\n`);
   else if (options.quiet !== true) process.stdout.write(`${renderReport(report)}\n`);
 }
 
-function renderReport({ tensors, totals, files, notes, type, architecture }: FileReport): string {
-  const table = renderTable(COLUMNS, tensors.map(rowOf), outputWidth());
+function renderReport({ tensors, dropped, totals, files, notes, type, architecture }: FileReport): string {
+  const table = renderTable(COLUMNS, [...tensors.map(rowOf), ...dropped.map(droppedRow)], outputWidth());
   const { converted, kept, bytesBefore, bytesAfter, ratio, bitsPerWeight, seconds, bytesPerSecond } = totals;
   const change = ratio >= 1 ? `${ratio.toFixed(2)} times smaller` : `${(1 / ratio).toFixed(2)} times larger`;
   return [
     table,
     '',
     ...notes.map((note) => `note: ${printable(note)}`),
-    `${printable(architecture === null ? type : `${type} (${architecture})`)}: ${converted + kept} tensors, ${converted} converted, ${kept} kept as they were`,
+    `${printable(architecture === null ? type : `${type} (${architecture})`)}: ${converted + kept} tensors, ${converted} converted, ${kept} kept as they were${dropped.length === 0 ? '' : `, ${dropped.length} left out`}`,
     `${formatBytes(bytesBefore)} → ${formatBytes(bytesAfter)} (${change}), ${bitsPerWeight.toFixed(2)} bits a weight`,
     `${formatSeconds(seconds)}, ${formatRate(bytesPerSecond)}`,
     ...files.map(printable),
@@ -51,4 +56,8 @@ const rowOf = ({ outputName, outputShape, from, to, kept, rule, ...tensor }: Ten
     : `${formatBytes(tensor.bytesBefore)} → ${formatBytes(tensor.bytesAfter)}`,
   formatError(tensor.rmse),
   formatCosine(tensor.cosine),
+];
+
+const droppedRow = ({ name, shape, from, bytes, rule }: DroppedTensor): string[] => [
+  ...[name, formatShape(shape), `${from} dropped (${rule})`, formatBytes(bytes), '-', '-'],
 ];

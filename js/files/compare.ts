@@ -10,11 +10,15 @@ import { metricsOf } from './metrics.js';
 import type { FileOptions } from './options.js';
 import { Pipeline } from './pipeline.js';
 import { restoringPiece } from './read-tensor.js';
+import { readRange } from './stretch-input.js';
 import { openModel } from './registry.js';
 import { byName, storageLabel } from './report.js';
 import { withFp8Scales } from './scaled-fp8.js';
 import { stretchesOf, type Stretch } from './tensor-windows.js';
 import { weightSourceOf } from './weight-source.js';
+
+/** Bytes of a type that is no float are compared in pieces of this size. */
+const PIECE_BYTES = 2 ** 20;
 
 /** Two tensors of one name. */
 export interface TensorComparison {
@@ -130,16 +134,10 @@ const shapeOf = ({ originalShape, shape }: StoredTensor): readonly number[] => o
 async function compareTensors(one: StoredTensor, other: StoredTensor, tools: FileTools): Promise<TensorComparison> {
   const floats = isFloat(one) && isFloat(other);
   const sums: ErrorSums[] = [];
-  let equal = floats || sameKind(one, other);
+  let equal = floats || (sameKind(one, other) && (await sameContents(one, other, tools.signal)));
   let finite = floats;
-  for (const stretch of one.elements === 0 ? [] : stretchesOf(one.elements)) {
-    const { signal } = tools;
-    if (signal.aborted) throw abortError(signal.reason);
-    if (!equal && !floats) break;
-    if (!floats) {
-      equal = sameBytes(await rawBytes(one, stretch), await rawBytes(other, stretch));
-      continue;
-    }
+  for (const stretch of one.elements === 0 || !floats ? [] : stretchesOf(one.elements)) {
+    if (tools.signal.aborted) throw abortError(tools.signal.reason);
     const [a, b] = await restoreBoth(one, other, stretch, tools);
     const difference = differenceOf(a, b);
     sums.push(difference.sums);
@@ -189,12 +187,22 @@ async function restoreBoth(
   }
 }
 
-/** The stretch's bytes, where they can be compared one by one. */
-async function rawBytes({ storage, elements }: StoredTensor, { first, weights }: Stretch): Promise<Uint8Array> {
-  if (storage.kind === 'affine') return new Uint8Array();
-  const { source, begin, bytes } = storage.data;
-  const perElement = bytes / elements;
-  const raw = new Uint8Array(weights * perElement);
-  await source.read(raw, begin + first * perElement);
-  return raw;
+/** Whether all bytes of two tensors of one kind are the same: of types that are no floats, or that cannot be decoded. */
+async function sameContents(
+  { storage: left }: StoredTensor,
+  { storage: right }: StoredTensor,
+  signal: AbortSignal,
+): Promise<boolean> {
+  if (left.kind === 'affine' || right.kind === 'affine') return false;
+  if (left.data.bytes !== right.data.bytes) return false;
+  for (let begin = 0; begin < left.data.bytes; begin += PIECE_BYTES) {
+    if (signal.aborted) throw abortError(signal.reason);
+    const pieces = [left, right].map(({ data }) => {
+      const bytes = Math.min(PIECE_BYTES, data.bytes - begin);
+      return readRange({ source: data.source, position: data.begin + begin, bytes });
+    });
+    const [one = new Uint8Array(), other = new Uint8Array()] = await Promise.all(pieces);
+    if (!sameBytes(one, other)) return false;
+  }
+  return true;
 }

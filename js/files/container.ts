@@ -18,8 +18,11 @@ export type TensorStorage =
   | { readonly kind: 'plain'; readonly data: ByteRange; readonly scale?: number }
   /** Blocks of a llama.cpp format. */
   | { readonly kind: 'block'; readonly format: BlockType; readonly data: ByteRange }
-  /** Blocks or elements of a ggml type that can be copied, but not decoded. */
-  | { readonly kind: 'opaque'; readonly type: string; readonly data: ByteRange }
+  /**
+   * What can be copied, but not decoded: elements or blocks of a type that no kernel reads, or that nobody here knows.
+   * `ggmlId` is the number of an unknown type of a GGUF.
+   */
+  | { readonly kind: 'opaque'; readonly type: string; readonly ggmlId?: number; readonly data: ByteRange }
   | ({
       readonly kind: 'affine';
       readonly packed: ByteRange;
@@ -28,8 +31,8 @@ export type TensorStorage =
     } & AffineLayout);
 
 /**
- * A tensor as its container holds it. For a quantized one, `dtype` is what it was before, or F32 where nobody says. `shape`
- * has the contiguous dimension last.
+ * A tensor as its container holds it. For a quantized one, `dtype` is what it was before, or F32 where nobody says; for an
+ * opaque one it says nothing. `shape` has the contiguous dimension last.
  */
 export interface StoredTensor {
   readonly name: string;
@@ -63,8 +66,8 @@ export type TensorTarget =
   /** Elements of a type; bytes are copied as they are where the tensor has it already. */
   | { readonly kind: 'plain'; readonly dtype: DType }
   | { readonly kind: 'block'; readonly format: BlockType }
-  /** Bytes copied as they are. */
-  | { readonly kind: 'opaque'; readonly type: string }
+  /** Bytes copied as they are; `type` and `ggmlId` as in TensorStorage. */
+  | { readonly kind: 'opaque'; readonly type: string; readonly ggmlId?: number; readonly bytes: number }
   | ({ readonly kind: 'affine' } & AffineLayout);
 
 /** A tensor of an output file, under its name and with its shape there. */
@@ -163,7 +166,7 @@ export function targetBytes(elements: number, target: TensorTarget): number {
     case 'block':
       return blockBytes(elements, target.format);
     case 'opaque':
-      return blockBytes(elements, target.type);
+      return target.bytes;
   }
 }
 

@@ -119,7 +119,7 @@ async function convertModel(
         layout.files.length === 1 ? undefined : layout.files.map(({ name, fileBytes }) => ({ name, bytes: fileBytes })),
       resume: options.resume ? { fingerprint: await fingerprintOf(model, layout, steps, measure) } : undefined,
     });
-    const tracker = new Tracker(steps, options, clock);
+    const tracker = new Tracker(steps, plan, options, clock);
     const memoryBytes = output.sequential ? workBytes : limitBytes;
     await convert({ steps, layout, measure, tools: { ...tools, memoryBytes }, events: tracker }, model.sources, output);
     return reportOf(plan, model, { tracker, clock, sink, output, bytes });
@@ -169,12 +169,17 @@ class Tracker implements ConversionEvents {
   readonly #bytes: number;
   #done = 0;
 
-  constructor(steps: readonly PlannedStep[], options: GivenConversionOptions, clock: Clock) {
+  constructor(
+    steps: readonly PlannedStep[],
+    { warnings }: ConversionPlan,
+    options: GivenConversionOptions,
+    clock: Clock,
+  ) {
     this.#options = options;
     this.#clock = clock;
     this.#tensors = steps.length;
     this.#bytes = steps.reduce((bytes, { stored }) => bytes + storedBytes(stored.storage), 0);
-    this.#tell(options.onEvent, { type: 'start', tensors: this.#tensors, bytes: this.#bytes });
+    this.#tell(options.onEvent, { type: 'start', tensors: this.#tensors, bytes: this.#bytes, warnings });
   }
 
   advanced({ stored }: PlannedStep, moreBytes: number): void {

@@ -17,6 +17,17 @@ const BYTES = {
   BOOL: 1,
 } as const;
 
+/** Element types of safetensors that can only be copied, with the bits that an element takes. */
+const OPAQUE_BITS: Readonly<Record<string, number>> = {
+  F4: 4,
+  F6_E2M3: 6,
+  F6_E3M2: 6,
+  F8_E8M0: 8,
+  F8_E4M3FNUZ: 8,
+  F8_E5M2FNUZ: 8,
+  C64: 64,
+};
+
 export type DType = keyof typeof BYTES;
 
 /** Element types that the kernels read and write. */
@@ -28,6 +39,12 @@ export type WeightType = FloatType | 'F8_E4M3' | 'F8_E5M2';
 export const dtypeBytes = (dtype: DType): number => BYTES[dtype];
 
 export const isDType = (name: unknown): name is DType => typeof name === 'string' && Object.hasOwn(BYTES, name);
+
+/** Bytes of `elements` elements of a type, which need not be whole; undefined where the type is not known. */
+export function knownBytes(dtype: string, elements: number): number | undefined {
+  if (isDType(dtype)) return elements * BYTES[dtype];
+  return Object.hasOwn(OPAQUE_BITS, dtype) ? (elements * (OPAQUE_BITS[dtype] ?? 0)) / 8 : undefined;
+}
 
 /** Whether the kernels read this type. */
 export const isWeightType = (dtype: DType): dtype is WeightType => isFloatType(dtype) || dtype.startsWith('F8_');

@@ -3,11 +3,15 @@
  * too: their tensors can be inspected and copied.
  */
 
-/** A ggml type: a row of such a tensor is a whole number of blocks. */
-export interface GgmlType {
+/** What a ggml type is called. */
+export interface GgmlTypeId {
   readonly name: string;
   /** Its number in files, `enum ggml_type`. */
   readonly id: number;
+}
+
+/** A ggml type that is known: a row of such a tensor is a whole number of blocks. */
+export interface GgmlType extends GgmlTypeId {
   /** Elements of a block; 1 for types that are no block format. */
   readonly blockWeights: number;
   readonly blockBytes: number;
@@ -103,6 +107,12 @@ const FILE_TYPE_NAMES: ReadonlyMap<number, string> = new Map(
 
 /** The type with that number; undefined when ggml has none. */
 export const ggmlTypeOfId = (id: number): GgmlType | undefined => BY_ID.get(id);
+
+/** A type that is none of ggml's, or a newer one: nobody knows how many bytes a tensor of it takes. */
+export const unknownGgmlType = (id: number): GgmlTypeId => ({ name: `ggml type ${id}`, id });
+
+/** Whether the type's blocks are known. */
+export const isKnownType = (type: GgmlTypeId): type is GgmlType => BY_ID.has(type.id);
 
 /** The type of that name (`Q4_K`, in capitals); undefined when ggml has none. */
 export const ggmlTypeNamed = (name: string): GgmlType | undefined => BY_NAME.get(name);

@@ -1,7 +1,15 @@
-import { QuantizeError } from '../errors.js';
+import type { QuantizeError } from '../errors.js';
 import { elementCount } from './dtypes.js';
 import { invalidFile, quoted } from './errors.js';
-import { ggmlBytes, ggmlTypeOfId, isWholeBlocks, type GgmlType } from './ggml-types.js';
+import {
+  ggmlBytes,
+  ggmlTypeOfId,
+  isKnownType,
+  isWholeBlocks,
+  unknownGgmlType,
+  type GgmlType,
+  type GgmlTypeId,
+} from './ggml-types.js';
 import { GgufKeyValue, findKeyValue, wholeNumberOf, type GgufType } from './gguf-key-values.js';
 import { HeaderReader } from './gguf-reader.js';
 import { readName, readType, skipValue } from './gguf-values.js';
@@ -38,8 +46,8 @@ const LEAST_TENSOR_BYTES = 24;
 /** A tensor as its file lists it. */
 export interface GgufTensor {
   readonly name: string;
-  /** ggml's type: `typeName`, `id`, and what a block is. */
-  readonly type: GgmlType;
+  /** ggml's type, which need not be one that is known. */
+  readonly type: GgmlType | GgmlTypeId;
   /** In torch order: the last dimension is contiguous. */
   readonly shape: readonly number[];
   readonly elements: number;
@@ -70,8 +78,9 @@ export const aligned = (position: number, alignment: number): number => Math.cei
 /**
  * Reads and checks the header of a GGUF file of version 2 or 3, little-endian. What it returns is consistent: each tensor's
  * bytes are in the file and are what its shape and type take, no two overlap, and all bytes of the file belong to the
- * header, to a tensor, or to padding shorter than the alignment.
- * Rejects with `invalid_file`, `unsupported_dtype` or `unreadable_input`.
+ * header, to a tensor, or to padding shorter than the alignment. The bytes of a tensor of an unknown type are those up to
+ * the next tensor or the end of the file.
+ * Rejects with `invalid_file` or `unreadable_input`.
  */
 export async function readGguf(source: ByteSource): Promise<GgufFile> {
   const reader = new HeaderReader(source);
@@ -82,7 +91,8 @@ export async function readGguf(source: ByteSource): Promise<GgufFile> {
   const keyValues = pairs.map(({ key, type, begin, end }) => new GgufKeyValue(key, type, header.subarray(begin, end)));
   const alignment = readAlignment(keyValues, source);
   const dataBegin = aligned(header.length, alignment);
-  const tensors = infos.map((info) => placeTensor(info, dataBegin, alignment, source));
+  const ends = endsOf(infos, BigInt(Math.max(source.size - dataBegin, 0)));
+  const tensors = infos.map((info) => placeTensor(info, ends, { dataBegin, alignment, source }));
   checkTiling(tensors, dataBegin, alignment, source);
   return { version, alignment, keyValues, tensors, headerBytes: header.length, dataBegin };
 }
@@ -131,7 +141,8 @@ async function readPairs(reader: HeaderReader, count: number): Promise<Pair[]> {
 }
 
 interface TensorInfo extends Omit<GgufTensor, 'range'> {
-  readonly bytes: number;
+  /** Null where the type is not known. */
+  readonly bytes: number | null;
   readonly offset: bigint;
 }
 
@@ -166,10 +177,8 @@ async function readInfo(reader: HeaderReader, name: string): Promise<TensorInfo>
   const elements = elementCount(shape);
   if (Number.isNaN(elements)) throw fail(`has the impossible extents ${extents.join(', ')}`);
   const id = reader.u32();
-  const type = ggmlTypeOfId(id);
-  if (type === undefined) {
-    throw new QuantizeError('unsupported_dtype', { file: reader.source.name, layer: name, detail: `number ${id}` });
-  }
+  const type = ggmlTypeOfId(id) ?? unknownGgmlType(id);
+  if (!isKnownType(type)) return { name, type, shape, elements, bytes: null, offset: reader.u64() };
   const row = shape.at(-1) ?? 1;
   if (!isWholeBlocks(type, row)) {
     throw fail(`has rows of ${row}, no whole number of blocks of ${type.blockWeights} as ${type.name} needs`);
@@ -195,15 +204,28 @@ function readAlignment(keyValues: readonly GgufKeyValue[], source: ByteSource): 
 export const isAlignment = (value: number): boolean =>
   Number.isInteger(value) && value > 0 && value <= MAX_ALIGNMENT && (value & (value - 1)) === 0;
 
-function placeTensor(info: TensorInfo, dataBegin: number, alignment: number, source: ByteSource): GgufTensor {
-  const { name, type, shape, elements, bytes, offset } = info;
+/** By offset in the data, of which there are `available` bytes, where the next tensor begins; for tensors of unknown types. */
+function endsOf(infos: readonly TensorInfo[], available: bigint): ReadonlyMap<bigint, bigint> {
+  if (infos.every(({ bytes }) => bytes !== null)) return new Map();
+  const offsets = [...new Set(infos.map(({ offset }) => offset))].sort((a, b) => (a < b ? -1 : Number(a > b)));
+  return new Map(offsets.map((offset, index) => [offset, offsets[index + 1] ?? available]));
+}
+
+function placeTensor(
+  { name, type, shape, elements, bytes: known, offset }: TensorInfo,
+  ends: ReadonlyMap<bigint, bigint>,
+  { dataBegin, alignment, source }: Pick<GgufFile, 'dataBegin' | 'alignment'> & { readonly source: ByteSource },
+): GgufTensor {
   const fail = (detail: string): QuantizeError =>
     invalidFile(source, `tensor ${quoted(name)} ${detail}`, { layer: name });
   if (offset % BigInt(alignment) !== 0n)
     throw fail(`begins at byte ${offset} of the data, no multiple of ${alignment}`);
   const available = Math.max(source.size - dataBegin, 0);
-  const end = offset + BigInt(bytes);
+  const next = ends.get(offset) ?? offset;
+  const end = known === null && elements > 0 && next > offset ? next : offset + BigInt(known ?? 0);
   if (end > BigInt(available)) throw fail(`ends at byte ${end} of the data, but there are only ${available}`);
+  const bytes = Number(end - offset);
+  if (known === null && elements > 0 && bytes <= 0) throw fail(`has no bytes for its ${elements} elements`);
   return { name, type, shape, elements, range: { source, begin: dataBegin + Number(offset), bytes } };
 }
 

@@ -1,7 +1,7 @@
 import { QuantizeError } from '../errors.js';
 import { elementCount } from './dtypes.js';
 import { quoted } from './errors.js';
-import { ggmlBytes, ggmlTypeNamed, isWholeBlocks, type GgmlType } from './ggml-types.js';
+import { ggmlBytes, ggmlTypeNamed, isWholeBlocks, type GgmlType, type GgmlTypeId } from './ggml-types.js';
 import { ALIGNMENT_KEY, DEFAULT_ALIGNMENT, GGUF_MAGIC, aligned, isAlignment } from './gguf-header.js';
 import {
   encodeKeyValue,
@@ -36,10 +36,15 @@ export interface GgufLimits {
   readonly nameBytes: number;
 }
 
-/** A tensor to be written: `type` is the name of a ggml type, `shape` in torch order. */
+/** A type that is only known by its number, and what a tensor takes in it. */
+export interface CopiedType extends GgmlTypeId {
+  readonly bytes: number;
+}
+
+/** A tensor to be written: `type` is the name of a ggml type, or one that is not known; `shape` in torch order. */
 export interface GgufTensorPlan {
   readonly name: string;
-  readonly type: string;
+  readonly type: string | CopiedType;
   readonly shape: readonly number[];
 }
 
@@ -81,7 +86,6 @@ export interface GgufLayout {
 
 /** A tensor with what its place in a file takes. */
 interface Item {
-  readonly type: GgmlType;
   readonly bytes: number;
   /** The first part of its description in the header, without the offset behind it. */
   readonly description: Uint8Array;
@@ -169,19 +173,26 @@ function faultOfName(name: string): string | null {
   return UNPAIRED.test(name) ? 'has half of a surrogate pair in it' : null;
 }
 
-function itemOf({ name, type: typeName, shape }: GgufTensorPlan, { dimensions }: GgufLimits, file: string): Item {
+function knownType(name: string, about: { readonly file: string; readonly layer: string }): GgmlType {
+  const type = ggmlTypeNamed(name);
+  if (type === undefined) throw new QuantizeError('unsupported_dtype', { ...about, detail: name });
+  return type;
+}
+
+function itemOf({ name, type: planned, shape }: GgufTensorPlan, { dimensions }: GgufLimits, file: string): Item {
   const about = { file, layer: name };
-  const type = ggmlTypeNamed(typeName);
-  if (type === undefined) throw new QuantizeError('unsupported_dtype', { ...about, detail: typeName });
+  const type = typeof planned === 'string' ? knownType(planned, about) : planned;
   if (shape.length > dimensions) {
     const detail = `tensor ${quoted(name)} has ${shape.length} dimensions, readers of GGUF take at most ${dimensions}`;
     throw new QuantizeError('unwritable_output', { ...about, detail });
   }
   const extents = shape.length === 0 ? [1] : [...shape].reverse();
-  const bytes = ggmlBytes(type, elementCount(extents));
-  if (Number.isNaN(bytes)) throw new QuantizeError('shape_mismatch', { ...about, detail: `[${shape.join(', ')}]` });
+  const bytes = 'bytes' in type ? type.bytes : ggmlBytes(type, elementCount(extents));
+  if (Number.isNaN(bytes)) {
+    throw new QuantizeError('shape_mismatch', { ...about, detail: `[${shape.join(', ')}]` });
+  }
   const row = extents[0] ?? 1;
-  if (!isWholeBlocks(type, row)) {
+  if (!('bytes' in type) && !isWholeBlocks(type, row)) {
     const detail = `rows of ${row}, ${type.name} has blocks of ${type.blockWeights}`;
     throw new QuantizeError('row_not_whole_blocks', { ...about, detail });
   }
@@ -191,7 +202,7 @@ function itemOf({ name, type: typeName, shape }: GgufTensorPlan, { dimensions }:
     ...extents.map(encodeLength),
     encodeNumber('u32', type.id),
   ]);
-  return { type, bytes, description };
+  return { bytes, description };
 }
 
 const headerBytes = (pairs: readonly GgufKeyValue[]): number =>

@@ -9,10 +9,11 @@ import type {
   TensorStorage,
 } from './container.js';
 import { elementCount, isDType, type DType } from './dtypes.js';
+import { isKnownType } from './ggml-types.js';
 import { MAX_RANK, looksLikeGguf, type GgufTensor } from './gguf-header.js';
 import { isScalarType, type GgufKeyValue, type GgufValue } from './gguf-key-values.js';
 import { openGgufShards } from './gguf-shards.js';
-import { layoutGguf } from './gguf-writer.js';
+import { layoutGguf, type GgufTensorPlan } from './gguf-writer.js';
 import type { ByteSource } from './io.js';
 import { targetLabel } from './report.js';
 
@@ -50,15 +51,17 @@ function storedTensor(
   { name, type, shape, elements, range }: GgufTensor,
   pairs: ReadonlyMap<string, GgufKeyValue>,
 ): StoredTensor {
-  const storage = storageOf(type.name, range);
+  const storage = storageOf(type, range);
   const dtype: DType = storage.kind === 'plain' && isDType(type.name) ? type.name : 'F32';
   const original = originalShape(name, elements, pairs);
   return { name, dtype, shape, elements, storage, ...(original !== null && { originalShape: original }) };
 }
 
-function storageOf(type: string, data: GgufTensor['range']): TensorStorage {
-  if (isBlockType(type)) return { kind: 'block', format: type, data };
-  return isDType(type) ? { kind: 'plain', data } : { kind: 'opaque', type, data };
+function storageOf(type: GgufTensor['type'], data: GgufTensor['range']): TensorStorage {
+  const { name, id } = type;
+  if (isBlockType(name)) return { kind: 'block', format: name, data };
+  if (isDType(name)) return { kind: 'plain', data };
+  return isKnownType(type) ? { kind: 'opaque', type: name, data } : { kind: 'opaque', type: name, ggmlId: id, data };
 }
 
 const isBlockType = (name: string): name is BlockType => (BLOCK_TYPES as readonly string[]).includes(name);
@@ -101,7 +104,10 @@ function layout({ tensors, keyValues, file, limits, splitBytes }: OutputContents
   };
 }
 
-function typeOf(target: PlannedTensor['target']): string {
+function typeOf(target: PlannedTensor['target']): GgufTensorPlan['type'] {
   if (target.kind === 'affine') throw new RangeError('a GGUF has no affine levels');
+  if (target.kind === 'opaque' && target.ggmlId !== undefined) {
+    return { name: target.type, id: target.ggmlId, bytes: target.bytes };
+  }
   return targetLabel(target);
 }

@@ -7,11 +7,12 @@ import { byName, storageLabel } from './report.js';
 export interface InspectedTensor {
   readonly name: string;
   readonly shape: readonly number[];
-  /** As in TensorReport: `F16`, `int4 g128`. */
+  /** As in TensorReport: `F16`, `int4 g128`; of a GGUF's type that is not known, `ggml type 99`. */
   readonly type: string;
-  /** Element type of the values; for a quantized tensor, what it was before. */
+  /** Element type of the values; for a quantized tensor, what it was before, and for one that cannot be decoded its type. */
   readonly dtype: string;
   readonly elements: number;
+  /** In a GGUF, those of a tensor of an unknown type go up to the next tensor. */
   readonly bytes: number;
 }
 
@@ -37,7 +38,9 @@ export async function inspectFile(files: FileAccess, source: ModelSource, signal
   const tensors = model.tensors
     .map((tensor) => {
       const { name, shape, dtype, elements, storage } = tensor;
-      return { name, shape, type: storageLabel(tensor), dtype, elements, bytes: storedBytes(storage) };
+      const type = storageLabel(tensor);
+      const ofValues = storage.kind === 'opaque' ? type : dtype;
+      return { name, shape, type, dtype: ofValues, elements, bytes: storedBytes(storage) };
     })
     .sort(byName);
   return {

@@ -1,5 +1,5 @@
-import type { TensorRule } from '../rules/rule.js';
-import type { AnyCase, Architecture, BitWidth, FileType, GroupSize, Mode, Profile, TensorType } from '../types.js';
+import type { RuleOutcome, TensorRule } from '../rules/rule.js';
+import type { AnyCase, Architecture, BitWidth, FileType, GroupSize, Mode, Profile } from '../types.js';
 import type { FloatType } from './dtypes.js';
 import type { FileEvent, TensorReport } from './report.js';
 
@@ -28,8 +28,8 @@ export interface ConvertFileOptions extends FileOptions {
   readonly memoryLimit?: number | null | undefined;
 }
 
-/** A rule of the caller's: tensors whose names match get this type; `keep` leaves them unquantized. */
-export type TypeRule = readonly [pattern: RegExp | string, type: AnyCase<TensorType> | 'keep'];
+/** A rule of the caller's: tensors whose names match get this type; `keep` leaves them as they are, `drop` leaves them out. */
+export type TypeRule = readonly [pattern: RegExp | string, type: AnyCase<RuleOutcome>];
 
 export interface QuantizeFileOptions extends ConvertFileOptions {
   /** Writes a GGUF of this type. Default: affine levels in safetensors; `Q4_K_M` when the output's name ends with .gguf. */
@@ -52,7 +52,7 @@ export interface QuantizeFileOptions extends ConvertFileOptions {
   readonly profile?: Profile | null | undefined;
   /** Affine: which tensors stay as they are, and, where no profile decides, the group size. Default: the quantizer's mode. */
   readonly mode?: Mode | null | undefined;
-  /** Tried in order before all others; the first one that fits a tensor decides. For affine output a type must be `keep`. */
+  /** Tried in order before all others; the first one that fits a tensor decides. For affine output a type must be `keep` or `drop`. */
   readonly rules?: readonly (TensorRule | TypeRule)[] | null | undefined;
   /** Whether to decode again and measure what was lost. Default true. */
   readonly metrics?: boolean | null | undefined;

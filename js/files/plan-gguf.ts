@@ -6,14 +6,22 @@ import type { Architecture, FileType, TensorType } from '../types.js';
 import type { Model, StoredTensor, TensorTarget } from './container.js';
 import { isDType } from './dtypes.js';
 import { findOverflowing } from './f16-overflow.js';
-import { FILE_TYPES } from './ggml-types.js';
+import { FILE_TYPES, ggmlTypeNamed } from './ggml-types.js';
 import { findKeyValue, i32s, text, u32, withoutKeys, type GgufKeyValue, type GgufValue } from './gguf-key-values.js';
 import { gguf } from './gguf.js';
 import type { PipelineTools } from './pipeline.js';
-import { quantizedAlready, type ConversionPlan, type PlannedStep } from './plan.js';
+import {
+  checkLeftovers,
+  copiedTarget,
+  notHeld,
+  quantizedAlready,
+  type ConversionPlan,
+  type PlannedStep,
+} from './plan.js';
 import { withFp8Scales } from './scaled-fp8.js';
 import { readableTensor } from './weight-source.js';
-import { storageLabel, targetLabel } from './report.js';
+import { droppedTensor, storageLabel, targetLabel, type DroppedTensor } from './report.js';
+import { warningsAbout } from './warnings.js';
 
 /** How to quantize to a GGUF. */
 export interface GgufQuantization {
@@ -44,7 +52,7 @@ export async function planGguf(
 ): Promise<ConversionPlan> {
   const { type, pure, rules, splitBytes, keepOverflowing } = quantization;
   const tensors = await withFp8Scales(model);
-  const { architecture, notes, decisions, ...most } = planTypes({
+  const { architecture, notes, decisions, unmatched, ...most } = planTypes({
     tensors: tensors.map((tensor) => ({ ...tensor, dtype: storageLabel(tensor) })),
     target: type,
     source: model.container,
@@ -52,14 +60,31 @@ export async function planGguf(
     ...{ pure, rules },
     ...(quantization.architecture !== null && { architecture: quantization.architecture }),
   });
+  const refusal = notHeld(
+    tensors.filter((tensor, index) => decisions[index]?.kind === 'keep' && !isHeld(tensor, model)),
+    'GGUF',
+  );
+  if (refusal !== null) throw refusal;
   const planned = tensors.flatMap((tensor, index) => stepFor(tensor, decisions[index]));
+  checkLeftovers(model, planned);
   if (model.container === 'gguf') planned.sort((a, b) => compareTensors(a.planned, b.planned));
   const steps = keepOverflowing ? await keepingOverflowing(planned, tools) : planned;
   const facts = decisions.flatMap((decision) => (decision.kind === 'drop' ? [] : decision.keyValues));
   const keyValues = keyValuesOf(model, architecture, type, facts);
   const limits = { dimensions: most.mostDimensions, nameBytes: most.longestNameBytes };
-  return { container: gguf, steps, keyValues, limits, splitBytes, architecture, type, notes };
+  const dropped = tensors.flatMap((tensor, index) => droppedBy(tensor, decisions[index]));
+  const warnings = warningsAbout(steps, tensors, unmatched);
+  return { container: gguf, steps, keyValues, limits, splitBytes, architecture, type, notes, warnings, dropped };
 }
+
+/** Whether a GGUF can hold the tensor as it is. What is quantized already is refused for that. */
+function isHeld({ storage, dtype }: StoredTensor, { container }: Model): boolean {
+  if (storage.kind === 'plain') return ggmlTypeNamed(dtype) !== undefined;
+  return storage.kind !== 'opaque' || container === 'gguf';
+}
+
+const droppedBy = (stored: StoredTensor, decision: TensorDecision | undefined): DroppedTensor[] =>
+  decision?.kind === 'drop' ? [droppedTensor(stored, decision.rule)] : [];
 
 function stepFor(stored: StoredTensor, decision: TensorDecision | undefined): PlannedStep[] {
   if (decision === undefined) throw new RangeError(`there is no decision about ${stored.name}`);
@@ -81,7 +106,7 @@ function keptTarget(stored: StoredTensor): TensorTarget {
     case 'block':
       return { kind: 'block', format: storage.format };
     case 'opaque':
-      return { kind: 'opaque', type: storage.type };
+      return copiedTarget(storage);
     case 'plain':
       return { kind: 'plain', dtype };
     case 'affine': {

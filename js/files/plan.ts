@@ -1,4 +1,4 @@
-import type { QuantizeError } from '../errors.js';
+import { QuantizeError } from '../errors.js';
 import type { GgufKeyValue } from './gguf-key-values.js';
 import type { GgufLimits } from './gguf-writer.js';
 import {
@@ -9,10 +9,23 @@ import {
   type OutputContents,
   type PlannedTensor,
   type StoredTensor,
+  type TensorStorage,
   type TensorTarget,
 } from './container.js';
 import { invalidFile } from './errors.js';
-import { storageLabel, tensorPlan, totalsOf, type FilePlan, type FileSummary } from './report.js';
+import {
+  byName,
+  storageLabel,
+  tensorPlan,
+  totalsOf,
+  type DroppedTensor,
+  type FilePlan,
+  type FileSummary,
+  type FileWarning,
+} from './report.js';
+
+/** Names of hostile files are long. */
+const LONGEST_PATTERN = 120;
 
 /** What one tensor is to become. */
 export interface PlannedStep {
@@ -33,6 +46,8 @@ export interface ConversionPlan {
   readonly architecture: string | null;
   readonly type: string;
   readonly notes: readonly string[];
+  readonly warnings: readonly FileWarning[];
+  readonly dropped: readonly DroppedTensor[];
 }
 
 /** A step into safetensors: name and shape stay, but that rows which were joined to fill blocks are rows again. */
@@ -40,6 +55,12 @@ export function plainStep(stored: StoredTensor, target: TensorTarget, rule: stri
   const { name, dtype, elements } = stored;
   const shape = stored.originalShape ?? stored.shape;
   return { stored, planned: { name, dtype, shape, elements, target }, rule, kept };
+}
+
+/** What an opaque tensor is in an output of its own container: the same bytes. */
+export function copiedTarget({ type, ggmlId, data }: Extract<TensorStorage, { kind: 'opaque' }>): TensorTarget {
+  const { bytes } = data;
+  return ggmlId === undefined ? { kind: 'opaque', type, bytes } : { kind: 'opaque', type, ggmlId, bytes };
 }
 
 /** What the container needs to lay the output out. */
@@ -58,12 +79,17 @@ function textsOf({ metadata, keyValues }: Model): ReadonlyMap<string, string> {
   return new Map([...metadata].filter(([key]) => !arrays.has(key)));
 }
 
-export const summaryOf = ({ architecture, type, notes }: ConversionPlan, model: Model): FileSummary => ({
+export const summaryOf = (
+  { architecture, type, notes, warnings, dropped }: ConversionPlan,
+  model: Model,
+): FileSummary => ({
   input: model.name,
   container: model.container,
   architecture,
   type,
   notes,
+  warnings,
+  dropped: [...dropped].sort(byName),
 });
 
 /** The plan as callers see it. */
@@ -84,4 +110,33 @@ export function filePlan(plan: ConversionPlan, model: Model): FilePlan {
 export function quantizedAlready(tensor: StoredTensor): QuantizeError {
   const detail = `it is quantized already (${storageLabel(tensor)}); dequantize it first`;
   return invalidFile(sourceOf(tensor.storage), detail, { layer: tensor.name });
+}
+
+/**
+ * The error of tensors that the output's format cannot hold, `tensors` being all of them; the way out is a rule that matches
+ * the first.
+ */
+export function notHeld(tensors: readonly StoredTensor[], container: 'GGUF' | 'safetensors'): QuantizeError | null {
+  const [tensor, ...others] = tensors;
+  if (tensor === undefined) return null;
+  const { name, storage } = tensor;
+  const more = others.length === 0 ? '' : ` (${others.length} more cannot be held either)`;
+  const file = container === 'GGUF' ? 'a GGUF' : 'a safetensors file';
+  const advice = `${file} cannot hold it, leave it out with the rule '${patternOf(name)}=drop'${more}`;
+  const about = { file: sourceOf(storage).name, layer: name, detail: storageLabel(tensor), advice };
+  return new QuantizeError('unsupported_dtype', about);
+}
+
+/** A pattern for that name alone; characters that would steer matching, a shell or a terminal stand for any one. */
+const patternOf = (name: string): string =>
+  name.length > LONGEST_PATTERN ? `^${wild(name.slice(0, LONGEST_PATTERN))}` : `^${wild(name)}$`;
+
+const wild = (text: string): string => text.replace(/[^\w:-]/gu, '.');
+
+/** Refuses a plan that leaves nothing of a model that has tensors. */
+export function checkLeftovers({ tensors }: Model, steps: readonly PlannedStep[]): void {
+  if (tensors.length === 0 || steps.length > 0) return;
+  throw new QuantizeError('invalid_option', {
+    detail: 'the rules drop every tensor, so that nothing is left to write',
+  });
 }

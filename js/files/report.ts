@@ -41,6 +41,31 @@ export interface TensorReport extends TensorPlan {
   readonly maxError: number | null;
 }
 
+/** A tensor of the input that the output is without. */
+export interface DroppedTensor {
+  readonly name: string;
+  readonly shape: readonly number[];
+  readonly elements: number;
+  /** As in TensorPlan. */
+  readonly from: string;
+  readonly bytes: number;
+  /** Name of the rule that decided. */
+  readonly rule: string;
+}
+
+/**
+ * `rule_without_match`: a rule of the caller's matches no tensor. `quantized_again`: tensors are quantized though they were
+ * quantized before. `copied_undecoded`: tensors are copied because their types cannot be decoded, or are not known.
+ */
+export type FileWarningCode = 'rule_without_match' | 'quantized_again' | 'copied_undecoded';
+
+/** What is likely to be a mistake, or costs quality, though the conversion can be done. */
+export interface FileWarning {
+  /** Stable; `message` is for people. */
+  readonly code: FileWarningCode;
+  readonly message: string;
+}
+
 /** Sums over the tensors of a plan. */
 export interface PlanTotals {
   readonly tensors: number;
@@ -75,6 +100,9 @@ export interface FileSummary {
   readonly type: string;
   /** Sentences about the model as a whole that a user should know. */
   readonly notes: readonly string[];
+  readonly warnings: readonly FileWarning[];
+  /** What is left out, in sorted name order: by a rule of the caller's, or because the model has no use for it. */
+  readonly dropped: readonly DroppedTensor[];
 }
 
 /** What a conversion would do; tensors in the order in which they lie in the output. */
@@ -96,7 +124,13 @@ export interface FileReport extends FileSummary {
 /** What happens during a conversion. */
 export type FileEvent =
   /** Everything has been checked and planned; `bytes` of input are to be dealt with. */
-  | { readonly type: 'start'; readonly tensors: number; readonly bytes: number }
+  | {
+      readonly type: 'start';
+      readonly tensors: number;
+      readonly bytes: number;
+      /** As in FileSummary. */
+      readonly warnings: readonly FileWarning[];
+    }
   /** `done` of `bytes` have been dealt with after `seconds`; the last ones were those of `tensor`. */
   | {
       readonly type: 'bytes';
@@ -120,6 +154,7 @@ export function affineLabel({ bits, groupSize, symmetric }: AffineLayout): strin
 
 /** How reports call what a tensor is stored as. */
 export function storageLabel({ dtype, storage }: StoredTensor): string {
+  if (storage.kind === 'opaque') return storage.type;
   if (storage.kind !== 'plain') return targetLabel(storage);
   return storage.scale === undefined ? dtype : `${dtype} scaled`;
 }
@@ -156,6 +191,16 @@ export function tensorPlan({ stored, planned, rule, kept }: PlannedStep): Tensor
     rule,
   };
 }
+
+/** A tensor that is left out, as callers see it. */
+export const droppedTensor = (stored: StoredTensor, rule: string): DroppedTensor => ({
+  name: stored.name,
+  shape: stored.shape,
+  elements: stored.elements,
+  from: storageLabel(stored),
+  bytes: storedBytes(stored.storage),
+  rule,
+});
 
 export const tensorReport = (step: PlannedStep, metrics: TensorMetrics | null): TensorReport => ({
   ...tensorPlan(step),

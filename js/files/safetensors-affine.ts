@@ -63,7 +63,10 @@ export function assembleTensors(header: SafetensorsHeader, source: ByteSource): 
 }
 
 function plainTensor({ name, dtype, shape, elements, begin, bytes }: HeaderEntry, source: ByteSource): StoredTensor {
-  return { name, dtype, shape, elements, storage: { kind: 'plain', data: { source, begin, bytes } } };
+  const data = { source, begin, bytes };
+  return isDType(dtype)
+    ? { name, dtype, shape, elements, storage: { kind: 'plain', data } }
+    : { name, dtype: 'F32', shape, elements, storage: { kind: 'opaque', type: dtype, data } };
 }
 
 function assembleAffine(

@@ -1,5 +1,5 @@
-import { QuantizeError } from '../errors.js';
-import { dtypeBytes, elementCount, isDType, type DType } from './dtypes.js';
+import type { QuantizeError } from '../errors.js';
+import { elementCount, knownBytes } from './dtypes.js';
 import { invalidFile, quoted } from './errors.js';
 import type { ByteSource } from './io.js';
 import { isRecord, parseJsonObject } from './json.js';
@@ -15,10 +15,14 @@ export const MAX_RANK = 64;
 
 export const METADATA_NAME = '__metadata__';
 
+/** Known or not, a type is called by a short word. */
+const DTYPE_NAME = /^[A-Za-z]\w{0,31}$/u;
+
 /** A tensor as the header lists it; `begin` counts from the file's first byte. */
 export interface HeaderEntry {
   readonly name: string;
-  readonly dtype: DType;
+  /** As the file spells it; need not be one that is known. */
+  readonly dtype: string;
   readonly shape: readonly number[];
   readonly elements: number;
   readonly begin: number;
@@ -33,7 +37,7 @@ export interface SafetensorsHeader {
 
 /**
  * Reads and checks the header of a safetensors file. What it returns is consistent: the tensors fill the file to its last
- * byte without gap or overlap, and each one's bytes are what its shape and type take.
+ * byte without gap or overlap, and each one's bytes are what its shape and type take, where the type is known.
  */
 export async function readHeader(source: ByteSource): Promise<SafetensorsHeader> {
   const length = await readHeaderLength(source);
@@ -87,9 +91,7 @@ function readEntry(name: string, value: unknown, dataStart: number, source: Byte
   if (!isRecord(value)) throw fail('is not described by an object');
   const { dtype, shape, data_offsets: offsets } = value;
   if (typeof dtype !== 'string') throw fail('has no dtype');
-  if (!isDType(dtype)) {
-    throw new QuantizeError('unsupported_dtype', { file: source.name, layer: name, detail: quoted(dtype) });
-  }
+  if (!DTYPE_NAME.test(dtype)) throw fail(`has ${quoted(dtype)} for a dtype`);
   if (!Array.isArray(shape) || shape.length > MAX_RANK) throw fail('has no valid shape');
   const elements = elementCount(shape);
   if (Number.isNaN(elements)) throw fail('has no valid shape');
@@ -98,11 +100,13 @@ function readEntry(name: string, value: unknown, dataStart: number, source: Byte
   if (end > dataBytes) {
     throw fail(`ends at byte ${end} of the data, but there are only ${dataBytes}`);
   }
-  const expected = elements * dtypeBytes(dtype);
-  if (end - begin !== expected) {
-    throw fail(`takes ${end - begin} bytes, but its shape [${shape.join(', ')}] of ${dtype} needs ${expected}`);
+  const bytes = end - begin;
+  const expected = knownBytes(dtype, elements);
+  if (expected === undefined ? (bytes === 0) !== (elements === 0) : bytes !== expected) {
+    const needed = expected === undefined ? `has ${elements} elements` : `of ${dtype} needs ${expected}`;
+    throw fail(`takes ${bytes} bytes, but its shape [${shape.join(', ')}] ${needed}`);
   }
-  return { name, dtype, shape: shape as number[], elements, begin: dataStart + begin, bytes: end - begin };
+  return { name, dtype, shape: shape as number[], elements, begin: dataStart + begin, bytes };
 }
 
 function readOffsets(offsets: unknown, fail: (detail: string) => QuantizeError): readonly [number, number] {

@@ -68,7 +68,9 @@ async function openSingle(source: ByteSource): Promise<{
 /** One entry of the header to be written. */
 interface Part {
   readonly name: string;
-  readonly dtype: DType;
+  readonly dtype: string;
+  /** What its place has to be a multiple of, in bytes. */
+  readonly alignment: number;
   readonly shape: readonly number[];
   readonly bytes: number;
   readonly tensor: number;
@@ -77,7 +79,7 @@ interface Part {
 
 /**
  * Lays the parts out by falling element size and then by name, as the reference writer does: every part is aligned to
- * its elements, which some readers require.
+ * its elements, which some readers require. What is only copied lies where its bytes keep that up, whatever its elements.
  */
 function layout({ tensors, metadata, file, splitBytes }: OutputContents): FileLayout {
   if (splitBytes !== undefined) throw new RangeError('safetensors output is one file');
@@ -111,12 +113,18 @@ function layout({ tensors, metadata, file, splitBytes }: OutputContents): FileLa
 }
 
 function partsOf({ name, shape, elements, target }: PlannedTensor, tensor: number): Part[] {
-  if (target.kind === 'block' || target.kind === 'opaque') throw new RangeError('safetensors has no ggml types');
+  if (target.kind === 'block') throw new RangeError('safetensors has no ggml types');
+  if (target.kind === 'opaque') {
+    const { type: dtype, bytes } = target;
+    return [{ name, dtype, alignment: commonFactor(bytes), shape, bytes, tensor, role: 'data' }];
+  }
   if (target.kind === 'plain') {
-    return [{ name, dtype: target.dtype, shape, bytes: elements * dtypeBytes(target.dtype), tensor, role: 'data' }];
+    const alignment = dtypeBytes(target.dtype);
+    return [{ name, dtype: target.dtype, alignment, shape, bytes: elements * alignment, tensor, role: 'data' }];
   }
   const flat = (suffix: string, dtype: DType, count: number, role: Part['role']): Part => {
-    return { name: name + suffix, dtype, shape: [count], bytes: count * dtypeBytes(dtype), tensor, role };
+    const alignment = dtypeBytes(dtype);
+    return { name: name + suffix, dtype, alignment, shape: [count], bytes: count * alignment, tensor, role };
   };
   const groups = groupCount(elements, target.groupSize);
   return [
@@ -126,8 +134,15 @@ function partsOf({ name, shape, elements, target }: PlannedTensor, tensor: numbe
   ];
 }
 
+/** The largest power of two up to the data's alignment that `bytes` is a multiple of. */
+function commonFactor(bytes: number): number {
+  let factor = ALIGNMENT;
+  while (bytes % factor !== 0) factor /= 2;
+  return factor;
+}
+
 function byAlignmentThenName(a: Part, b: Part): number {
-  const bySize = dtypeBytes(b.dtype) - dtypeBytes(a.dtype);
+  const bySize = b.alignment - a.alignment;
   if (bySize !== 0) return bySize;
   return a.name < b.name ? -1 : Number(a.name > b.name);
 }

@@ -4,6 +4,7 @@ import { sourceOf, storedBytes, type StoredTensor } from './container.js';
 import { isWeightType } from './dtypes.js';
 import type { PieceInput } from './pipeline.js';
 import { inputOf } from './stretch-input.js';
+import { storageLabel } from './report.js';
 import type { Stretch } from './tensor-windows.js';
 
 /** A stored tensor whose values the kernels can read. */
@@ -24,9 +25,10 @@ export function weightSourceOf({ storage, dtype }: StoredTensor): WeightSource |
 export function readableTensor(stored: StoredTensor): ReadableTensor {
   const source = weightSourceOf(stored);
   if (source === null) {
-    const { storage, name, dtype } = stored;
-    const detail = storage.kind === 'opaque' ? storage.type : dtype;
-    throw new QuantizeError('unsupported_dtype', { file: sourceOf(storage).name, layer: name, detail });
+    const { storage, name } = stored;
+    const advice = 'it can be copied into a file of the same format, but not decoded';
+    const about = { file: sourceOf(storage).name, layer: name, detail: storageLabel(stored), advice };
+    throw new QuantizeError('unsupported_dtype', about);
   }
   return { stored, source, bytesPerWeight: stored.elements === 0 ? 0 : storedBytes(stored.storage) / stored.elements };
 }

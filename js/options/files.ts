@@ -74,15 +74,15 @@ function readAffine(given: Given<QuantizeFileOptions>, defaults: Defaults): Quan
   const { bits, groupSize, symmetric } = readGivenBatch(given.bits, precision, modeDefaults(mode, defaults));
   const preset = choice('mode', mode, PRESETS) ?? PRESETS[defaults.mode];
   const rules = readRules(given.rules);
-  const typed = rules.find(({ type }) => type !== 'keep');
+  const typed = rules.find(({ type }) => type !== 'keep' && type !== 'drop');
   if (typed !== undefined) {
-    const detail = `${typed.name} gives a type, but affine output knows "keep" only`;
+    const detail = `${typed.name} gives a type, but affine output knows "keep" and "drop" only`;
     throw new QuantizeError('invalid_option', { detail });
   }
   return {
     kind: 'affine',
     layout: { bits, groupSize: groupSize === 'tensor' ? 0 : groupSize, symmetric },
-    rules: [...rules, ...preset],
+    ...{ rules, preset },
     measure: flag('metrics', metrics),
   };
 }

@@ -1,8 +1,8 @@
-/** The caller's rules: tensors to keep, and types for tensors. */
+/** The caller's rules: tensors to keep or to leave out, and types for tensors. */
 
 import { fieldsOf, invalidOption, knownKeys, nameIn, shown } from '../checks.js';
 import { QuantizeError } from '../errors.js';
-import type { TensorCondition, TensorRule, TypedRule } from '../rules/rule.js';
+import type { RuleOutcome, TensorCondition, TypedRule } from '../rules/rule.js';
 import { TENSOR_TYPES } from '../types.js';
 
 /** What a part of a condition has to be, and how to say so. */
@@ -38,18 +38,23 @@ export function readRules(rules: unknown): readonly TypedRule[] {
   }
   return rules.map((rule: unknown, index) => {
     const place = `rules[${String(index)}]`;
-    return Array.isArray(rule) ? readPair(place, rule) : { ...readRule(place, rule), type: 'keep' };
+    return Array.isArray(rule) ? readPair(place, rule) : readRule(place, rule);
   });
 }
 
 function readPair(place: string, pair: readonly unknown[]): TypedRule {
   const [pattern, given] = pair;
   if (pair.length !== 2) throw invalidOption(place, pair, 'a pair of a pattern and a type');
-  const types = [...TENSOR_TYPES, 'keep'] as const;
-  const type = nameIn(types, given);
-  if (type === undefined) throw invalidOption(`${place}[1]`, given, `one of ${types.join(', ')}`);
+  const outcome = readOutcome(`${place}[1]`, given);
   const name = readPattern(`${place}[0]`, pattern);
-  return { name: `rule ${name.source}=${type}`, when: { name }, type };
+  return { name: `rule ${name.source}=${outcome}`, when: { name }, type: outcome };
+}
+
+function readOutcome(place: string, type: unknown): RuleOutcome {
+  const outcomes = [...TENSOR_TYPES, 'keep', 'drop'] as const;
+  const found = nameIn(outcomes, type);
+  if (found === undefined) throw invalidOption(place, type, `one of ${outcomes.join(', ')}`);
+  return found;
 }
 
 function readPattern(place: string, pattern: unknown): RegExp {
@@ -68,12 +73,13 @@ function readPattern(place: string, pattern: unknown): RegExp {
 }
 
 /** A copy: what the caller does with the rule later must not change a conversion that is under way. */
-function readRule(place: string, rule: unknown): TensorRule {
+function readRule(place: string, rule: unknown): TypedRule {
   if (typeof rule !== 'object' || rule === null) throw invalidOption(place, rule, 'a rule { name, when }');
-  knownKeys(place, rule, { name: true, when: true });
-  const { name, when } = fieldsOf(rule);
+  knownKeys(place, rule, { name: true, when: true, type: true });
+  const { name, when, type = 'keep' } = fieldsOf(rule);
   if (typeof name !== 'string') throw invalidOption(`${place}.name`, name, 'a string');
-  return { name, when: readCondition(`${place}.when`, when) };
+  const outcome = readOutcome(`${place}.type`, type);
+  return { name, when: readCondition(`${place}.when`, when), type: outcome };
 }
 
 function readCondition(place: string, when: unknown): TensorCondition {

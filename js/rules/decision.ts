@@ -1,5 +1,5 @@
 import type { FileType, TensorType } from '../types.js';
-import type { TensorDescription, TypedRule } from './rule.js';
+import type { RuleOutcome, TensorDescription, TypedRule } from './rule.js';
 
 /** Answers what a key of a GGUF file's metadata holds; undefined when it is not there. Of arrays, numbers suffice. */
 export type KeyValueReader = (key: string) => number | string | readonly number[] | undefined;
@@ -25,12 +25,12 @@ export type TensorDecision =
   | ({ readonly kind: 'keep' } & OutputTensor)
   /** Its values become `type`, which is not the type that they have. */
   | ({ readonly kind: 'convert'; readonly type: TensorType } & OutputTensor)
-  /** It is no part of the output. */
-  | { readonly kind: 'drop'; readonly rule: string };
+  /** It is no part of the output, because a rule of the caller's says so (`asked`), or because of what the model is. */
+  | { readonly kind: 'drop'; readonly rule: string; readonly asked: boolean };
 
 /** A type, and why. */
 export interface TypeChoice {
-  readonly type: TensorType | 'keep';
+  readonly type: RuleOutcome;
   readonly rule: string;
 }
 

@@ -8,7 +8,7 @@ import type { OutputForm, TypeChoice } from './decision.js';
 import type { DiffusionFamily } from './diffusion-families.js';
 import { BLOCK_WEIGHTS, BASE_TYPES, ggmlRank, holdsRows, isBlockType, rowWeights } from './file-types.js';
 import type { TensorDescription } from './rule.js';
-import { isFloat } from './type-rules.js';
+import { isDecoded, undecodedBecause } from './type-rules.js';
 
 const MOST_DIMENSIONS = 4;
 const SMALL_TENSOR = 1024;
@@ -144,7 +144,7 @@ export function diffusionType(
     readonly source: 'safetensors' | 'gguf';
   },
 ): TypeChoice {
-  if (!isFloat(tensor.dtype)) return { type: 'keep', rule: 'no floats' };
+  if (!isDecoded(tensor.dtype)) return { type: 'keep', rule: undecodedBecause(tensor.dtype) };
   if (target === 'F32') return { type: 'F32', rule: 'all F32' };
   const why = keptBecause(family, output);
   if (why !== null) {

@@ -4,7 +4,7 @@ import { BLOCK_WEIGHTS, BASE_TYPES, ggmlRank, holdsRows, isBlockType, rowWeights
 import type { DiffusionMixture } from './diffusion-types.js';
 import { GENERAL_RULES } from './general.js';
 import { keepingRule, type TensorDescription } from './rule.js';
-import { isFloat } from './type-rules.js';
+import { isDecoded, undecodedBecause } from './type-rules.js';
 
 /**
  * What becomes of a tensor of a model that no family's rules are for. What is not quantized keeps its type. `mixture`
@@ -16,7 +16,7 @@ export function generalType(
   target: FileType,
   mixture: DiffusionMixture | null,
 ): TypeChoice {
-  if (!isFloat(tensor.dtype)) return { type: 'keep', rule: 'no floats' };
+  if (!isDecoded(tensor.dtype)) return { type: 'keep', rule: undecodedBecause(tensor.dtype) };
   if (target === 'F32') return { type: 'F32', rule: 'all F32' };
   // Which floats they are is no reason: all can be decoded.
   const kept = keepingRule(GENERAL_RULES, { ...tensor, dtype: 'F32' });

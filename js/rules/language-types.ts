@@ -10,7 +10,7 @@ import { BASE_TYPES, isBlockType, holdsRows, rowWeights, BLOCK_WEIGHTS } from '.
 import type { LanguageModel } from './language-model.js';
 import { blockOf, categoryOf, compareTensors, keptBecause, type Category } from './language-tensors.js';
 import type { TensorDescription } from './rule.js';
-import { isFloat } from './type-rules.js';
+import { isDecoded, undecodedBecause } from './type-rules.js';
 
 /** Mixtral's kind; the bumps for few large experts go by exactly this number. */
 const EIGHT_EXPERTS = 8;
@@ -185,7 +185,7 @@ function choose(
 ): TypeChoice {
   const kept = keptBecause(tensor);
   if (kept !== null) return { type: 'keep', rule: kept };
-  if (!isFloat(tensor.dtype)) return { type: 'keep', rule: 'no floats' };
+  if (!isDecoded(tensor.dtype)) return { type: 'keep', rule: undecodedBecause(tensor.dtype) };
   const base = BASE_TYPES[target];
   if (!isBlockType(base)) return { type: base, rule: 'matrix' };
   if (pure) return fitting({ type: base, rule: 'matrix' }, tensor.shape);

@@ -6,8 +6,8 @@ import { DiffusionMixture, diffusionType, isIgnored, outputForm } from './diffus
 import { generalType } from './general-types.js';
 import { describeLanguageModel } from './language-model.js';
 import { languageTypes } from './language-types.js';
-import type { TensorDescription, TypedRule } from './rule.js';
-import { choiceOfRules } from './type-rules.js';
+import { rulesWithoutMatch, type TensorDescription, type TypedRule } from './rule.js';
+import { choiceOfRules, isDecoded } from './type-rules.js';
 
 export interface PlanTypesInput {
   /** In the order of the input file. A tensor's dtype is a float type, a block type, or the name of any other. */
@@ -31,6 +31,8 @@ export interface TypePlan {
   readonly notes: readonly string[];
   /** One for each input tensor, in the same order. */
   readonly decisions: readonly TensorDecision[];
+  /** Those of the caller's rules that match no tensor. */
+  readonly unmatched: readonly TypedRule[];
   /** The rank and the bytes of a name that the programs that open such a file stop at. */
   readonly mostDimensions: 4 | 5;
   readonly longestNameBytes: 63 | 127;
@@ -82,13 +84,14 @@ function subjectOf(input: PlanTypesInput): Subject {
   return architecture === undefined ? detectedSubject(input) : toldSubject(input, architecture);
 }
 
-/** GGUF has no F8; F16 holds all of its values. */
+/** GGUF has no F8; F16 holds all values of those that can be decoded. */
 const resultType = ({ type }: TypeChoice, { dtype }: TensorDescription): TypeChoice['type'] =>
-  type === 'keep' && dtype.startsWith('F8_') ? 'F16' : type;
+  type === 'keep' && dtype.startsWith('F8_') && isDecoded(dtype) ? 'F16' : type;
 
 function decision(choice: TypeChoice, tensor: TensorDescription, output: OutputForm): TensorDecision {
   const type = resultType(choice, tensor);
   const { rule } = choice;
+  if (type === 'drop') return { kind: 'drop', rule, asked: true };
   const result = { outputName: output.name, outputShape: output.shape, rule, keyValues: output.keyValues };
   return type === 'keep' || type === tensor.dtype ? { kind: 'keep', ...result } : { kind: 'convert', type, ...result };
 }
@@ -102,7 +105,8 @@ function planLanguage(input: PlanTypesInput, request: TypeRequest, architecture:
     const choice = choiceOfRules(rules, tensor, asItIs(tensor));
     if (choice !== null) settled.set(tensor, choice);
   }
-  const model = describeLanguageModel(architecture, tensors, input.keyValue ?? (() => undefined));
+  const remaining = tensors.filter((tensor) => settled.get(tensor)?.type !== 'drop');
+  const model = describeLanguageModel(architecture, remaining, input.keyValue ?? (() => undefined));
   const types = languageTypes(request, model, new Set(settled.keys()));
   return tensors.map((tensor) => {
     const choice = settled.get(tensor) ?? types.get(tensor);
@@ -119,10 +123,10 @@ function planDiffusion(
 ): TensorDecision[] {
   const mixture = pure ? null : new DiffusionMixture(target);
   return tensors.map((tensor) => {
-    if (!tensor.name.startsWith(prefix)) return { kind: 'drop', rule: `not in ${prefix}` };
+    if (!tensor.name.startsWith(prefix)) return { kind: 'drop', rule: `not in ${prefix}`, asked: false };
     const name = tensor.name.slice(prefix.length);
     if (source === 'safetensors' && isIgnored(family, name)) {
-      return { kind: 'drop', rule: `${family.architecture}: no part of the model` };
+      return { kind: 'drop', rule: `${family.architecture}: no part of the model`, asked: false };
     }
     const output = source === 'gguf' ? asItIs(tensor) : outputForm(family, tensor, name);
     const choice =
@@ -141,7 +145,7 @@ function planGeneral({ tensors, target, pure, rules }: TypeRequest): TensorDecis
 }
 
 function dropNotes(decisions: readonly TensorDecision[], prefix: string): string[] {
-  const dropped = decisions.filter(({ kind }) => kind === 'drop').length;
+  const dropped = decisions.filter((one) => one.kind === 'drop' && !one.asked).length;
   if (dropped === 0) return [];
   const tensors = dropped === 1 ? '1 tensor is' : `${dropped} tensors are`;
   return [`${tensors} left out: the file holds the diffusion model alone${prefix === '' ? '' : `, ${prefix}*`}.`];
@@ -158,11 +162,12 @@ export function planTypes(input: PlanTypesInput): TypePlan {
   const { tensors, target, pure = false, rules = [] } = input;
   const request: TypeRequest = { tensors, target, pure, rules };
   const subject = subjectOf(input);
+  const unmatched = rulesWithoutMatch(rules, tensors, subject.kind === 'diffusion' ? subject.prefix : '');
   switch (subject.kind) {
     case 'language': {
       const { architecture } = subject;
       const decisions = planLanguage(input, request, architecture);
-      return { architecture, notes: [], decisions, mostDimensions: 4, longestNameBytes: 63 };
+      return { architecture, notes: [], decisions, unmatched, mostDimensions: 4, longestNameBytes: 63 };
     }
     case 'diffusion': {
       const { family, prefix } = subject;
@@ -171,6 +176,7 @@ export function planTypes(input: PlanTypesInput): TypePlan {
         architecture: family.architecture,
         notes: [...subject.notes, ...dropNotes(decisions, prefix)],
         decisions,
+        unmatched,
         mostDimensions: family.rankFive === true ? 5 : 4,
         longestNameBytes: 127,
       };
@@ -180,6 +186,7 @@ export function planTypes(input: PlanTypesInput): TypePlan {
         architecture: null,
         notes: subject.notes,
         decisions: planGeneral(request),
+        unmatched,
         mostDimensions: 4,
         longestNameBytes: 63,
       };

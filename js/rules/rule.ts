@@ -25,17 +25,39 @@ export interface TensorCondition {
   readonly dtypeNotIn?: readonly string[];
 }
 
-/** Keeps what fulfils the condition as it is. */
+/** What becomes of a tensor: a type, with `keep` the bytes that it has, with `drop` nothing: the output is without it. */
+export type RuleOutcome = TensorType | 'keep' | 'drop';
+
+/** Says what becomes of the tensors that fulfil the condition. */
 export interface TensorRule {
   /** The reason that reports show. */
   readonly name: string;
   readonly when: TensorCondition;
+  /** Default `keep`. */
+  readonly type?: RuleOutcome | undefined;
 }
 
-/** A rule of the caller's: tensors that fulfil the condition get this type; `keep` leaves them unquantized. */
+/** A rule of the caller's. */
 export interface TypedRule extends TensorRule {
-  readonly type: TensorType | 'keep';
+  readonly type: RuleOutcome;
 }
+
+/** The rules that no tensor fulfils, by its name in the input or by that without `prefix`. */
+export const rulesWithoutMatch = (
+  rules: readonly TypedRule[],
+  tensors: readonly TensorDescription[],
+  prefix = '',
+): readonly TypedRule[] =>
+  rules.filter(
+    ({ when }) =>
+      !tensors.some(
+        (tensor) =>
+          fulfils(tensor, when) ||
+          (prefix !== '' &&
+            tensor.name.startsWith(prefix) &&
+            fulfils({ ...tensor, name: tensor.name.slice(prefix.length) }, when)),
+      ),
+  );
 
 /** The first of `rules` that keeps the tensor as it is; null when it is to be quantized. */
 export const keepingRule = (rules: readonly TensorRule[], tensor: TensorDescription): TensorRule | null =>

@@ -1,10 +1,17 @@
 import { QuantizeError, quoted } from '../errors.js';
+import { TENSOR_TYPES } from '../types.js';
 import type { OutputForm, TypeChoice } from './decision.js';
 import { BLOCK_WEIGHTS, holdsRows, rowWeights } from './file-types.js';
 import { fulfils, type TensorDescription, type TypedRule } from './rule.js';
 
-/** Element types that decode to floats; a tensor of any other stays as it is. */
-export const isFloat = (dtype: string): boolean => /^(?:F32|F16|BF16|MXFP4|NVFP4|F8_.*|I?Q\d.*|TQ\d.*)$/u.test(dtype);
+const DECODED: ReadonlySet<string> = new Set([...TENSOR_TYPES, 'F8_E4M3', 'F8_E5M2']);
+
+/** Whether elements of that type, or of fp8 with a scale, are decoded to floats; a tensor of any other stays as it is. */
+export const isDecoded = (dtype: string): boolean => DECODED.has(dtype.replace(/ scaled$/u, ''));
+
+/** Why a tensor stays as it is that is not decoded. */
+export const undecodedBecause = (dtype: string): string =>
+  /^(?:[IU]\d+|BOOL)$/u.test(dtype) ? 'no floats' : `${dtype} cannot be decoded`;
 
 /**
  * What the first of the caller's `rules` that matches says; null when none does.
@@ -19,8 +26,8 @@ export function choiceOfRules(
   const found = rules.find(({ when }) => fulfils(tensor, when) || fulfils(renamed, when));
   if (found === undefined) return null;
   const { type, name: rule } = found;
-  if (type === 'keep') return { type, rule };
-  const why = !isFloat(tensor.dtype)
+  if (type === 'keep' || type === 'drop') return { type, rule };
+  const why = !isDecoded(tensor.dtype)
     ? `its elements are ${tensor.dtype}`
     : !holdsRows(type, output.shape)
       ? `a row of ${rowWeights(output.shape)} weights is no whole number of blocks of ${BLOCK_WEIGHTS[type]}`

@@ -364,7 +364,9 @@ describe('progress', () => {
       onEvent: (event) => events.push(event),
       onTensor,
     });
-    expect(events[0]).toEqual({ type: 'start', tensors: kTensors.length, bytes: report.totals.bytesBefore });
+    expect(events[0]).toEqual({
+      ...{ type: 'start', tensors: kTensors.length, bytes: report.totals.bytesBefore, warnings: [] },
+    });
     const bytes = events.filter(({ type }) => type === 'bytes');
     expect(bytes.at(-1).done).toBe(report.totals.bytesBefore);
     const reports = events.filter(({ type }) => type === 'tensor').map((event) => event.report);

@@ -151,7 +151,7 @@ describe('options', () => {
     [{ type: 'Q8_0', splitSize: 1000 }, /splitSize.*1000/],
     [{ type: 'Q8_0', architecture: 'flex' }, /architecture.*flex/],
     [{ type: 'Q8_0', f16Overflow: 'ignore' }, /f16Overflow.*ignore/],
-    [{ bits: 4, rules: [['a', 'Q8_0']] }, /affine output knows "keep" only/],
+    [{ bits: 4, rules: [['a', 'Q8_0']] }, /affine output knows "keep" and "drop" only/],
   ])('%j are refused in a sentence', async (options, says) => {
     const input = writeDiffusion('flux');
     await expect(quantizer.plan(input, options)).rejects.toThrow(says);

@@ -155,6 +155,7 @@ test('other parts of a checkpoint, and leftovers of training, are left out and c
   expect(of('first_stage_model.encoder.conv_in.weight')).toEqual({
     kind: 'drop',
     rule: 'not in model.diffusion_model.',
+    asked: false,
   });
   expect(of('model.diffusion_model.blocks.0.attn._extra_state').kind).toBe('drop');
   expect(notes).toEqual([expect.stringMatching(/^2 tensors are left out/u)]);

@@ -200,20 +200,6 @@ export const kHostileGguf = [
     tensor: 'a.weight',
   },
   {
-    title: 'a type that nobody knows',
-    code: 'unsupported_dtype',
-    file: oneTensor({ type: 77 }),
-    says: /The dtype number 77 of tensor "a.weight"/,
-    tensor: 'a.weight',
-  },
-  {
-    title: 'a type that ggml has dropped',
-    code: 'unsupported_dtype',
-    file: oneTensor({ type: 31 }),
-    says: /number 31/,
-    tensor: 'a.weight',
-  },
-  {
     title: 'half a block a row',
     file: oneTensor({ ne: [16, 2], type: 2 }),
     says: /rows of 16, no whole number of blocks of 32 as Q4_0 needs/,

@@ -1,0 +1,105 @@
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { ArrowQuant } from 'arrowquant';
+import { ggufFile, tinyLlama } from '../../peers/tiny-llama.mjs';
+import { nearestNames } from '../../../dist/rules/nearest-names.js';
+import { runCommand } from '../cli/support/command.mjs';
+import { useFolder } from './support/folder.mjs';
+import { float32Tensor, modelFile } from './support/safetensors.mjs';
+
+const folder = useFolder();
+let quantizer;
+beforeAll(async () => {
+  quantizer = await ArrowQuant.create({ threads: 2 });
+});
+afterAll(() => quantizer.dispose());
+
+const writeLlama = () => folder.write('in.gguf', ggufFile(tinyLlama({ layers: 2 })));
+const writeSafetensors = () =>
+  folder.write(
+    'in.safetensors',
+    modelFile([float32Tensor('block.attn_v.weight', [64, 64]), float32Tensor('norm.bias', [64])]),
+  );
+
+describe('a rule that matches no tensor', () => {
+  const kMisspelt = [
+    ['attm_v', 'Q8_0'],
+    [/ffn_up/u, 'keep'],
+  ];
+
+  test('went unnoticed; it is told with the nearest names, by plan, report and the first event', async () => {
+    const options = { type: 'Q4_0', rules: kMisspelt, metrics: false };
+    const { warnings } = await quantizer.plan(writeLlama(), options);
+    expect(warnings).toEqual([{ code: 'rule_without_match', message: expect.any(String) }]);
+    expect(warnings[0].message).toMatch(/^the rule attm_v=Q8_0 matches no tensor; .* "blk\.\d\.attn_v\.weight"/u);
+    const events = [];
+    const onEvent = (event) => events.push(event);
+    const report = await quantizer.quantizeFile(writeLlama(), folder.path('out.gguf'), { ...options, onEvent });
+    expect(report.warnings).toEqual(warnings);
+    expect(events[0]).toMatchObject({ type: 'start', warnings });
+  });
+
+  test('in affine output, by an object and by its conditions', async () => {
+    const rules = [
+      { name: 'mine', when: { name: /bloc.attn_v/u } },
+      { name: 'small', when: { fewerElementsThan: 2 } },
+      { name: 'vectors', when: { rankBelow: 2 } },
+    ];
+    const { warnings } = await quantizer.plan(writeSafetensors(), { rules });
+    expect(warnings.map(({ message }) => message)).toEqual([
+      'the rule "mine" matches no tensor; the nearest names are "block.attn_v.weight"',
+      'the rule "small" matches no tensor',
+    ]);
+  });
+
+  test('matches what the model is without its prefix', async () => {
+    const name = 'model.diffusion_model.double_blocks.0.img_attn.proj.weight';
+    const input = folder.write('in.safetensors', modelFile([float32Tensor(name, [64, 64])]));
+    const rules = [['^double_blocks', 'keep']];
+    expect((await quantizer.plan(input, { type: 'Q8_0', rules })).warnings).toEqual([]);
+  });
+
+  test.each([
+    ['attention.wq', ['layers.0.attention.wk.weight', 'layers.0.attention.wo.weight']],
+    ['^blk\\.(\\d+)\\.ffn_dwn\\.weight$', ['blk.0.ffn_down.weight']],
+    ['nothing like it', []],
+    ['.*', []],
+  ])('has names near to %s', (pattern, expected) => {
+    const blocks = Array.from({ length: 3 }, (_, i) => [`layers.${i}.attention.wk.weight`, `blk.${i}.ffn_down.weight`]);
+    const names = ['layers.0.attention.wo.weight', ...blocks.flat()];
+    expect(nearestNames(new RegExp(pattern, 'u'), names).sort()).toEqual(expected);
+  });
+
+  test('is on stderr once, before the work, also with --quiet; JSON has it too', async () => {
+    writeSafetensors();
+    const parameters = ['quantize', 'in.safetensors', '--rule', 'atn_v=keep'];
+    for (const more of [[], ['--quiet'], ['--json'], ['--dry-run'], ['--dry-run', '--json']]) {
+      const { code, stdout, stderr } = await runCommand([...parameters, ...more], { cwd: folder.at });
+      expect(code).toBe(0);
+      expect(
+        stderr.match(/^warning: the rule atn_v=keep matches no tensor; .*"block\.attn_v\.weight"$/gmu),
+      ).toHaveLength(1);
+      if (!more.includes('--json')) continue;
+      expect(JSON.parse(stdout).warnings).toEqual([{ code: 'rule_without_match', message: expect.any(String) }]);
+    }
+  });
+});
+
+describe('quantizing what is quantized already', () => {
+  test('lost precision twice without a word; it is told once for all tensors', async () => {
+    const options = { metrics: false };
+    const first = await quantizer.quantizeFile(writeLlama(), folder.path('q8.gguf'), { ...options, type: 'Q8_0' });
+    expect(first.warnings).toEqual([]);
+    const { warnings } = await quantizer.plan(folder.path('q8.gguf'), { type: 'Q4_0' });
+    expect(warnings).toEqual([
+      {
+        code: 'quantized_again',
+        message: expect.stringMatching(
+          /^\d+ tensors are quantized already \(Q8_0\).*start from the unquantized model/u,
+        ),
+      },
+    ]);
+    for (const type of ['Q8_0', 'F16']) {
+      expect((await quantizer.plan(folder.path('q8.gguf'), { type })).warnings).toEqual([]);
+    }
+  });
+});
