@@ -46,6 +46,7 @@ export type {
   CreateOptions,
   FileType,
   GroupSize,
+  HalfArray,
   Mode,
   Profile,
   ProgressCallback,
@@ -53,6 +54,7 @@ export type {
   ReusableOutput,
   ShapedWeights,
   TensorType,
+  WeightArray,
   Weights,
   WeightsByName,
 } from './types.js';
