@@ -23,7 +23,9 @@ function(arrowquant_wasm_modules)
   add_library(arrowquant_bindings OBJECT ${sources})
   target_link_libraries(arrowquant_bindings PUBLIC arrowquant_engine)
   # embind works without RTTI as long as nobody asks it for the name of a type that was never registered.
-  target_compile_options(arrowquant_bindings PRIVATE -fno-exceptions -fno-rtti -DEMSCRIPTEN_HAS_UNBOUND_TYPE_NAMES=0)
+  target_compile_options(arrowquant_bindings PRIVATE -fno-exceptions -fno-rtti -DEMSCRIPTEN_HAS_UNBOUND_TYPE_NAMES=0
+    # They only pass on: size counts, not speed.
+    -Os)
   arrowquant_wasm_module(web "web,worker" "${libraries}")
   arrowquant_wasm_module(node "node" "${libraries}")
 endfunction()

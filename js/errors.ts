@@ -50,7 +50,7 @@ const TEXTS = {
   invalid_option: (about) => `Invalid option${because(about)}`,
   /** The weights, or a quantized layer to restore, are not of a kind that is understood. */
   invalid_weights: (about) =>
-    `Invalid weights${ofLayer(about)}: ${about.detail ?? 'a Float32Array or { data: Float32Array, shape: number[] } is needed'}`,
+    `Invalid weights${ofLayer(about)}: ${about.detail ?? 'a Float32Array, a Float16Array or { data, shape } with one of them is needed'}`,
   /** A shape and the length of an array contradict each other. */
   shape_mismatch: (about) => `Shape and data${ofLayer(about)} do not fit together${because(about)}`,
   /** Two layers have the same name. */

@@ -50,6 +50,7 @@ export type {
   CreateOptions,
   FileType,
   GroupSize,
+  HalfArray,
   Mode,
   Profile,
   ProgressCallback,
@@ -57,6 +58,7 @@ export type {
   ReusableOutput,
   ShapedWeights,
   TensorType,
+  WeightArray,
   Weights,
   WeightsByName,
 } from './types.js';

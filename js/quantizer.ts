@@ -65,7 +65,8 @@ const asyncDispose: typeof Symbol.asyncDispose =
  *
  * All methods are asynchronous and reject with a `QuantizeError`; none throws. Calls may overlap. The calling thread
  * works in stretches of about 4 ms, plus what reading the arguments of very many layers takes. A Node process that has
- * nothing else to do ends by itself.
+ * nothing else to do ends by itself. A quantizer that nobody holds any more, and that has no call under way, ends its threads
+ * when it is collected as garbage; `dispose` ends them at once.
  */
 export class ArrowQuant {
   /** What does the work. */
@@ -118,6 +119,8 @@ export class ArrowQuant {
    * `progress(layer, completed / total)` is called once a layer, asynchronously, in the order of the names, last with
    * exactly 1. What it throws or rejects with is logged and ignored.
    *
+   * The weights are read in turns until the promise settles: do not change them before, nor what `options.output` holds.
+   *
    * Rejects with `invalid_bit_width`, `invalid_option`, `invalid_weights`, `shape_mismatch`, `duplicate_layer`,
    * `output_mismatch`, all of them before a weight is copied; with `not_finite` and `detached_buffer` for the first layer
    * that has the fault; with `out_of_memory`, `aborted` and `disposed`. No callback is called after that.
@@ -158,6 +161,7 @@ export class ArrowQuant {
   /**
    * Encodes weights to one of llama.cpp's block formats, byte-equal to its reference quantizers without an importance
    * matrix. A row (the last dimension; a bare array is one row) must be a whole number of blocks, of 32 or 256 weights.
+   * They are read until the promise settles.
    *
    * Rejects with `unknown_type`, `invalid_weights`, `shape_mismatch`, `row_not_whole_blocks`; with `not_finite` and the
    * index of the first NaN or infinity; with `scale_overflow` and the index of the first weight of a block whose scale

@@ -3,8 +3,9 @@
 import { BLOCK_TYPES, type BlockType } from './block-types.js';
 import type { QuantizeError } from './errors.js';
 import type { ProgressCallback } from './wasm/module.js';
+import type { HalfArray, WeightArray } from './weight-arrays.js';
 
-export type { BlockType, ProgressCallback };
+export type { BlockType, HalfArray, ProgressCallback, WeightArray };
 
 /** Bits that a weight takes. */
 export type BitWidth = 2 | 4 | 8;
@@ -51,12 +52,15 @@ export type Architecture = (typeof ARCHITECTURES)[number];
 
 /** Weights with their shape: sizes by dimension, the last one contiguous; their product is `data.length`. */
 export interface ShapedWeights {
-  readonly data: Float32Array;
+  readonly data: WeightArray;
   readonly shape: readonly number[];
 }
 
-/** The weights of a layer. A bare array has the shape `[length]`. */
-export type Weights = Float32Array | ShapedWeights;
+/**
+ * The weights of a layer. A bare array has the shape `[length]`. A `Float16Array` gives the bytes of the `Float32Array` of
+ * its values, which is never made.
+ */
+export type Weights = WeightArray | ShapedWeights;
 
 /** Weights by layer name: a Map, any iterable of pairs, or a plain object. */
 export type WeightsByName =
@@ -99,8 +103,9 @@ export interface BatchOptions extends CallOptions {
   /** Collect layers that fail in `failures` and go on. Default false: the first failure rejects the call. */
   readonly continueOnError?: boolean | null | undefined;
   /**
-   * The caller gives its buffers up: they are detached as soon as the arguments have been found right. SharedArrayBuffers
-   * stay as they are. Default false: the weights are read and left alone.
+   * The caller gives its buffers up: they are detached as soon as the arguments have been found right. What cannot be
+   * transferred (a SharedArrayBuffer, the memory of a WebAssembly module, Node's pool of small Buffers) stays as it is
+   * and is read there. Default false: the weights are read, until the call settles, and left alone.
    */
   readonly transfer?: boolean | null | undefined;
   /**

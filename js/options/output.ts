@@ -3,6 +3,7 @@
 import { fieldsOf, isArrayOf, isDetached } from '../checks.js';
 import { QuantizeError } from '../errors.js';
 import type { GroupSize, ReusableOutput } from '../types.js';
+import { isWeightArray } from '../weight-arrays.js';
 import type { RawWeights } from '../wasm/module.js';
 
 /** Lengths of a layer's arrays. */
@@ -40,8 +41,8 @@ export function checkOutput(
     extents.set(buffer, known);
   };
   for (const [layer, entry] of weights) {
-    const data: unknown = isArrayOf(entry, 'Float32Array') ? entry : fieldsOf(entry)['data'];
-    if (!isArrayOf(data, 'Float32Array')) throw new QuantizeError('invalid_weights', { layer });
+    const data: unknown = isWeightArray(entry) ? entry : fieldsOf(entry)['data'];
+    if (!isWeightArray(data)) throw new QuantizeError('invalid_weights', { layer });
     // The module says so, in the way that continueOnError asks for.
     if (isDetached(data)) continue;
     note(layer, false, data);

@@ -2,6 +2,7 @@
 
 import { fieldsOf, isArrayOf, isDetached } from '../checks.js';
 import { QuantizeError } from '../errors.js';
+import { isWeightArray, refuseUnawaited, refuseUnawaitedLayer, type WeightArray } from '../weight-arrays.js';
 import type { QuantizedLayer, Weights, WeightsByName } from '../types.js';
 import type { RawQuantizedLayer, RawWeights } from '../wasm/module.js';
 
@@ -19,12 +20,30 @@ export function collectWeights(weights: WeightsByName): Map<string, RawWeights> 
 }
 
 function* entriesOf(weights: unknown): Generator<readonly [string, RawWeights]> {
-  if (typeof weights !== 'object' || weights === null || ArrayBuffer.isView(weights)) {
-    const detail = 'a Map, pairs or a plain object of arrays by layer name is needed';
+  refuseUnawaited(weights);
+  if (typeof weights !== 'object' || weights === null || ArrayBuffer.isView(weights)) throw noWeights();
+  for (const entry of listOf(weights)) yield pairOf(entry);
+}
+
+function listOf(weights: object): Iterable<unknown> {
+  if (isIterable(weights)) return weights;
+  if (Symbol.asyncIterator in weights) {
+    const detail = 'an async iterable was given; collect its pairs first, with for await';
     throw new QuantizeError('invalid_weights', { detail });
   }
-  const entries: Iterable<unknown> = isIterable(weights) ? weights : Object.entries(weights);
-  for (const entry of entries) yield pairOf(entry);
+  const entries = Object.entries(weights);
+  // A Date or a WeakMap shows nothing either, and is no batch of no layers.
+  if (entries.length === 0 && !isPlain(weights)) throw noWeights();
+  return entries;
+}
+
+const noWeights = (): QuantizeError =>
+  new QuantizeError('invalid_weights', { detail: 'a Map, pairs or a plain object of arrays by layer name is needed' });
+
+/** Whether nothing but Object.prototype, of whatever realm, is behind it. */
+function isPlain(value: object): boolean {
+  const prototype: unknown = Object.getPrototypeOf(value);
+  return prototype === null || Object.getPrototypeOf(prototype) === null;
 }
 
 const isIterable = (value: object): value is Iterable<unknown> =>
@@ -36,14 +55,16 @@ function pairOf(entry: unknown): readonly [string, RawWeights] {
   }
   const [name, weights] = entry as readonly unknown[];
   if (typeof name !== 'string') throw new QuantizeError('invalid_weights', { detail: 'a layer name is no string' });
+  refuseUnawaitedLayer(weights, name);
   return [name, weights as RawWeights];
 }
 
 /** A single tensor's weights, with the length of its rows (the last dimension; 1 for a scalar). */
-export function readShapedWeights(weights: Weights): { readonly data: Float32Array; readonly rowLength: number } {
-  const bare = isArrayOf(weights, 'Float32Array');
-  const { data, shape } = bare ? { data: weights, shape: [weights.length] } : fieldsOf(weights);
-  if (!isArrayOf(data, 'Float32Array')) throw new QuantizeError('invalid_weights');
+export function readShapedWeights(weights: Weights): { readonly data: WeightArray; readonly rowLength: number } {
+  refuseUnawaited(weights);
+  const { data, shape } = isWeightArray(weights) ? { data: weights, shape: [weights.length] } : fieldsOf(weights);
+  refuseUnawaited(data);
+  if (!isWeightArray(data)) throw new QuantizeError('invalid_weights');
   if (isDetached(data)) throw new QuantizeError('detached_buffer');
   const sizes = readShape(shape);
   if (elementCount(sizes) !== data.length) {
@@ -74,6 +95,7 @@ const RAW_GROUP_SIZES: ReadonlyMap<unknown, number> = new Map<unknown, number>([
 
 /** Fields of a quantized layer, as the module takes them; it compares the arrays' lengths with the shape itself. */
 export function readQuantizedLayer(layer: QuantizedLayer | RawQuantizedLayer | undefined): RawQuantizedLayer {
+  refuseUnawaited(layer);
   const { quantizedData, scales, zeroPoints, shape, bitWidth, groupSize, symmetric } = fieldsOf(layer);
   if (
     !isArrayOf(quantizedData, 'Uint8Array') ||

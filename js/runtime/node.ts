@@ -9,9 +9,10 @@ const obstacleToWorkers = (): string | null =>
   mayStartWorkers() ? null : 'the permission model forbids workers (--allow-worker)';
 
 function startWorker({ onReply, onFailure }: WorkerEvents): RunningWorker {
-  // --input-type is about the text of --eval, and refused for a file.
-  const execArgv = process.execArgv.filter((flag) => !flag.startsWith('--input-type'));
-  const worker = new Worker(new URL('./worker-node.js', import.meta.url), { execArgv });
+  // --input-type is about the text of --eval, and refused for a file. Flags of V8 are inherited, but refused in a list.
+  const isOfText = (flag: string): boolean => flag.startsWith('--input-type');
+  const execArgv = process.execArgv.some(isOfText) ? process.execArgv.filter((flag) => !isOfText(flag)) : undefined;
+  const worker = new Worker(new URL('./worker-node.js', import.meta.url), execArgv === undefined ? {} : { execArgv });
   let wanted = true;
   const fail = (error: unknown): void => {
     if (wanted) onFailure(error);

@@ -4,6 +4,7 @@ import { QuantizeError, asQuantizeError, errorFromModule } from '../errors.js';
 import type { Backend, CreateOptions } from '../types.js';
 import { createTransferredWindows } from '../workers/window-pool.js';
 import { WorkerPool } from '../workers/worker-pool.js';
+import { ModuleLife, guardedModule } from './guarded-module.js';
 import type { RawModule, RawModuleFactory, RawModuleOptions } from './module.js';
 import { createWindowPool } from './window-pool.js';
 import type { WindowPool } from './windows.js';
@@ -91,7 +92,7 @@ async function launch(backend: Backend, options: LaunchOptions): Promise<Launche
   try {
     return await withTimeLimit(
       options.startupTimeout,
-      Promise.race([start(backend, options, attempt), attempt.failure]),
+      attempt.untilFailure(() => start(backend, options, attempt)),
     );
   } catch (error) {
     attempt.abandon();
@@ -120,9 +121,16 @@ async function start(backend: Backend, options: LaunchOptions, attempt: Attempt)
     ...(runtime.copyIn !== undefined && { copyIn: runtime.copyIn }),
     ...options.files,
   });
-  attempt.created(module);
+  const life = new ModuleLife(module, () => attempt.error('disposed') ?? new QuantizeError('disposed'));
+  attempt.created(life);
   for (const wasm of compiled) await workers?.start(wasm);
   await module.start();
+  return handOut(life, backend, workers);
+}
+
+/** A function of its own: the closures of `start`, which the module holds, must not hold the guarded one. */
+function handOut(life: ModuleLife, backend: Backend, workers: WorkerPool | null): LaunchedModule {
+  const module = guardedModule(life);
   const createWindows = (least: number): WindowPool =>
     workers === null
       ? createWindowPool(module, least)
@@ -141,19 +149,22 @@ const poolOf = (count: number, attempt: Attempt): WorkerPool =>
 
 /** A module, which may fail behind the back of the promises that it gave. */
 class Attempt {
-  /** Never resolves; rejects when a thread fails. */
-  readonly failure: Promise<never>;
-  #fail: (error: unknown) => void = () => undefined;
-  #module: RawModule | null = null;
+  #fail: ((error: unknown) => void) | null = null;
+  #life: ModuleLife | null = null;
   #abandoned = false;
   #moduleError: QuantizeError | null = null;
 
-  constructor() {
-    this.failure = new Promise<never>((_, reject) => {
-      this.#fail = reject;
-    });
-    // A module may also fail when nobody looks at this promise any more.
-    this.failure.catch(() => undefined);
+  /** Gives what `start` gives; rejects when a thread fails before. */
+  async untilFailure<T>(start: () => Promise<T>): Promise<T> {
+    try {
+      return await new Promise((resolve, reject) => {
+        this.#fail = reject;
+        start().then(resolve, reject);
+      });
+    } finally {
+      // The module holds this object, and through it would hold what it has been handed out as.
+      this.#fail = null;
+    }
   }
 
   /**
@@ -162,8 +173,8 @@ class Attempt {
    */
   failed(detail: string, cause: unknown): void {
     this.#moduleError ??= asQuantizeError(cause, 'internal', { detail });
-    this.#fail(asQuantizeError(cause, 'startup_failed', { detail }));
-    this.#module?.dispose();
+    this.#fail?.(asQuantizeError(cause, 'startup_failed', { detail }));
+    this.#life?.end();
   }
 
   /** The error to give instead of the module's own: that it was disposed is not the caller's doing after a failure. */
@@ -171,15 +182,15 @@ class Attempt {
     return code === 'disposed' ? this.#moduleError : null;
   }
 
-  created(module: RawModule): void {
-    this.#module = module;
-    if (this.#abandoned) module.dispose();
+  created(life: ModuleLife): void {
+    this.#life = life;
+    if (this.#abandoned) life.end();
   }
 
   /** Ends the threads, also those of a module that comes up too late. */
   abandon(): void {
     this.#abandoned = true;
-    this.#module?.dispose();
+    this.#life?.end();
   }
 }
 

@@ -1,7 +1,9 @@
-/** What the compiled module offers (src/bindings). `arrowquant/wasm` hands this out as it is. */
+/** What the compiled module offers (src/bindings). `arrowquant/wasm` hands it out behind guarded-module.ts. */
+
+import type { WeightArray } from '../weight-arrays.js';
 
 /** A layer to quantize: its weights, and their shape when they are not one-dimensional. */
-export type RawWeights = Float32Array | { readonly data: Float32Array; readonly shape: readonly number[] };
+export type RawWeights = WeightArray | { readonly data: WeightArray; readonly shape: readonly number[] };
 
 /** A quantized layer, as `quantizeBatchWithProgress` returns it. */
 export interface RawQuantizedLayer {
@@ -23,7 +25,7 @@ export interface RawBatchOptions {
   readonly groupSize?: number;
   readonly symmetric?: boolean;
   readonly continueOnError?: boolean;
-  /** The caller gives its buffers up: they are detached, and their memory may hold the results. */
+  /** The caller gives its buffers up: those that can be transferred are detached, the others are read where they are. */
   readonly transfer?: boolean;
   /** Results of an earlier batch, by layer, whose arrays are written again where they have the right length. */
   readonly output?: ReadonlyMap<string, Pick<RawQuantizedLayer, 'quantizedData' | 'scales' | 'zeroPoints'>>;
@@ -98,6 +100,14 @@ export interface RawJobResult {
   readonly extreme: number;
 }
 
+/**
+ * What callers get. After `dispose`, or when the module has failed, its promises reject with `disposed` (or with what went
+ * wrong); the functions that give something at once throw it; `wake`, `release` and `dispose` do nothing. Numbers that
+ * cannot be are refused with `invalid_option` or `invalid_bit_width`.
+ *
+ * The arrays that a call is given are read, in turns, until its promise settles: do not change them before. A module that
+ * nobody holds any more ends its threads by itself once its calls have settled.
+ */
 export interface RawModule {
   readonly HEAPU8: Uint8Array;
   /**
@@ -120,7 +130,7 @@ export interface RawModule {
   /** Restores the weights of one layer. */
   dequantize(layer: RawQuantizedLayer, cancellation?: { cancelled: boolean }): Promise<Float32Array>;
   /** Encodes to a block format; `data.length` must be whole blocks (the caller checks rows). */
-  encodeBlocks(data: Float32Array, format: string, cancellation?: { cancelled: boolean }): Promise<Uint8Array>;
+  encodeBlocks(data: WeightArray, format: string, cancellation?: { cancelled: boolean }): Promise<Uint8Array>;
   decodeBlocks(blocks: Uint8Array, format: string, cancellation?: { cancelled: boolean }): Promise<Float32Array>;
   blockFormats(): RawBlockFormat[];
   /** Bytes of `weights` packed levels. */
@@ -133,15 +143,23 @@ export interface RawModule {
   ): { readonly scale: number; readonly zeroPoint: number };
   /** Heap memory, 64-byte aligned; 0 when there is none left. */
   allocate(bytes: number): number;
+  /** Gives back what `allocate` gave. */
   release(address: number): void;
-  /** Runs one job on the pool. Rejects with `invalid_option` when it is none, and with `disposed`; else it resolves. */
+  /**
+   * Runs one job on the pool. Rejects with `invalid_option` when it is none, or when not all of its memory is in the heap,
+   * with `out_of_memory` and with `disposed`; else it resolves.
+   */
   submit(job: RawJob): Promise<RawJobResult>;
-  /** Executes what the instance of a page, whose `workers` has sent it here, has put into a parcel. Single-threaded build. */
-  executeParcel(parcel: ArrayBuffer): void;
   /** Has the batches look at their cancellation flags in the next turn of the event loop. */
   wake(): void;
   /** Stops the threads; pending promises reject with the code `disposed`. */
   dispose(): void;
+}
+
+/** The module itself, as the glue gives it: it trusts its caller. */
+export interface CompiledModule extends RawModule {
+  /** Executes what the instance of a page, whose `workers` has sent it here, has put into a parcel. Single-threaded build. */
+  executeParcel(parcel: ArrayBuffer): void;
 }
 
 /** Workers that execute chunks for a single-threaded instance, each on an instance of its own. */
@@ -186,4 +204,4 @@ export interface RawModuleOptions {
   readonly wasmBinary?: ArrayBuffer | Uint8Array;
 }
 
-export type RawModuleFactory = (options?: RawModuleOptions) => Promise<RawModule>;
+export type RawModuleFactory = (options?: RawModuleOptions) => Promise<CompiledModule>;

@@ -1,5 +1,5 @@
 import { QuantizeError } from '../errors.js';
-import type { RawModule, RawModuleFactory } from '../wasm/module.js';
+import type { CompiledModule, RawModuleFactory } from '../wasm/module.js';
 import { createWindowPool, windowOver } from '../wasm/window-pool.js';
 import type { EncodedViews, HeapWindow, WindowPool } from '../wasm/windows.js';
 import type { Order, Post, Reply, WindowCall, WindowOutcome, WindowResult } from './messages.js';
@@ -31,7 +31,7 @@ function instantiate(
   createModule: RawModuleFactory,
   compiled: WebAssembly.Module,
   fail: (error: unknown) => void,
-): Promise<RawModule> {
+): Promise<CompiledModule> {
   return createModule({
     instantiateWasm(imports, receive) {
       WebAssembly.instantiate(compiled, imports as WebAssembly.Imports)
@@ -44,11 +44,11 @@ function instantiate(
 }
 
 class Servant {
-  readonly #module: RawModule;
+  readonly #module: CompiledModule;
   readonly #post: Post<Reply>;
   #windows: WindowPool | null = null;
 
-  constructor(module: RawModule, post: Post<Reply>) {
+  constructor(module: CompiledModule, post: Post<Reply>) {
     this.#module = module;
     this.#post = post;
   }

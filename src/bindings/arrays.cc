@@ -49,7 +49,7 @@ class RequestClient final : public BatchClient {
 };
 
 bool has_room_for_layers(const val& request, double layers) {
-  constexpr uint64_t kBytes = sizeof(double) + sizeof(LayerSpec) + Batch::bytes_per_layer();
+  constexpr uint64_t kBytes = 2 * sizeof(double) + sizeof(LayerSpec) + Batch::bytes_per_layer();
   return has_room(request, static_cast<uint64_t>(layers) * kBytes);
 }
 
@@ -74,12 +74,14 @@ val quantize_batch(const val& weights, const val& bits, const val& callback, con
   if (!aq_is_open(request.as_handle())) return promise;
   if (!has_room_for_layers(request, request["lengths"]["length"].as<double>())) return promise;
   const auto lengths = emscripten::vecFromJSArray<double>(request["lengths"]);
+  const auto halves = emscripten::vecFromJSArray<double>(request["halves"]);
   LayerSpec spec;
   spec.affine = affine_of(request);
   std::vector<LayerSpec> layers;
   layers.reserve(lengths.size());
-  for (const double length : lengths) {
-    spec.weights = static_cast<uint64_t>(length);
+  for (size_t i = 0; i < lengths.size(); ++i) {
+    spec.weights = static_cast<uint64_t>(lengths[i]);
+    spec.source = halves[i] != 0 ? FloatType::kF16 : FloatType::kF32;
     layers.push_back(spec);
   }
   run(request, layers, request["continueOnError"].as<bool>());
@@ -133,6 +135,7 @@ val run_blocks(const val& array, const val& type, const val& cancellation, bool 
     return promise;
   }
   spec.weights = length / unit * spec.format->block_weights;
+  if (encodes && request["halves"].as<bool>()) spec.source = FloatType::kF16;
   run_single(request, spec);
   return promise;
 }

@@ -29,7 +29,10 @@ void aq_reject(emscripten::EM_VAL request, const char* code, const char* detail)
 [[nodiscard]] bool aq_has_result(emscripten::EM_VAL request, uint32_t layer, int stream);
 /// Runs on pool threads: allocates an array for a result, touches its pages, and sends it to the calling thread.
 void aq_prepare_result(uint32_t request, uint32_t layer, int stream, double bytes);
-/// Takes in what aq_prepare_result sends.
+/// Has the calling thread's event loop call aq_pump. Runs on pool threads; slower than Emscripten's proxying, but takes
+/// no memory of the heap.
+void aq_wake();
+/// Takes in what aq_prepare_result and aq_wake send.
 void aq_listen();
 /// From now on the addresses from `base` on are `count` parcels' memory, `slot_bytes` each, with a label of
 /// `label_bytes` behind it. Labels of parcels that come back are put to `label`.

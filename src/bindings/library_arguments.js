@@ -16,23 +16,26 @@ addToLibrary({
       }
     },
 
-    /** `array`, one of the type that `tag` names, or an error about the layer. */
-    expectType(array, tag, layer, field) {
-      if (ArrowQuantArguments.isArrayOf(array, tag)) return array;
-      throw ArrowQuant.error('invalid_weights', layer, null, field && `${field} is no ${tag}`);
+    isHalves(array) {
+      return ArrowQuantArguments.isArrayOf(array, 'Float16Array');
     },
 
-    /** The same, and attached. */
-    expectArray(array, tag, layer, field) {
-      ArrowQuantArguments.expectType(array, tag, layer, field);
-      if (ArrowQuantArguments.isDetached(array)) throw ArrowQuant.error('detached_buffer', layer);
+    isWeights(array) {
+      return ArrowQuantArguments.isArrayOf(array, 'Float32Array') || ArrowQuantArguments.isHalves(array);
+    },
+
+    /** `array`, one of the type that `tag` names, and attached; or an error. */
+    expectArray(array, tag, field, isRight = ArrowQuantArguments.isArrayOf(array, tag)) {
+      if (!isRight) throw ArrowQuant.error('invalid_weights', null, null, `${field} is no ${tag}`);
+      if (ArrowQuantArguments.isDetached(array)) throw ArrowQuant.error('detached_buffer');
       return array;
     },
 
     /** Data and shape of one entry of a batch; of a detached one, where the batch goes on after it, only the data. */
     readLayer(name, entry, continueOnError) {
-      const plain = ArrowQuantArguments.isArrayOf(entry, 'Float32Array');
-      const data = ArrowQuantArguments.expectType(plain ? entry : entry?.data, 'Float32Array', name, null);
+      const plain = ArrowQuantArguments.isWeights(entry);
+      const data = plain ? entry : entry?.data;
+      if (!ArrowQuantArguments.isWeights(data)) throw ArrowQuant.error('invalid_weights', name);
       if (ArrowQuantArguments.isDetached(data)) {
         if (continueOnError) return { data, shape: null };
         throw ArrowQuant.error('detached_buffer', name);
@@ -67,18 +70,23 @@ addToLibrary({
       return layers.sort((a, b) => (a.name < b.name ? -1 : 1));
     },
 
-    /** Detaches the callers' buffers; the views that come back hold the same bytes. Shared ones stay as they are. */
+    /** Detaches the callers' buffers; the views that come back hold the same bytes. */
     takeOver(arrays) {
-      const isShared = (buffer) => Object.prototype.toString.call(buffer) === '[object SharedArrayBuffer]';
       // A view on a detached buffer has forgotten where it lay.
-      const parts = arrays.map(({ buffer, byteOffset, length }) => ({ buffer, byteOffset, length }));
-      const attached = arrays.filter((array) => !ArrowQuantArguments.isDetached(array));
-      const buffers = [...new Set(attached.map(({ buffer }) => buffer))].filter((buffer) => !isShared(buffer));
-      const taken = structuredClone(buffers, { transfer: buffers });
-      const successors = new Map(buffers.map((buffer, i) => [buffer, taken[i]]));
-      return parts.map(({ buffer, byteOffset, length }, i) => {
+      const parts = arrays.map(({ buffer, byteOffset, byteLength }) => [buffer, byteOffset, byteLength]);
+      const successors = new Map(parts);
+      for (const buffer of successors.keys()) {
+        try {
+          // Each by itself: one that stays where it is must not leave others detached and lost.
+          successors.set(buffer, structuredClone(buffer, { transfer: [buffer] }));
+        } catch {
+          // Shared memory, that of a WebAssembly.Memory, Node's pool: read where it is.
+          successors.set(buffer, null);
+        }
+      }
+      return parts.map(([buffer, ...place], i) => {
         const successor = successors.get(buffer);
-        return successor === undefined ? arrays[i] : new Float32Array(successor, byteOffset, length);
+        return successor === null ? arrays[i] : new Uint8Array(successor, ...place);
       });
     },
 
@@ -123,10 +131,11 @@ addToLibrary({
         names.map((name) => ArrowQuantArguments.readOutput(output, name)),
       );
       const data = layers.map((layer) => layer.data);
+      // A detached array has forgotten its length. Copying finds out what it is, if there is anything to copy.
+      request.lengths = layers.map((layer) => (layer.shape === null ? 1 : layer.data.length));
+      request.halves = data.map((array) => Number(ArrowQuantArguments.isHalves(array)));
       const arrays = transfer ? ArrowQuantArguments.takeOver(data) : data;
       Object.assign(request, { bits, groupSize, symmetric, callback, continueOnError, cancellation, names, outputs });
-      // A detached array has forgotten its length. Copying finds out what it is, if there is anything to copy.
-      request.lengths = arrays.map((array, i) => (layers[i].shape === null ? 1 : array.length));
       request.inputs = arrays.map((array) => [array]);
       request.failures = new Map();
       request.finish = () => ArrowQuantArguments.batchResult(request, layers);
@@ -187,9 +196,9 @@ addToLibrary({
       ArrowQuantArguments.checkAffine(bits, groupSize);
       const inputs = [
         undefined,
-        ArrowQuantArguments.expectArray(quantizedData, 'Uint8Array', null, 'quantizedData'),
-        ArrowQuantArguments.expectArray(scales, 'Float32Array', null, 'scales'),
-        ArrowQuantArguments.expectArray(zeroPoints, 'Uint8Array', null, 'zeroPoints'),
+        ArrowQuantArguments.expectArray(quantizedData, 'Uint8Array', 'quantizedData'),
+        ArrowQuantArguments.expectArray(scales, 'Float32Array', 'scales'),
+        ArrowQuantArguments.expectArray(zeroPoints, 'Uint8Array', 'zeroPoints'),
       ];
       ArrowQuantArguments.readSingle(request, inputs, ArrowQuant.WEIGHTS, cancellation);
       const weights = ArrowQuantArguments.weightsIn(shape, null);
@@ -221,13 +230,15 @@ addToLibrary({
   aq_open_blocks: (array, type, cancellation, encodes) => {
     const [given, name, flag] = [array, type, cancellation].map((handle) => Emval.toValue(handle));
     return ArrowQuant.openRequest((request) => {
-      const tag = encodes ? 'Float32Array' : 'Uint8Array';
-      const data = ArrowQuantArguments.expectArray(given, tag, null, encodes ? 'data' : 'blocks');
+      const { isWeights, isHalves, expectArray } = ArrowQuantArguments;
+      const data = encodes
+        ? expectArray(given, 'Float32Array', 'data', isWeights(given))
+        : expectArray(given, 'Uint8Array', 'blocks');
       const [input, output] = encodes ? [ArrowQuant.WEIGHTS, ArrowQuant.ENCODED] : [ArrowQuant.ENCODED, ArrowQuant.WEIGHTS];
       const inputs = [];
       inputs[input] = data;
       ArrowQuantArguments.readSingle(request, inputs, output, flag);
-      Object.assign(request, { type: String(name), length: data.length });
+      Object.assign(request, { type: String(name), length: data.length, halves: isHalves(data) });
     });
   },
 });

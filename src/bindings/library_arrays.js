@@ -73,6 +73,23 @@ addToLibrary({
   aq_has_result__deps: ['$ArrowQuant', '$Emval'],
   aq_has_result: (request, layer, stream) => Emval.toValue(request).outputs[layer][stream] !== undefined,
 
+#if PTHREADS
+  /** From a pool thread to the calling thread. */
+  $arrowQuantTell: (message, transfer) => {
+#if ENVIRONMENT_MAY_BE_NODE
+    // The glue's own postMessage drops the list of what is transferred.
+    if (ENVIRONMENT_IS_NODE) worker_threads['parentPort'].postMessage(message, transfer);
+    else
+#endif
+    postMessage(message, transfer);
+  },
+
+  aq_wake__deps: ['$arrowQuantTell'],
+  aq_wake: () => arrowQuantTell({ arrowQuantWake: true }, []),
+
+  aq_prepare_result__deps: ['$arrowQuantTell'],
+#endif
+
   /** The first touch of a page costs more than copying to it, and the calling thread has no time to spare. */
   aq_prepare_result: (id, layer, stream, bytes) => {
 #if PTHREADS
@@ -82,23 +99,20 @@ addToLibrary({
       const buffer = new ArrayBuffer(bytes);
       const view = new Uint8Array(buffer);
       for (let at = 0; at < bytes; at += pageBytes) view[at] = 0;
-      const message = { arrowQuantResult: { id, layer, stream, buffer } };
-#if ENVIRONMENT_MAY_BE_NODE
-      // The glue's own postMessage drops the list of what is transferred.
-      if (ENVIRONMENT_IS_NODE) worker_threads['parentPort'].postMessage(message, [buffer]);
-      else
-#endif
-      postMessage(message, [buffer]);
+      arrowQuantTell({ arrowQuantResult: { id, layer, stream, buffer } }, [buffer]);
     } catch {
       // No memory for it: the calling thread will try, and report that it failed.
     }
 #endif
   },
 
-  aq_listen__deps: ['$ArrowQuantArrays'],
+  aq_listen__deps: ['$ArrowQuantArrays', '$arrowQuantTurn'],
   aq_listen: () => {
 #if PTHREADS
-    const take = (message) => message?.arrowQuantResult && ArrowQuantArrays.takePrepared(message.arrowQuantResult);
+    const take = (message) => {
+      if (message?.arrowQuantResult) ArrowQuantArrays.takePrepared(message.arrowQuantResult);
+      else if (message?.arrowQuantWake) arrowQuantTurn();
+    };
     for (const worker of PThread.runningWorkers) {
 #if ENVIRONMENT_MAY_BE_NODE
       if (ENVIRONMENT_IS_NODE) worker.on('message', take);

@@ -14,19 +14,25 @@ addToLibrary({
     port2.postMessage(null);
   },
 
+  /** Moves all activities forward. */
+  $arrowQuantTurn__deps: ['$ArrowQuant', 'aq_pump'],
+  $arrowQuantTurn: () => {
+    try {
+      _aq_pump();
+    } catch (error) {
+      // After an abort all requests have been rejected, and nobody could catch this one.
+      if (!ArrowQuant.disposed) throw error;
+    }
+  },
+
   /** One turn serves all who have asked for it since the last one: calls may come by the thousand. */
-  aq_schedule__deps: ['$ArrowQuant', '$arrowQuantDefer'],
+  aq_schedule__deps: ['$ArrowQuant', '$arrowQuantDefer', '$arrowQuantTurn'],
   aq_schedule: () => {
     if (ArrowQuant.scheduled) return;
     ArrowQuant.scheduled = true;
     arrowQuantDefer(() => {
       ArrowQuant.scheduled = false;
-      try {
-        _aq_pump();
-      } catch (error) {
-        // After an abort all requests have been rejected, and nobody could catch this one.
-        if (!ArrowQuant.disposed) throw error;
-      }
+      arrowQuantTurn();
     });
   },
 

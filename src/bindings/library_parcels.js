@@ -8,7 +8,7 @@ addToLibrary({
     memoryAt: (address, bytes) => HEAPU8.subarray(address, address + bytes),
   },
 #else
-  $ArrowQuantParcels__deps: ['$ArrowQuant', 'aq_parcel_done', 'aq_pump'],
+  $ArrowQuantParcels__deps: ['$ArrowQuant', '$arrowQuantTurn', 'aq_parcel_done'],
   $ArrowQuantParcels: {
     /** No address is as large. */
     base: 2 ** 32,
@@ -33,16 +33,11 @@ addToLibrary({
     receive(parcels) {
       if (ArrowQuant.disposed) return;
       const { slotBytes, labelBytes, label, buffers } = ArrowQuantParcels;
-      try {
-        for (const buffer of parcels) {
-          HEAPU8.set(new Uint8Array(buffer, slotBytes, labelBytes), label);
-          buffers[_aq_parcel_done()] = buffer;
-        }
-        _aq_pump();
-      } catch (error) {
-        // After an abort all requests have been rejected, and nobody could catch this one.
-        if (!ArrowQuant.disposed) throw error;
+      for (const buffer of parcels) {
+        HEAPU8.set(new Uint8Array(buffer, slotBytes, labelBytes), label);
+        buffers[_aq_parcel_done()] = buffer;
       }
+      arrowQuantTurn();
     },
   },
 

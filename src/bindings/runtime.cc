@@ -40,8 +40,9 @@ class EventLoopHost final : public Host {
 
   void wake() noexcept override {
 #ifdef __EMSCRIPTEN_PTHREADS__
-    emscripten_proxy_async(
-        queue_, emscripten_main_runtime_thread_id(), [](void*) { aq_pump(); }, nullptr);
+    // It takes memory for its queue. A wake-up that is lost would leave a batch waiting for ever.
+    const auto turn = [](void*) { aq_pump(); };
+    if (emscripten_proxy_async(queue_, emscripten_main_runtime_thread_id(), turn, nullptr) == 0) aq_wake();
 #endif
   }
 

@@ -21,7 +21,9 @@ bool is_block(Operation operation) noexcept {
   return operation == Operation::kEncodeBlock || operation == Operation::kDecodeBlock;
 }
 
-uint64_t chunk_count(const LayerSpec& spec) noexcept { return (spec.weights + kChunkWeights - 1) / kChunkWeights; }
+uint64_t chunk_count(const LayerSpec& spec) noexcept {
+  return spec.weights / kChunkWeights + (spec.weights % kChunkWeights == 0 ? 0 : 1);
+}
 
 size_t chunk_weights(const LayerSpec& spec, uint64_t chunk) noexcept {
   return static_cast<size_t>(std::min<uint64_t>(kChunkWeights, spec.weights - chunk * kChunkWeights));
@@ -55,7 +57,7 @@ StreamList output_streams(Operation operation) noexcept {
 uint64_t stream_bytes(const LayerSpec& spec, Stream stream, uint64_t weights) noexcept {
   switch (stream) {
     case Stream::kWeights:
-      return weights * sizeof(float);
+      return weights * float_bytes(spec.source);
     case Stream::kEncoded:
       if (is_block(spec.operation)) return weights / spec.format->block_weights * spec.format->block_bytes;
       return affine_packed_bytes(weights, spec.affine.bits);
@@ -153,6 +155,7 @@ void Batch::prepare_work(Slot& slot) const {
   }
   work.affine = layer.spec.affine;
   work.format = layer.spec.format;
+  work.source = layer.spec.source;
   work.weights = chunk_weights(layer.spec, slot.chunk);
   point_to_streams(slot);
 }

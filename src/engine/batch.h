@@ -11,12 +11,13 @@
 
 namespace arrowquant {
 
-/// What is to be done with a layer: kEncodeAffine, kDecodeAffine, kEncodeBlock or kDecodeBlock, f32 on the open side.
+/// What is to be done with a layer: kEncodeAffine, kDecodeAffine, kEncodeBlock or kDecodeBlock.
 struct LayerSpec {
   Operation operation = Operation::kEncodeAffine;
   AffineParameters affine;  ///< a group size of 0: one group over the whole layer
   const BlockFormat* format = nullptr;
   uint64_t weights = 0;
+  FloatType source = FloatType::kF32;  ///< what is encoded; decoding gives kF32
 };
 
 /// The streams that an operation reads, and those that it writes.

@@ -5,8 +5,10 @@
 
 namespace arrowquant {
 
+size_t job_tasks(size_t weights) noexcept { return weights / kChunkWeights + (weights % kChunkWeights == 0 ? 0 : 1); }
+
 Job::Job(const Work& work, std::unique_ptr<JobClient> client) : client_(std::move(client)) {
-  tasks_.resize((work.weights + kChunkWeights - 1) / kChunkWeights);
+  tasks_.resize(job_tasks(work.weights));
   for (size_t i = 0; i < tasks_.size(); ++i) {
     const size_t first = i * kChunkWeights;
     tasks_[i].work = slice(work, first, std::min(kChunkWeights, work.weights - first));
@@ -35,7 +37,7 @@ Outcome Job::merged() const {
   for (size_t i = 0; i < tasks_.size(); ++i) {
     const Outcome& part = tasks_[i].outcome;
     if (!part.status.ok()) {
-      all.status = part.status.offset_by(i * kChunkWeights);
+      all.status = part.status.offset_by(uint64_t{i} * kChunkWeights);
       return all;
     }
     all.error.add(part.error);

@@ -18,6 +18,9 @@ class JobClient {
   virtual void finished(const Outcome& outcome) = 0;
 };
 
+/// Tasks that a job of `weights` weights keeps.
+[[nodiscard]] size_t job_tasks(size_t weights) noexcept;
+
 /// One operation on memory that the caller keeps in place until the end, spread over the threads chunk by chunk.
 class Job final : public Activity {
  public:

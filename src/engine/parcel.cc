@@ -15,6 +15,7 @@ std::span<uint8_t> stream_of(const Slot& slot, const Work& work, Stream stream) 
   spec.operation = work.operation;
   spec.affine = work.affine;
   spec.format = work.format;
+  spec.source = work.source;
   return {stream_memory(slot, stream), static_cast<size_t>(stream_bytes(spec, stream, work.weights))};
 }
 

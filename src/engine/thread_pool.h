@@ -95,8 +95,9 @@ class ThreadPool {
   void* const context_;
   Remote* const remote_;
   std::array<std::atomic<Task*>, kQueueCapacity> queue_{};
-  alignas(64) std::atomic<uint32_t> head_{0};
-  alignas(64) std::atomic<uint32_t> tail_{0};
+  /// Counted up for ever, that is, over 2^32: they begin a lap before it, so that every program gets there.
+  alignas(64) std::atomic<uint32_t> head_{0U - kQueueCapacity};
+  alignas(64) std::atomic<uint32_t> tail_{0U - kQueueCapacity};
   alignas(64) std::atomic<uint32_t> signal_{0};
   std::atomic<uint32_t> sleepers_{0};
   alignas(64) std::atomic<Task*> completed_{nullptr};

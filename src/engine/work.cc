@@ -15,9 +15,16 @@ bool is_affine(const Work& work) noexcept {
   return work.operation != Operation::kEncodeBlock && work.operation != Operation::kDecodeBlock;
 }
 
+/// The memory of a Work is there, so that its sizes fit.
+size_t in_memory(uint64_t size) noexcept { return static_cast<size_t>(size); }
+
 size_t groups(const Work& work, size_t weights) noexcept {
   if (work.affine.group_size == 0) return 0;
-  return static_cast<size_t>(affine_group_count(weights, work.affine.group_size));
+  return in_memory(affine_group_count(weights, work.affine.group_size));
+}
+
+std::span<uint8_t> encoded_of(const Work& work) noexcept {
+  return {work.encoded, in_memory(encoded_bytes(work, work.weights))};
 }
 
 /// Whether the input is what the kernels take.
@@ -47,11 +54,11 @@ void widen(FloatType type, const uint8_t* from, std::span<float> to) noexcept {
 
 /// `count` weights from `first` on as f32: in place where they are that already, else converted into `buffer`.
 std::span<const float> load_piece(const Work& work, size_t first, size_t count, std::span<float> buffer) noexcept {
-  const uint8_t* from = work.input + source_bytes(work, first);
+  const uint8_t* from = work.input + in_memory(source_bytes(work, first));
   if (is_plain(work)) return {reinterpret_cast<const float*>(from), count};
   const std::span<float> to = buffer.first(count);
   if (work.source_format != nullptr) {
-    work.source_format->decode({from, source_bytes(work, count)}, to);
+    work.source_format->decode({from, in_memory(source_bytes(work, count))}, to);
     return to;
   }
   widen(work.source, from, to);
@@ -101,34 +108,33 @@ Status check_fit(std::span<const float> weights, FloatType type) noexcept {
 
 AffineOutput affine_output(const Work& part) noexcept {
   const size_t count = groups(part, part.weights);
-  return {{part.encoded, encoded_bytes(part, part.weights)}, {part.scales, count}, {part.zero_points, count}};
+  return {encoded_of(part), {part.scales, count}, {part.zero_points, count}};
 }
 
 Status encode_piece(const Work& part, std::span<const float> weights) noexcept {
   if (part.operation == Operation::kEncodeBlock) {
-    return part.format->encode(weights, {part.encoded, encoded_bytes(part, part.weights)});
+    return part.format->encode(weights, encoded_of(part));
   }
   if (part.operation == Operation::kEncodeAffineScaled) {
-    return encode_affine_scaled(weights, part.affine.bits, part.scale,
-                                {part.encoded, encoded_bytes(part, part.weights)});
+    return encode_affine_scaled(weights, part.affine.bits, part.scale, encoded_of(part));
   }
   return encode_affine(weights, part.affine, affine_output(part));
 }
 
 void decode_piece(const Work& part, std::span<float> weights) noexcept {
-  const size_t bytes = encoded_bytes(part, part.weights);
+  const std::span<const uint8_t> encoded = encoded_of(part);
   if (part.operation == Operation::kEncodeBlock || part.operation == Operation::kDecodeBlock) {
-    part.format->decode({part.encoded, bytes}, weights);
+    part.format->decode(encoded, weights);
     return;
   }
   if (part.operation == Operation::kEncodeAffineScaled) {
     AffineParameters parameters = part.affine;
     parameters.group_size = 0;
-    decode_affine({{part.encoded, bytes}, {&part.scale.scale, 1}, {&part.scale.zero_point, 1}}, parameters, weights);
+    decode_affine({encoded, {&part.scale.scale, 1}, {&part.scale.zero_point, 1}}, parameters, weights);
     return;
   }
   const size_t count = part.affine.group_size == 0 ? 1 : groups(part, part.weights);
-  decode_affine({{part.encoded, bytes}, {part.scales, count}, {part.zero_points, count}}, part.affine, weights);
+  decode_affine({encoded, {part.scales, count}, {part.zero_points, count}}, part.affine, weights);
 }
 
 Outcome scan(const Work& work, Scratch& scratch) noexcept {
@@ -214,14 +220,30 @@ Outcome convert(const Work& work, Scratch& scratch) noexcept {
 
 }  // namespace
 
-size_t source_bytes(const Work& work, size_t weights) noexcept {
+uint64_t source_bytes(const Work& work, uint64_t weights) noexcept {
   if (work.source_format == nullptr) return weights * float_bytes(work.source);
   return weights / work.source_format->block_weights * work.source_format->block_bytes;
 }
 
-size_t encoded_bytes(const Work& work, size_t weights) noexcept {
-  if (is_affine(work)) return static_cast<size_t>(affine_packed_bytes(weights, work.affine.bits));
+uint64_t encoded_bytes(const Work& work, uint64_t weights) noexcept {
+  if (is_affine(work)) return affine_packed_bytes(weights, work.affine.bits);
   return weights / work.format->block_weights * work.format->block_bytes;
+}
+
+NeededBytes needed_bytes(const Work& work) noexcept {
+  NeededBytes bytes;
+  if (work.operation == Operation::kCall || work.weights == 0) return bytes;
+  const bool decodes = work.operation == Operation::kDecodeAffine || work.operation == Operation::kDecodeBlock;
+  const bool converts = work.operation == Operation::kConvert;
+  if (!decodes) bytes.input = source_bytes(work, work.weights);
+  if (decodes || converts) bytes.output = uint64_t{work.weights} * float_bytes(work.target);
+  if (!converts && work.operation != Operation::kScanAffine) bytes.encoded = encoded_bytes(work, work.weights);
+  if (work.operation == Operation::kEncodeAffine || work.operation == Operation::kDecodeAffine) {
+    const uint32_t size = work.affine.group_size;
+    bytes.zero_points = size == 0 ? 1 : affine_group_count(work.weights, size);
+    bytes.scales = bytes.zero_points * sizeof(float);
+  }
+  return bytes;
 }
 
 bool is_quick(const Work& work) noexcept { return work.operation != Operation::kEncodeBlock || !work.format->searches; }
@@ -229,9 +251,9 @@ bool is_quick(const Work& work) noexcept { return work.operation != Operation::k
 Work slice(const Work& work, size_t first, size_t weights) noexcept {
   Work part = work;
   part.weights = weights;
-  if (work.input != nullptr) part.input = work.input + source_bytes(work, first);
+  if (work.input != nullptr) part.input = work.input + in_memory(source_bytes(work, first));
   if (work.output != nullptr) part.output = work.output + first * float_bytes(work.target);
-  if (work.encoded != nullptr) part.encoded = work.encoded + encoded_bytes(work, first);
+  if (work.encoded != nullptr) part.encoded = work.encoded + in_memory(encoded_bytes(work, first));
   if (work.scales != nullptr) part.scales = work.scales + groups(work, first);
   if (work.zero_points != nullptr) part.zero_points = work.zero_points + groups(work, first);
   return part;

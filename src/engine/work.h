@@ -78,11 +78,23 @@ struct Scratch {
   alignas(64) std::array<float, kPieceWeights> restored;
 };
 
-/// Bytes that `weights` weights take at `input` when they are encoded or converted.
-[[nodiscard]] size_t source_bytes(const Work& work, size_t weights) noexcept;
+/// Bytes that `weights` weights take at `input` when they are encoded or converted. As the other sizes here, 64 bits
+/// also where addresses have 32: those of weights that no memory can hold must not look small.
+[[nodiscard]] uint64_t source_bytes(const Work& work, uint64_t weights) noexcept;
 
 /// Bytes that `weights` weights take when encoded (without scales and zero points).
-[[nodiscard]] size_t encoded_bytes(const Work& work, size_t weights) noexcept;
+[[nodiscard]] uint64_t encoded_bytes(const Work& work, uint64_t weights) noexcept;
+
+/// Bytes that a Work reads or writes at each of its addresses.
+struct NeededBytes {
+  uint64_t input = 0;
+  uint64_t output = 0;
+  uint64_t encoded = 0;
+  uint64_t scales = 0;
+  uint64_t zero_points = 0;
+};
+
+[[nodiscard]] NeededBytes needed_bytes(const Work& work) noexcept;
 
 /// Whether a chunk of it takes microseconds, not milliseconds, so that the calling thread may do it in passing.
 [[nodiscard]] bool is_quick(const Work& work) noexcept;

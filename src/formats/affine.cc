@@ -130,6 +130,10 @@ void AffineRange::merge(const AffineRange& later) noexcept {
   hi = std::max(hi, later.hi);
 }
 
+bool is_valid(const AffineParameters& parameters) noexcept {
+  return is_bit_width(parameters.bits) && (parameters.group_size == 0 || is_group_size(parameters.group_size));
+}
+
 uint64_t affine_packed_bytes(uint64_t weights, uint32_t bits) noexcept {
   const uint64_t levels_in_byte = 8 / bits;
   return weights / levels_in_byte + (weights % levels_in_byte != 0 ? 1 : 0);

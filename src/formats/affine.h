@@ -38,6 +38,8 @@ struct AffineScale {
   uint8_t zero_point = 0;
 };
 
+/// Whether they are among those that are named above, or `group_size` is 0: one group over everything.
+[[nodiscard]] bool is_valid(const AffineParameters& parameters) noexcept;
 /// ceil(weights·bits/8), for bits 2, 4 or 8.
 [[nodiscard]] uint64_t affine_packed_bytes(uint64_t weights, uint32_t bits) noexcept;
 /// ceil(weights/group_size).

@@ -3,6 +3,7 @@
  *
  *   smoke.mjs <address of cases.mjs> <model> <folder for outputs>
  */
+import { Buffer } from 'node:buffer';
 import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
@@ -38,6 +39,36 @@ async function convert() {
   // Not disposed of: a process with nothing else to do ends all the same.
 }
 
+/** Numbers that halves hold: as a Float16Array where there are any, else as floats, which must give the same bytes. */
+async function halves(backend) {
+  const Halves = globalThis.Float16Array ?? Float32Array;
+  const data = Halves.from({ length: 300_001 }, (_, i) => ((i * 37) % 2048) / 64 - 16);
+  const quantizer = await arrowquant.ArrowQuant.create({ backend, threads: 2 });
+  const batch = await cases.digestOfBatch(await quantizer.quantizeBatch({ data }, 4));
+  const blocks = await cases.digest(await quantizer.encode(data.subarray(0, 256 * 600), 'Q4_K'));
+  data[200_000] = Number.POSITIVE_INFINITY;
+  const { code, index } = await quantizer.quantizeBatch({ data }, 4).catch((error) => error);
+  await quantizer.dispose();
+  return { batch, blocks, code, index };
+}
+
+/** Memory that engines refuse to transfer, each in its own way, among some that they do. */
+async function untransferable() {
+  const pooled = Buffer.allocUnsafe(2004);
+  const layers = () => ({
+    a: new Float32Array(500).fill(0.5),
+    memory: new Float32Array(new WebAssembly.Memory({ initial: 1 }).buffer, 0, 500).fill(0.25),
+    pool: new Float32Array(pooled.buffer, Math.ceil(pooled.byteOffset / 4) * 4, 500).fill(0.75),
+    shared: new Float32Array(new SharedArrayBuffer(2000)).fill(1),
+    z: new Float32Array(500).fill(2),
+  });
+  const quantizer = await arrowquant.ArrowQuant.create();
+  const given = layers();
+  const result = await cases.digestOfBatch(await quantizer.quantizeBatch(given, 4, { transfer: true }));
+  await quantizer.dispose();
+  return { result, detached: [given.a.length, given.z.length], shared: given.shared.length };
+}
+
 const results = {
   create: await cases.create(arrowquant, { backend: 'threads', threads: 2 }),
   workers: await cases.create(arrowquant, { backend: 'workers', threads: 2 }),
@@ -48,6 +79,10 @@ const results = {
     await cases.batch(arrowquant, { bits: 8, groupSize: 'tensor', symmetric: true }),
   ],
   sharedInput: await cases.sharedInput(arrowquant, { bits: 4 }),
+  halves: await halves('threads'),
+  halvesSingle: await halves('single'),
+  halvesWorkers: await halves('workers'),
+  untransferable: await untransferable(),
   blocks: await cases.blocks(arrowquant),
   badCallback: await cases.badCallback(arrowquant),
   badInput: await cases.badInput(arrowquant),

@@ -4,6 +4,7 @@
 
 #include <limits>
 
+#include "simd/half_arrays.h"
 #include "test_host.h"
 
 namespace arrowquant {
@@ -105,6 +106,34 @@ TEST_P(BatchThreads, GivesTheBytesOfOneKernelCallPerLayer) {
       EXPECT_EQ(record.outputs[i][stream], expected[stream]) << "layer " << i << " stream " << stream;
     }
   }
+}
+
+TEST_P(BatchThreads, HalvesGiveTheBytesOfTheFloatsThatTheyStandFor) {
+  std::vector<LayerSpec> specs;
+  std::vector<MemoryClient::Streams> inputs;
+  Plan floats;
+  uint32_t seed = 100;
+  for (LayerSpec spec : mixed_plan().specs) {
+    const auto count = static_cast<size_t>(spec.weights);
+    std::vector<uint8_t> halves(2 * count);
+    float_to_half(sample_weights(count, seed++), halves.data());
+    std::vector<float> widened(count);
+    half_to_float(halves.data(), widened);
+    floats.add(spec, std::move(widened));
+    spec.source = FloatType::kF16;
+    specs.push_back(spec);
+    inputs.push_back({std::move(halves), {}, {}, {}});
+  }
+  Record expected;
+  floats.execute(GetParam(), expected);
+  Record record;
+  TestHost host;
+  Scheduler scheduler(GetParam(), kSlots, host);
+  auto client = std::make_unique<MemoryClient>(specs, std::move(inputs), record);
+  scheduler.add(std::make_unique<Batch>(specs, std::move(client), false, scheduler.slots()));
+  host.run_until(scheduler, [&] { return record.ended; });
+  ASSERT_TRUE(record.status.ok());
+  EXPECT_EQ(record.outputs, expected.outputs);
 }
 
 TEST_P(BatchThreads, ReportsEveryLayerOnceInOrder) {

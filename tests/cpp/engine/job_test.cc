@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <atomic>
 #include <cmath>
 #include <limits>
 
@@ -171,6 +172,17 @@ TEST_P(JobThreads, ConvertsBetweenFloatTypes) {
   EXPECT_EQ(halves, expected);
   EXPECT_GT(outcome.error.squared_error, 0);
   EXPECT_LE(outcome.error.max_error, 1.0 / 4096);
+}
+
+TEST_P(JobThreads, AsManyWeightsAsCanBeCountedAreAllSeen) {
+  static std::atomic<uint64_t> calls{0};
+  calls = 0;
+  Work work;
+  work.operation = Operation::kCall;
+  work.call = [](const void* /*context*/) noexcept { ++calls; };
+  work.weights = std::numeric_limits<uint32_t>::max();
+  EXPECT_TRUE(execute_job(work, GetParam()).status.ok());
+  EXPECT_EQ(calls.load(), (uint64_t{1} << 32) / kChunkWeights);
 }
 
 TEST_P(JobThreads, NothingToDoEnds) {

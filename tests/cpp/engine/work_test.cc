@@ -109,6 +109,46 @@ void expect_same_sums(const ErrorSums& a, const ErrorSums& b) {
   EXPECT_EQ(a.weights, b.weights);
 }
 
+TEST(WorkBytes, AreThoseOfEachOperation) {
+  Work work;
+  work.weights = 1000;
+  work.source = FloatType::kF16;
+  work.affine = {4, 64, false};
+  const auto list = [](const NeededBytes& bytes) {
+    return std::array{bytes.input, bytes.output, bytes.encoded, bytes.scales, bytes.zero_points};
+  };
+  using List = std::array<uint64_t, 5>;
+  EXPECT_EQ(list(needed_bytes(work)), (List{2000, 0, 500, 64, 16}));
+  work.affine.group_size = 0;
+  EXPECT_EQ(list(needed_bytes(work)), (List{2000, 0, 500, 4, 1}));
+  work.operation = Operation::kEncodeAffineScaled;
+  EXPECT_EQ(list(needed_bytes(work)), (List{2000, 0, 500, 0, 0}));
+  work.operation = Operation::kScanAffine;
+  EXPECT_EQ(list(needed_bytes(work)), (List{2000, 0, 0, 0, 0}));
+  work.operation = Operation::kDecodeAffine;
+  EXPECT_EQ(list(needed_bytes(work)), (List{0, 4000, 500, 4, 1}));
+  work.operation = Operation::kConvert;
+  EXPECT_EQ(list(needed_bytes(work)), (List{2000, 4000, 0, 0, 0}));
+  work.weights = 320;
+  work.format = find_block_format("Q8_0");
+  work.operation = Operation::kEncodeBlock;
+  EXPECT_EQ(list(needed_bytes(work)), (List{640, 0, 340, 0, 0}));
+  work.operation = Operation::kDecodeBlock;
+  EXPECT_EQ(list(needed_bytes(work)), (List{0, 1280, 340, 0, 0}));
+  work.weights = 0;
+  EXPECT_EQ(list(needed_bytes(work)), (List{0, 0, 0, 0, 0}));
+}
+
+TEST(WorkBytes, OfMoreWeightsThanAddressesAreNotSmall) {
+  Work work;
+  work.weights = std::numeric_limits<uint32_t>::max();
+  EXPECT_EQ(needed_bytes(work).input, uint64_t{0xFFFFFFFF} * 4);
+  work.operation = Operation::kDecodeBlock;
+  work.format = find_block_format("Q8_0");
+  EXPECT_EQ(needed_bytes(work).output, uint64_t{0xFFFFFFFF} * 4);
+  EXPECT_EQ(needed_bytes(work).encoded, uint64_t{0xFFFFFFFF} / 32 * 34);
+}
+
 TEST(WorkSources, EncodeToBlocksLikeTheirFloats) {
   Scratch scratch;
   for (const Source& source : all_sources()) {
@@ -119,7 +159,7 @@ TEST(WorkSources, EncodeToBlocksLikeTheirFloats) {
       work.weights = kWeights;
       work.measure = true;
       work.input = source.bytes.data();
-      std::vector<uint8_t> blocks(encoded_bytes(work, kWeights));
+      std::vector<uint8_t> blocks(static_cast<size_t>(encoded_bytes(work, kWeights)));
       std::vector<uint8_t> expected(blocks.size());
       work.encoded = blocks.data();
       const Outcome outcome = execute(work, scratch);
@@ -181,7 +221,7 @@ TEST(WorkSources, NanOfFp8IsFoundWhereItIs) {
     work.format = find_block_format("Q8_0");
     work.weights = kWeights;
     work.input = source.bytes.data();
-    std::vector<uint8_t> blocks(encoded_bytes(work, kWeights));
+    std::vector<uint8_t> blocks(static_cast<size_t>(encoded_bytes(work, kWeights)));
     work.encoded = blocks.data();
     const Status status = execute(work, scratch).status;
     EXPECT_EQ(status.code, StatusCode::kNotFinite);
