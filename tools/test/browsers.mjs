@@ -1,12 +1,6 @@
-import { faultOfBrowser, runPlaceTests } from './places.mjs';
-import { failure } from './suite.mjs';
+import { runPlaceTests } from './places.mjs';
 
-/**
- * The tests in tests/browser whose file's name begins with `name`.
- *
- * @param {'chromium' | 'firefox' | 'webkit'} browser what they run in
- */
-export async function runBrowserTests(name, browser, filter) {
-  const fault = await faultOfBrowser(browser);
-  return fault === null ? runPlaceTests(name, ['tests/browser'], `tests/browser/${name}`, filter) : failure(fault);
+/** The tests in tests/browser whose file's name begins with `name`. */
+export function runBrowserTests(name, filter) {
+  return runPlaceTests(name, ['tests/browser'], `tests/browser/${name}`, filter);
 }

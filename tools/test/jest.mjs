@@ -16,34 +16,40 @@ const kExitSeconds = 10;
  */
 export async function runJest(flags = [], name = 'jest', exitSeconds = kExitSeconds) {
   const report = inProject(`build/reports/${name}.json`);
+  const startFault = inProject(`build/reports/${name}.start-fault`);
   mkdirSync(path.dirname(report), { recursive: true });
-  rmSync(report, { force: true });
+  for (const file of [report, startFault]) rmSync(file, { force: true });
   // Jest needs Node's vm modules to load ES modules; they are marked experimental, and every worker says so.
   const node = ['--experimental-vm-modules', '--disable-warning=ExperimentalWarning'];
   const jest = inProject('node_modules/jest/bin/jest.js');
   const parameters = [...node, jest, '--json', `--outputFile=${report}`, ...flags];
-  const child = spawn(process.execPath, parameters, { cwd: projectRoot, stdio: ['ignore', 'inherit', 'inherit'] });
-  const ended = endOf(child);
-  const overdue = watchForReport(report, exitSeconds);
-  // Jest waits for whatever its tests have left open, for ever if need be.
-  const { problem, late } = await Promise.race([ended.then((end) => ({ problem: end })), overdue.reached]);
-  overdue.stop();
+  const env = { ...process.env, ARROWQUANT_START_FAULT: startFault };
+  const child = spawn(process.execPath, parameters, { cwd: projectRoot, env, stdio: ['ignore', 'inherit', 'inherit'] });
+  const watch = watchFor(report, startFault, exitSeconds);
+  const ended = endOf(child).then((problem) => ({ problem }));
+  const { problem = null, late } = await Promise.race([ended, watch.reason]);
+  watch.stop();
+  if (late !== undefined) await endTree(child.pid);
+  if (existsSync(startFault)) return failure(readFileSync(startFault, 'utf8'));
   if (!late) return readReport(report, problem);
-  await endTree(child.pid);
   return merge([readReport(report, null), failure('Jest did not exit after its tests: they have left something open')]);
 }
 
-/** `reached` resolves when the report, which Jest writes after the last test, has been there for `exitSeconds`. */
-function watchForReport(report, exitSeconds) {
+/**
+ * Why Jest should not go on: no browser starts, or it waits for whatever its tests have left open, for ever if need be. It
+ * has written its report after the last test.
+ */
+function watchFor(report, startFault, exitSeconds) {
   let timer;
-  const reached = new Promise((resolve) => {
+  const reason = new Promise((resolve) => {
     let deadline = Infinity;
     timer = setInterval(() => {
       if (existsSync(report)) deadline = Math.min(deadline, performance.now() + exitSeconds * 1000);
       if (performance.now() >= deadline) resolve({ late: true });
+      if (existsSync(startFault)) resolve({ late: false });
     }, 200);
   });
-  return { reached, stop: () => clearInterval(timer) };
+  return { reason, stop: () => clearInterval(timer) };
 }
 
 /** @returns {import('./suite.mjs').Outcome} */

@@ -46,22 +46,22 @@ export const kSuites = {
   chromium: {
     title: 'the package in Chromium',
     needs: kChromiumNeeds,
-    work: (filter) => runBrowserTests('chromium', 'chromium', filter),
+    work: (filter) => runBrowserTests('chromium', filter),
   },
   firefox: {
     title: 'the package in Firefox',
     needs: [...kBuildNeeds, 'firefox', 'fonts'],
-    work: (filter) => runBrowserTests('firefox', 'firefox', filter),
+    work: (filter) => runBrowserTests('firefox', filter),
   },
   webkit: {
     title: 'the package in WebKitGTK',
     needs: [...kBuildNeeds, 'webkit', 'screen', 'fonts'],
-    work: (filter) => runBrowserTests('webkit', 'webkit', filter),
+    work: (filter) => runBrowserTests('webkit', filter),
   },
   demo: {
     title: 'the web demo in Chromium',
     needs: kChromiumNeeds,
-    work: (filter) => buildDemo().then(() => runBrowserTests('demo', 'chromium', filter)),
+    work: (filter) => buildDemo().then(() => runBrowserTests('demo', filter)),
   },
   runtimes: { title: 'the package in Node 20 to 26, Deno and Bun', needs: kBuildNeeds, work: runRuntimeTests },
   bundlers: {

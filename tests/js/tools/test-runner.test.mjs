@@ -99,16 +99,27 @@ test('a suite that does not exit after its tests has failed', async () => {
   expect(printed).toContain('    did not exit after its tests, and was ended');
 });
 
-test('Jest that does not exit after its tests is ended, and has failed', async () => {
-  const child = spawn(process.execPath, [fixture('run-left-open')], { stdio: ['ignore', 'pipe', 'ignore'] });
+/** The outcome of Jest on a file of the fixtures. */
+async function runJestOn(name) {
+  const child = spawn(process.execPath, [fixture('run-jest'), name], { stdio: ['ignore', 'pipe', 'ignore'] });
   let text = '';
   child.stdout.setEncoding('utf8').on('data', (piece) => (text += piece));
   await once(child, 'close');
-  expect(JSON.parse(text.trim().split('\n').at(-1))).toEqual({
+  return JSON.parse(text.trim().split('\n').at(-1));
+}
+
+test('Jest that does not exit after its tests is ended, and has failed', async () => {
+  expect(await runJestOn('left-open')).toEqual({
     passed: 1,
     failed: 1,
     problems: ['Jest did not exit after its tests: they have left something open'],
   });
+});
+
+test('a browser that does not start is one failure, and ends Jest', async () => {
+  const { passed, failed, problems } = await runJestOn('no-browser');
+  expect({ passed, failed }).toEqual({ passed: 0, failed: 1 });
+  expect(problems[0]).toMatch(/^\/usr\/bin\/WebKitWebDriver did not start: /);
 });
 
 describe('whoever runs the tests', () => {
