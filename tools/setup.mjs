@@ -8,7 +8,7 @@ import { fileURLToPath } from 'node:url';
 import { SetupError, runMain } from './lib/run.mjs';
 import { emscriptenAdvice, ensureEmscripten, findEmscripten } from './setup/emscripten.mjs';
 import { checkNode } from './setup/host.mjs';
-import { ensureNeeds, kBuildNeeds } from './setup/needs.mjs';
+import { ensureNeeds, kBuildNeeds, lentPath } from './setup/needs.mjs';
 import { ensureNpmPackages } from './setup/npm.mjs';
 
 const say = (text) => console.log(`[set-up] ${text}`);
@@ -41,7 +41,7 @@ export async function setUp() {
 function printEnvironment() {
   const emscripten = findEmscripten();
   if (emscripten === null) throw new SetupError('There is no Emscripten yet; run node tools/setup.mjs first.');
-  const variables = { ARROWQUANT_EMSCRIPTEN: emscripten.folder, ...emscripten.settings };
+  const variables = { ARROWQUANT_EMSCRIPTEN: emscripten.folder, ...emscripten.settings, ...lentPath(kBuildNeeds) };
   for (const [name, value] of Object.entries(variables)) {
     console.log(`export ${name}='${value.replaceAll("'", `'\\''`)}'`);
   }

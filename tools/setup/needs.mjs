@@ -3,7 +3,7 @@ import { existsSync } from 'node:fs';
 import path from 'node:path';
 import { SetupError, runOrThrow, run, which } from '../lib/run.mjs';
 import { debianFlavour, kKeyrings } from './host.mjs';
-import { ensureUnpacked } from './unpacked.mjs';
+import { ensureUnpacked, isUnpacked, unpackedFolder } from './unpacked.mjs';
 
 /**
  * All that the project asks of a machine besides Node: any of the programs or files `any` will do, `package` is what apt
@@ -67,8 +67,15 @@ export async function ensureNeeds(names, say) {
     throw new SetupError(`${complaint(missing)}\nInstall it: sudo ${installLine(missing)}`);
   }
   const titles = missing.map((name) => kNeeds[name].package);
-  const root = await ensureUnpacked('programs', `${titles.join(', ')}: missing on this machine, and`, say);
-  process.env.PATH = `${path.join(root, 'usr/bin')}${path.delimiter}${process.env.PATH}`;
+  await ensureUnpacked('programs', `${titles.join(', ')}: missing on this machine, and`, say);
+  Object.assign(process.env, lentPath(missing));
+}
+
+/** The `PATH` with the unpacked programs on it, where the machine lacks some of `names` and they are unpacked. */
+export function lentPath(names) {
+  const lacks = names.some((name) => findNeed(name) === null);
+  if (!lacks || !isUnpacked('programs')) return {};
+  return { PATH: `${path.join(unpackedFolder('programs'), 'usr/bin')}${path.delimiter}${process.env.PATH}` };
 }
 
 function complaint(missing) {
