@@ -79,7 +79,8 @@ export function lentPath(names) {
 }
 
 function complaint(missing) {
-  const lines = missing.map((name) => `  ${kNeeds[name].any[0]}: ${kNeeds[name].use}`);
+  const called = ({ any, package: debian }) => (debianFlavour() === null ? any.join(' or ') : debian);
+  const lines = missing.map((name) => `  ${called(kNeeds[name])}: ${kNeeds[name].use}`);
   return `This machine lacks\n${lines.join('\n')}`;
 }
 

@@ -7,7 +7,7 @@ export const kCallLimit = 30_000;
 
 /** What a browser is, to who installs it. */
 const kPrograms = {
-  chromium: { program: '/usr/bin/chromium', packages: 'chromium chromium-sandbox fonts-dejavu-core' },
+  chromium: { program: '/usr/bin/chromium', packages: 'chromium fonts-dejavu-core' },
   firefox: { program: '/usr/bin/firefox-esr', packages: 'firefox-esr fonts-dejavu-core' },
   webkit: { program: '/usr/bin/WebKitWebDriver', packages: 'webkit2gtk-driver xvfb fonts-dejavu-core' },
 };

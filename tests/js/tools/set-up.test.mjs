@@ -65,7 +65,7 @@ describe('an ordinary user of a machine with nothing but apt', () => {
     const lines = error.message.split('\n');
     expect(lines.slice(0, -1)).toEqual([
       'This machine lacks',
-      '  Xvfb: WebKit shows its window there',
+      '  xvfb: WebKit shows its window there',
       '  cmake: it directs the C++ builds',
       '  g++: it builds the native tests',
     ]);
