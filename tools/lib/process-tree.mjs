@@ -6,6 +6,8 @@ import { setTimeout as wait } from 'node:timers/promises';
 const kMark = 'ARROWQUANT_PROCESS_TREE';
 /** For processes to tidy up before they are killed. */
 const kGraceSeconds = 2;
+/** For the kernel to take killed processes away; one that hangs in a call to it cannot be waited for. */
+const kKillSeconds = 10;
 const kPauseMilliseconds = 50;
 
 const running = new Set();
@@ -53,8 +55,9 @@ export function endOf(child) {
 
 /** Asks all processes of the tree to end, and kills those that do not. */
 export async function endTree(root, { mark = null, graceSeconds = kGraceSeconds } = {}) {
-  const patience = (graceSeconds * 1000) / kPauseMilliseconds;
-  for (let attempt = 0; signalTree(root, mark, attempt < patience ? 'SIGTERM' : 'SIGKILL'); ++attempt) {
+  const looks = (seconds) => (seconds * 1000) / kPauseMilliseconds;
+  for (let look = 0; look < looks(graceSeconds + kKillSeconds); ++look) {
+    if (!signalTree(root, mark, look < looks(graceSeconds) ? 'SIGTERM' : 'SIGKILL')) return;
     // What a killed process has started in its last moment is found by the next look.
     await wait(kPauseMilliseconds);
   }

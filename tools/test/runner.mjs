@@ -5,6 +5,8 @@ import { failure, merge } from './suite.mjs';
 /** For a suite that has told its outcome, and has nothing left to do. */
 const kExitSeconds = 10;
 
+let interrupted = false;
+
 /**
  * Runs suites one after the other, each in a process of its own; nothing that a suite starts outlives it. The last line
  * that is printed is `N passed, N failed`.
@@ -28,6 +30,7 @@ export async function runSuites(names, options) {
     const outcome = await runSuite(commandOf(name), limitOf(name), options);
     if (outcome.passed + outcome.failed === 0) Object.assign(outcome, failure('no test ran'));
     outcomes.push({ name, ...outcome, seconds: (performance.now() - begin) / 1000 });
+    if (interrupted) break;
   }
   report(outcomes, print);
   return merge(outcomes).failed;
@@ -77,6 +80,9 @@ function report(outcomes, print) {
 export function endChildrenOnSignals(graceSeconds) {
   const codes = { SIGHUP: 129, SIGINT: 130, SIGTERM: 143 };
   for (const [signal, code] of Object.entries(codes)) {
-    process.on(signal, () => void endAllTrees(graceSeconds).finally(() => process.exit(code)));
+    process.on(signal, () => {
+      interrupted = true;
+      void endAllTrees(graceSeconds).finally(() => process.exit(code));
+    });
   }
 }
