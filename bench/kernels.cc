@@ -85,9 +85,8 @@ void add_affine(std::vector<Kernel>& kernels, Buffers& buffers, const AffinePara
   };
   add_encode("", encode_affine);
   add_encode(" (reference)", encode_affine_reference);
-  kernels.push_back({"decode " + name, weights * sizeof(float), [=, &buffers] {
-                       decode_affine({packed, scales, zero_points}, parameters, buffers.restored);
-                     }});
+  const auto decode = [=, &buffers] { decode_affine({packed, scales, zero_points}, parameters, buffers.restored); };
+  kernels.push_back({"decode " + name, weights * sizeof(float), decode});
 }
 
 void add_block_format(std::vector<Kernel>& kernels, Buffers& buffers, const BlockFormat& format) {

@@ -1,21 +1,38 @@
 #!/usr/bin/env node
 /**
- * Sets up what a fresh clone lacks: the npm dependencies and the Emscripten that emsdk.lock names. What is there already
- * is left alone, so that it costs nothing to run again; it may be interrupted at any time.
+ * Sets up what a build lacks: programs, the npm dependencies, and the Emscripten that emsdk.lock names. What is there
+ * already is left alone, so that it costs nothing to run again; it may be interrupted at any time.
  */
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { SetupError, runMain } from './lib/run.mjs';
-import { ensureEmscripten, findEmscripten } from './setup/emscripten.mjs';
-import { checkNode, findPrograms } from './setup/host.mjs';
+import { emscriptenAdvice, ensureEmscripten, findEmscripten } from './setup/emscripten.mjs';
+import { checkNode } from './setup/host.mjs';
+import { ensureNeeds, kBuildNeeds, lentPath } from './setup/needs.mjs';
 import { ensureNpmPackages } from './setup/npm.mjs';
 
 const say = (text) => console.log(`[set-up] ${text}`);
 
-/** Everything that a build needs; returns the Emscripten to build with. */
-export async function setUp() {
+/**
+ * Sees to everything that the machine itself must have.
+ *
+ * @param {Iterable<string>} names of needs (needs.mjs); those of a build bring Emscripten's along
+ * @throws {SetupError} before anything is downloaded, if there is something that only the user can bring
+ */
+export async function setUpMachine(names) {
   checkNode();
-  findPrograms(['python', 'cmake', 'generator']);
+  const wanted = new Set(names);
+  if (wanted.has('python')) {
+    const advice = emscriptenAdvice();
+    if (advice !== null) throw new SetupError(advice);
+    if (findEmscripten() === null) wanted.add('keyring');
+  }
+  await ensureNeeds(wanted, say);
+}
+
+/** Everything that a build for WebAssembly needs; returns the Emscripten to build with. */
+export async function setUp() {
+  await setUpMachine(kBuildNeeds);
   await ensureNpmPackages(say);
   return ensureEmscripten(say);
 }
@@ -24,7 +41,7 @@ export async function setUp() {
 function printEnvironment() {
   const emscripten = findEmscripten();
   if (emscripten === null) throw new SetupError('There is no Emscripten yet; run node tools/setup.mjs first.');
-  const variables = { ARROWQUANT_EMSCRIPTEN: emscripten.folder, ...emscripten.settings };
+  const variables = { ARROWQUANT_EMSCRIPTEN: emscripten.folder, ...emscripten.settings, ...lentPath(kBuildNeeds) };
   for (const [name, value] of Object.entries(variables)) {
     console.log(`export ${name}='${value.replaceAll("'", `'\\''`)}'`);
   }

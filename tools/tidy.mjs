@@ -5,12 +5,14 @@ import { readFileSync } from 'node:fs';
 import { cmakeConfigure } from './build/cmake.mjs';
 import { inProject, shown } from './lib/paths.mjs';
 import { SetupError, run, runMain } from './lib/run.mjs';
-import { findPrograms } from './setup/host.mjs';
+import { setUpMachine } from './setup.mjs';
+import { findNeed, kNativeNeeds } from './setup/needs.mjs';
 
 const kPreset = 'native-asan';
 
 runMain(async () => {
-  const { clangTidy } = findPrograms(['cmake', 'compiler', 'clangTidy']);
+  await setUpMachine([...kNativeNeeds, 'clangTidy']);
+  const clangTidy = findNeed('clangTidy');
   await cmakeConfigure(kPreset);
   const commands = JSON.parse(readFileSync(inProject('build', kPreset, 'compile_commands.json'), 'utf8'));
   const pending = commands.map(({ file }) => file).filter((file) => file.startsWith(inProject('src')));

@@ -19,7 +19,7 @@ inline constexpr size_t kMaxAffineGroup = 256;
 /// Vectors of weights in a step: at 4 bits they make one vector of bytes.
 inline constexpr size_t kAffineVectors = 8;
 template <typename L>
-inline constexpr size_t kAffineStep = kAffineVectors* L::kWidth;
+inline constexpr size_t kAffineStep{kAffineVectors * L::kWidth};
 template <typename L>
 using AffineVectors = std::array<typename L::F32, kAffineVectors>;
 

@@ -94,7 +94,7 @@ size_t encode_groups(std::span<const float> weights, typename Format::Block* blo
   const size_t count = weights.size() / kBlockWeights;
   const float* from = weights.data();
   size_t i = 0;
-  if constexpr (requires(PeakScan<Lanes> & scan) { Format::template encode<Lanes>(from, blocks, scan, from); }) {
+  if constexpr (requires(PeakScan<Lanes> scan) { Format::template encode<Lanes>(from, blocks, scan, from); }) {
     PeakScan<Lanes> scan;
     if (kAtOnce <= count) scan.scan_all(from);
     for (; i + kAtOnce <= count; i += kAtOnce, from += kAtOnce * kBlockWeights) {
@@ -139,11 +139,14 @@ typename Lanes::F32 invert(typename Lanes::F32 scale) noexcept {
   return Lanes::from_bits(Lanes::bit_and(Lanes::bits(inverse), is_number));
 }
 
+/// Where a block has an f16.
+template <typename Block>
+using HalfMember = std::array<uint8_t, 2> Block::*;
+
 /// The f16 of `value`, half to even, becomes the blocks' `member`. Returns the exponents, as bits: kHalfExponent where
 /// the value is infinite in f16 or NaN.
 template <typename Lanes, typename Block>
-typename Lanes::I32 store_halves(Block* blocks, std::array<uint8_t, 2> Block::*member,
-                                 typename Lanes::F32 value) noexcept {
+typename Lanes::I32 store_halves(Block* blocks, HalfMember<Block> member, typename Lanes::F32 value) noexcept {
   const auto half = number_to_half<Lanes>(value);
   Lanes::scatter_u16((blocks->*member).data(), sizeof(Block), half);
   return Lanes::bit_and(half, Lanes::splat(kHalfExponent));

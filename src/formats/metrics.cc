@@ -45,8 +45,12 @@ void take_step(AllSums<L>& sums, const float* original, const float* restored) n
   for (size_t i = 0; i < sums.size(); ++i) sums[i].take(original + i * L::kWidth, restored + i * L::kWidth);
 }
 
+/// One of the sums.
 template <typename L>
-Stripes stripes_of(const AllSums<L>& sums, typename L::F64 Sums<L>::*member) noexcept {
+using SumOf = typename L::F64 Sums<L>::*;
+
+template <typename L>
+Stripes stripes_of(const AllSums<L>& sums, SumOf<L> member) noexcept {
   Stripes stripes;
   for (size_t i = 0; i < sums.size(); ++i) L::store(stripes.data() + i * L::kWidth, sums[i].*member);
   return stripes;

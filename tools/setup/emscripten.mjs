@@ -1,18 +1,8 @@
-import { createHash } from 'node:crypto';
-import { existsSync, readFileSync, realpathSync, rmSync } from 'node:fs';
-import os from 'node:os';
+import { existsSync, mkdirSync, readFileSync, realpathSync, symlinkSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
-import { withLock } from '../lib/lock.mjs';
-import { inProject } from '../lib/paths.mjs';
 import { SetupError, which } from '../lib/run.mjs';
-import { provesToRun, unpackFromDebian } from './debian.mjs';
 import { debianFlavour } from './host.mjs';
-
-const kLockFile = inProject('emsdk.lock');
-
-export function readLock() {
-  return JSON.parse(readFileSync(kLockFile, 'utf8'));
-}
+import { ensureUnpacked, isUnpacked, readLock, unpackedFolder } from './unpacked.mjs';
 
 /**
  * The locked Emscripten, or null when this machine has none yet. Starts no program.
@@ -24,10 +14,9 @@ export function findEmscripten(lock = readLock()) {
   for (const { folder, origin } of installedCandidates()) {
     if (versionOf(folder) === lock.version) return describe(folder, origin, {});
   }
-  const root = unpackedFolder();
-  const folder = path.join(root, 'usr/share/emscripten');
-  if (versionOf(folder) !== lock.version) return null;
-  return describe(folder, `Debian's packages in ${root}`, {
+  if (!isUnpacked('emscripten')) return null;
+  const root = unpackedFolder('emscripten');
+  return describe(path.join(root, 'usr/share/emscripten'), `Debian's packages in ${root}`, {
     EM_CONFIG: path.join(root, 'emscripten.config'),
     EM_NODE_JS: process.execPath,
   });
@@ -35,36 +24,32 @@ export function findEmscripten(lock = readLock()) {
 
 /** The locked Emscripten, set up if need be. */
 export async function ensureEmscripten(say) {
-  const lock = readLock();
-  const found = findEmscripten(lock);
+  const found = findEmscripten();
   if (found !== null) return found;
+  const lock = readLock();
   if (debianFlavour() === null) throw new SetupError(adviceFor(lock));
-  const root = unpackedFolder();
-  const unpack = async () => {
-    if (findEmscripten(lock) !== null) return;
-    say(
-      `Emscripten ${lock.version} is not here yet; unpacking Debian's packages into ${root} (nothing else is changed)`,
-    );
-    rmSync(root, { recursive: true, force: true });
-    await unpackFromDebian(root, lock.debian, (text) => say(`  ${text}`));
-    if (await provesToRun(root)) return;
-    rmSync(root, { recursive: true, force: true });
-    throw new SetupError(`The unpacked compiler does not run on this machine. ${adviceFor(lock)}`);
-  };
-  await withLock(`${root}.lock`, unpack, (owner) => say(`process ${owner} is setting Emscripten up; waiting for it`));
-  const ready = findEmscripten(lock);
-  if (ready === null)
-    throw new SetupError(`${root} holds another Emscripten than ${lock.version}; remove it and try again.`);
-  return ready;
+  await ensureUnpacked('emscripten', `Emscripten ${lock.version} is`, say, writeConfig);
+  return findEmscripten();
 }
 
-/** Where Debian's packages go: in $ARROWQUANT_TOOLCHAIN or the user's cache, a folder named after the lock's content. */
-function unpackedFolder() {
-  const cache = process.env.XDG_CACHE_HOME || path.join(os.homedir(), '.cache');
-  const parent = path.resolve(process.env.ARROWQUANT_TOOLCHAIN || path.join(cache, 'arrowquant'));
-  const text = readFileSync(kLockFile, 'utf8');
-  const hash = createHash('sha256').update(text).digest('hex').slice(0, 8);
-  return path.join(parent, `emscripten-${JSON.parse(text).version}-${hash}`);
+/** Why this machine cannot have the locked Emscripten without its user's help, or null. */
+export function emscriptenAdvice() {
+  return findEmscripten() === null && debianFlavour() === null ? adviceFor(readLock()) : null;
+}
+
+function writeConfig(root) {
+  const at = (name) => JSON.stringify(path.join(root, name));
+  const config = [
+    `LLVM_ROOT = ${at('usr/lib/llvm-19/bin')}`,
+    `BINARYEN_ROOT = ${at('usr')}`,
+    `CACHE = ${at('usr/share/emscripten/cache')}`,
+    `NODE_JS = ${JSON.stringify(process.execPath)}`,
+  ];
+  writeFileSync(path.join(root, 'emscripten.config'), `${config.join('\n')}\n`);
+  // Emscripten's own scripts look for acorn in a node_modules folder beside them.
+  const modules = path.join(root, 'usr/share/emscripten/node_modules');
+  mkdirSync(modules, { recursive: true });
+  symlinkSync('../../nodejs/acorn', path.join(modules, 'acorn'));
 }
 
 function installedCandidates() {

@@ -2,17 +2,18 @@ import { existsSync, readdirSync } from 'node:fs';
 import path from 'node:path';
 import { inProject, projectRoot, shown } from '../lib/paths.mjs';
 import { run } from '../lib/run.mjs';
-import { findPrograms } from '../setup/host.mjs';
+import { findNeed } from '../setup/needs.mjs';
+import { ensureNpmPackages } from '../setup/npm.mjs';
 import { merge, single } from './suite.mjs';
 
 const fromNpm = (file, ...parameters) => [process.execPath, [inProject('node_modules', file), ...parameters]];
 
 /** Everything that reads the sources without running them; each check counts as one test. */
 export async function runChecks() {
-  const { clangFormat } = findPrograms(['clangFormat', 'clangTidy']);
+  await ensureNpmPackages((text) => console.log(`[set-up] ${text}`));
   const checks = [
     ['layout of TypeScript, JavaScript, JSON (prettier)', ...fromNpm('prettier/bin/prettier.cjs', '--check', '.')],
-    ['layout of C++ (clang-format)', clangFormat, ['--dry-run', '--Werror', ...cppFiles()]],
+    ['layout of C++ (clang-format)', findNeed('clangFormat'), ['--dry-run', '--Werror', ...cppFiles()]],
     ['lint (eslint)', ...fromNpm('eslint/bin/eslint.js', '--max-warnings=0', '.')],
     ['types (tsc)', ...fromNpm('typescript/bin/tsc', '--noEmit', '-p', 'tsconfig.json')],
     ['lint of C++ (clang-tidy)', process.execPath, [inProject('tools/tidy.mjs')]],

@@ -4,15 +4,14 @@ import { cmakeBuild } from '../build/cmake.mjs';
 import { wasmEnvironment } from '../build/wasm.mjs';
 import { inProject } from '../lib/paths.mjs';
 import { run, which } from '../lib/run.mjs';
-import { ensureEmscripten } from '../setup/emscripten.mjs';
-import { findPrograms } from '../setup/host.mjs';
-import { merge, runVisibly } from './suite.mjs';
+import { setUp } from '../setup.mjs';
+import { failure, merge, runVisibly } from './suite.mjs';
 
 const kTarget = 'arrowquant_tests';
 
 /** The C++ tests as WebAssembly under Node. */
 export async function runWasmTests(flavour, filter) {
-  const emscripten = await ensureEmscripten((text) => console.log(`[set-up] ${text}`));
+  const emscripten = await setUp();
   await cmakeBuild(`wasm-${flavour}`, [kTarget], wasmEnvironment(emscripten));
   const program = inProject('build', `wasm-${flavour}`, 'tests/cpp', `${kTarget}.cjs`);
   const optimized = await runProgram(`wasm-${flavour}`, process.execPath, [program], {}, filter);
@@ -33,7 +32,6 @@ export async function runWasmTests(flavour, filter) {
 
 /** The C++ tests as a native program under sanitizers. */
 export async function runNativeTests(preset, filter) {
-  findPrograms(['compiler']);
   await cmakeBuild(preset, [kTarget]);
   const program = inProject('build', preset, 'tests/cpp', kTarget);
   const settings = {
@@ -64,8 +62,7 @@ async function runProgram(name, command, parameters, settings, filter) {
 
 /** @returns {import('./suite.mjs').Outcome} */
 function readReport(report, problem) {
-  if (!existsSync(report))
-    return { passed: 0, failed: 1, problems: [`no report: the program ${problem ?? 'wrote none'}`] };
+  if (!existsSync(report)) return failure(`no report: the program ${problem ?? 'wrote none'}`);
   const tests = JSON.parse(readFileSync(report, 'utf8')).testsuites.flatMap((suite) =>
     suite.testsuite.map((test) => ({ ...test, name: `${suite.name}.${test.name}` })),
   );

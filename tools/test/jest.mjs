@@ -1,7 +1,12 @@
+import { spawn } from 'node:child_process';
 import { existsSync, mkdirSync, readFileSync, rmSync } from 'node:fs';
 import path from 'node:path';
 import { inProject, projectRoot } from '../lib/paths.mjs';
-import { runVisibly } from './suite.mjs';
+import { endOf, endTree } from '../lib/process-tree.mjs';
+import { failure, merge } from './suite.mjs';
+
+/** For Jest to exit after its tests, when nothing is left to do. */
+const kExitSeconds = 10;
 
 /**
  * Jest on the built package.
@@ -9,21 +14,47 @@ import { runVisibly } from './suite.mjs';
  * @param {string[]} flags what Jest shall run, and how
  * @param {string} name of the report
  */
-export async function runJest(flags = [], name = 'jest') {
+export async function runJest(flags = [], name = 'jest', exitSeconds = kExitSeconds) {
   const report = inProject(`build/reports/${name}.json`);
+  const startFault = inProject(`build/reports/${name}.start-fault`);
   mkdirSync(path.dirname(report), { recursive: true });
-  rmSync(report, { force: true });
+  for (const file of [report, startFault]) rmSync(file, { force: true });
   // Jest needs Node's vm modules to load ES modules; they are marked experimental, and every worker says so.
   const node = ['--experimental-vm-modules', '--disable-warning=ExperimentalWarning'];
   const jest = inProject('node_modules/jest/bin/jest.js');
   const parameters = [...node, jest, '--json', `--outputFile=${report}`, ...flags];
-  const problem = await runVisibly(process.execPath, parameters, { cwd: projectRoot });
-  return readReport(report, problem);
+  const env = { ...process.env, ARROWQUANT_START_FAULT: startFault };
+  const child = spawn(process.execPath, parameters, { cwd: projectRoot, env, stdio: ['ignore', 'inherit', 'inherit'] });
+  const watch = watchFor(report, startFault, exitSeconds);
+  const ended = endOf(child).then((problem) => ({ problem }));
+  const { problem = null, late } = await Promise.race([ended, watch.reason]);
+  watch.stop();
+  if (late !== undefined) await endTree(child.pid);
+  if (existsSync(startFault)) return failure(readFileSync(startFault, 'utf8'));
+  if (!late) return readReport(report, problem);
+  return merge([readReport(report, null), failure('Jest did not exit after its tests: they have left something open')]);
+}
+
+/**
+ * Why Jest should not go on: no browser starts, or it waits for whatever its tests have left open, for ever if need be. It
+ * has written its report after the last test.
+ */
+function watchFor(report, startFault, exitSeconds) {
+  let timer;
+  const reason = new Promise((resolve) => {
+    let deadline = Infinity;
+    timer = setInterval(() => {
+      if (existsSync(report)) deadline = Math.min(deadline, performance.now() + exitSeconds * 1000);
+      if (performance.now() >= deadline) resolve({ late: true });
+      if (existsSync(startFault)) resolve({ late: false });
+    }, 200);
+  });
+  return { reason, stop: () => clearInterval(timer) };
 }
 
 /** @returns {import('./suite.mjs').Outcome} */
 function readReport(report, problem) {
-  if (!existsSync(report)) return { passed: 0, failed: 1, problems: [`no report: Jest ${problem ?? 'wrote none'}`] };
+  if (!existsSync(report)) return failure(`no report: Jest ${problem ?? 'wrote none'}`);
   const { testResults, numPassedTests } = JSON.parse(readFileSync(report, 'utf8'));
   const problems = testResults.flatMap(({ name, status, message, assertionResults }) => {
     const file = path.relative(projectRoot, name);

@@ -2,6 +2,8 @@ import { build } from '../build.mjs';
 import { ensureNpmPackages } from '../setup/npm.mjs';
 import { runJest } from './jest.mjs';
 
+const say = (text) => console.log(`[set-up] ${text}`);
+
 /**
  * Tests of the built package where other programs run it.
  *
@@ -11,7 +13,7 @@ import { runJest } from './jest.mjs';
  * @param {string} [filter] pattern of test names
  */
 export async function runPlaceTests(suite, folders, files, filter) {
-  for (const folder of folders) await ensureNpmPackages((text) => console.log(`[set-up] ${text}`), folder);
+  for (const folder of folders) await ensureNpmPackages(say, folder);
   await build();
   const flags = ['--config=tests/places/jest.config.mjs', `--testPathPatterns=/${files}[^/]*$`];
   return runJest([...flags, ...(filter ? [`--testNamePattern=${filter}`] : [])], suite);

@@ -1,7 +1,5 @@
 import { spawn } from 'node:child_process';
-
-/** No program of a test run may take longer than this: a deadlock has to end as a failure. */
-const kTimeLimitSeconds = 900;
+import { endOf } from '../lib/process-tree.mjs';
 
 /**
  * Outcome of one suite.
@@ -11,7 +9,12 @@ const kTimeLimitSeconds = 900;
 
 /** @returns {Outcome} of a suite that is one check */
 export function single(ok, problem) {
-  return ok ? { passed: 1, failed: 0, problems: [] } : { passed: 0, failed: 1, problems: [problem] };
+  return ok ? { passed: 1, failed: 0, problems: [] } : failure(problem);
+}
+
+/** @returns {Outcome} of a suite that could not do its work */
+export function failure(problem) {
+  return { passed: 0, failed: 1, problems: [problem] };
 }
 
 /** @returns {Outcome} */
@@ -29,22 +32,5 @@ export function merge(outcomes) {
  * @returns {Promise<string | null>} why it did not end well, or null
  */
 export function runVisibly(command, parameters, { cwd, env = process.env } = {}) {
-  return new Promise((resolve) => {
-    const child = spawn(command, parameters, { cwd, env, stdio: ['ignore', 'inherit', 'inherit'] });
-    let late = false;
-    const timer = setTimeout(() => {
-      late = true;
-      child.kill('SIGKILL');
-    }, kTimeLimitSeconds * 1000);
-    const end = (problem) => {
-      clearTimeout(timer);
-      resolve(problem);
-    };
-    child.on('error', (error) => end(error.message));
-    child.on('close', (code, signal) => {
-      if (late) end(`did not end within ${kTimeLimitSeconds} s`);
-      else if (signal !== null) end(`was ended by ${signal}`);
-      else end(code === 0 ? null : `ended with exit code ${code}`);
-    });
-  });
+  return endOf(spawn(command, parameters, { cwd, env, stdio: ['ignore', 'inherit', 'inherit'] }));
 }

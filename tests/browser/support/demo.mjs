@@ -15,8 +15,9 @@ const kJobLimit = 60_000;
 /** Builds the demo, serves it with and without headers, and starts a browser; everything ends with `close`. */
 export async function startDemo() {
   const root = await buildDemo();
-  const servers = { isolated: await serveDemo(root), bare: await serveDemo(root, { bare: true }) };
+  // First what may fail: an open server would keep Jest from ending.
   const browser = await launchChromium();
+  const servers = { isolated: await serveDemo(root), bare: await serveDemo(root, { bare: true }) };
   const folder = mkdtempSync(path.join(tmpdir(), 'arrowquant-demo-'));
   return {
     root,

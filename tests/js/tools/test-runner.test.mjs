@@ -1,0 +1,138 @@
+import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { createServer } from 'node:net';
+import { fileURLToPath } from 'node:url';
+import { runSuites } from '../../../tools/test/runner.mjs';
+
+const fixture = (name) => fileURLToPath(new URL(`fixtures/${name}.mjs`, import.meta.url));
+
+/** The suite `hangs`, and what it starts: a child, one in a session of its own, and one without a parent. */
+const kProcessesOfHangs = 4;
+
+let server;
+let port;
+let lines;
+let waiting;
+
+/** A process that lives has a line to the test; the line closes when it ends, however that comes. */
+beforeEach(async () => {
+  [lines, waiting] = [[], []];
+  server = createServer((line) => {
+    const closed = new Promise((resolve) => line.on('error', () => {}).on('close', resolve));
+    lines.push({ line, closed });
+    for (const look of waiting) look();
+  }).listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  ({ port } = server.address());
+});
+afterEach(() => new Promise((resolve) => server.close(resolve)));
+
+const seen = (count) =>
+  new Promise((resolve) => {
+    const look = () => lines.length >= count && resolve();
+    waiting.push(look);
+    look();
+  });
+
+const allEnded = () => Promise.all(lines.map(({ closed }) => closed));
+
+async function run(names, options = {}) {
+  const printed = [];
+  const settings = {
+    commandOf: (name) => [fixture('some-suite'), name, String(port)],
+    limitSeconds: 3600,
+    graceSeconds: 0.1,
+    print: (text) => printed.push(text),
+    ...options,
+  };
+  const failed = await runSuites(names, settings);
+  return { failed, printed, last: printed.at(-1) };
+}
+
+test('adds up what suites tell, and goes on after one that could not run', async () => {
+  const { failed, printed, last } = await run(['throws', 'passes', 'nothing']);
+  expect(last).toBe('2 passed, 2 failed');
+  expect(failed).toBe(2);
+  expect(printed).toContain('    could not run: the compiler is on strike');
+  expect(printed).toContain('    no test ran');
+});
+
+test('a suite that ends without an outcome has failed', async () => {
+  const { printed, last } = await run(['dies']);
+  expect(last).toBe('0 passed, 1 failed');
+  expect(printed).toContain('    told no outcome: the suite ended with exit code 3');
+});
+
+test('a suite that hangs is ended with all that it has started, and the next one runs', async () => {
+  const limit = new AbortController();
+  const running = run(['hangs', 'passes'], {
+    limitOf: (name) => (name === 'hangs' ? limit.signal : new AbortController().signal),
+  });
+  await seen(kProcessesOfHangs);
+  limit.abort();
+  const { printed, last } = await running;
+  await allEnded();
+  expect(last).toBe('2 passed, 1 failed');
+  expect(printed).toContain('    did not end within 3600 s, and was ended');
+});
+
+test('a suite has a limit in seconds', async () => {
+  const { printed, last } = await run(['hangs'], { limitSeconds: 0.1 });
+  await allEnded();
+  expect(last).toBe('0 passed, 1 failed');
+  expect(printed).toContain('    did not end within 0.1 s, and was ended');
+});
+
+test('what a suite leaves behind ends with it', async () => {
+  const running = run(['leaves']);
+  await seen(2);
+  for (const { line } of lines) line.write('go');
+  const { last } = await running;
+  await allEnded();
+  expect(last).toBe('2 passed, 0 failed');
+});
+
+test('a suite that does not exit after its tests has failed', async () => {
+  const { printed, last } = await run(['lingers'], { exitSeconds: 0.1 });
+  expect(last).toBe('2 passed, 1 failed');
+  expect(printed).toContain('    did not exit after its tests, and was ended');
+});
+
+/** The outcome of Jest on a file of the fixtures. */
+async function runJestOn(name) {
+  const child = spawn(process.execPath, [fixture('run-jest'), name], { stdio: ['ignore', 'pipe', 'ignore'] });
+  let text = '';
+  child.stdout.setEncoding('utf8').on('data', (piece) => (text += piece));
+  await once(child, 'close');
+  return JSON.parse(text.trim().split('\n').at(-1));
+}
+
+test('Jest that does not exit after its tests is ended, and has failed', async () => {
+  expect(await runJestOn('left-open')).toEqual({
+    passed: 1,
+    failed: 1,
+    problems: ['Jest did not exit after its tests: they have left something open'],
+  });
+});
+
+test('a browser that does not start is one failure, and ends Jest', async () => {
+  const { passed, failed, problems } = await runJestOn('no-browser');
+  expect({ passed, failed }).toEqual({ passed: 0, failed: 1 });
+  expect(problems[0]).toMatch(/^\/usr\/bin\/WebKitWebDriver did not start: /);
+});
+
+describe('whoever runs the tests', () => {
+  test.each([
+    ['SIGINT', 130],
+    ['SIGTERM', 143],
+    ['SIGKILL', null],
+  ])('ends all suites and what they have started by %s', async (signal, code) => {
+    const runner = spawn(process.execPath, [fixture('run-some-suites'), String(port), 'hangs'], { stdio: 'ignore' });
+    const exited = once(runner, 'exit');
+    await seen(kProcessesOfHangs);
+    runner.kill(signal);
+    await allEnded();
+    expect((await exited)[0]).toBe(code);
+  });
+});

@@ -1,0 +1,113 @@
+import { execFileSync } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import path from 'node:path';
+import { SetupError, runOrThrow, run, which } from '../lib/run.mjs';
+import { debianFlavour, kKeyrings } from './host.mjs';
+import { ensureUnpacked, isUnpacked, unpackedFolder } from './unpacked.mjs';
+
+/**
+ * All that the project asks of a machine besides Node: any of the programs or files `any` will do, `package` is what apt
+ * calls it. Those with `unpacks` can also be had without root.
+ */
+export const kNeeds = {
+  python: { any: ['python3'], package: 'python3', use: 'Emscripten is written in it', unpacks: true },
+  cmake: { any: ['cmake'], package: 'cmake', use: 'it directs the C++ builds', unpacks: true },
+  generator: { any: ['ninja', 'make'], package: 'ninja-build', use: 'it runs the C++ builds', unpacks: true },
+  keyring: { any: kKeyrings, package: 'debian-archive-keyring', use: "the keys of Debian's archive" },
+  compiler: { any: ['g++', 'clang++'], package: 'g++', use: 'it builds the native tests' },
+  googletest: {
+    any: ['/usr/src/googletest/googletest/src/gtest-all.cc'],
+    package: 'googletest',
+    use: 'the C++ tests are written with it',
+  },
+  simde: {
+    any: ['/usr', '/usr/local', '/opt/homebrew'].map((prefix) => `${prefix}/include/simde/wasm/simd128.h`),
+    package: 'libsimde-dev',
+    use: 'it is SIMD for the native tests',
+  },
+  clangFormat: { any: ['clang-format-14', 'clang-format'], package: 'clang-format', use: 'it checks the C++ layout' },
+  clangTidy: { any: ['clang-tidy-14', 'clang-tidy'], package: 'clang-tidy', use: 'it reads the C++ sources' },
+  chromium: { any: ['/usr/bin/chromium'], package: 'chromium', use: 'the package and the demo are tested in it' },
+  firefox: { any: ['/usr/bin/firefox-esr'], package: 'firefox-esr', use: 'the package is tested in it' },
+  webkit: { any: ['/usr/bin/WebKitWebDriver'], package: 'webkit2gtk-driver', use: 'the package is tested in WebKit' },
+  screen: { any: ['Xvfb'], package: 'xvfb', use: 'WebKit shows its window there' },
+  fonts: {
+    any: ['/usr/share/fonts/truetype/dejavu/DejaVuSans.ttf'],
+    package: 'fonts-dejavu-core',
+    use: 'browsers write with it',
+  },
+};
+
+/** Names of `kNeeds` that a build for WebAssembly has. */
+export const kBuildNeeds = ['python', 'cmake', 'generator'];
+/** Names of `kNeeds` that a native build has. */
+export const kNativeNeeds = ['cmake', 'generator', 'compiler', 'simde', 'googletest'];
+
+/** The full path of what satisfies the need `name`, or null. */
+export function findNeed(name) {
+  const found = kNeeds[name].any.map((one) => (path.isAbsolute(one) ? (existsSync(one) ? one : null) : which(one)));
+  return found.find((file) => file !== null) ?? null;
+}
+
+/**
+ * Sees to it that the machine has what is needed. What is missing is installed with apt-get by root, and by whom sudo
+ * asks no password; others get it unpacked into their cache, if that can be done with all that is missing.
+ *
+ * @param {Iterable<string>} names of `kNeeds`
+ * @param {(text: string) => void} say
+ * @throws {SetupError} with everything that is missing, and what to type
+ */
+export async function ensureNeeds(names, say) {
+  const missing = [...new Set(names)].filter((name) => findNeed(name) === null);
+  if (missing.length === 0) return;
+  if (debianFlavour() === null) throw new SetupError(`${complaint(missing)}\nInstall it and try again.`);
+  const asRoot = waysToRoot();
+  if (asRoot !== null) return install(missing, asRoot, say);
+  if (!missing.every((name) => kNeeds[name].unpacks)) {
+    throw new SetupError(`${complaint(missing)}\nInstall it: sudo ${installLine(missing)}`);
+  }
+  const titles = missing.map((name) => kNeeds[name].package);
+  await ensureUnpacked('programs', `${titles.join(', ')}: missing on this machine, and`, say);
+  Object.assign(process.env, lentPath(missing));
+}
+
+/** The `PATH` with the unpacked programs on it, where the machine lacks some of `names` and they are unpacked. */
+export function lentPath(names) {
+  const lacks = names.some((name) => findNeed(name) === null);
+  if (!lacks || !isUnpacked('programs')) return {};
+  return { PATH: `${path.join(unpackedFolder('programs'), 'usr/bin')}${path.delimiter}${process.env.PATH}` };
+}
+
+function complaint(missing) {
+  const called = ({ any, package: debian }) => (debianFlavour() === null ? any.join(' or ') : debian);
+  const lines = missing.map((name) => `  ${called(kNeeds[name])}: ${kNeeds[name].use}`);
+  return `This machine lacks\n${lines.join('\n')}`;
+}
+
+const packagesOf = (missing) => missing.map((name) => kNeeds[name].package);
+const installLine = (missing) => `apt-get install -y --no-install-recommends ${packagesOf(missing).join(' ')}`;
+
+/** What a command must begin with to have root's rights without a question, or null. */
+function waysToRoot() {
+  if (process.getuid() === 0) return [];
+  if (which('sudo') === null) return null;
+  try {
+    execFileSync('sudo', ['-n', 'true'], { stdio: 'ignore', timeout: 2000 });
+    return ['sudo', '-n'];
+  } catch {
+    return null;
+  }
+}
+
+async function install(missing, asRoot, say) {
+  say(`installing ${packagesOf(missing).join(' ')} (apt-get)`);
+  const apt = (words) => [...asRoot, 'env', 'DEBIAN_FRONTEND=noninteractive', ...words];
+  // Some source of packages that cannot be reached says nothing about those that are needed.
+  const [update, ...updating] = apt(['apt-get', '-q', 'update']);
+  await run(update, updating);
+  const waiting = ['-o', 'DPkg::Lock::Timeout=300'];
+  const [command, ...parameters] = apt([...installLine(missing).split(' '), '-q', ...waiting]);
+  await runOrThrow(`Installing ${packagesOf(missing).join(' ')}`, command, parameters);
+  const still = missing.filter((name) => findNeed(name) === null);
+  if (still.length > 0) throw new SetupError(`${complaint(still)}\nthough apt-get has just installed it.`);
+}

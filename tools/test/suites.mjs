@@ -1,0 +1,77 @@
+import { build } from '../build.mjs';
+import { buildDemo } from '../demo.mjs';
+import { kBuildNeeds, kNativeNeeds } from '../setup/needs.mjs';
+import { runBrowserTests } from './browsers.mjs';
+import { runBundlerTests } from './bundlers.mjs';
+import { runChecks } from './checks.mjs';
+import { runNativeTests, runWasmTests } from './gtest.mjs';
+import { runJest } from './jest.mjs';
+import { runRuntimeTests } from './runtimes.mjs';
+
+const kWasmTestNeeds = [...kBuildNeeds, 'googletest'];
+const kChromiumNeeds = [...kBuildNeeds, 'chromium', 'fonts'];
+
+/**
+ * All suites, what users run first. `needs` are names of needs of the machine; a suite with `usesNpm` needs the packages of
+ * the project's folder as well.
+ *
+ * @type {Record<string, {title: string, needs: string[], work: (filter?: string) => Promise<import('./suite.mjs').Outcome>}>}
+ */
+export const kSuites = {
+  'wasm-threads': {
+    title: 'C++ tests as WebAssembly under Node, SIMD and threads',
+    needs: kWasmTestNeeds,
+    work: (filter) => runWasmTests('threads', filter),
+  },
+  'wasm-single': {
+    title: 'C++ tests as WebAssembly under Node, SIMD, one thread',
+    needs: kWasmTestNeeds,
+    work: (filter) => runWasmTests('single', filter),
+  },
+  'native-asan': {
+    title: 'C++ tests, native, Address- and UndefinedBehaviorSanitizer',
+    needs: kNativeNeeds,
+    work: (filter) => runNativeTests('native-asan', filter),
+  },
+  'native-tsan': {
+    title: 'C++ tests, native, ThreadSanitizer',
+    needs: kNativeNeeds,
+    work: (filter) => runNativeTests('native-tsan', filter),
+  },
+  jest: {
+    title: 'Jest on the built package',
+    needs: kBuildNeeds,
+    work: (filter) => build().then(() => runJest(filter ? [filter] : [])),
+  },
+  chromium: {
+    title: 'the package in Chromium',
+    needs: kChromiumNeeds,
+    work: (filter) => runBrowserTests('chromium', filter),
+  },
+  firefox: {
+    title: 'the package in Firefox',
+    needs: [...kBuildNeeds, 'firefox', 'fonts'],
+    work: (filter) => runBrowserTests('firefox', filter),
+  },
+  webkit: {
+    title: 'the package in WebKitGTK',
+    needs: [...kBuildNeeds, 'webkit', 'screen', 'fonts'],
+    work: (filter) => runBrowserTests('webkit', filter),
+  },
+  demo: {
+    title: 'the web demo in Chromium',
+    needs: kChromiumNeeds,
+    work: (filter) => buildDemo().then(() => runBrowserTests('demo', filter)),
+  },
+  runtimes: { title: 'the package in Node 20 to 26, Deno and Bun', needs: kBuildNeeds, work: runRuntimeTests },
+  bundlers: {
+    title: 'the package through Vite, webpack, esbuild, and without a bundler',
+    needs: kChromiumNeeds,
+    work: runBundlerTests,
+  },
+  checks: {
+    title: 'layout, lint, types, arrows',
+    needs: [...kNativeNeeds, 'clangFormat', 'clangTidy'],
+    work: () => runChecks(),
+  },
+};
