@@ -18,12 +18,18 @@ export interface ConvertFileOptions extends FileOptions {
   readonly onEvent?: ((event: FileEvent) => unknown) | null | undefined;
   /**
    * Go on where an earlier call with the same input, output and options was interrupted, at the last whole tensor, and if
-   * this one is interrupted leave what is done for the next. For outputs that are paths. Default false.
+   * this one is interrupted leave what is done for the next. For outputs that are paths. What lies beside the output for it
+   * (`.NAME.arrowquant-*`) has to be this user's alone, and of the same build of this package; a call without this option
+   * removes it when it succeeds. Rejects with `unwritable_output`, and says what to do, while a process writes the same
+   * output, or one did of which nobody here can tell whether it runs: of another container, or before a restart. Default
+   * false.
    */
   readonly resume?: boolean | null | undefined;
   /**
-   * Most bytes that tensors take in memory on their way, at least 16 MiB; headers come on top. Default and most: 36 MiB,
-   * and with the backend `workers` 9 MiB more for each worker but the first, whatever the sizes of files and tensors.
+   * Most bytes that tensors take in memory on their way, at least 16 MiB: where they are read and converted, and, when the
+   * output is a stream, what waits until that has taken it. Headers, and what streams keep themselves, come on top. Default
+   * and most: 36 MiB, and with the backend `workers` 9 MiB more for each worker but the first, whatever the sizes of files
+   * and tensors.
    */
   readonly memoryLimit?: number | null | undefined;
 }

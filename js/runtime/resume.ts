@@ -169,9 +169,10 @@ async function checkTrusted(file: string, handle: FileHandle, own: Stats): Promi
 async function reopen(targets: readonly Target[], files: UnfinishedFile[], own: Stats): Promise<boolean> {
   for (const target of targets) {
     const temporary = besides(target.path, 'resume');
+    const mode = await modeFor(target);
     const handle = await open(temporary, EXISTING).catch(() => null);
     if (handle !== null) {
-      files.push(new UnfinishedFile(target, temporary, handle, await modeFor(target)));
+      files.push(new UnfinishedFile(target, temporary, handle, mode));
       await checkTrusted(temporary, handle, own);
     }
     if ((await handle?.stat())?.size !== target.bytes) {

@@ -83,7 +83,8 @@ export class UnfinishedFile implements ByteWriter {
   async reveal(): Promise<void> {
     const handle = this.#open();
     try {
-      await handle.chmod(this.#mode);
+      // Some file systems refuse to be asked, and have one mode for all files.
+      if (((await handle.stat()).mode & PERMISSIONS) !== this.#mode) await handle.chmod(this.#mode);
       this.#handle = null;
       await handle.close();
       await rename(this.temporary, this.target);

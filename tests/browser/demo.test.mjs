@@ -211,6 +211,25 @@ test('stops when it is told to, keeps nothing, and starts again', async () => {
   await demo.finished();
 });
 
+test('keeps the results of two tabs apart, and removes those of tabs that are closed', async () => {
+  const demo = await open();
+  const other = await demo.openTab();
+  for (const tab of [demo, other]) {
+    await tab.drop(model);
+    await tab.choose('target', 'storage');
+    await tab.quantize();
+    await tab.finished();
+  }
+  await expect(storedResults(demo)).resolves.toHaveLength(2);
+  const expected = await expectedBytes('little-Q4_K_M.gguf', { type: 'Q4_K_M' });
+  for (const tab of [demo, other]) expectSame((await tab.download(/^Download/)).bytes, expected);
+  await other.page.close();
+  await demo.page.waitForFunction(async () => (await navigator.locks.query()).held.length === 1);
+  await demo.quantize();
+  await demo.finished();
+  await expect(storedResults(demo)).resolves.toHaveLength(1);
+});
+
 /** Names of the files that the page has in the browser's storage. */
 const storedResults = ({ page }) =>
   page.evaluate(async () => {

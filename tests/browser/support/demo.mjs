@@ -49,9 +49,13 @@ export function makeLittleModel(file) {
 
 async function openDemo(browser, url, settings) {
   const context = await browser.newContext({ viewport: { width: 1360, height: 900 }, ...settings });
+  return openTab(context, url);
+}
+
+async function openTab(context, url, problems = []) {
   const page = await context.newPage();
   page.setDefaultTimeout(kJobLimit);
-  const problems = watch(page, url);
+  watch(page, url, problems);
   await page.addInitScript(collectLongTasks);
   await page.goto(url);
   await page.locator('.engine-details').waitFor();
@@ -59,8 +63,7 @@ async function openDemo(browser, url, settings) {
 }
 
 /** Collects what a page without fault has none of. */
-function watch(page, url) {
-  const problems = [];
+function watch(page, url, problems) {
   page.on('pageerror', (error) => problems.push(`uncaught: ${error.message}`));
   page.on('console', (message) => {
     if (message.type() === 'error' || message.type() === 'warning') problems.push(`console: ${message.text()}`);
@@ -71,7 +74,6 @@ function watch(page, url) {
       problems.push(`request to elsewhere: ${request.url()}`);
     }
   });
-  return problems;
 }
 
 /** In the page: `longTasks` gets every task of the main thread that takes more than 50 ms. */
@@ -89,6 +91,11 @@ export class Demo {
     this.page = page;
     this.context = context;
     this.problems = problems;
+  }
+
+  /** The demo once more, in another tab of the same browser. */
+  openTab() {
+    return openTab(this.context, this.page.url(), this.problems);
   }
 
   close() {

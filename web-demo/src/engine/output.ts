@@ -44,16 +44,50 @@ async function pickedFile(handle: RemovableHandle): Promise<Output> {
 
 async function storedFile(name: string): Promise<Output> {
   const root = await navigator.storage.getDirectory();
+  const results = await root.getDirectoryHandle(FOLDER, { create: true });
+  const own = await ownFolder();
   // The result before this one has been downloaded or given up; nobody else would ever delete it.
-  await root.removeEntry(FOLDER, { recursive: true }).catch(() => undefined);
-  const folder = await root.getDirectoryHandle(FOLDER, { create: true });
+  await remove(results, own);
+  await removeAbandoned(results);
+  const folder = await results.getDirectoryHandle(own, { create: true });
   const handle = await folder.getFileHandle(name, { create: true });
   return {
     sink: handle,
     finish: () => handle.getFile(),
-    discard: () => root.removeEntry(FOLDER, { recursive: true }).catch(() => undefined),
+    discard: () => remove(results, own),
   };
 }
+
+/** The folder of this page's results: its lock is held for as long as the page is open, so that no other page removes it. */
+function ownFolder(): Promise<string> {
+  ownName ??= new Promise((resolve, reject) => {
+    const name = crypto.randomUUID();
+    const held = navigator.locks.request(lockOf(name), () => {
+      resolve(name);
+      return new Promise(() => undefined);
+    });
+    held.catch(reject);
+  });
+  return ownName;
+}
+
+let ownName: Promise<string> | null = null;
+
+const lockOf = (folder: string): string => `arrowquant-results/${folder}`;
+
+/** Removes what pages that are closed have left. */
+async function removeAbandoned(results: FileSystemDirectoryHandle): Promise<void> {
+  const names: string[] = [];
+  for await (const name of results.keys()) names.push(name);
+  for (const name of names) {
+    await navigator.locks.request(lockOf(name), { ifAvailable: true }, async (lock) => {
+      if (lock !== null) await remove(results, name);
+    });
+  }
+}
+
+const remove = (folder: FileSystemDirectoryHandle, name: string): Promise<void> =>
+  folder.removeEntry(name, { recursive: true }).catch(() => undefined);
 
 function memoryFile(name: string): Output {
   const memory = new MemoryFile();
