@@ -54,7 +54,7 @@ async function readRange(
   window: HeapWindow,
   signal: AbortSignal | undefined,
 ): Promise<Float32Array> {
-  const values = new Float32Array(end - begin);
+  const values = arrayOf(end - begin, tensor.name);
   const start = begin - (begin % ALIGNMENT);
   for (let first = start; first < end; first += WINDOW_WEIGHTS) {
     if (signal?.aborted === true) throw new QuantizeError('aborted', { cause: signal.reason });
@@ -67,6 +67,15 @@ async function readRange(
     values.set(restored.subarray(from - first, Math.min(end, first + weights) - first), from - begin);
   }
   return values;
+}
+
+function arrayOf(elements: number, layer: string): Float32Array {
+  try {
+    return new Float32Array(elements);
+  } catch (cause) {
+    const detail = `${elements} elements do not fit into one array here; ask for fewer at a time, with begin and end`;
+    throw new QuantizeError('out_of_memory', { layer, detail, cause });
+  }
 }
 
 /** The stretch's values as f32; the view lies in the window. */
