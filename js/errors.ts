@@ -72,7 +72,7 @@ const TEXTS = {
   unknown_type: ({ detail }) => `Unknown block type: ${detail ?? 'none'}`,
   /** An input buffer was transferred or resized before it had been read. */
   detached_buffer: (about) =>
-    `The buffer of ${about.layer === undefined ? (about.file ?? 'the weights') : `layer ${quoted(about.layer)}`} has been detached or has shrunk`,
+    `The buffer${ofLayer(about)}${about.file === undefined ? '' : ` of ${about.file}`} has been detached or has shrunk`,
   /** Arrays to reuse have not the type or length that the results need, or share memory. */
   output_mismatch: (about) => `The output arrays${ofLayer(about)} cannot be reused${because(about)}`,
   /** The caller's AbortSignal fired; `cause` is its reason. */
@@ -83,7 +83,7 @@ const TEXTS = {
   startup_failed: (about) => `The WebAssembly module could not be started${because(about)}`,
   /** The backend that was asked for cannot work here. */
   backend_unavailable: (about) => `The backend is not available here${because(about)}`,
-  /** There is no memory left for the results or the module. */
+  /** There is no memory left for the results or the module, or an array would be longer than arrays can be. */
   out_of_memory: (about) => `Out of memory${inLayer(about)}${inFile(about)}${because(about)}`,
   /** A file is not what its format demands. */
   invalid_file: (about) => `Cannot read ${theFile(about)}${because(about)}`,
@@ -104,7 +104,7 @@ const TEXTS = {
   internal: (about) => `Internal error${inLayer(about)}${inFile(about)}${because(about)}`,
 } as const satisfies Record<string, (about: ErrorDetails) => string>;
 
-/** Stable names of what can go wrong. */
+/** Stable names of what can go wrong. docs/errors.md has a line for each. */
 export type QuantizeErrorCode = keyof typeof TEXTS;
 
 /**
@@ -137,6 +137,8 @@ export class QuantizeError extends Error {
 Object.defineProperty(QuantizeError.prototype, 'name', { value: 'QuantizeError', writable: true, configurable: true });
 
 const isCode = (code: string): code is QuantizeErrorCode => Object.hasOwn(TEXTS, code);
+
+export const ERROR_CODES: readonly QuantizeErrorCode[] = Object.keys(TEXTS).filter(isCode);
 
 /** The error of the compiled module's `code`; an unknown one is a fault of this package. */
 export function errorFromModule(

@@ -268,7 +268,8 @@ export class ArrowQuant {
 
   /**
    * Reads elements `begin` to `end` of one flattened tensor of the model at `source`, as f32; quantized ones as what they
-   * are restored to. Rejects as `quantizeFile` does, with `missing_tensor` when there is none of that name.
+   * are restored to. Rejects as `quantizeFile` does, with `missing_tensor` when there is none of that name, and with
+   * `out_of_memory` for more elements than one array can have.
    */
   async readTensor(source: ModelSource, name: string, options?: ReadTensorOptions | null): Promise<Float32Array> {
     const range = reading('invalid_option', () => readRange(options));

@@ -91,7 +91,10 @@ export type ReusableOutput = ReadonlyMap<string, Pick<QuantizedLayer, 'quantized
 
 /** Options without a value, undefined or null, are as if they were not there; those of another name are refused. */
 export interface CallOptions {
-  /** Rejects the call with the code `aborted` when it fires; once the call has settled it has no effect. */
+  /**
+   * Rejects the call when it fires: with a `QuantizeError` of the code `aborted`, whose `cause` is the signal's reason (an
+   * `AbortError` where the caller gave none). Once the call has settled it has no effect.
+   */
   readonly signal?: AbortSignal | null | undefined;
 }
 

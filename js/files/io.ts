@@ -1,5 +1,5 @@
 /**
- * How container code reaches bytes. js/runtime implements it for paths, URLs, blobs, handles and streams.
+ * How container code reaches bytes. js/runtime implements it for paths, URLs, Blobs, bytes, handles and streams.
  * Everything rejects with a `QuantizeError` whose `file` is the `name`, or whose code is `aborted`.
  */
 

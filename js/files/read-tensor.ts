@@ -45,7 +45,7 @@ export async function readTensor(
 }
 
 async function readRange(tensor: StoredTensor, begin: number, end: number, tools: FileTools): Promise<Float32Array> {
-  const values = new Float32Array(end - begin);
+  const values = arrayOf(end - begin, tensor.name);
   const pipeline = new Pipeline(tools);
   const start = begin - (begin % ALIGNMENT);
   // Whole groups and blocks, even where fewer elements are wanted; a tensor ends with the last of them.
@@ -65,6 +65,15 @@ async function readRange(tensor: StoredTensor, begin: number, end: number, tools
     tools.fail(error);
     await pipeline.settle();
     throw pipeline.cause(error);
+  }
+}
+
+function arrayOf(elements: number, layer: string): Float32Array {
+  try {
+    return new Float32Array(elements);
+  } catch (cause) {
+    const detail = `${elements} elements do not fit into one array here; ask for fewer at a time, with begin and end`;
+    throw new QuantizeError('out_of_memory', { layer, detail, cause });
   }
 }
 

@@ -18,8 +18,9 @@ describe.each(['threads', 'workers', 'single'])('abort, backend %s', (backend) =
   test('a signal that has fired already: nothing is read, taken over or called', async () => {
     const callback = jest.fn();
     const data = randomWeights(1000);
-    const options = { signal: AbortSignal.abort(reason), transfer: true };
-    await expect(quantizer.quantizeBatchWithProgress({ data }, 4, callback, options)).rejects.toMatchObject(aborted);
+    const options = { signal: AbortSignal.abort(reason) };
+    const given = { ...options, transfer: true };
+    await expect(quantizer.quantizeBatchWithProgress({ data }, 4, callback, given)).rejects.toMatchObject(aborted);
     await expect(quantizer.dequantize(await quantized(data), options)).rejects.toMatchObject(aborted);
     await expect(quantizer.encode(randomWeights(256), 'Q4_0', options)).rejects.toMatchObject(aborted);
     await expect(quantizer.decode(new Uint8Array(18), 'Q4_0', options)).rejects.toMatchObject(aborted);

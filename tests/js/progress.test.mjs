@@ -98,7 +98,7 @@ describe.each(['threads', 'workers', 'single'])('quantizeBatchWithProgress, back
     expect(events).toEqual(names.map((name, i) => [name, (i + 1) / count]));
   });
 
-  test.each([3, 0, 1, 16, -4, 4.5, Number.NaN, null])('invalid bit width: %p', async (bits) => {
+  test.each([3, 0, 1, 16, -4, 4.5, Number.NaN, true])('invalid bit width: %p', async (bits) => {
     const callback = jest.fn();
     await expect(quantizer.quantizeBatchWithProgress(layersOf(1), bits, callback)).rejects.toMatchObject({
       name: 'QuantizeError',

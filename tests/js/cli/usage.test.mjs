@@ -12,17 +12,12 @@ const kEmpty = 'It is empty; it must be a path or a URL.';
 test.each([
   // What applies to the other kind of output only.
   [[...kGguf, '--mode', 'base'], "'--mode <mode>' cannot be used with option '--type <type>'"],
-  [[...kGguf, '--mode', 'diffusion'], "'--mode <mode>' cannot be used with option '--type <type>'"],
-  [[...kGguf, '--bits', '4'], "'--bits <n>' cannot be used with option '--type <type>'"],
   [[...kGguf, '--group-size', '32'], "'--group-size <n>' cannot be used with option '--type <type>'"],
   [[...kGguf, '--symmetric'], "'--symmetric' cannot be used with option '--type <type>'"],
   [[...kGguf, '--profile', 'edge'], "'--profile <profile>' cannot be used with option '--type <type>'"],
   [[...kQuantize, 'out.gguf', '--mode', 'base'], 'mode has no meaning, because the output is a GGUF; leave it out'],
-  [[...kQuantize, '--pure'], 'pure has no meaning, because the output is affine levels in safetensors; leave it out'],
   [[...kQuantize, '--architecture', 'flux'], 'architecture has no meaning'],
   [[...kQuantize, '--f16-overflow', 'f32'], 'f16Overflow has no meaning'],
-  [[...kQuantize, '--split-size', '1GB'], 'splitSize has no meaning'],
-  [[...kQuantize, '--rule', 'unet=Q8_0'], 'affine output knows "keep" only'],
   [['inspect', 'in.safetensors', '--kv', '--json'], "'--json' cannot be used with option '--kv'"],
   // What is misspelt.
   [['quantise', 'in.safetensors'], '(Did you mean quantize?)'],
@@ -31,10 +26,7 @@ test.each([
   [['dequantize', 'in.safetensors', '--dtpye', 'F32'], '(Did you mean --dtype?)'],
   [['inspect', 'in.safetensors', '--jsn'], '(Did you mean --json?)'],
   // What is no value.
-  [[...kQuantize, '--type', 'Q9_9'], 'type is "Q9_9", must be "F32" or '],
   [[...kQuantize, '--bits'], "'--bits <n>' argument missing"],
-  [[...kGguf, '--split-size', '1x'], 'It must be a size such as 512MB or 2GiB.'],
-  [[...kQuantize, '--memory-limit', '1MB'], 'must be a whole number of bytes from 16777216 on'],
   [['dequantize', 'in.safetensors', '--dtype', 'F8'], 'dtype is "F8", must be "F32" or "F16" or "BF16"'],
   [['dequantize', 'in.safetensors', 'out.gguf'], 'restored models are safetensors'],
   // What shells make of a variable that is not set.

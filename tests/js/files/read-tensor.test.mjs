@@ -95,3 +95,29 @@ describe('readTensor', () => {
     expect(await read('a.weight', { begin: 16 })).toEqual(new Float32Array());
   });
 });
+
+test('a tensor that is too large for one array is no fault of ours: parts of it can be had', async () => {
+  const elements = 2 ** 48;
+  const header = Buffer.from(
+    JSON.stringify({ large: { dtype: 'F32', shape: [elements], data_offsets: [0, elements * 4] } }),
+  );
+  const start = Buffer.alloc(8 + header.length);
+  start.writeBigUInt64LE(BigInt(header.length));
+  header.copy(start, 8);
+  /** Zeros after the header, made when they are read. */
+  const source = {
+    size: start.length + elements * 4,
+    slice: (from, to) => ({
+      arrayBuffer: async () => {
+        const bytes = new Uint8Array(to - from);
+        if (from < start.length) bytes.set(start.subarray(from, to));
+        return bytes.buffer;
+      },
+    }),
+  };
+  const error = await quantizer.readTensor(source, 'large').catch((reason) => reason);
+  expect(error).toMatchObject({ code: 'out_of_memory', layer: 'large', cause: expect.any(RangeError) });
+  expect(error.message).toMatch(/ 281474976710656 elements do not fit into one array here; .* begin and end$/);
+  const range = { begin: elements - 3, end: elements };
+  expect(await quantizer.readTensor(source, 'large', range)).toEqual(new Float32Array(3));
+});
