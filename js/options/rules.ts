@@ -1,7 +1,7 @@
 /** The caller's rules: tensors to keep or to leave out, and types for tensors. */
 
-import { fieldsOf, invalidOption, shown } from '../checks.js';
-import { QuantizeError, quoted } from '../errors.js';
+import { fieldsOf, invalidOption, knownKeys, nameIn, shown } from '../checks.js';
+import { QuantizeError } from '../errors.js';
 import type { RuleOutcome, TensorCondition, TypedRule } from '../rules/rule.js';
 import { TENSOR_TYPES } from '../types.js';
 
@@ -32,7 +32,7 @@ const CONDITION: Readonly<Record<keyof TensorCondition, Kind>> = {
 };
 
 export function readRules(rules: unknown): readonly TypedRule[] {
-  if (rules === undefined) return [];
+  if (rules === undefined || rules === null) return [];
   if (!Array.isArray(rules)) {
     throw invalidOption('rules', rules, 'an array of rules [pattern, type] or { name, when }');
   }
@@ -52,7 +52,7 @@ function readPair(place: string, pair: readonly unknown[]): TypedRule {
 
 function readOutcome(place: string, type: unknown): RuleOutcome {
   const outcomes = [...TENSOR_TYPES, 'keep', 'drop'] as const;
-  const found = outcomes.find((one) => one === type);
+  const found = nameIn(outcomes, type);
   if (found === undefined) throw invalidOption(place, type, `one of ${outcomes.join(', ')}`);
   return found;
 }
@@ -75,32 +75,24 @@ function readPattern(place: string, pattern: unknown): RegExp {
 /** A copy: what the caller does with the rule later must not change a conversion that is under way. */
 function readRule(place: string, rule: unknown): TypedRule {
   if (typeof rule !== 'object' || rule === null) throw invalidOption(place, rule, 'a rule { name, when }');
-  refuseUnknown(place, rule, ['name', 'when', 'type']);
-  const { name, when, type = 'keep' } = fieldsOf(rule);
+  knownKeys(place, rule, { name: true, when: true, type: true });
+  const { name, when, type } = fieldsOf(rule);
   if (typeof name !== 'string') throw invalidOption(`${place}.name`, name, 'a string');
-  const outcome = readOutcome(`${place}.type`, type);
+  const outcome = readOutcome(`${place}.type`, type ?? 'keep');
   return { name, when: readCondition(`${place}.when`, when), type: outcome };
 }
 
 function readCondition(place: string, when: unknown): TensorCondition {
   if (typeof when !== 'object' || when === null) throw invalidOption(place, when, 'an object of conditions');
-  refuseUnknown(place, when, Object.keys(CONDITION));
+  knownKeys(place, when, CONDITION);
   const given = fieldsOf(when);
   const parts = Object.entries(CONDITION).flatMap(([key, { is, needed }]) => {
     const value = given[key];
-    if (value === undefined) return [];
+    if (value === undefined || value === null) return [];
     if (!is(value)) throw invalidOption(`${place}.${key}`, value, needed);
     return [[key, Array.isArray(value) ? [...(value as unknown[])] : value] as const];
   });
   // It would hold for every tensor: nothing would be quantized.
   if (parts.length === 0) throw new QuantizeError('invalid_option', { detail: `${place} has no condition` });
   return Object.fromEntries(parts);
-}
-
-/** A misspelt condition would be one that always holds. */
-function refuseUnknown(place: string, value: object, known: readonly string[]): void {
-  const unknown = Object.keys(value).find((key) => !known.includes(key));
-  if (unknown === undefined) return;
-  const detail = `${place} has the unknown key ${quoted(unknown)}; known are ${known.join(', ')}`;
-  throw new QuantizeError('invalid_option', { detail });
 }
