@@ -32,7 +32,7 @@ const CONDITION: Readonly<Record<keyof TensorCondition, Kind>> = {
 };
 
 export function readRules(rules: unknown): readonly TypedRule[] {
-  if (rules === undefined) return [];
+  if (rules === undefined || rules === null) return [];
   if (!Array.isArray(rules)) {
     throw invalidOption('rules', rules, 'an array of rules [pattern, type] or { name, when }');
   }
@@ -76,9 +76,9 @@ function readPattern(place: string, pattern: unknown): RegExp {
 function readRule(place: string, rule: unknown): TypedRule {
   if (typeof rule !== 'object' || rule === null) throw invalidOption(place, rule, 'a rule { name, when }');
   knownKeys(place, rule, { name: true, when: true, type: true });
-  const { name, when, type = 'keep' } = fieldsOf(rule);
+  const { name, when, type } = fieldsOf(rule);
   if (typeof name !== 'string') throw invalidOption(`${place}.name`, name, 'a string');
-  const outcome = readOutcome(`${place}.type`, type);
+  const outcome = readOutcome(`${place}.type`, type ?? 'keep');
   return { name, when: readCondition(`${place}.when`, when), type: outcome };
 }
 

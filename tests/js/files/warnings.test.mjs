@@ -84,6 +84,26 @@ describe('a rule that matches no tensor', () => {
   });
 });
 
+describe('rules as objects', () => {
+  test.each([
+    [[{ nmae: 'a', when: { rankBelow: 2 } }], /rules\[0\] has no key "nmae"; did you mean "name"\?/u],
+    [[{ name: 'a', when: { rankBelow: 2 }, typ: 'drop' }], /rules\[0\] has no key "typ"; did you mean "type"\?/u],
+    [[{ name: 'a', when: { rankbelow: 2 } }], /rules\[0\]\.when has no key "rankbelow"; did you mean "rankBelow"\?/u],
+    [[{ name: 'a', when: { rankBelow: 2 }, type: 'dorp' }], /rules\[0\]\.type is "dorp", must be one of .*drop/u],
+  ])('%j are refused', async (rules, says) => {
+    const about = { code: 'invalid_option', message: expect.stringMatching(says) };
+    for (const type of ['Q8_0', undefined]) {
+      await expect(quantizer.plan(writeSafetensors(), { type, rules })).rejects.toMatchObject(about);
+    }
+  });
+
+  test('give types, in any case, as pairs do', async () => {
+    const rules = [{ name: 'mine', when: { module: /^attn_v$/u }, type: 'q5_1' }];
+    const { tensors } = await quantizer.plan(writeSafetensors(), { type: 'Q8_0', rules });
+    expect(tensors.map(({ to, rule }) => [to, rule])).toContainEqual(['Q5_1', 'mine']);
+  });
+});
+
 describe('quantizing what is quantized already', () => {
   test('lost precision twice without a word; it is told once for all tensors', async () => {
     const options = { metrics: false };
