@@ -18,13 +18,14 @@ const kCppArrows = {
 const kServesAllFormats = ['block_format', 'metrics'];
 
 /** Areas of js/ that an area may import. A file directly in js/ is an area of its own. */
-const kFoundations = ['types', 'errors', 'checks', 'abort-actions', 'block-types', 'endpoints'];
+const kFoundations = ['types', 'errors', 'checks', 'abort-actions', 'block-types', 'endpoints', 'addresses'];
 const kTsArrows = {
   types: kFoundations,
   errors: kFoundations,
   checks: kFoundations,
   endpoints: kFoundations,
   'abort-actions': [],
+  addresses: [],
   'block-types': kFoundations,
   wasm: ['wasm', 'workers', ...kFoundations],
   workers: ['workers', 'wasm', ...kFoundations],
