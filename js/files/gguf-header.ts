@@ -1,8 +1,10 @@
 import { QuantizeError } from '../errors.js';
 import { elementCount } from './dtypes.js';
 import { invalidFile, quoted } from './errors.js';
+import { CUT_OFF } from './foreign-files.js';
 import { ggmlBytes, ggmlTypeOfId, isWholeBlocks, type GgmlType } from './ggml-types.js';
 import { GgufKeyValue, findKeyValue, wholeNumberOf, type GgufType } from './gguf-key-values.js';
+import { MAX_KEY_VALUES, MAX_NAME_BYTES, MAX_TENSORS } from './gguf-limits.js';
 import { HeaderReader } from './gguf-reader.js';
 import { readName, readType, skipValue } from './gguf-values.js';
 import type { ByteRange, ByteSource } from './io.js';
@@ -16,15 +18,6 @@ export const MAX_ALIGNMENT = 65_536;
 
 /** ggml's GGML_MAX_DIMS is 4; programs for video models read one more. */
 export const MAX_RANK = 5;
-
-/** GGUF joins the experts of a layer, so that the largest models have a few thousand. */
-const MAX_TENSORS = 65_536;
-
-/** A few dozen, and for some diffusion models one a tensor. */
-const MAX_KEY_VALUES = 65_536;
-
-/** The limit that the format sets keys. Tensors' names are short: ggml's have at most 63 bytes. */
-const MAX_NAME_BYTES = 65_535;
 
 /** Magic, version, and the counts of tensors and of key-value pairs. */
 const PREAMBLE_BYTES = 24;
@@ -137,7 +130,7 @@ interface TensorInfo extends Omit<GgufTensor, 'range'> {
 
 async function readInfos(reader: HeaderReader, announced: bigint): Promise<TensorInfo[]> {
   if (announced * BigInt(LEAST_TENSOR_BYTES) > BigInt(reader.following)) {
-    throw reader.invalid(`it announces ${announced} tensors, but only ${reader.following} bytes follow`);
+    throw reader.tooShort(`${announced} tensors`, announced * BigInt(LEAST_TENSOR_BYTES));
   }
   if (announced > BigInt(MAX_TENSORS)) {
     throw reader.invalid(`its ${announced} tensors are over the limit of ${MAX_TENSORS}`);
@@ -203,7 +196,8 @@ function placeTensor(info: TensorInfo, dataBegin: number, alignment: number, sou
     throw fail(`begins at byte ${offset} of the data, no multiple of ${alignment}`);
   const available = Math.max(source.size - dataBegin, 0);
   const end = offset + BigInt(bytes);
-  if (end > BigInt(available)) throw fail(`ends at byte ${end} of the data, but there are only ${available}`);
+  if (end > BigInt(available))
+    throw fail(`ends at byte ${end} of the data, but there are only ${available}; ${CUT_OFF}`);
   return { name, type, shape, elements, range: { source, begin: dataBegin + Number(offset), bytes } };
 }
 
