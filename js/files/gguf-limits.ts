@@ -11,10 +11,10 @@ import type { GgufKeyValue } from './gguf-key-values.js';
 export const MAX_HEADER_BYTES = 256 * 2 ** 20;
 
 /** Language models have a few thousand, since a layer's experts are joined; one tensor an expert makes a hundred thousand. */
-export const MAX_TENSORS = 2 ** 16;
+export const MAX_TENSORS = 2 ** 19;
 
 /** A few dozen, and for some diffusion models one a tensor. */
-export const MAX_KEY_VALUES = 2 ** 16;
+export const MAX_KEY_VALUES = 2 ** 19;
 
 /** A writer adds the alignment and what numbers shards. */
 const OWN_KEY_VALUES = 4;

@@ -20,6 +20,9 @@ const CONTAINER: ContainerName = 'safetensors';
 /** The data begins at a multiple of this, so that every tensor is aligned to its elements. */
 const ALIGNMENT = 8;
 
+/** What becomes of another program's key that has the name of ours: a GGUF may have any. */
+const FOREIGN_KEY = `gguf.${AFFINE_KEY}`;
+
 /** safetensors, one file or shards with an index, and our affine quantization in it (docs/formats.md). */
 export const safetensors: Container = {
   name: CONTAINER,
@@ -71,6 +74,9 @@ function layout({ tensors, metadata, file, splitBytes }: OutputContents): FileLa
   checkNames(parts, file);
   const affine = affineMetadata(tensors);
   const texts = new Map(metadata);
+  const foreign = texts.get(AFFINE_KEY);
+  if (foreign !== undefined) texts.delete(AFFINE_KEY);
+  if (foreign !== undefined && !texts.has(FOREIGN_KEY)) texts.set(FOREIGN_KEY, foreign);
   if (affine !== undefined) texts.set(AFFINE_KEY, affine);
   const entries: string[] = [];
   if (texts.size > 0) {
