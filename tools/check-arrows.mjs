@@ -18,7 +18,9 @@ const kCppArrows = {
 const kServesAllFormats = ['block_format', 'metrics'];
 
 /** Areas of js/ that an area may import. A file directly in js/ is an area of its own. */
-const kFoundations = ['types', 'errors', 'checks', 'abort-actions', 'block-types', 'endpoints', 'weight-arrays'];
+const kFoundations = [
+  ...['types', 'errors', 'checks', 'abort-actions', 'block-types', 'endpoints', 'weight-arrays', 'addresses'],
+];
 const kTsArrows = {
   types: kFoundations,
   errors: kFoundations,
@@ -26,6 +28,7 @@ const kTsArrows = {
   endpoints: kFoundations,
   'abort-actions': [],
   'weight-arrays': ['checks', 'errors'],
+  addresses: [],
   'block-types': kFoundations,
   wasm: ['wasm', 'workers', ...kFoundations],
   workers: ['workers', 'wasm', ...kFoundations],

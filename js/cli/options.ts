@@ -1,5 +1,5 @@
-import path from 'node:path';
 import { InvalidArgumentError, Option } from 'commander';
+import { fileNameOf } from '../addresses.js';
 import { TENSOR_TYPES, type TypeRule } from '../index.js';
 
 /** Options that several commands have. */
@@ -81,6 +81,6 @@ export function collectRule(text: string, earlier: readonly TypeRule[] | undefin
 
 /** The name of a model file with another ending in place of its own; that of a URL's lies in the current folder. */
 export function siblingName(input: string, ending: string): string {
-  const local = /^https?:/iu.test(input) ? path.posix.basename(new URL(input).pathname) : input;
+  const local = /^https?:/iu.test(input) && URL.canParse(input) ? fileNameOf(new URL(input)) : input;
   return `${local.replace(/(-\d{5}-of-\d{5})?\.(safetensors(\.index\.json)?|gguf)$/iu, '')}${ending}`;
 }

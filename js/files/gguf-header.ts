@@ -1,6 +1,7 @@
 import type { QuantizeError } from '../errors.js';
 import { elementCount } from './dtypes.js';
 import { invalidFile, quoted } from './errors.js';
+import { CUT_OFF } from './foreign-files.js';
 import {
   ggmlBytes,
   ggmlTypeOfId,
@@ -11,6 +12,7 @@ import {
   type GgmlTypeId,
 } from './ggml-types.js';
 import { GgufKeyValue, findKeyValue, wholeNumberOf, type GgufType } from './gguf-key-values.js';
+import { MAX_KEY_VALUES, MAX_NAME_BYTES, MAX_TENSORS } from './gguf-limits.js';
 import { HeaderReader } from './gguf-reader.js';
 import { readName, readType, skipValue } from './gguf-values.js';
 import type { ByteRange, ByteSource } from './io.js';
@@ -24,15 +26,6 @@ export const MAX_ALIGNMENT = 65_536;
 
 /** ggml's GGML_MAX_DIMS is 4; programs for video models read one more. */
 export const MAX_RANK = 5;
-
-/** GGUF joins the experts of a layer, so that the largest models have a few thousand. */
-const MAX_TENSORS = 65_536;
-
-/** A few dozen, and for some diffusion models one a tensor. */
-const MAX_KEY_VALUES = 65_536;
-
-/** The limit that the format sets keys. Tensors' names are short: ggml's have at most 63 bytes. */
-const MAX_NAME_BYTES = 65_535;
 
 /** Magic, version, and the counts of tensors and of key-value pairs. */
 const PREAMBLE_BYTES = 24;
@@ -148,7 +141,7 @@ interface TensorInfo extends Omit<GgufTensor, 'range'> {
 
 async function readInfos(reader: HeaderReader, announced: bigint): Promise<TensorInfo[]> {
   if (announced * BigInt(LEAST_TENSOR_BYTES) > BigInt(reader.following)) {
-    throw reader.invalid(`it announces ${announced} tensors, but only ${reader.following} bytes follow`);
+    throw reader.tooShort(`${announced} tensors`, announced * BigInt(LEAST_TENSOR_BYTES));
   }
   if (announced > BigInt(MAX_TENSORS)) {
     throw reader.invalid(`its ${announced} tensors are over the limit of ${MAX_TENSORS}`);
@@ -223,7 +216,9 @@ function placeTensor(
   const available = Math.max(source.size - dataBegin, 0);
   const next = ends.get(offset) ?? offset;
   const end = known === null && elements > 0 && next > offset ? next : offset + BigInt(known ?? 0);
-  if (end > BigInt(available)) throw fail(`ends at byte ${end} of the data, but there are only ${available}`);
+  if (end > BigInt(available)) {
+    throw fail(`ends at byte ${end} of the data, but there are only ${available}; ${CUT_OFF}`);
+  }
   const bytes = Number(end - offset);
   if (known === null && elements > 0 && bytes <= 0) throw fail(`has no bytes for its ${elements} elements`);
   return { name, type, shape, elements, range: { source, begin: dataBegin + Number(offset), bytes } };

@@ -1,10 +1,9 @@
 import type { QuantizeError } from '../errors.js';
 import { invalidFile } from './errors.js';
+import { CUT_OFF } from './foreign-files.js';
 import { LENGTH_BYTES } from './gguf-key-values.js';
+import { MAX_HEADER_BYTES } from './gguf-limits.js';
 import type { ByteSource } from './io.js';
-
-/** Vocabulary and merges of the largest published models take about 20 MB; the header stays in memory as a whole. */
-export const MAX_HEADER_BYTES = 256 * 2 ** 20;
 
 /** Enough for a header without a vocabulary. Each read doubles what is there. */
 const FIRST_READ_BYTES = 64 * 2 ** 10;
@@ -38,7 +37,7 @@ export class HeaderReader {
     if (this.has(bytes)) return;
     const { size } = this.source;
     const end = this.position + bytes;
-    if (end > size) throw this.invalid(`it ends at byte ${size}, within ${what}`, layer);
+    if (end > size) throw this.invalid(`it ends at byte ${size}, within ${what}; ${CUT_OFF}`, layer);
     if (end > MAX_HEADER_BYTES) throw this.invalid(`its header is over the limit of ${MAX_HEADER_BYTES} bytes`, layer);
     const grown = Math.max(end, this.#bytes.length * 2, FIRST_READ_BYTES);
     const larger = new Uint8Array(Math.min(grown, size, MAX_HEADER_BYTES));
@@ -71,9 +70,7 @@ export class HeaderReader {
     const count = high * 2 ** 32 + low;
     if (count * least <= this.following && count <= most) return count;
     const exact = (BigInt(high) << 32n) | BigInt(low);
-    if (count * least > this.following) {
-      throw this.invalid(`it announces ${exact} ${what}, but only ${this.following} bytes follow`);
-    }
+    if (count * least > this.following) throw this.tooShort(`${exact} ${what}`, exact * BigInt(least));
     throw this.invalid(`its ${exact} ${what} are over the limit of ${most}`);
   }
 
@@ -87,6 +84,12 @@ export class HeaderReader {
   /** The header's bytes so far, without those that were read ahead. */
   copy(): Uint8Array {
     return this.#bytes.slice(0, this.position);
+  }
+
+  /** The error of a file that announces `what`, which takes `bytes` bytes at least, and ends before. */
+  tooShort(what: string, bytes: bigint): QuantizeError {
+    const reason = bytes > BigInt(MAX_HEADER_BYTES) ? 'it is damaged' : CUT_OFF;
+    return this.invalid(`it announces ${what}, but only ${this.following} bytes follow; ${reason}`);
   }
 
   invalid(detail: string, layer?: string): QuantizeError {

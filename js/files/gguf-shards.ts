@@ -1,16 +1,15 @@
 import { invalidFile, quoted } from './errors.js';
-import { readGguf, type GgufFile, type GgufTensor } from './gguf-header.js';
+import { looksLikeGguf, readGguf, type GgufFile, type GgufTensor } from './gguf-header.js';
 import { findKeyValue, wholeNumberOf, withoutKeys, type GgufKeyValue } from './gguf-key-values.js';
+import { MAX_TENSORS } from './gguf-limits.js';
 import type { ByteSource } from './io.js';
+import { checkCount, closeOthers, openNumbered, shardPlace, type ShardPlace } from './shard-names.js';
 
 /** What llama.cpp's gguf-split writes into each shard: its number from 0 on, how many there are, tensors in all of them. */
 export const SPLIT_NO = 'split.no';
 export const SPLIT_COUNT = 'split.count';
 export const SPLIT_TENSORS = 'split.tensors.count';
 export const SPLIT_KEYS: readonly string[] = [SPLIT_NO, SPLIT_COUNT, SPLIT_TENSORS];
-
-/** The largest published models have about 200; each one is an open file. */
-export const MAX_SHARDS = 500;
 
 /** A model in GGUF, one file or all its shards. */
 export interface GgufModel {
@@ -37,27 +36,34 @@ const digits = (number: number): string => String(number).padStart(5, '0');
 export async function openGgufShards(source: ByteSource): Promise<GgufModel> {
   const given = await readGguf(source);
   const count = splitNumber(given, SPLIT_COUNT, source);
-  if (count <= 1) return mergeShards([source], [given]);
-  if (count > MAX_SHARDS) throw invalidFile(source, `its ${count} shards are over the limit of ${MAX_SHARDS}`);
-  const position = splitNumber(given, SPLIT_NO, source);
-  const stem = stemOf(source, position, count);
-  const opened: ByteSource[] = [];
+  if (count <= 1) {
+    checkWhole(source);
+    return mergeShards([source], [given]);
+  }
+  checkCount(count, source);
+  const place = placeOf(source, splitNumber(given, SPLIT_NO, source), count);
+  const sources = await openNumbered(source, place, looksLikeGguf);
   try {
-    const sources: ByteSource[] = [];
     const files: GgufFile[] = [];
-    for (let index = 0; index < count; ++index) {
-      const shard = index === position ? source : await source.sibling(shardName(stem, index, count));
-      if (shard !== source) opened.push(shard);
+    for (const [index, shard] of sources.entries()) {
       const file = shard === source ? given : await readGguf(shard);
       checkNumbers(file, index, count, shard);
-      sources.push(shard);
       files.push(file);
     }
     return mergeShards(sources, files);
   } catch (error) {
-    await Promise.all(opened.map((shard) => shard.close()));
+    await closeOthers(sources, source);
     throw error;
   }
+}
+
+/** A shard that says it is one by its name only would lose the other ones' tensors without a word. */
+function checkWhole(source: ByteSource): void {
+  const place = shardPlace(source.fileName);
+  if (place === null) return;
+  const { number, count } = place;
+  const detail = `it is shard ${number} of ${count} by its name, but has no ${quoted(SPLIT_COUNT)}; rename it if it is a whole model`;
+  throw invalidFile(source, detail);
 }
 
 /** A shard's number or count; 0 when the file is none. */
@@ -68,16 +74,18 @@ function splitNumber({ keyValues }: GgufFile, key: string, source: ByteSource): 
   return number;
 }
 
-/** What the names of all shards begin with; the given one's name must have its number and count. */
-function stemOf(source: ByteSource, position: number, count: number): string {
-  // A URL may have a query behind the name.
-  const base = /[^/\\]*$/.exec(source.name.replace(/[?#].*$/, ''))?.[0] ?? '';
-  const stem = /^(.*)-\d{5,}-of-\d{5,}\.gguf$/i.exec(base)?.[1];
-  if (stem === undefined || base.toLowerCase() !== shardName(stem, position, count).toLowerCase()) {
-    const needed = shardName('', position, count);
-    throw invalidFile(source, `it is shard ${position + 1} of ${count}, its name must end with ${needed}`);
+/** The place that a shard's name gives it, which must be the one that it has. */
+function placeOf(source: ByteSource, position: number, count: number): ShardPlace {
+  const place = shardPlace(source.fileName);
+  if (place?.number === position + 1 && place.count === count) return place;
+  const itself = `it is shard ${position + 1} of ${count}`;
+  if (source.fileName !== '') {
+    throw invalidFile(source, `${itself}, its name must end with ${shardName('', position, count)}`);
   }
-  return stem;
+  throw invalidFile(
+    source,
+    `${itself}, and nothing says where the others are; give its path, or all files of the model`,
+  );
 }
 
 function checkNumbers(file: GgufFile, index: number, count: number, shard: ByteSource): void {
@@ -90,6 +98,9 @@ function mergeShards(sources: readonly ByteSource[], files: readonly GgufFile[])
   const tensors = new Map<string, GgufTensor>();
   for (const tensor of files.flatMap((file) => file.tensors)) {
     const { name, range } = tensor;
+    if (tensors.size === MAX_TENSORS) {
+      throw invalidFile(range.source, `all shards together have more tensors than the limit of ${MAX_TENSORS}`);
+    }
     if (tensors.has(name)) {
       throw invalidFile(range.source, `tensor ${quoted(name)} is in another shard too`, { layer: name });
     }

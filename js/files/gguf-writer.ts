@@ -17,8 +17,9 @@ import {
   wholeNumberOf,
   type GgufKeyValue,
 } from './gguf-key-values.js';
-import { MAX_HEADER_BYTES } from './gguf-reader.js';
-import { MAX_SHARDS, SPLIT_COUNT, SPLIT_KEYS, SPLIT_NO, SPLIT_TENSORS, shardName } from './gguf-shards.js';
+import { MAX_HEADER_BYTES, checkCounts } from './gguf-limits.js';
+import { SPLIT_COUNT, SPLIT_KEYS, SPLIT_NO, SPLIT_TENSORS, shardName } from './gguf-shards.js';
+import { MAX_SHARDS } from './shard-names.js';
 
 const VERSION = 3;
 
@@ -103,6 +104,7 @@ export function layoutGguf(request: GgufLayoutRequest): GgufLayout {
   if (!isAlignment(alignment)) {
     throw new QuantizeError('unwritable_output', { file, detail: `its alignment cannot be ${alignment}` });
   }
+  checkCounts(tensors.length, request.keyValues, file);
   checkKeys(request.keyValues, file);
   checkNames(tensors, limits, file);
   const items = tensors.map((tensor) => itemOf(tensor, limits, file));

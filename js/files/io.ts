@@ -14,6 +14,8 @@ export const HELD_BYTES = 9 * 2 ** 20;
 export interface ByteSource {
   /** What error messages call it: a path as the caller wrote it, a URL without its query, … */
   readonly name: string;
+  /** The file's own name, without folders and with nothing encoded, as `sibling` takes names; empty where it is not known. */
+  readonly fileName: string;
   readonly size: number;
   /** Another one when the bytes may be others: made of size and time of the last change, or of a server's tag. */
   readonly version: string;
@@ -24,7 +26,10 @@ export interface ByteSource {
    * such as a server, or which make a copy anyway: nothing that others need should be held while they read.
    */
   readAside?(position: number, bytes: number): Promise<Uint8Array>;
-  /** The source called `name` beside this one (a shard beside its index); rejects with `missing_shard` if there is none. */
+  /**
+   * The source called `name` beside this one (a shard beside its index), or in a folder beside it when there are slashes in
+   * the name; it must be well-formed Unicode. Rejects with `missing_shard` if there is none.
+   */
   sibling(name: string): Promise<ByteSource>;
   /**
    * Rejects with `unreadable_input` when the bytes are no longer those that there were when it was opened. What a source

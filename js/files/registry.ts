@@ -1,22 +1,21 @@
 import { QuantizeError } from '../errors.js';
 import type { Container, Model } from './container.js';
 import { invalidFile, quoted } from './errors.js';
+import { readHead } from './foreign-files.js';
 import type { ByteSource } from './io.js';
 import { gguf } from './gguf.js';
+import { shardPlace } from './shard-names.js';
 import { safetensors } from './safetensors.js';
 
 /** Every file format that models come in; the first one that knows a file gets it. */
 const CONTAINERS: readonly Container[] = [safetensors, gguf];
 
-/** As many of a file's first bytes as a container needs to know it by. */
-const HEAD_BYTES = 16;
-
 /** Opens the model in `source`, by its content, or by its name where the content is damaged. The model closes `source`. */
 export async function openModel(source: ByteSource): Promise<Model> {
   try {
-    const head = new Uint8Array(Math.min(source.size, HEAD_BYTES));
-    await source.read(head, 0);
-    const container = CONTAINERS.find((one) => one.recognizes(head)) ?? namedContainer(source.name);
+    const recognized = (head: Uint8Array): Container | undefined => CONTAINERS.find((one) => one.recognizes(head));
+    const head = await readHead(source, (bytes) => recognized(bytes) !== undefined);
+    const container = recognized(head) ?? namedContainer(source.name);
     if (container === undefined) {
       throw invalidFile(
         source,
@@ -34,10 +33,18 @@ export async function openModel(source: ByteSource): Promise<Model> {
 export const namedContainer = (file: string): Container | undefined =>
   CONTAINERS.find(({ extension }) => file.toLowerCase().endsWith(extension));
 
-/** The container of a file to be written, by its name. Throws `invalid_option` for a name with no known ending. */
+/**
+ * The container of a file to be written, by its name. Throws `invalid_option` for a name with no known ending, and for that
+ * of one shard of several, which would be read as such.
+ */
 export function containerFor(file: string): Container {
   const container = namedContainer(file);
-  if (container !== undefined) return container;
+  const place = shardPlace(file.replace(/^.*[/\\]/s, ''));
+  if (container !== undefined && place === null) return container;
+  if (place !== null) {
+    const detail = `the output ${quoted(file)} is named as one of ${place.count} shards, but would be a whole model`;
+    throw new QuantizeError('invalid_option', { file, detail });
+  }
   const endings = CONTAINERS.map(({ extension }) => extension).join(' or ');
   throw new QuantizeError('invalid_option', { file, detail: `the output ${quoted(file)} must end with ${endings}` });
 }

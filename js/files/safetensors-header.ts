@@ -1,6 +1,7 @@
 import type { QuantizeError } from '../errors.js';
 import { elementCount, knownBytes } from './dtypes.js';
 import { invalidFile, quoted } from './errors.js';
+import { CUT_OFF } from './foreign-files.js';
 import type { ByteSource } from './io.js';
 import { isRecord, parseJsonObject } from './json.js';
 
@@ -17,6 +18,9 @@ export const METADATA_NAME = '__metadata__';
 
 /** Known or not, a type is called by a short word. */
 const DTYPE_NAME = /^[A-Za-z]\w{0,31}$/u;
+
+/** Whether a file begins as one safetensors file does. */
+export const looksLikeSafetensors = (head: Uint8Array): boolean => head[LENGTH_BYTES] === '{'.charCodeAt(0);
 
 /** A tensor as the header lists it; `begin` counts from the file's first byte. */
 export interface HeaderEntry {
@@ -49,7 +53,7 @@ export async function readHeader(source: ByteSource): Promise<SafetensorsHeader>
   const entries: HeaderEntry[] = [];
   let metadata: ReadonlyMap<string, string> = new Map();
   for (const [name, value] of Object.entries(object)) {
-    if (name === METADATA_NAME) metadata = readMetadata(value, source);
+    if (name === METADATA_NAME) metadata = value === null ? new Map() : readMetadata(value, source);
     else entries.push(readEntry(name, value, dataStart, source));
   }
   entries.sort((a, b) => a.begin - b.begin || a.bytes - b.bytes);
@@ -66,7 +70,11 @@ async function readHeaderLength(source: ByteSource): Promise<number> {
   const length = new DataView(bytes.buffer).getBigUint64(0, true);
   const following = source.size - LENGTH_BYTES;
   if (length > BigInt(following)) {
-    throw invalidFile(source, `it announces a header of ${length} bytes, but only ${following} bytes follow`);
+    const reason = length > BigInt(MAX_HEADER_BYTES) ? 'it is damaged, or no safetensors file' : CUT_OFF;
+    throw invalidFile(
+      source,
+      `it announces a header of ${length} bytes, but only ${following} bytes follow; ${reason}`,
+    );
   }
   if (length > BigInt(MAX_HEADER_BYTES)) {
     throw invalidFile(source, `its header of ${length} bytes is over the limit of ${MAX_HEADER_BYTES}`);
@@ -98,7 +106,7 @@ function readEntry(name: string, value: unknown, dataStart: number, source: Byte
   const [begin, end] = readOffsets(offsets, fail);
   const dataBytes = source.size - dataStart;
   if (end > dataBytes) {
-    throw fail(`ends at byte ${end} of the data, but there are only ${dataBytes}`);
+    throw fail(`ends at byte ${end} of the data, but there are only ${dataBytes}; ${CUT_OFF}`);
   }
   const bytes = end - begin;
   const expected = knownBytes(dtype, elements);

@@ -8,39 +8,37 @@ import {
   type Model,
   type OutputContents,
   type PlannedTensor,
-  type StoredTensor,
 } from './container.js';
 import { dtypeBytes, type DType } from './dtypes.js';
-import { invalidFile } from './errors.js';
+import { readHead } from './foreign-files.js';
 import type { ByteSource } from './io.js';
-import {
-  AFFINE_KEY,
-  affineMetadata,
-  assembleTensors,
-  SCALES_SUFFIX,
-  ZERO_POINTS_SUFFIX,
-} from './safetensors-affine.js';
-import { LENGTH_BYTES, MAX_HEADER_BYTES, METADATA_NAME, readHeader } from './safetensors-header.js';
-import { looksLikeIndex, openShards } from './safetensors-shards.js';
+import { AFFINE_KEY, affineMetadata, SCALES_SUFFIX, ZERO_POINTS_SUFFIX } from './safetensors-affine.js';
+import { LENGTH_BYTES, MAX_HEADER_BYTES, METADATA_NAME, looksLikeSafetensors } from './safetensors-header.js';
+import { looksLikeIndex, openIndexed, openNumberedShards } from './safetensors-shards.js';
 
 const CONTAINER: ContainerName = 'safetensors';
 /** The data begins at a multiple of this, so that every tensor is aligned to its elements. */
 const ALIGNMENT = 8;
-const HEAD_BYTES = LENGTH_BYTES + 1;
+
+/** What becomes of another program's key that has the name of ours: a GGUF may have any. */
+const FOREIGN_KEY = `gguf.${AFFINE_KEY}`;
 
 /** safetensors, one file or shards with an index, and our affine quantization in it (docs/formats.md). */
 export const safetensors: Container = {
   name: CONTAINER,
   extension: '.safetensors',
-  recognizes: (head) => looksLikeIndex(head) || head[LENGTH_BYTES] === '{'.charCodeAt(0),
+  recognizes,
   open,
   layout,
 };
 
+function recognizes(head: Uint8Array): boolean {
+  return looksLikeIndex(head) || looksLikeSafetensors(head);
+}
+
 async function open(source: ByteSource): Promise<Model> {
-  const head = new Uint8Array(Math.min(source.size, HEAD_BYTES));
-  await source.read(head, 0);
-  const files = looksLikeIndex(head) ? await openShards(source) : await openSingle(source);
+  const head = await readHead(source, recognizes);
+  const files = await (looksLikeIndex(head) ? openIndexed(source) : openNumberedShards(source));
   const metadata = new Map(files.metadata);
   metadata.delete(AFFINE_KEY);
   return {
@@ -54,15 +52,6 @@ async function open(source: ByteSource): Promise<Model> {
       await Promise.all(files.sources.map((file) => file.close()));
     },
   };
-}
-
-async function openSingle(source: ByteSource): Promise<{
-  readonly sources: readonly ByteSource[];
-  readonly tensors: readonly StoredTensor[];
-  readonly metadata: ReadonlyMap<string, string>;
-}> {
-  const header = await readHeader(source);
-  return { sources: [source], tensors: assembleTensors(header, source), metadata: header.metadata };
 }
 
 /** One entry of the header to be written. */
@@ -87,6 +76,9 @@ function layout({ tensors, metadata, file, splitBytes }: OutputContents): FileLa
   checkNames(parts, file);
   const affine = affineMetadata(tensors);
   const texts = new Map(metadata);
+  const foreign = texts.get(AFFINE_KEY);
+  if (foreign !== undefined) texts.delete(AFFINE_KEY);
+  if (foreign !== undefined && !texts.has(FOREIGN_KEY)) texts.set(FOREIGN_KEY, foreign);
   if (affine !== undefined) texts.set(AFFINE_KEY, affine);
   const entries: string[] = [];
   if (texts.size > 0) {
@@ -159,7 +151,8 @@ function encodeHeader(json: string, file: string): Uint8Array {
   const text = new TextEncoder().encode(json);
   const length = Math.ceil((LENGTH_BYTES + text.length) / ALIGNMENT) * ALIGNMENT - LENGTH_BYTES;
   if (length > MAX_HEADER_BYTES) {
-    throw invalidFile({ name: file }, `its header would take ${length} bytes, over the limit of ${MAX_HEADER_BYTES}`);
+    const detail = `its header would take ${length} bytes, over the limit of ${MAX_HEADER_BYTES}`;
+    throw new QuantizeError('unwritable_output', { file, detail });
   }
   const header = new Uint8Array(LENGTH_BYTES + length).fill(' '.charCodeAt(0));
   new DataView(header.buffer).setBigUint64(0, BigInt(length), true);

@@ -8,6 +8,7 @@ import { unknownVersion } from './unknown-version.js';
 /** A Blob or File, as a whole. */
 export class BlobSource implements ByteSource {
   readonly name: string;
+  readonly fileName: string;
   readonly size: number;
   readonly version: string;
   /** Where the File came from, if that is known. */
@@ -19,7 +20,8 @@ export class BlobSource implements ByteSource {
   constructor(blob: BlobLike, files: readonly FileLike[] = [], origin: WebFileHandle | null = null) {
     this.name = origin?.name ?? endpointName(blob);
     this.size = blob.size;
-    const { lastModified } = fieldsOf(blob);
+    const { name, lastModified } = fieldsOf(blob);
+    this.fileName = origin?.name ?? (typeof name === 'string' ? name : '');
     this.version =
       typeof lastModified === 'number' ? `${blob.size} bytes of ${lastModified}` : unknownVersion(blob.size);
     this.origin = origin;
@@ -44,7 +46,11 @@ export class BlobSource implements ByteSource {
   }
 
   sibling(name: string): Promise<ByteSource> {
-    const file = this.#files.find((one) => one.name === name);
+    const path = folderOf(pathOf(this.#blob)) + name;
+    const file =
+      this.#files.find((one) => pathOf(one) === path) ??
+      // Files that were chosen one by one have lost their folders.
+      this.#files.find((one) => pathOf(one) === name.slice(name.lastIndexOf('/') + 1));
     if (file !== undefined) return Promise.resolve(new BlobSource(file, this.#files));
     const detail =
       this.#files.length > 0
@@ -68,12 +74,21 @@ export class BlobSource implements ByteSource {
   }
 }
 
+/** The name, with the folders that are known of a File out of a folder that was chosen. */
+function pathOf(blob: BlobLike): string {
+  const { name, webkitRelativePath: path } = fieldsOf(blob);
+  if (typeof path === 'string' && path !== '') return path;
+  return typeof name === 'string' ? name : '';
+}
+
+const folderOf = (path: string): string => path.slice(0, path.lastIndexOf('/') + 1);
+
 /** All files of a sharded model; throws when two have the same name. */
 export function openBlobs(files: readonly FileLike[]): ByteSource {
   const entry = entryOf(files);
   if (entry === undefined) throw unreadable('the files', 'there are none');
   const names = new Set<string>();
-  for (const { name } of files) {
+  for (const name of files.map(pathOf)) {
     if (names.has(name)) throw unreadable(name, 'two of the files have this name');
     names.add(name);
   }

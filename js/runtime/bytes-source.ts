@@ -8,6 +8,7 @@ import { unknownVersion } from './unknown-version.js';
 /** A model in memory. It is read where it lies, and nobody says when it changes. */
 export class BytesSource implements ByteSource {
   readonly name = BYTES_NAME;
+  readonly fileName = '';
   readonly size: number;
   readonly version: string;
   readonly #bytes: Uint8Array;

@@ -1,4 +1,5 @@
 import { AbortActions } from '../abort-actions.js';
+import { aboutWebPage } from '../addresses.js';
 import { fieldsOf } from '../checks.js';
 import { QuantizeError } from '../errors.js';
 import { checkAborted, reasonOf, unreadable } from './failures.js';
@@ -8,6 +9,8 @@ import type { HttpSettings } from './http-settings.js';
 const TRANSIENT: readonly number[] = [408, 429, 502, 503, 504];
 
 const GONE: readonly number[] = [404, 410];
+
+const FORBIDDEN: readonly number[] = [401, 403];
 
 const aborts = new AbortActions();
 
@@ -31,27 +34,28 @@ export interface FileVersion {
   readonly tag: string | null;
 }
 
+/** What to say of a file that a server does not give. */
+export interface Absence {
+  readonly missing: 'missing_shard' | 'unreadable_input';
+  /** What else may be the reason; it goes behind what the server says. */
+  readonly hint: string;
+}
+
 /** Reads stretches of one address. */
 export class HttpFile {
   readonly name: string;
   readonly #url: string;
   readonly #signal: AbortSignal | undefined;
   readonly #settings: HttpSettings;
-  readonly #missing: 'missing_shard' | 'unreadable_input';
+  readonly #absence: Absence;
   #version: FileVersion | null = null;
 
-  constructor(
-    name: string,
-    url: string,
-    settings: HttpSettings,
-    signal: AbortSignal | undefined,
-    missing: 'missing_shard' | 'unreadable_input',
-  ) {
+  constructor(name: string, url: string, settings: HttpSettings, signal: AbortSignal | undefined, absence: Absence) {
     this.name = name;
     this.#url = url;
     this.#settings = settings;
     this.#signal = signal;
-    this.#missing = missing;
+    this.#absence = absence;
   }
 
   /**
@@ -148,13 +152,16 @@ export class HttpFile {
   #checkStatus({ status, statusText, headers }: Response): void {
     if (status === 206) return;
     if (status === 200) {
+      if (isWebPage(headers)) throw unreadable(this.name, aboutWebPage(this.name));
       throw unreadable(this.name, 'the server does not support range requests; download the file first');
     }
     const text = `the server answers ${status}${statusText === '' ? '' : ` (${statusText})`}`;
     if (TRANSIENT.includes(status)) throw new TransientFailure(text, { answered: true, delay: retryAfter(headers) });
     if (this.#version !== null && status === 416) throw this.#changed();
-    const code = GONE.includes(status) ? this.#missing : 'unreadable_input';
-    throw new QuantizeError(code, { file: this.name, detail: text });
+    const { missing, hint } = this.#absence;
+    const code = GONE.includes(status) ? missing : 'unreadable_input';
+    const login = FORBIDDEN.includes(status) ? LOGIN_HINT : '';
+    throw new QuantizeError(code, { file: this.name, detail: text + (hint === '' ? login : hint) });
   }
 
   #changed(): QuantizeError {
@@ -177,6 +184,11 @@ export class HttpFile {
     checkAborted(this.#signal);
   }
 }
+
+const LOGIN_HINT = '; if it wants a login, download the file first';
+
+const isWebPage = (headers: Headers): boolean =>
+  /^(text\/html|application\/xhtml)/i.test(headers.get('content-type') ?? '');
 
 /** Why an answer with a part of the file does not say which part. */
 const explanationOf = (headers: Headers): string =>

@@ -1,9 +1,13 @@
+import { besides, fileNameOf } from '../addresses.js';
 import { shownUrl } from '../endpoints.js';
 import type { ByteSource } from '../files/io.js';
 import { unreadable } from './failures.js';
-import { HttpFile, type FileVersion } from './http-request.js';
+import { HttpFile, type Absence, type FileVersion } from './http-request.js';
 import { HTTP_SETTINGS, type HttpSettings } from './http-settings.js';
 import { unknownVersion } from './unknown-version.js';
+
+const QUERY_HINT =
+  "; the query of the given URL, which may be a signature, is not sent for the model's other files: download all of them";
 
 /** A stretch of the file that small reads are served from. */
 interface Block {
@@ -15,6 +19,7 @@ interface Block {
 /** A file that a server gives parts of (HTTP range requests). */
 class HttpSource implements ByteSource {
   readonly name: string;
+  readonly fileName: string;
   readonly size: number;
   readonly version: string;
   readonly #url: URL;
@@ -32,6 +37,7 @@ class HttpSource implements ByteSource {
     signal?: AbortSignal,
   ) {
     this.name = file.name;
+    this.fileName = fileNameOf(url);
     this.size = version.size;
     this.version = version.tag === null ? unknownVersion(version.size) : `${version.size} bytes of ${version.tag}`;
     this.#url = url;
@@ -82,8 +88,10 @@ class HttpSource implements ByteSource {
 
   /** Queries, which may be signatures, are not carried over. */
   sibling(name: string): Promise<ByteSource> {
-    const url = new URL(`./${encodeURIComponent(name)}`, this.#url);
-    return openHttp(url, this.#signal, this.#settings, 'missing_shard');
+    return openHttp(besides(this.#url, name), this.#signal, this.#settings, {
+      missing: 'missing_shard',
+      hint: this.#url.search === '' ? '' : QUERY_HINT,
+    });
   }
 
   /** Every answer tells its tag. */
@@ -98,19 +106,19 @@ class HttpSource implements ByteSource {
 
 /**
  * Opens what an http or https URL leads to; redirects are followed, for every request anew. The server has to answer range
- * requests. `missing` is the code for a file that is not there.
+ * requests. `absence` is what to say of a file that is not there, or may not be read.
  */
 export async function openHttp(
   url: URL,
   signal?: AbortSignal,
   settings: HttpSettings = HTTP_SETTINGS,
-  missing: 'missing_shard' | 'unreadable_input' = 'unreadable_input',
+  absence: Absence = { missing: 'unreadable_input', hint: '' },
 ): Promise<ByteSource> {
   const name = shownUrl(url);
   if (url.username !== '' || url.password !== '') {
     throw unreadable(name, 'a URL with a user name or password in it cannot be fetched');
   }
-  const file = new HttpFile(name, url.href, settings, signal, missing);
+  const file = new HttpFile(name, url.href, settings, signal, absence);
   const start = new Uint8Array(settings.smallestBlock);
   const { bytes, version } = await file.read(start, 0);
   return new HttpSource(url, file, version, start.subarray(0, bytes), settings, signal);

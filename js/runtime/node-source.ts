@@ -16,6 +16,7 @@ type Stats = Awaited<ReturnType<NodeFileHandle['stat']>>;
 /** A regular file, opened for reading. */
 export class NodeSource implements ByteSource {
   readonly name: string;
+  readonly fileName: string;
   readonly size: number;
   readonly version: string;
   readonly identity: Identity;
@@ -26,6 +27,7 @@ export class NodeSource implements ByteSource {
 
   constructor(name: string, about: Stats, handle: NodeFileHandle, own: FileHandle | null) {
     this.name = name;
+    this.fileName = own === null ? '' : path.basename(name);
     this.size = Number(about.size);
     this.version = `${about.size} bytes of ${about.mtimeNs}`;
     this.identity = about;

@@ -106,7 +106,12 @@ describe('refuses a sharded model', () => {
   test.each([
     '../one.safetensors',
     '/etc/passwd',
-    'sub/one.safetensors',
+    'sub/../one.safetensors',
+    'sub\\one.safetensors',
+    'sub/',
+    './',
+    'C:one.safetensors',
+    '\ud800.safetensors',
     'a\u001b[2J',
     'a\nb',
     'a\u009b2J',

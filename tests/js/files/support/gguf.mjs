@@ -1,4 +1,5 @@
 /** Makes and reads GGUF files for the tests, sharing nothing with the package. */
+import path from 'node:path';
 
 const kTypeNumbers = {
   u8: 0,
@@ -165,6 +166,7 @@ export function parseGguf(file) {
 export function memorySource(bytes, name = 'in.gguf', siblings = {}, open = new Set()) {
   const source = {
     name,
+    fileName: path.basename(name),
     size: bytes.length,
     bytesRead: 0,
     open,

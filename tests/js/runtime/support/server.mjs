@@ -1,4 +1,6 @@
+import { readFileSync } from 'node:fs';
 import { createServer } from 'node:http';
+import path from 'node:path';
 import { afterEach } from '@jest/globals';
 
 /**
@@ -47,4 +49,14 @@ export function answer(request, response, contents, headers = {}) {
     ...headers,
   });
   response.end(contents.subarray(begin, end));
+}
+
+/** Answers with the files of a folder, whose names it decodes once, as servers do. */
+export function answerFrom(folder, request, response, headers = {}) {
+  try {
+    const { pathname } = new URL(request.url, 'http://localhost');
+    answer(request, response, readFileSync(path.join(folder, decodeURIComponent(pathname))), headers);
+  } catch (error) {
+    response.writeHead(error instanceof URIError ? 400 : 404).end();
+  }
 }

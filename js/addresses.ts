@@ -1,0 +1,48 @@
+/** What the addresses of files on the web say: looked at only, nothing is fetched. */
+
+const WEB = /^https?:\/\//i;
+
+/** What a name must not have in it to be one of a single file: a decoded URL may bring anything. */
+const UNSAFE = /[/\\\p{Cc}]/u;
+
+/** The name of the file at `url`, decoded; as the URL has it where that would be no name. Empty when it ends with a slash. */
+export function fileNameOf({ pathname }: URL): string {
+  const last = pathname.slice(pathname.lastIndexOf('/') + 1);
+  try {
+    const name = decodeURIComponent(last);
+    return UNSAFE.test(name) || name === '.' || name === '..' ? last : name;
+  } catch {
+    return last;
+  }
+}
+
+/** The URL of `name` beside `url`, without its query. `name` is no URL: what it must not have in one is encoded. */
+export function besides(url: URL, name: string): URL {
+  const encoded = name.split('/').map(encodeURIComponent).join('/');
+  return new URL(`./${encoded}`, url);
+}
+
+/** Pages about a file, and the address of the file: of GitHub, of GitLab, and of the hubs of models. */
+const PAGES: readonly (readonly [page: RegExp, file: string])[] = [
+  [/^(https?:\/\/github\.com\/[^/]+\/[^/]+)\/blob\//i, '$1/raw/'],
+  [/\/-\/blob\//, '/-/raw/'],
+  [/\/blob\//, '/resolve/'],
+  [/\/file\/view\//, '/resolve/'],
+];
+
+/** Why a page came instead of a file, and what to do. `name` is the path or URL, without its query. */
+export function aboutWebPage(name: string): string {
+  if (!WEB.test(name)) return 'it is a web page (HTML), not the model; download the file itself';
+  const page = PAGES.find(([pattern]) => pattern.test(name));
+  if (page !== undefined) return `it is a web page about the file; use ${name.replace(...page)}`;
+  return 'it is a web page, perhaps because the server wants a login; give the address of the file itself, or download it';
+}
+
+/** What to do about a Git LFS pointer in place of a model. */
+export function aboutLfsPointer(name: string): string {
+  const pointer = 'it is a Git LFS pointer, not the model';
+  if (!WEB.test(name)) return `${pointer}; run "git lfs pull" in its folder`;
+  return name.includes('/raw/') && !/^https?:\/\/(raw\.)?github/i.test(name)
+    ? `${pointer}; use ${name.replace('/raw/', '/resolve/')}`
+    : `${pointer}; clone its repository and run "git lfs pull"`;
+}
