@@ -51,7 +51,6 @@ async function openDemo(browser, url, settings) {
   const page = await context.newPage();
   page.setDefaultTimeout(kJobLimit);
   const problems = watch(page, url);
-  await page.addInitScript(collectLongTasks);
   await page.goto(url);
   await page.locator('.engine-details').waitFor();
   return new Demo(page, context, problems);
@@ -71,15 +70,6 @@ function watch(page, url) {
     }
   });
   return problems;
-}
-
-/** In the page: `longTasks` gets every task of the main thread that takes more than 50 ms. */
-function collectLongTasks() {
-  const tasks = [];
-  Object.defineProperty(globalThis, 'longTasks', { value: tasks });
-  new PerformanceObserver((list) => {
-    for (const { startTime, duration } of list.getEntries()) tasks.push({ startTime, duration });
-  }).observe({ type: 'longtask', buffered: true });
 }
 
 /** A page with the demo on it, and what people do with it. */
