@@ -3,6 +3,8 @@ export default {
   testMatch: ['<rootDir>/tests/js/**/*.test.mjs'],
   // The tests are ES modules that import the built package: there is nothing to compile.
   transform: {},
+  // Jest would leave a core to others: of two cores it would use one.
+  maxWorkers: '100%',
   testTimeout: 60_000,
   modulePathIgnorePatterns: ['<rootDir>/build/'],
 };

@@ -1,4 +1,5 @@
 import { existsSync, readdirSync } from 'node:fs';
+import { availableParallelism } from 'node:os';
 import path from 'node:path';
 import { inProject, projectRoot, shown } from '../lib/paths.mjs';
 import { run } from '../lib/run.mjs';
@@ -20,13 +21,21 @@ export async function runChecks() {
     ['forbidden arrows and long files', process.execPath, [inProject('tools/check-arrows.mjs')]],
   ];
   const outcomes = [];
-  for (const [name, command, parameters] of checks) {
-    const { code, stdout, stderr } = await run(command, parameters, { cwd: projectRoot });
-    console.log(`${code === 0 ? 'ok    ' : 'FAILED'} ${name}`);
-    if (code !== 0) console.log(`${stdout}${stderr}`.trimEnd());
-    outcomes.push(single(code === 0, name));
-  }
+  // As many at a time as there are cores.
+  const pending = [...checks];
+  const worker = async () => {
+    for (let check = pending.shift(); check !== undefined; check = pending.shift())
+      outcomes.push(await runCheck(check));
+  };
+  await Promise.all(Array.from({ length: availableParallelism() }, worker));
   return merge(outcomes);
+}
+
+async function runCheck([name, command, parameters]) {
+  const { code, stdout, stderr } = await run(command, parameters, { cwd: projectRoot });
+  console.log(`${code === 0 ? 'ok    ' : 'FAILED'} ${name}`);
+  if (code !== 0) console.log(`${stdout}${stderr}`.trimEnd());
+  return single(code === 0, name);
 }
 
 /** The C++ sources, as paths from the project's folder. */

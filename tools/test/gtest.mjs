@@ -1,4 +1,5 @@
 import { existsSync, mkdirSync, readFileSync, rmSync } from 'node:fs';
+import { availableParallelism } from 'node:os';
 import path from 'node:path';
 import { cmakeBuild } from '../build/cmake.mjs';
 import { wasmEnvironment } from '../build/wasm.mjs';
@@ -8,22 +9,21 @@ import { setUp } from '../setup.mjs';
 import { failure, merge, runVisibly } from './suite.mjs';
 
 const kTarget = 'arrowquant_tests';
+/** Some tests use several threads by themselves. */
+const kMostShards = 4;
 
 /** The C++ tests as WebAssembly under Node. */
 export async function runWasmTests(flavour, filter) {
   const emscripten = await setUp();
   await cmakeBuild(`wasm-${flavour}`, [kTarget], wasmEnvironment(emscripten));
   const program = inProject('build', `wasm-${flavour}`, 'tests/cpp', `${kTarget}.cjs`);
-  const optimized = await runProgram(`wasm-${flavour}`, process.execPath, [program], {}, filter);
-  if (flavour !== 'threads') return optimized;
-  // Node starts every function in its baseline compiler, which has bugs of its own around atomic waits.
-  const baseline = await runProgram(
-    `wasm-${flavour}-baseline`,
-    process.execPath,
-    ['--liftoff-only', program],
-    {},
-    filter,
-  );
+  const runAs = (name, flags) => runProgram(name, process.execPath, [...flags, program], {}, filter);
+  if (flavour !== 'threads') return runAs(`wasm-${flavour}`, []);
+  const [optimized, baseline] = await Promise.all([
+    runAs(`wasm-${flavour}`, []),
+    // Node starts every function in its baseline compiler, which has bugs of its own around atomic waits.
+    runAs(`wasm-${flavour}-baseline`, ['--liftoff-only']),
+  ]);
   return merge([
     optimized,
     { ...baseline, problems: baseline.problems.map((problem) => `baseline compiler: ${problem}`) },
@@ -40,7 +40,12 @@ export async function runNativeTests(preset, filter) {
     TSAN_OPTIONS: 'halt_on_error=1:second_deadlock_stack=1',
   };
   const [command, ...parameters] = [...(await fixedAddresses()), program];
-  return runProgram(preset, command, parameters, settings, filter);
+  const shards = Math.min(availableParallelism(), kMostShards);
+  const outcomes = Array.from({ length: shards }, (_, index) => {
+    const shard = { GTEST_TOTAL_SHARDS: String(shards), GTEST_SHARD_INDEX: String(index) };
+    return runProgram(`${preset}-${index}`, command, parameters, { ...settings, ...shard }, filter);
+  });
+  return merge(await Promise.all(outcomes));
 }
 
 /** Older ThreadSanitizers fail at random where the kernel spreads addresses widely; some containers forbid the cure. */

@@ -52,14 +52,12 @@ export const facts = () => ({
 
 /** Which backend `create` settles on, and whether it works. */
 export async function create({ ArrowQuant }, options) {
-  const begin = performance.now();
   const quantizer = await ArrowQuant.create(options).catch((error) => error);
-  const milliseconds = performance.now() - begin;
-  if (quantizer.backend === undefined) return { ...told(quantizer), milliseconds };
+  if (quantizer.backend === undefined) return told(quantizer);
   const { backend, threads } = quantizer;
   const digests = await digestOfBatch(await quantizer.quantizeBatch(layersOf(3, 5000), 4));
   await quantizer.dispose();
-  return { backend, threads, milliseconds, digests };
+  return { backend, threads, digests };
 }
 
 /** A batch with progress, there and back. */

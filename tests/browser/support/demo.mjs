@@ -56,7 +56,6 @@ async function openTab(context, url, problems = []) {
   const page = await context.newPage();
   page.setDefaultTimeout(kJobLimit);
   watch(page, url, problems);
-  await page.addInitScript(collectLongTasks);
   await page.goto(url);
   await page.locator('.engine-details').waitFor();
   return new Demo(page, context, problems);
@@ -74,15 +73,6 @@ function watch(page, url, problems) {
       problems.push(`request to elsewhere: ${request.url()}`);
     }
   });
-}
-
-/** In the page: `longTasks` gets every task of the main thread that takes more than 50 ms. */
-function collectLongTasks() {
-  const tasks = [];
-  Object.defineProperty(globalThis, 'longTasks', { value: tasks });
-  new PerformanceObserver((list) => {
-    for (const { startTime, duration } of list.getEntries()) tasks.push({ startTime, duration });
-  }).observe({ type: 'longtask', buffered: true });
 }
 
 /** A page with the demo on it, and what people do with it. */

@@ -3,10 +3,6 @@ import { kNotIsolatedBackend, inNode } from './place-tests.mjs';
 import { openPlace } from './places.mjs';
 import { kIsolation, kStrictPolicy } from './server.mjs';
 
-/** `create` gives a start-up that hangs up after this long; the tests allow for a machine that does other things. */
-const kStartLimit = 10_000;
-const kPatience = 5_000;
-
 const kIsolated = { ...kIsolation, ...kStrictPolicy };
 const isThreadsGlue = (file) => file.endsWith('arrowquant-threads.web.mjs');
 
@@ -53,13 +49,12 @@ export const kFaultySites = {
 export function describeStartUp(setting, scope, shares = [true, false]) {
   const sites = Object.entries(kFaultySites).filter(([, { shares: does = true }]) => shares.includes(does));
   const faults = sites.map(([site, { fault }]) => [fault, site]);
-  test.each(faults)(`${scope}: starting up settles in time where %s`, async (_, site) => {
+  test.each(faults)(`${scope}: starting up settles where %s`, async (_, site) => {
     const { browser, server } = setting();
     const place = await openPlace(browser, server, { site, scope });
-    const { milliseconds, ...created } = await place.run('create', {});
+    const created = await place.run('create', {});
     const { outcome } = kFaultySites[site];
     expect(created).toMatchObject(outcome);
-    expect(milliseconds).toBeLessThan(kStartLimit + kPatience);
     if (outcome.backend !== undefined) {
       expect(created.digests).toEqual((await inNode('create', { backend: 'single' })).digests);
     }

@@ -5,8 +5,10 @@ import { openGgmlReader } from './support/ggml-gguf.mjs';
 import { useFolder } from './support/folder.mjs';
 import { filesOf, kPairs, kTensors, layout } from './support/gguf-layout.mjs';
 import { ggufFile, ggufTensor, memorySource, parseGguf } from './support/gguf.mjs';
+import { useServedShards } from './support/served-shards.mjs';
 
 const folder = useFolder();
+const serve = useServedShards();
 
 describe('shards', () => {
   const kLimit = 1024;
@@ -61,8 +63,8 @@ describe('shards', () => {
   test.each([0, 1, 2])('are opened together, whichever is given: %i', async (given) => {
     const files = byBaseName(filesOf(split()));
     const name = Object.keys(files)[given];
-    const source = memorySource(files[name], `folder/${name}`, files);
-    const model = await openGgufShards(source);
+    const openShard = await serve(files);
+    const model = await openGgufShards(await openShard(name));
     expect(model.sources.map((one) => path.basename(one.name))).toEqual(Object.keys(files));
     expect(model.keyValues).toEqual(kPairs);
     expect(model.tensors.map((tensor) => tensor.name)).toEqual(kTensors.map((tensor) => tensor.name));
@@ -74,14 +76,16 @@ describe('shards', () => {
   test('each have the alignment when it is not the usual one', async () => {
     const files = byBaseName(filesOf(split({ alignment: 256 })));
     const [name] = Object.keys(files);
-    const model = await openGgufShards(memorySource(files[name], name, files));
+    const openShard = await serve(files);
+    const model = await openGgufShards(await openShard(name));
     expect(model.files.map(({ alignment }) => alignment)).toEqual(model.files.map(() => 256));
   });
 
   test('lose their numbers when they become one file', async () => {
     const files = byBaseName(filesOf(split()));
     const [name] = Object.keys(files);
-    const { keyValues } = (await openGgufShards(memorySource(files[name], name, files))).files[0];
+    const openShard = await serve(files);
+    const { keyValues } = (await openGgufShards(await openShard(name))).files[0];
     expect([...parseGguf(filesOf(layout({ keyValues }))['out.gguf']).pairs.keys()]).toEqual(
       kPairs.map(({ key }) => key),
     );
@@ -112,20 +116,26 @@ describe('shards', () => {
         tensors: names.map((name) => ggufTensor(name, [4], 0)),
       });
     const [kFirst, kSecond] = ['m-00001-of-00002.gguf', 'm-00002-of-00002.gguf'];
+    const served = (name) => expect.stringMatching(new RegExp(`/folder/${name}$`));
 
     test.each([
       ['a missing one', { [kFirst]: shard(0, 2, ['a']) }, { code: 'missing_shard' }],
       [
         'a tensor in two',
         { [kFirst]: shard(0, 2, ['a']), [kSecond]: shard(1, 2, ['a']) },
-        { code: 'invalid_file', file: kSecond, layer: 'a', message: expect.stringContaining('in another shard too') },
+        {
+          code: 'invalid_file',
+          file: served(kSecond),
+          layer: 'a',
+          message: expect.stringContaining('in another shard too'),
+        },
       ],
       [
         'a tensor too few',
         { [kFirst]: shard(0, 2, ['a']), [kSecond]: shard(1, 2, []) },
         {
           code: 'invalid_file',
-          file: kFirst,
+          file: served(kFirst),
           message: expect.stringContaining('announces 2 tensors in all shards, but they have 1'),
         },
       ],
@@ -134,33 +144,33 @@ describe('shards', () => {
         { [kFirst]: shard(0, 2, ['a']), [kSecond]: shard(0, 2, ['b']) },
         {
           code: 'invalid_file',
-          file: kSecond,
+          file: served(kSecond),
           message: expect.stringContaining('says that it is shard 1 of 2, not 2 of 2'),
         },
       ],
       [
         'a wrong count',
         { [kFirst]: shard(0, 2, ['a']), [kSecond]: shard(1, 3, ['b']) },
-        { code: 'invalid_file', file: kSecond, message: expect.stringContaining('shard 2 of 3, not 2 of 2') },
+        { code: 'invalid_file', file: served(kSecond), message: expect.stringContaining('shard 2 of 3, not 2 of 2') },
       ],
       [
         'damage in another',
         { [kFirst]: shard(0, 2, ['a']), [kSecond]: shard(1, 2, ['b']).subarray(0, 100) },
-        { code: 'invalid_file', file: kSecond },
+        { code: 'invalid_file', file: served(kSecond) },
       ],
       [
         'a wrong name',
         { 'model.gguf': shard(0, 2, ['a']) },
         {
           code: 'invalid_file',
-          file: 'model.gguf',
+          file: served('model.gguf'),
           message: expect.stringContaining('its name must end with -00001-of-00002.gguf'),
         },
       ],
       [
         "another one's name",
         { [kSecond]: shard(0, 2, ['a']) },
-        { code: 'invalid_file', file: kSecond, message: expect.stringContaining('its name must end with') },
+        { code: 'invalid_file', file: served(kSecond), message: expect.stringContaining('its name must end with') },
       ],
       [
         'a number beyond the count',
@@ -179,7 +189,8 @@ describe('shards', () => {
       ],
     ])('for %s, and closed again', async (_, files, expected) => {
       const [name] = Object.keys(files);
-      const source = memorySource(files[name], name, files);
+      const openShard = await serve(files);
+      const source = await openShard(name);
       await expect(openGgufShards(source)).rejects.toMatchObject(expected);
       expect([...source.open]).toEqual([source]);
     });

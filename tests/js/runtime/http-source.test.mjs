@@ -7,7 +7,11 @@ import { answer, rangeOf, useServers } from './support/server.mjs';
 const servers = useServers();
 
 /** As in use, but without the long waits. */
-const kQuick = { ...HTTP_SETTINGS, firstDelay: 1, stallLimit: 200 };
+const kQuick = { ...HTTP_SETTINGS, firstDelay: 1 };
+/** On a busy machine good connections stall as well, and are tried again. */
+const kImpatient = { ...kQuick, stallLimit: 200, attempts: 1000, firstAttempts: 1000 };
+/** Waits that only the signal can end. */
+const kEndless = { ...HTTP_SETTINGS, firstDelay: 1e9, longestDelay: 1e9, stallLimit: 1e9 };
 const kContents = Buffer.from(Uint8Array.from({ length: 5_000_001 }, (_, index) => (index * 2654435761) >>> 24));
 
 const open = (url, signal, settings = kQuick) => openHttp(new URL(url), signal, settings);
@@ -130,19 +134,19 @@ describe('what passes is tried again', () => {
   });
 
   test('a connection that stalls is given up in time', async () => {
-    const server = await servers.serve((request, response, attempt) => {
-      if (attempt === 2) {
+    let rests = 0;
+    const server = await servers.serve((request, response) => {
+      const [begin] = rangeOf(request, kContents.length);
+      if (begin === 100_000) {
         response.writeHead(206, { 'content-range': `bytes 100000-199999/${kContents.length}`, etag: '"one"' });
         response.write(kContents.subarray(100_000, 100_010));
-      } else if (attempt !== 3) answer(request, response, kContents);
+      } else if (begin !== 100_010 || ++rests > 1) answer(request, response, kContents);
     });
-    const source = await open(server.url('/a'));
+    const source = await open(server.url('/a'), undefined, kImpatient);
     await expectBytes(source, 100_000, 200_000);
-    expect(server.requests.map(({ range }) => range).slice(1)).toEqual([
-      'bytes=100000-199999',
-      'bytes=100010-199999',
-      'bytes=100010-199999',
-    ]);
+    const ranges = new Set(server.requests.map(({ range }) => range));
+    expect([...ranges]).toEqual(['bytes=0-65535', 'bytes=100000-199999', 'bytes=100010-199999']);
+    expect(rests).toBeGreaterThan(1);
   });
 
   test('so many times and no more; the error says why', async () => {
@@ -162,7 +166,7 @@ describe('what passes is tried again', () => {
   });
 
   test.each([
-    ['a wait', (_request, response) => response.writeHead(503, { 'retry-after': '20' }).end()],
+    ['a wait', (_request, response) => response.writeHead(503, { 'retry-after': '3600' }).end()],
     ['a read that stalls', () => undefined],
   ])('%s ends with the signal', async (_title, second) => {
     const controller = new AbortController();
@@ -172,13 +176,11 @@ describe('what passes is tried again', () => {
       second(request, response);
       setTimeout(() => controller.abort(reason), 20);
     });
-    const source = await openHttp(new URL(server.url('/a')), controller.signal);
-    const begin = performance.now();
+    const source = await open(server.url('/a'), controller.signal, kEndless);
     await expect(source.read(new Uint8Array(100_000), 100_000)).rejects.toMatchObject({
       code: 'aborted',
       cause: reason,
     });
-    expect(performance.now() - begin).toBeLessThan(10_000);
     const again = openHttp(new URL(server.url('/a')), controller.signal);
     await expect(again).rejects.toMatchObject({ code: 'aborted', cause: reason });
     expect(server.requests.length).toBe(2);

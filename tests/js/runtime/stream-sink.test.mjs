@@ -36,7 +36,7 @@ function slowStream() {
 }
 const open = (stream, plan) => nodeFiles.openSink(stream, { inputs: [], ...plan });
 /** Lets everything happen that can happen without us. */
-const idle = () => new Promise((resolve) => setTimeout(resolve, 20));
+const idle = () => new Promise((resolve) => setImmediate(() => setImmediate(resolve)));
 const isPending = async (promise) => {
   await idle();
   return (await Promise.race([promise.then(() => false), Promise.resolve(true)])) === true;

@@ -162,29 +162,22 @@ export function parseGguf(file) {
   return { version, pairs, tensors, alignment, dataBegin, headerBytes: at };
 }
 
-/** A source over bytes in memory; `siblings` are others' bytes by name. Says how many bytes were read, and what is open. */
-export function memorySource(bytes, name = 'in.gguf', siblings = {}, open = new Set()) {
+/** A source over bytes in memory, which has no siblings: shards are served (served-shards.mjs). Says how many bytes were read. */
+export function memorySource(bytes, name = 'in.gguf') {
   const source = {
     name,
     fileName: path.basename(name),
     size: bytes.length,
     bytesRead: 0,
-    open,
     async read(into, position) {
       if (position + into.length > bytes.length) throw new Error('read beyond the end');
       source.bytesRead += into.length;
       into.set(bytes.subarray(position, position + into.length));
     },
-    async sibling(other) {
-      if (siblings[other] === undefined) throw Object.assign(new Error(`no ${other}`), { code: 'missing_shard' });
-      return memorySource(siblings[other], other, siblings, open);
-    },
-    async checkUnchanged() {},
-    async close() {
-      open.delete(source);
-    },
+    sibling: (other) => Promise.reject(new Error(`no file beside memory: ${other}`)),
+    checkUnchanged: () => Promise.resolve(),
+    close: () => Promise.resolve(),
   };
-  open.add(source);
   return source;
 }
 
