@@ -179,7 +179,7 @@ size_t sleep_until_completed(Ring& ring, std::vector<Task*>& idle) {
 }
 
 TEST(ThreadPoolWakes, NoneIsLostHoweverOftenTheCallingThreadFallsAsleep) {
-  constexpr size_t kRounds = 5000;
+  constexpr size_t kRounds = 300;
   for (const uint32_t threads : pool_sizes()) {
     if (threads == 0) continue;
     Ring ring(threads);
