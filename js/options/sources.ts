@@ -1,6 +1,6 @@
 /** Sources and sinks of models, as callers pass them. */
 
-import { invalidOption } from '../checks.js';
+import { invalidOption, reading } from '../checks.js';
 import { endpointName, sinkEndpoint, sourceEndpoint, type ModelSink, type ModelSource } from '../endpoints.js';
 import { namedContainer } from '../files/registry.js';
 import type { ContainerName } from '../files/container.js';
@@ -12,7 +12,7 @@ const SINKS = 'a path, a WritableStream, a FileHandle, a FileSystemFileHandle or
 /** Arrays are copied: the caller's may change. Throws `invalid_option` for what is no source. */
 export function readSource(name: string, value: unknown): ModelSource {
   checkText(name, value);
-  const endpoint = sourceEndpoint(value);
+  const endpoint = reading('invalid_option', () => sourceEndpoint(value));
   if (endpoint === null) throw invalidOption(name, value, SOURCES);
   return endpoint.kind === 'blobs' ? endpoint.blobs : (value as ModelSource);
 }
@@ -20,7 +20,7 @@ export function readSource(name: string, value: unknown): ModelSource {
 /** Throws `invalid_option` for what is no sink. */
 export function readSink(name: string, value: unknown): ModelSink {
   checkText(name, value);
-  if (sinkEndpoint(value) === null) throw invalidOption(name, value, SINKS);
+  if (reading('invalid_option', () => sinkEndpoint(value)) === null) throw invalidOption(name, value, SINKS);
   return value as ModelSink;
 }
 

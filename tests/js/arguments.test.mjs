@@ -157,6 +157,16 @@ describe('options of file work', () => {
     });
   });
 
+  test('what a source throws when it is looked at becomes the cause', async () => {
+    const cause = new Error('hands off');
+    const source = {
+      get size() {
+        throw cause;
+      },
+    };
+    await expect(quantizer.inspectFile(source)).rejects.toMatchObject({ code: 'invalid_option', cause });
+  });
+
   test('a path with a NUL character is refused by name', async () => {
     const says = /^Invalid option: (source|sink|a) is [^\n]*NUL character[^\n]*$/;
     for (const call of [
