@@ -50,7 +50,7 @@ export function planAffine(model: Model, { layout, rules, preset }: AffineQuanti
       ? plainStep(stored, { kind: 'affine', ...layout }, null, false)
       : plainStep(stored, { kind: 'plain', dtype }, rule.name, true);
   });
-  checkLeftovers(model, steps);
+  checkLeftovers(model.tensors, steps);
   const dropped = ruled.flatMap(({ stored, own }) => (own?.type === 'drop' ? [droppedTensor(stored, own.name)] : []));
   const warnings = warningsAbout(steps, model.tensors, rulesWithoutMatch(rules, described));
   return { ...intoSafetensors(steps, affineLabel(layout)), warnings, dropped };

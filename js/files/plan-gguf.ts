@@ -38,6 +38,8 @@ export interface GgufQuantization {
 
 /** `general.quantization_version` of the block formats as they are today. */
 const QUANTIZATION_VERSION = 2;
+/** Why a scale of scaled fp8, and what marks such checkpoints, is no tensor of the output. */
+const TAKEN_IN = 'scaled fp8: taken into the weights';
 /** What a GGUF of no known family says of itself: readers want the key. */
 const UNKNOWN_ARCHITECTURE = 'unknown';
 
@@ -66,13 +68,17 @@ export async function planGguf(
   );
   if (refusal !== null) throw refusal;
   const planned = tensors.flatMap((tensor, index) => stepFor(tensor, decisions[index]));
-  checkLeftovers(model, planned);
+  checkLeftovers(tensors, planned);
   if (model.container === 'gguf') planned.sort((a, b) => compareTensors(a.planned, b.planned));
   const steps = keepOverflowing ? await keepingOverflowing(planned, tools) : planned;
   const facts = decisions.flatMap((decision) => (decision.kind === 'drop' ? [] : decision.keyValues));
   const keyValues = keyValuesOf(model, architecture, type, facts);
   const limits = { dimensions: most.mostDimensions, nameBytes: most.longestNameBytes };
-  const dropped = tensors.flatMap((tensor, index) => droppedBy(tensor, decisions[index]));
+  const left = new Set(tensors.map(({ name }) => name));
+  const dropped = [
+    ...tensors.flatMap((tensor, index) => droppedBy(tensor, decisions[index])),
+    ...model.tensors.flatMap((tensor) => (left.has(tensor.name) ? [] : [droppedTensor(tensor, TAKEN_IN)])),
+  ];
   const warnings = warningsAbout(steps, tensors, unmatched);
   return { container: gguf, steps, keyValues, limits, splitBytes, architecture, type, notes, warnings, dropped };
 }

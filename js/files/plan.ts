@@ -134,7 +134,7 @@ const patternOf = (name: string): string =>
 const wild = (text: string): string => text.replace(/[^\w:-]/gu, '.');
 
 /** Refuses a plan that leaves nothing of a model that has tensors. */
-export function checkLeftovers({ tensors }: Model, steps: readonly PlannedStep[]): void {
+export function checkLeftovers(tensors: readonly StoredTensor[], steps: readonly PlannedStep[]): void {
   if (tensors.length === 0 || steps.length > 0) return;
   throw new QuantizeError('invalid_option', {
     detail: 'the rules drop every tensor, so that nothing is left to write',

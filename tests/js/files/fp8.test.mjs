@@ -81,6 +81,8 @@ describe('scaled fp8', () => {
     const [exact] = floatsOf(stored);
     expect(valuesOf(of('a.weight'))).toEqual(codes.map((code) => Math.fround(kFp8Values.F8_E4M3[code] * exact)));
     expect(report.tensors).toMatchObject([{ name: 'a.weight', from: 'F8_E4M3 scaled', to: 'F32' }]);
+    const rule = 'scaled fp8: taken into the weights';
+    expect(report.dropped).toMatchObject([{ name: 'a.scale_weight', from: dtype, rule }]);
   });
 
   test.each(['scale_weight', 'weight_scale', 'weight_scale_inv'])('the scale may be called %s', async (name) => {

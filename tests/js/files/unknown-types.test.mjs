@@ -146,6 +146,15 @@ describe('a GGUF', () => {
     expect(file.includes(kTensors[2].bytes)).toBe(true);
   });
 
+  test('is equal to its copy also where padding is added behind it', async () => {
+    const tensors = zeroed([kTensors[0], { name: 'z.weight', ne: [5], type: 31, bytes: bytesOf(7) }]);
+    const file = ggufFile({ pairs: kPairs, tensors });
+    const input = folder.write('in.gguf', file.subarray(0, file.length - 25));
+    await quantizer.quantizeFile(input, folder.path('out.gguf'), { type: 'F16' });
+    const { tensors: compared } = await quantizer.compareFiles(input, folder.path('out.gguf'));
+    expect(compared.map(({ equal }) => equal)).toEqual([true, true]);
+  });
+
   test('in parts stays readable, whatever part an unknown tensor is in', async () => {
     const large = { name: 'blk.0.ffn_down.weight', ne: [64, 2], type: 98, bytes: bytesOf(1_000_032) };
     const input = folder.write('in.gguf', ggufFile({ pairs: kPairs, tensors: [large, ...zeroed(kTensors)] }));
