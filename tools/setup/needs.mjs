@@ -7,7 +7,8 @@ import { ensureUnpacked, isUnpacked, unpackedFolder } from './unpacked.mjs';
 
 /**
  * All that the project asks of a machine besides Node: any of the programs or files `any` will do, `package` is what apt
- * calls it. Those with `unpacks` can also be had without root.
+ * calls it. Those with `unpacks` can also be had without root; those that are `optional` are installed where that can be
+ * done, and not asked for elsewhere.
  */
 export const kNeeds = {
   python: { any: ['python3'], package: 'python3', use: 'Emscripten is written in it', unpacks: true },
@@ -25,6 +26,7 @@ export const kNeeds = {
     package: 'libsimde-dev',
     use: 'it is SIMD for the native tests',
   },
+  cache: { any: ['ccache'], package: 'ccache', use: 'it keeps what was compiled for the next clone', optional: true },
   clangFormat: { any: ['clang-format-14', 'clang-format'], package: 'clang-format', use: 'it checks the C++ layout' },
   clangTidy: { any: ['clang-tidy-14', 'clang-tidy'], package: 'clang-tidy', use: 'it reads the C++ sources' },
   chromium: { any: ['/usr/bin/chromium'], package: 'chromium', use: 'the package and the demo are tested in it' },
@@ -41,7 +43,7 @@ export const kNeeds = {
 /** Names of `kNeeds` that a build for WebAssembly has. */
 export const kBuildNeeds = ['python', 'cmake', 'generator'];
 /** Names of `kNeeds` that a native build has. */
-export const kNativeNeeds = ['cmake', 'generator', 'compiler', 'simde', 'googletest'];
+export const kNativeNeeds = ['cmake', 'generator', 'compiler', 'simde', 'googletest', 'cache'];
 
 /** The full path of what satisfies the need `name`, or null. */
 export function findNeed(name) {
@@ -58,17 +60,29 @@ export function findNeed(name) {
  * @throws {SetupError} with everything that is missing, and what to type
  */
 export async function ensureNeeds(names, say) {
-  const missing = [...new Set(names)].filter((name) => findNeed(name) === null);
+  const absent = [...new Set(names)].filter((name) => findNeed(name) === null);
+  const missing = absent.filter((name) => !kNeeds[name].optional);
+  if (absent.length === 0) return;
+  const asRoot = debianFlavour() === null ? null : waysToRoot();
+  if (asRoot !== null) return installAll(absent, missing, asRoot, say);
   if (missing.length === 0) return;
   if (debianFlavour() === null) throw new SetupError(`${complaint(missing)}\nInstall it and try again.`);
-  const asRoot = waysToRoot();
-  if (asRoot !== null) return install(missing, asRoot, say);
   if (!missing.every((name) => kNeeds[name].unpacks)) {
-    throw new SetupError(`${complaint(missing)}\nInstall it: sudo ${installLine(missing)}`);
+    throw new SetupError(`${complaint(missing)}\nInstall it: sudo ${installLine(absent)}`);
   }
   const titles = missing.map((name) => kNeeds[name].package);
   await ensureUnpacked('programs', `${titles.join(', ')}: missing on this machine, and`, say);
   Object.assign(process.env, lentPath(missing));
+}
+
+/** Installs what is absent; only what is missing must not fail. */
+async function installAll(absent, missing, asRoot, say) {
+  try {
+    await install(absent, asRoot, say);
+  } catch (error) {
+    if (missing.length > 0) throw error;
+    say(`going on without ${packagesOf(absent).join(' ')}: ${error.message}`);
+  }
 }
 
 /** The `PATH` with the unpacked programs on it, where the machine lacks some of `names` and they are unpacked. */

@@ -73,6 +73,14 @@ describe('shards', () => {
     );
   });
 
+  test('are opened together over HTTP under a name that needs percent-encoding', async () => {
+    const files = byBaseName(filesOf(split({ file: 'folder/Model #1 100%41 ü.gguf' })));
+    const [name] = Object.keys(files);
+    const openShard = await serve(files);
+    const model = await openGgufShards(await openShard(name));
+    expect(model.tensors.map((tensor) => tensor.name)).toEqual(kTensors.map((tensor) => tensor.name));
+  });
+
   test('each have the alignment when it is not the usual one', async () => {
     const files = byBaseName(filesOf(split({ alignment: 256 })));
     const [name] = Object.keys(files);

@@ -20,7 +20,7 @@ export function PlanSummary() {
   );
 }
 
-function Figures({ plan: { totals, output, type, architecture, notes } }: { plan: FilePlan }) {
+function Figures({ plan: { totals, output, type, architecture, notes, warnings, dropped } }: { plan: FilePlan }) {
   const share = totals.bytesBefore === 0 ? 1 : output.bytes / totals.bytesBefore;
   const smaller = output.bytes === 0 ? 1 : totals.bytesBefore / output.bytes;
   return (
@@ -53,7 +53,12 @@ function Figures({ plan: { totals, output, type, architecture, notes } }: { plan
         {type} in {output.container === 'gguf' ? 'a GGUF file' : 'a safetensors file'}
         {architecture !== null && <>, architecture {architecture}</>}
       </p>
-      {notes.map((note) => (
+      {dropped.length > 0 && (
+        <p class="plan-note">
+          {dropped.length === 1 ? '1 tensor is' : `${String(dropped.length)} tensors are`} left out
+        </p>
+      )}
+      {[...notes, ...warnings.map(({ message }) => message)].map((note) => (
         <p class="plan-note" key={note}>
           {note}
         </p>
