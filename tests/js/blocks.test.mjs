@@ -93,7 +93,7 @@ describe.each(BLOCK_TYPES)('%s', (type) => {
   });
 });
 
-test.each(['Q9_9', 'q4_0', '', 'toString', undefined, 4, {}])('rejects the unknown type %p', async (type) => {
+test.each(['Q9_9', 'q9_0', '', 'toString', undefined, 4, {}])('rejects the unknown type %p', async (type) => {
   for (const promise of [quantizer.encode(new Float32Array(256), type), quantizer.decode(new Uint8Array(18), type)]) {
     const error = await promise.catch((reason) => reason);
     expect(error).toMatchObject({ name: 'QuantizeError', code: 'unknown_type' });
