@@ -168,7 +168,9 @@ test('a server that stalled kept all other calls from their windows', async () =
   });
   const small = folder.write('small.safetensors', modelFile([float32Tensor('y', [256], 3)]));
   const abort = new AbortController();
-  const waiting = Array.from({ length: 5 }, () => quantizer.readTensor(url('/m.safetensors'), 'x', { signal: abort.signal }));
+  const waiting = Array.from({ length: 5 }, () =>
+    quantizer.readTensor(url('/m.safetensors'), 'x', { signal: abort.signal }),
+  );
   await stalled.opened;
   expect(await quantizer.readTensor(small, 'y')).toHaveLength(256);
   abort.abort('enough');
