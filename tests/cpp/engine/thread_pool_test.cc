@@ -143,26 +143,30 @@ TEST_P(ThreadPoolRing, ExecutesEveryTaskOnceOverManyLaps) {
   EXPECT_EQ(ring.collect(idle), 0U);
 }
 
-TEST_P(ThreadPoolRing, TakesAsManyAsItHasRoomForAndNoMore) {
-  Ring ring(GetParam());
-  std::vector<Task*> idle = ring.all();
-  // The indices pass 2^32 while it is full, whether a lap begins there or before.
-  for (size_t lap = 1; lap <= 2; ++lap) {
-    Gate gate;
-    std::vector<Task> holders(GetParam());
-    gate.hold_all(ring.pool, holders);
-    EXPECT_EQ(ring.fill(idle, kTasks), kRing);
-    EXPECT_FALSE(ring.pool.has_room());
-    gate.release();
-    std::vector<Task*> done;
-    while (done.size() < kRing + holders.size()) {
-      ring.pool.run_one();
-      ring.collect(done);
+TEST(ThreadPoolFull, TakesAsManyAsItHasRoomForAndNoMore) {
+  for (const uint32_t threads : pool_sizes()) {
+    // With quick tasks one of several threads may sleep on: it would not be there to be held.
+    if (threads > 1) continue;
+    Ring ring(threads);
+    std::vector<Task*> idle = ring.all();
+    // The indices pass 2^32 while it is full, whether a lap begins there or before.
+    for (size_t lap = 1; lap <= 2; ++lap) {
+      Gate gate;
+      std::vector<Task> holders(threads);
+      gate.hold_all(ring.pool, holders);
+      EXPECT_EQ(ring.fill(idle, kTasks), kRing);
+      EXPECT_FALSE(ring.pool.has_room());
+      gate.release();
+      std::vector<Task*> done;
+      while (done.size() < kRing + holders.size()) {
+        ring.pool.run_one();
+        ring.collect(done);
+      }
+      EXPECT_TRUE(ring.pool.has_room());
+      EXPECT_EQ(ring.executions(), lap * kRing);
+      std::erase_if(done, [](const Task* task) { return task->work.call != trace; });
+      idle.insert(idle.end(), done.begin(), done.end());
     }
-    EXPECT_TRUE(ring.pool.has_room());
-    EXPECT_EQ(ring.executions(), lap * kRing);
-    std::erase_if(done, [](const Task* task) { return task->work.call != trace; });
-    idle.insert(idle.end(), done.begin(), done.end());
   }
 }
 
