@@ -283,7 +283,7 @@ export class ArrowQuant {
   dispose(): Promise<void> {
     if (!this.#disposed) {
       this.#disposed = true;
-      for (const call of this.#fileCalls) call.abort();
+      for (const call of this.#fileCalls) call.abort(new QuantizeError('disposed'));
       this.#module.dispose();
     }
     return Promise.resolve();
@@ -363,6 +363,8 @@ export class ArrowQuant {
       this.#windows ??= this.#createWindows(WINDOWS);
       return await run({ pool: this.#windows, files, signal, fail }, { ...given, signal });
     } catch (error) {
+      // Whatever has failed: nothing of the call goes on.
+      fail(error);
       this.#checkAlive();
       throw asQuantizeError(error, 'internal');
     } finally {

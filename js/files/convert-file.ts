@@ -1,4 +1,4 @@
-import { abandon, endpointName } from '../endpoints.js';
+import { abandon, endpointName, sinkEndpoint } from '../endpoints.js';
 import { abortError } from '../errors.js';
 import type { WindowPool } from '../wasm/windows.js';
 import { callSafely } from './callbacks.js';
@@ -14,7 +14,7 @@ import type { PipelineTools } from './pipeline.js';
 import { planAffine, planRestored, type AffineQuantization } from './plan-affine.js';
 import { planGguf, type GgufQuantization } from './plan-gguf.js';
 import { contentsOf, filePlan, summaryOf, type ConversionPlan, type PlannedStep } from './plan.js';
-import { containerFor, openModel } from './registry.js';
+import { containerFor, openModel, refuseShardName } from './registry.js';
 import { byName, tensorReport, totalsOf, type FilePlan, type FileReport, type TensorReport } from './report.js';
 
 /** What a call that works on files has to work with. */
@@ -88,6 +88,7 @@ async function convertFile(
   try {
     if (signal.aborted) throw abortError(signal.reason);
     if (typeof sink === 'string') containerFor(sink);
+    else if (sinkEndpoint(sink)?.kind === 'web-handle') refuseShardName(endpointName(sink));
     const model = await openModel(await tools.files.openSource(source, signal));
     return await convertModel(tools, model, sink, planner, options, { measure, clock });
   } catch (error) {
@@ -120,7 +121,7 @@ async function convertModel(
       resume: options.resume ? { fingerprint: await fingerprintOf(model, layout, steps, measure) } : undefined,
     });
     const tracker = new Tracker(steps, plan, options, clock);
-    const memoryBytes = output.sequential ? workBytes : limitBytes;
+    const memoryBytes = output.holds ? workBytes : limitBytes;
     await convert({ steps, layout, measure, tools: { ...tools, memoryBytes }, events: tracker }, model.sources, output);
     return reportOf(plan, model, { tracker, clock, sink, output, bytes });
   } finally {

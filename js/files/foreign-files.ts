@@ -60,7 +60,8 @@ const SIGNATURES: readonly Signature[] = [
 ];
 
 const LFS_POINTER = 'version https://git-lfs.github.com/';
-const WEB_PAGE = /^(\xef\xbb\xbf)?\s*(<!--[^]*?-->\s*)*<(!doctype\s+html|html|head|body|script|title)\b/i;
+/** No comment can be divided in two ways, so that hostile texts take no longer than others. */
+const WEB_PAGE = /^(\xef\xbb\xbf)?\s*(<!--(?:(?!-->)[^])*-->\s*)*<(!doctype\s+html|html|head|body|script|title)\b/i;
 const MARKUP = /^(\xef\xbb\xbf)?\s*<[!?a-z]/i;
 /** Printable ASCII and UTF-8, and the white space of texts. */
 const TEXT = /^[\t\n\r\x20-\x7e\x80-\xff]+$/;

@@ -7,7 +7,7 @@ import type { ModelSink, ModelSource } from '../endpoints.js';
 
 export type { ModelSink, ModelSource } from '../endpoints.js';
 
-/** What sequential sinks hold when they are not told how much: their share of the memory that is used by default. */
+/** What sinks hold when they are not told how much: their share of the memory that is used by default. */
 export const HELD_BYTES = 9 * 2 ** 20;
 
 /** Bytes that can be read at any position. */
@@ -46,20 +46,20 @@ export interface ByteWriter {
    * Resolves when the sink can take `bytes` bytes from `position` on without making their writer wait for others; they are
    * then written in order, by one write or several. To be called in the order of the positions, before anything is taken
    * that others need: then the bytes that come next always get their room. Rejects as `write` does. Resolves at once unless
-   * the sink is sequential.
+   * the sink holds bytes.
    */
   reserve(position: number, bytes: number): Promise<void>;
   /**
    * Writes all of `bytes` at `position`; positions that are never written read as zero. `bytes` may be shared memory.
-   * Several may be under way. When the sink is sequential and the bytes were not reserved, this waits until there is room.
+   * Several may be under way. A stream's write waits until there is room for bytes that were not reserved.
    */
   write(bytes: Uint8Array, position: number): Promise<void>;
 }
 
 /** Bytes that appear under their final name only when all of them are there. Of several files, `write` writes the first. */
 export interface ByteSink extends ByteWriter {
-  /** Whether bytes leave in order only, so that those that come early are held back. */
-  readonly sequential: boolean;
+  /** Whether copies are held until others have taken them. They count as memory of the call. */
+  readonly holds: boolean;
   /** One for each planned file, in the same order. */
   readonly files: readonly ByteWriter[];
   /** What `complete` was called with in the run that this one goes on with: those tensors need not be written again. */
@@ -116,11 +116,11 @@ export interface SinkPlan {
   /** Several files instead of one; only paths can have them. All are complete before the first takes its name. */
   readonly files?: readonly PlannedFile[] | undefined;
   /**
-   * For sequential sinks: the stretches that will be written, in the order in which work on them begins. What is not in
-   * them is padding. A sequential sink rejects when they do not rise. Default: one stretch of all bytes.
+   * For streams: the stretches that will be written, in the order in which work on them begins. What is not in
+   * them is padding. A stream rejects when they do not rise. Default: one stretch of all bytes.
    */
   readonly pieces?: readonly PlannedPiece[] | undefined;
-  /** For sequential sinks: most bytes to hold until the stream has taken them. Only a single larger piece goes beyond. */
+  /** For sinks that hold bytes: the most of them. Only a single larger piece goes beyond. */
   readonly heldBytes?: number | undefined;
   /** Keep what is complete after a failure, and go on with it when the fingerprint is the same. Only paths can have it. */
   readonly resume?: { readonly fingerprint: string } | undefined;

@@ -34,17 +34,21 @@ export const namedContainer = (file: string): Container | undefined =>
   CONTAINERS.find(({ extension }) => file.toLowerCase().endsWith(extension));
 
 /**
- * The container of a file to be written, by its name. Throws `invalid_option` for a name with no known ending, and for that
- * of one shard of several, which would be read as such.
+ * The container of a file to be written, by its name. Throws `invalid_option` for a name with no known ending, and as
+ * `refuseShardName` does.
  */
 export function containerFor(file: string): Container {
+  refuseShardName(file);
   const container = namedContainer(file);
-  const place = shardPlace(file.replace(/^.*[/\\]/s, ''));
-  if (container !== undefined && place === null) return container;
-  if (place !== null) {
-    const detail = `the output ${quoted(file)} is named as one of ${place.count} shards, but would be a whole model`;
-    throw new QuantizeError('invalid_option', { file, detail });
-  }
+  if (container !== undefined) return container;
   const endings = CONTAINERS.map(({ extension }) => extension).join(' or ');
   throw new QuantizeError('invalid_option', { file, detail: `the output ${quoted(file)} must end with ${endings}` });
+}
+
+/** Throws `invalid_option` when a file is named as one shard of several: as that it would be read. */
+export function refuseShardName(file: string): void {
+  const place = shardPlace(file.replace(/^.*[/\\]/s, ''));
+  if (place === null) return;
+  const detail = `the output ${quoted(file)} is named as one of ${place.count} shards, but would be a whole model`;
+  throw new QuantizeError('invalid_option', { file, detail });
 }

@@ -4,6 +4,17 @@ import { QuantizeError } from '../errors.js';
 import type { ByteSource } from '../files/io.js';
 import { changed, readFailure, unreadable } from './failures.js';
 import { unknownVersion } from './unknown-version.js';
+import { unlessAborted } from './unless-aborted.js';
+
+/** What is known about a Blob. */
+interface BlobSetting {
+  /** The other files of the model. */
+  readonly files?: readonly FileLike[];
+  /** Where the File came from. */
+  readonly origin?: WebFileHandle | null;
+  /** Ends reads that wait: what calls itself a Blob may be anything. */
+  readonly signal?: AbortSignal | undefined;
+}
 
 /** A Blob or File, as a whole. */
 export class BlobSource implements ByteSource {
@@ -14,10 +25,10 @@ export class BlobSource implements ByteSource {
   /** Where the File came from, if that is known. */
   readonly origin: WebFileHandle | null;
   readonly #blob: BlobLike;
-  /** The other files of the model. */
   readonly #files: readonly FileLike[];
+  readonly #signal: AbortSignal | undefined;
 
-  constructor(blob: BlobLike, files: readonly FileLike[] = [], origin: WebFileHandle | null = null) {
+  constructor(blob: BlobLike, { files = [], origin = null, signal }: BlobSetting = {}) {
     this.name = origin?.name ?? endpointName(blob);
     this.size = blob.size;
     const { name, lastModified } = fieldsOf(blob);
@@ -27,6 +38,7 @@ export class BlobSource implements ByteSource {
     this.origin = origin;
     this.#blob = blob;
     this.#files = files;
+    this.#signal = signal;
   }
 
   async read(into: Uint8Array, position: number): Promise<void> {
@@ -37,7 +49,8 @@ export class BlobSource implements ByteSource {
   async readAside(position: number, bytes: number): Promise<Uint8Array> {
     if (bytes === 0) return new Uint8Array();
     try {
-      const copy = await this.#blob.slice(position, position + bytes).arrayBuffer();
+      const stretch = this.#blob.slice(position, position + bytes);
+      const copy = await unlessAborted(this.#signal, () => stretch.arrayBuffer());
       if (copy.byteLength !== bytes) throw new Error('it ends early; has it changed?');
       return new Uint8Array(copy);
     } catch (error) {
@@ -51,7 +64,7 @@ export class BlobSource implements ByteSource {
       this.#files.find((one) => pathOf(one) === path) ??
       // Files that were chosen one by one have lost their folders.
       this.#files.find((one) => pathOf(one) === name.slice(name.lastIndexOf('/') + 1));
-    if (file !== undefined) return Promise.resolve(new BlobSource(file, this.#files));
+    if (file !== undefined) return Promise.resolve(new BlobSource(file, { files: this.#files, signal: this.#signal }));
     const detail =
       this.#files.length > 0
         ? `it is not among the ${this.#files.length} files that were given`
@@ -61,8 +74,9 @@ export class BlobSource implements ByteSource {
 
   /** Browsers refuse to read a File that has changed, but not all of them where it came by a handle. */
   async checkUnchanged(): Promise<void> {
-    if (this.origin === null) return;
-    const now = await this.origin.getFile().catch((error: unknown) => {
+    const { origin } = this;
+    if (origin === null) return;
+    const now = await unlessAborted(this.#signal, () => origin.getFile()).catch((error: unknown) => {
       throw readFailure(this.name, error);
     });
     const isSame = now.size === this.size && fieldsOf(now)['lastModified'] === fieldsOf(this.#blob)['lastModified'];
@@ -84,7 +98,7 @@ function pathOf(blob: BlobLike): string {
 const folderOf = (path: string): string => path.slice(0, path.lastIndexOf('/') + 1);
 
 /** All files of a sharded model; throws when two have the same name. */
-export function openBlobs(files: readonly FileLike[]): ByteSource {
+export function openBlobs(files: readonly FileLike[], signal?: AbortSignal): ByteSource {
   const entry = entryOf(files);
   if (entry === undefined) throw unreadable('the files', 'there are none');
   const names = new Set<string>();
@@ -92,13 +106,13 @@ export function openBlobs(files: readonly FileLike[]): ByteSource {
     if (names.has(name)) throw unreadable(name, 'two of the files have this name');
     names.add(name);
   }
-  return new BlobSource(entry, files);
+  return new BlobSource(entry, { files, signal });
 }
 
 /** What the handle's file holds now. */
-export async function openWebHandle(handle: WebFileHandle): Promise<ByteSource> {
+export async function openWebHandle(handle: WebFileHandle, signal?: AbortSignal): Promise<ByteSource> {
   try {
-    return new BlobSource(await handle.getFile(), [], handle);
+    return new BlobSource(await unlessAborted(signal, () => handle.getFile()), { origin: handle, signal });
   } catch (error) {
     throw readFailure(handle.name, error);
   }

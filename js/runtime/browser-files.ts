@@ -21,7 +21,7 @@ async function openSource(source: ModelSource, signal?: AbortSignal): Promise<By
     case 'blobs':
     case 'bytes':
     case 'web-handle':
-      return openWebSource(endpoint);
+      return openWebSource(endpoint, signal);
     default:
       throw unreadable(endpointName(source), 'browsers have no such files');
   }

@@ -29,7 +29,7 @@ async function openSource(source: ModelSource, signal?: AbortSignal): Promise<By
     case 'blobs':
     case 'bytes':
     case 'web-handle':
-      return openWebSource(endpoint);
+      return openWebSource(endpoint, signal);
     default:
       throw unreadable(endpointName(source), 'it is nothing that can be read');
   }

@@ -10,7 +10,7 @@ import { remember } from './unfinished.js';
 /** One file or several, given by path, which take their names together. */
 export class PathSink implements ByteSink {
   readonly name: string;
-  readonly sequential = false;
+  readonly holds = false;
   readonly files: readonly UnfinishedFile[];
   readonly #resumption: Resumption | null;
   /** Removes what this run or others have left beside the output. */

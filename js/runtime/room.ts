@@ -8,7 +8,7 @@ interface Waiter {
 
 /**
  * Room for the bytes that wait for a stream, given in the order of their positions. The bytes that come next get room
- * even if there is none, since nothing else would ever free some.
+ * even if there is none, when nothing else would ever free some.
  */
 export class Room {
   readonly #bytes: number;
@@ -17,6 +17,8 @@ export class Room {
   /** By position. */
   readonly #waiting: Waiter[] = [];
   #usedBytes = 0;
+  /** Of these, what the stream has been given and has not taken yet. */
+  #givenBytes = 0;
   #next = 0;
 
   constructor(bytes: number) {
@@ -50,8 +52,14 @@ export class Room {
     this.#usedBytes += bytes;
   }
 
-  /** Gives back the room of bytes that are gone. */
+  /** Tells that bytes are given to the stream. */
+  give(bytes: number): void {
+    this.#givenBytes += bytes;
+  }
+
+  /** Gives back the room of bytes that the stream has taken. */
   free(bytes: number): void {
+    this.#givenBytes -= bytes;
     this.#usedBytes -= bytes;
     this.#grant();
   }
@@ -72,7 +80,9 @@ export class Room {
       const [first] = this.#waiting;
       if (first === undefined) return;
       const { position, bytes, grant } = first;
-      if (this.#usedBytes + bytes > this.#bytes && position !== this.#next) return;
+      // A stream may be given bytes long before it takes them: as long as it has some, room will come.
+      const mustGo = position === this.#next && this.#givenBytes === 0;
+      if (this.#usedBytes + bytes > this.#bytes && !mustGo) return;
       this.#waiting.shift();
       this.#usedBytes += bytes;
       this.#reserved.set(position, bytes);

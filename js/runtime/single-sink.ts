@@ -5,11 +5,11 @@ import { Writes } from './writes.js';
 /** What sinks of one file that cannot be resumed have in common. */
 export abstract class SingleSink implements ByteSink {
   readonly name: string;
-  readonly sequential: boolean = false;
+  readonly holds: boolean = false;
   readonly files: readonly ByteWriter[] = [this];
   readonly completed: ReadonlySet<string> = new Set();
 
-  /** No write waits for other bytes, unless the sink is sequential. */
+  /** No write waits for other bytes, unless the sink holds some. */
   readonly reserve: ByteWriter['reserve'] = () => Promise.resolve();
   readonly stop: (error: unknown) => void = () => undefined;
 

@@ -16,7 +16,7 @@ const aborts = new AbortActions();
  * counts. When there is no room, who reserves or writes waits, but never for the bytes that come next.
  */
 export class StreamSink extends SingleSink {
-  override readonly sequential = true;
+  override readonly holds = true;
   readonly #writer: ReturnType<ByteStream['getWriter']>;
   readonly #bytes: number;
   readonly #pieces: readonly PlannedPiece[];
@@ -211,6 +211,7 @@ export class StreamSink extends SingleSink {
     } catch (error) {
       throw writeFailure(this.name, error);
     }
+    this.#room.give(length);
     // Its failure shows in `closed`, too, which is looked at.
     this.#writer.write(chunk).then(free, free);
     this.#next += length;

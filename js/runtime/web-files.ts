@@ -10,16 +10,16 @@ type WebSource = Extract<SourceEndpoint, { readonly kind: 'blob' | 'blobs' | 'by
 type WebSink = Extract<SinkEndpoint, { readonly kind: 'stream' | 'writable-file' | 'web-handle' }>;
 
 // Async, so that what throws rejects.
-export async function openWebSource(endpoint: WebSource): Promise<ByteSource> {
+export async function openWebSource(endpoint: WebSource, signal?: AbortSignal): Promise<ByteSource> {
   switch (endpoint.kind) {
     case 'blob':
-      return new BlobSource(endpoint.blob);
+      return new BlobSource(endpoint.blob, { signal });
     case 'bytes':
       return new BytesSource(endpoint.bytes);
     case 'blobs':
-      return openBlobs(endpoint.blobs);
+      return openBlobs(endpoint.blobs, signal);
     case 'web-handle':
-      return openWebHandle(endpoint.handle);
+      return openWebHandle(endpoint.handle, signal);
   }
 }
 

@@ -1,54 +1,56 @@
 import { endpointName, type WebFileHandle, type WritableFile } from '../endpoints.js';
 import type { SinkPlan } from '../files/io.js';
 import { BlobSource } from './blob-source.js';
+import { CopyingSink } from './copying-sink.js';
 import { checkAborted, unwritable, writeFailure } from './failures.js';
-import { checkSinglePlan, RandomAccessSink, type OpenFile, type SingleSink } from './single-sink.js';
-
-/** A FileSystemWritableFileStream: the file takes the bytes when it is closed. */
-const openedFile = (file: WritableFile): OpenFile => ({
-  isRevocable: false,
-  // A copy: browsers refuse shared memory here, or write what it holds later.
-  write: (bytes, position) => file.write({ type: 'write', position, data: bytes.slice() }),
-  finish: () => file.close(),
-  drop: (cause) => file.abort(cause),
-});
+import { checkSinglePlan, type SingleSink } from './single-sink.js';
+import { unlessAborted } from './unless-aborted.js';
 
 /** Rejects for streams that are closed or locked; what the file held before is dropped when the sink is committed. */
-export async function openWritableFile(
+export function openWritableFile(file: WritableFile, plan: SinkPlan): Promise<SingleSink> {
+  return openNamed(file, plan, endpointName(file), false);
+}
+
+async function openNamed(
   file: WritableFile,
   plan: SinkPlan,
-  name = endpointName(file),
+  name: string,
+  waitsForAbort: boolean,
 ): Promise<SingleSink> {
   checkSinglePlan(name, plan);
-  checkAborted(plan.signal);
   if (file.locked) throw unwritable(name, 'the stream is locked: its writer has to be released first');
   try {
     // To nothing first, so that positions that are never written are zero.
-    await file.truncate(0);
-    await file.truncate(plan.bytes);
+    await unlessAborted(plan.signal, () => file.truncate(0));
+    await unlessAborted(plan.signal, () => file.truncate(plan.bytes));
   } catch (error) {
     throw writeFailure(name, error);
   }
-  return new RandomAccessSink(name, openedFile(file));
+  const write = (data: Uint8Array<ArrayBuffer>, position: number): Promise<void> =>
+    file.write({ type: 'write', position, data });
+  const target = { write, close: () => file.close(), abort: (cause: unknown) => file.abort(cause), waitsForAbort };
+  return new CopyingSink(name, target, plan);
 }
 
 /** The file changes when the sink is committed, and not before. */
 export async function openWebHandleSink(handle: WebFileHandle, plan: SinkPlan): Promise<SingleSink> {
   const { name } = handle;
+  const { signal, inputs } = plan;
   checkSinglePlan(name, plan);
-  checkAborted(plan.signal);
   let file: WritableFile | null = null;
   try {
-    for (const input of plan.inputs) {
-      if (input instanceof BlobSource && input.origin !== null && (await input.origin.isSameEntry(handle))) {
+    for (const input of inputs) {
+      const origin = input instanceof BlobSource ? input.origin : null;
+      if (origin !== null && (await unlessAborted(signal, () => origin.isSameEntry(handle)))) {
         throw unwritable(name, 'it is the input');
       }
     }
     if (typeof handle.createWritable !== 'function') {
       throw unwritable(name, 'this browser cannot write to file handles; give a WritableStream');
     }
+    checkAborted(signal);
     file = await handle.createWritable();
-    return await openWritableFile(file, plan, name);
+    return await openNamed(file, plan, name, true);
   } catch (error) {
     await file?.abort(error).catch(() => undefined);
     throw writeFailure(name, error);

@@ -51,7 +51,7 @@ test('puts pieces in order, fills gaps with zeros, copies shared memory, and clo
       { begin: 8, bytes: 6 },
     ],
   });
-  expect(sink.sequential).toBe(true);
+  expect(sink.holds).toBe(true);
   const last = shared(2, 3);
   await sink.write(last, 12);
   last.fill(9);

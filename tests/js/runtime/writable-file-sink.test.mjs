@@ -86,7 +86,7 @@ test.each(['handle', 'stream'])('a %s takes bytes at any position when it is com
   // What a stream has been given before does not shine through.
   if (kind === 'stream') await stream.write({ type: 'write', position: 0, data: new Uint8Array(8).fill(9) });
   const sink = await open(stream, { bytes: 6 });
-  expect([sink.name, sink.sequential]).toEqual([kind === 'handle' ? 'out.gguf' : 'the writable file', false]);
+  expect([sink.name, sink.holds]).toEqual([kind === 'handle' ? 'out.gguf' : 'the writable file', true]);
   const late = shared(5);
   await Promise.all([sink.write(late, 5), sink.write(shared(1, 2), 1)]);
   late.fill(0);
