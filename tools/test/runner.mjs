@@ -51,7 +51,7 @@ async function runSuite(command, limit, { limitSeconds, exitSeconds = kExitSecon
   });
   try {
     const { outcome, problem, late } = await Promise.race([told, reached(limit), ended]);
-    if (late) return failure(`did not end within ${limitSeconds} s, and was ended`);
+    if (late) return failure(`did not end within ${limitSeconds} s, and was ended; --limit=MINUTES gives it more`);
     if (outcome === undefined) return failure(`told no outcome: the suite ${problem ?? 'ended'}`);
     const exit = await Promise.race([ended, reached(seconds(exitSeconds))]);
     if (exit.late) return merge([outcome, failure('did not exit after its tests, and was ended')]);

@@ -95,14 +95,14 @@ test('a suite that hangs is ended with all that it has started, and the next one
   const { printed, last } = await running;
   await allEnded();
   expect(last).toBe('2 passed, 1 failed');
-  expect(printed).toContain('    did not end within 3600 s, and was ended');
+  expect(printed).toContain('    did not end within 3600 s, and was ended; --limit=MINUTES gives it more');
 });
 
 test('a suite has a limit in seconds', async () => {
   const { printed, last } = await run(['hangs'], { limitSeconds: 0.1 });
   await allEnded();
   expect(last).toBe('0 passed, 1 failed');
-  expect(printed).toContain('    did not end within 0.1 s, and was ended');
+  expect(printed).toContain('    did not end within 0.1 s, and was ended; --limit=MINUTES gives it more');
 });
 
 test('what a suite leaves behind ends with it', async () => {
@@ -130,7 +130,7 @@ test('a process that has been given the number of one that has ended is left alo
 test('a suite that does not exit after its tests has failed', async () => {
   const { printed, last } = await run(['lingers'], { exitSeconds: 0.1 });
   expect(last).toBe('2 passed, 1 failed');
-  expect(printed).toContain('    did not exit after its tests, and was ended');
+  expect(printed).toContain('    did not exit after its tests, and was ended; --limit=MINUTES gives it more');
 });
 
 /** The outcome of Jest on a file of the fixtures. */
@@ -154,6 +154,17 @@ test('a browser that does not start is one failure, and ends Jest', async () => 
   const { passed, failed, problems } = await runJestOn('no-browser');
   expect({ passed, failed }).toEqual({ passed: 0, failed: 1 });
   expect(problems[0]).toMatch(/^\/usr\/bin\/WebKitWebDriver did not start: /);
+});
+
+test('a filter that nothing would heed is refused', async () => {
+  const script = fileURLToPath(new URL('../../../tools/test.mjs', import.meta.url));
+  const child = spawn(process.execPath, [script, '--suite=checks', '--filter=prettier'], {
+    stdio: ['ignore', 'ignore', 'pipe'],
+  });
+  let text = '';
+  child.stderr.setEncoding('utf8').on('data', (piece) => (text += piece));
+  expect(await once(child, 'close')).toEqual([1, null]);
+  expect(text).toBe('checks runs as a whole; leave --filter out.\n');
 });
 
 describe('whoever runs the tests', () => {
