@@ -8,8 +8,9 @@ export const kInstall = ['install', '-y', '--no-install-recommends'];
 const kLockPauseMilliseconds = 2000;
 const kLockTries = 150;
 
-/** A mirror that does not answer costs seconds, not minutes. */
-const kSettings = ['Acquire::http::Timeout=10', 'Acquire::https::Timeout=10', 'DPkg::Lock::Timeout=300'];
+/** A mirror that does not answer costs seconds, not minutes; a package may come through a slow proxy. */
+const kUpdate = ['-o', 'Acquire::http::Timeout=10', '-o', 'Acquire::https::Timeout=10', 'update'];
+const kLockTimeout = ['-o', 'DPkg::Lock::Timeout=300'];
 
 /**
  * Installs packages on the machine.
@@ -21,18 +22,18 @@ const kSettings = ['Acquire::http::Timeout=10', 'Acquire::https::Timeout=10', 'D
  * @throws {SetupError} with what apt-get has to say
  */
 export async function installPackages(packages, optional, asRoot, lockPauseMilliseconds = kLockPauseMilliseconds) {
-  const settings = kSettings.flatMap((setting) => ['-o', setting]);
   const variables = ['DEBIAN_FRONTEND=noninteractive', 'LC_ALL=C'];
-  const apt = (words) => [...asRoot, 'env', ...variables, 'apt-get', '-q', ...settings, ...words];
+  const apt = (words) => [...asRoot, 'env', ...variables, 'apt-get', '-q', ...words];
   // Some source of packages that cannot be reached says nothing about those that are needed.
-  const update = await runUnlocked(apt(['update']), lockPauseMilliseconds);
-  const [command, ...parameters] = apt([...kInstall, ...packages]);
+  const update = await runUnlocked(apt(kUpdate), lockPauseMilliseconds);
+  const install = (names) => apt([...kLockTimeout, ...kInstall, ...names]);
+  const [command, ...parameters] = install(packages);
   try {
     await runOrThrow(`Installing ${packages.join(' ')}`, command, parameters);
   } catch (error) {
     throw update.complaints === '' ? error : new SetupError(`${error.message}\n${update.complaints}`);
   }
-  if (optional.length > 0) await run(command, apt([...kInstall, ...optional]).slice(1));
+  if (optional.length > 0) await run(command, install(optional).slice(1));
 }
 
 /** Runs a program again for as long as another one holds a lock that it needs. */

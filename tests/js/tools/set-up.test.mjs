@@ -5,6 +5,7 @@ import path from 'node:path';
 import { installPackages } from '../../../tools/setup/apt.mjs';
 import { faultOf, strangersIn } from '../../../tools/setup/elf.mjs';
 import { ensureNeeds, kNeeds } from '../../../tools/setup/needs.mjs';
+import { oldTrees } from '../../../tools/setup/old-trees.mjs';
 import { unpackedFolder } from '../../../tools/setup/unpacked.mjs';
 import { kSuites } from '../../../tools/test/suites.mjs';
 
@@ -80,6 +81,17 @@ describe('a machine with nothing but apt', () => {
     else process.env.ARROWQUANT_TOOLCHAIN = ARROWQUANT_TOOLCHAIN;
     process.getuid = getuid;
     rmSync(folder, { recursive: true });
+  });
+
+  test('has older trees beside those in use', () => {
+    const parent = path.dirname(unpackedFolder('programs'));
+    const old = ['emscripten-3.1.6-01234567', 'programs-01234567'].map((name) => path.join(parent, name));
+    const unfinished = path.join(parent, 'programs-89abcdef');
+    for (const tree of [...old, unfinished, unpackedFolder('programs'), path.join(parent, 'verdicts')]) {
+      mkdirSync(tree, { recursive: true });
+      if (tree !== unfinished) writeFileSync(path.join(tree, 'proven'), '');
+    }
+    expect(oldTrees()).toEqual(old);
   });
 
   const ensure = (names) => ensureNeeds(names, say, 'debian');
