@@ -45,13 +45,15 @@ async function compilerCache(preset, env) {
  */
 export async function compilerIdentity(emscripten, env) {
   const { code, stdout, stderr } = await run(path.join(emscripten, 'em++'), ['-v'], { env });
-  const versions = `${stdout}${stderr}`.trim();
-  const programs = /^InstalledDir: (.+)$/m.exec(versions)?.[1];
-  if (code !== 0 || programs === undefined) throw new SetupError(`em++ -v does not say where clang is.\n${versions}`);
+  const words = `${stdout}${stderr}`.trim();
+  const programs = /^InstalledDir: (.+)$/m.exec(words)?.[1];
+  if (code !== 0 || programs === undefined) throw new SetupError(`em++ -v does not say where clang is.\n${words}`);
+  // Between them the first run tells that it looks after itself.
+  const versions = words.match(/^(emcc .*|.*clang version .*)$/gm) ?? [];
   const libraries = compilerLibraries(path.join(programs, '../lib'));
   const files = [path.join(programs, 'clang'), ...libraries];
   const states = files.filter((file) => existsSync(file)).map((file) => `${file} ${stateOf(file)}`);
-  return [emscripten, versions, ...states].join(' ').replace(/\s+/g, ' ');
+  return [emscripten, ...versions, ...states].join(' ').replace(/\s+/g, ' ');
 }
 
 /** LLVM's shared libraries in `folder`; Debian keeps some of them where the others' links lead. */

@@ -8,8 +8,8 @@ let root;
 let library;
 
 /** An em++ that says what Emscripten's does, and a compiler laid out like Debian's. */
-function sayVersion(clang) {
-  const lines = ['emcc 3.1.69 ()', `clang version ${clang}`, `InstalledDir: ${path.join(root, 'llvm/bin')}`];
+function sayVersion(clang, ...more) {
+  const lines = [...more, 'emcc 3.1.69 ()', `clang version ${clang}`, `InstalledDir: ${path.join(root, 'llvm/bin')}`];
   writeFileSync(path.join(root, 'em++'), `#!/bin/sh\ncat >&2 <<'end'\n${lines.join('\n')}\nend\n`, { mode: 0o755 });
 }
 
@@ -31,6 +31,12 @@ test('a compiler stays what it is', async () => {
   const first = await identity();
   expect(first).not.toMatch(/\n/);
   expect(await identity()).toBe(first);
+});
+
+test('what em++ says besides, when it runs for the first time, makes no other compiler', async () => {
+  const later = await identity();
+  sayVersion('19.1.7', 'shared:INFO: (Emscripten: Running sanity checks)');
+  expect(await identity()).toBe(later);
 });
 
 test.each([
