@@ -10,6 +10,7 @@ import { emscriptenAdvice, ensureEmscripten, findEmscripten } from './setup/emsc
 import { checkNode } from './setup/host.mjs';
 import { ensureNeeds, kBuildNeeds, lentPath } from './setup/needs.mjs';
 import { ensureNpmPackages } from './setup/npm.mjs';
+import { oldTrees } from './setup/old-trees.mjs';
 
 const say = (text) => console.log(`[set-up] ${text}`);
 
@@ -34,7 +35,11 @@ export async function setUpMachine(names) {
 export async function setUp() {
   await setUpMachine(kBuildNeeds);
   await ensureNpmPackages(say);
-  return ensureEmscripten(say);
+  const isNew = findEmscripten() === null;
+  const emscripten = await ensureEmscripten(say);
+  const old = isNew ? oldTrees() : [];
+  if (old.length > 0) say(`no longer used here; delete them if no other clone needs them: ${old.join(' ')}`);
+  return emscripten;
 }
 
 /** Prints what a shell needs to use CMake's wasm presets by hand: eval "$(node tools/setup.mjs --env)" */

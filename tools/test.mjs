@@ -5,7 +5,7 @@
  *   npm test                                   everything
  *   npm test -- --suite=jest                   one suite (may be given several times)
  *   npm test -- --suite=native-asan --filter='Affine*'   some of its tests (GoogleTest's filter, or Jest's path pattern;
- *                                              for tests in other places a pattern of test names)
+ *                                              for tests in other places a pattern of test names; checks has none)
  *   npm test -- --limit=30                     minutes that a suite may take before it is ended and has failed
  */
 import { parseArgs } from 'node:util';
@@ -15,7 +15,8 @@ import { setUp, setUpMachine } from './setup.mjs';
 import { endChildrenOnSignals, runSuites } from './test/runner.mjs';
 import { kSuites } from './test/suites.mjs';
 
-const kLimitMinutes = 10;
+/** A suite builds first, and that may be on one core. */
+const kLimitMinutes = 20;
 
 runMain(async () => {
   const options = { suite: { type: 'string', multiple: true }, filter: { type: 'string' }, limit: { type: 'string' } };
@@ -23,6 +24,9 @@ runMain(async () => {
   const unknown = wanted.filter((name) => !(name in kSuites));
   if (unknown.length > 0) {
     throw new SetupError(`There is no suite ${unknown.join(', ')}; there are: ${Object.keys(kSuites).join(', ')}.`);
+  }
+  if (filter !== undefined && wanted.every((name) => kSuites[name].isWhole)) {
+    throw new SetupError(`${wanted[0]} runs as a whole; leave --filter out.`);
   }
   if (!/^\d{1,4}$/.test(limit) || Number(limit) === 0) {
     throw new SetupError(`--limit=${limit} is no number of minutes; leave it out for ${kLimitMinutes}.`);

@@ -8,7 +8,7 @@ import { readFileSync } from 'node:fs';
 import { cmakeConfigure } from './build/cmake.mjs';
 import { inProject, shown } from './lib/paths.mjs';
 import { SetupError, run, runMain } from './lib/run.mjs';
-import { digestOf, isKnownGood, rememberGood, textsOf } from './lib/verdicts.mjs';
+import { inputsOf, isGood } from './lib/verdicts.mjs';
 import { setUpMachine } from './setup.mjs';
 import { findNeed, kNativeNeeds } from './setup/needs.mjs';
 
@@ -20,22 +20,24 @@ runMain(async () => {
   await cmakeConfigure(kPreset);
   const commands = JSON.parse(readFileSync(inProject('build', kPreset, 'compile_commands.json'), 'utf8'));
   const pending = commands.filter(({ file }) => file.startsWith(inProject('src')));
-  const common = [(await run(clangTidy, ['--version'])).stdout, readFileSync(inProject('.clang-tidy'), 'utf8')];
-  common.push(...textsOf(inProject('tests/cpp/simde/wasm_simd128.h')));
+  const version = (await run(clangTidy, ['--version'])).stdout;
+  const inputs = async (one) => {
+    const texts = await inputsOf(one);
+    return texts === null ? null : [version, readFileSync(inProject('.clang-tidy'), 'utf8'), ...texts];
+  };
   let failed = 0;
   const worker = async () => {
     for (let one = pending.pop(); one !== undefined; one = pending.pop()) {
-      const { file, command } = one;
-      const digest = digestOf([...common, command.replaceAll(inProject(), '.'), ...textsOf(file)]);
-      if (isKnownGood(digest)) continue;
-      // The build folder's commands are g++'s: sanitizer flags mean the same to clang, and the rest is plain.
-      const { code, stdout } = await run(clangTidy, ['--quiet', '-p', inProject('build', kPreset), file]);
-      if (code === 0) {
-        rememberGood(digest);
-        continue;
-      }
-      failed += 1;
-      console.log(`${shown(file)}\n${stdout}`);
+      const good = await isGood(
+        () => inputs(one),
+        async () => {
+          // The build folder's commands are g++'s: sanitizer flags mean the same to clang, and the rest is plain.
+          const { code, stdout } = await run(clangTidy, ['--quiet', '-p', inProject('build', kPreset), one.file]);
+          if (code !== 0) console.log(`${shown(one.file)}\n${stdout}`);
+          return code === 0;
+        },
+      );
+      if (!good) failed += 1;
     }
   };
   await Promise.all(Array.from({ length: availableParallelism() }, worker));

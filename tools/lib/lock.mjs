@@ -1,6 +1,7 @@
 import { closeSync, linkSync, mkdirSync, openSync, readFileSync, renameSync, rmSync, writeSync } from 'node:fs';
 import path from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
+import { startTimeOf } from './process-tree.mjs';
 
 /**
  * Runs `work` while no other process does so under the same lock file, and waits for its turn. A lock whose owner has
@@ -45,7 +46,7 @@ function tryToTake(file) {
   // Written aside and linked into place, so that nobody ever reads a lock without its owner in it.
   const aside = `${file}.${process.pid}`;
   const handle = openSync(aside, 'w');
-  writeSync(handle, `${process.pid} ${startTime(process.pid) ?? ''}`);
+  writeSync(handle, `${process.pid} ${startTimeOf(process.pid) ?? ''}`);
   closeSync(handle);
   try {
     linkSync(aside, file);
@@ -85,12 +86,7 @@ function isAlive(owner) {
     return error.code === 'EPERM';
   }
   // A process number is used again after a while; its start time tells the two apart.
-  return !started || startTime(Number(pid)) === started;
-}
-
-function startTime(pid) {
-  const stat = readOrNull(`/proc/${pid}/stat`);
-  return stat?.slice(stat.lastIndexOf(')') + 2).split(' ')[19] ?? null;
+  return !started || startTimeOf(Number(pid)) === started;
 }
 
 function readOrNull(file) {

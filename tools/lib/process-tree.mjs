@@ -23,13 +23,14 @@ let started = 0;
 export function startTree(command, parameters, { cwd, env = process.env, stdio = 'inherit' } = {}) {
   const mark = `${process.env[kMark] ?? ''}/${process.pid}-${Date.now()}-${(started += 1)}`;
   const child = spawn(command, parameters, { cwd, env: { ...env, [kMark]: mark }, stdio, detached: true });
+  const startTime = child.pid === undefined ? null : startTimeOf(child.pid);
   const tree = {
     child,
     /** Why the root did not end well, or null. */
     ended: endOf(child),
     /** Ends whatever is left of the tree. */
     async end(graceSeconds) {
-      if (child.pid !== undefined) await endTree(child.pid, { mark, graceSeconds });
+      if (child.pid !== undefined) await endTree(child.pid, { mark, startTime, graceSeconds });
       running.delete(tree);
     },
   };
@@ -53,11 +54,17 @@ export function endOf(child) {
   });
 }
 
-/** Asks all processes of the tree to end, and kills those that do not. */
-export async function endTree(root, { mark = null, graceSeconds = kGraceSeconds } = {}) {
+/**
+ * Asks all processes of the tree to end, and kills those that do not.
+ *
+ * @param {number} root the number of the process that the tree begins with, which may have ended
+ * @param {{mark?: string | null, startTime?: string | null, graceSeconds?: number}} options `startTime` is the root's: when
+ *   the process of that number has another, it is none of the tree
+ */
+export async function endTree(root, { mark = null, startTime = null, graceSeconds = kGraceSeconds } = {}) {
   const looks = (seconds) => (seconds * 1000) / kPauseMilliseconds;
   for (let look = 0; look < looks(graceSeconds + kKillSeconds); ++look) {
-    if (!signalTree(root, mark, look < looks(graceSeconds) ? 'SIGTERM' : 'SIGKILL')) return;
+    if (!signalTree({ root, mark, startTime }, look < looks(graceSeconds) ? 'SIGTERM' : 'SIGKILL')) return;
     // What a killed process has started in its last moment is found by the next look.
     await wait(kPauseMilliseconds);
   }
@@ -65,14 +72,14 @@ export async function endTree(root, { mark = null, graceSeconds = kGraceSeconds 
 
 /** Ends the tree whose root this process is, at once. */
 export function endOwnTree() {
-  signalTree(process.pid, process.env[kMark] ?? null, 'SIGKILL');
+  signalTree({ root: process.pid, mark: process.env[kMark] ?? null, startTime: null }, 'SIGKILL');
 }
 
 /** Whether there was anything to send the signal to. */
-function signalTree(root, mark, signal) {
+function signalTree(tree, signal) {
   const isLinux = process.platform === 'linux';
   // Without /proc, the root's group is all that can be found.
-  const targets = isLinux ? processesOf(root, mark) : [-root];
+  const targets = isLinux ? processesOf(tree) : [-tree.root];
   return targets.filter((target) => trySignal(target, signal)).length > 0;
 }
 
@@ -86,11 +93,14 @@ function trySignal(target, signal) {
 }
 
 /** The living processes of a tree, its root last. */
-function processesOf(root, mark) {
+function processesOf({ root, mark, startTime }) {
   const all = readdirSync('/proc').filter((name) => /^\d+$/.test(name));
   const processes = all.map((name) => readProcess(Number(name))).filter((one) => one !== null);
-  const members = new Set([root]);
-  for (const { pid, group } of processes) if (group === root || carries(pid, mark)) members.add(pid);
+  // The number of a process that has ended is given again, though not before the last of its group has ended as well.
+  const present = processes.find(({ pid }) => pid === root);
+  const isStrange = present !== undefined && startTime !== null && present.startTime !== startTime;
+  const isOwn = ({ pid, group }) => (!isStrange && (pid === root || group === root)) || carries(pid, mark);
+  const members = new Set(processes.filter(isOwn).map(({ pid }) => pid));
   for (let size = 0; size !== members.size;) {
     size = members.size;
     for (const { pid, parent } of processes) if (members.has(parent)) members.add(pid);
@@ -102,8 +112,13 @@ function processesOf(root, mark) {
 function readProcess(pid) {
   const stat = readOrEmpty(`/proc/${pid}/stat`);
   if (stat === '') return null;
-  const [state, parent, group] = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
-  return { pid, state, parent: Number(parent), group: Number(group) };
+  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+  return { pid, state: fields[0], parent: Number(fields[1]), group: Number(fields[2]), startTime: fields[19] };
+}
+
+/** Tells apart processes that have had the same number; null where there is no /proc, or no such process. */
+export function startTimeOf(pid) {
+  return readProcess(pid)?.startTime ?? null;
 }
 
 function carries(pid, mark) {

@@ -1,7 +1,8 @@
 import { execFileSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import path from 'node:path';
-import { SetupError, runOrThrow, run, which } from '../lib/run.mjs';
+import { SetupError, which } from '../lib/run.mjs';
+import { installPackages, kInstall } from './apt.mjs';
 import { debianFlavour, kKeyrings } from './host.mjs';
 import { ensureUnpacked, isUnpacked, unpackedFolder } from './unpacked.mjs';
 
@@ -53,36 +54,47 @@ export function findNeed(name) {
 
 /**
  * Sees to it that the machine has what is needed. What is missing is installed with apt-get by root, and by whom sudo
- * asks no password; others get it unpacked into their cache, if that can be done with all that is missing.
+ * asks no password, and what is optional along with it. Others, and those whose apt-get fails, get it unpacked into their
+ * cache, if that can be done with all that is missing.
  *
  * @param {Iterable<string>} names of `kNeeds`
  * @param {(text: string) => void} say
+ * @param {'debian' | 'ubuntu' | null} flavour what `debianFlavour` says of the machine
  * @throws {SetupError} with everything that is missing, and what to type
  */
-export async function ensureNeeds(names, say) {
+export async function ensureNeeds(names, say, flavour = debianFlavour()) {
   const absent = [...new Set(names)].filter((name) => findNeed(name) === null);
   const missing = absent.filter((name) => !kNeeds[name].optional);
-  if (absent.length === 0) return;
-  const asRoot = debianFlavour() === null ? null : waysToRoot();
-  if (asRoot !== null) return installAll(absent, missing, asRoot, say);
   if (missing.length === 0) return;
-  if (debianFlavour() === null) throw new SetupError(`${complaint(missing)}\nInstall it and try again.`);
-  if (!missing.every((name) => kNeeds[name].unpacks)) {
-    throw new SetupError(`${complaint(missing)}\nInstall it: sudo ${installLine(absent)}`);
+  if (flavour === null) throw new SetupError(`${complaint(missing, flavour)}\nInstall it and try again.`);
+  const unpacks = missing.every((name) => kNeeds[name].unpacks);
+  const asRoot = waysToRoot();
+  if (asRoot === null && !unpacks) {
+    throw new SetupError(`${complaint(missing, flavour)}\nInstall it: sudo ${installLine(absent)}`);
   }
+  if (asRoot !== null && (await installed(absent, missing, { asRoot, say, mayFail: unpacks }))) return;
   const titles = missing.map((name) => kNeeds[name].package);
   await ensureUnpacked('programs', `${titles.join(', ')}: missing on this machine, and`, say);
   Object.assign(process.env, lentPath(missing));
 }
 
-/** Installs what is absent; only what is missing must not fail. */
-async function installAll(absent, missing, asRoot, say) {
+/** Installs what is absent, and returns whether all that is missing is there then; what is not `missing` may fail. */
+async function installed(absent, missing, { asRoot, say, mayFail }) {
+  const lacking = (names) => names.filter((name) => findNeed(name) === null);
+  const optional = absent.filter((name) => !missing.includes(name));
+  say(`installing ${packagesOf(absent).join(' ')} (apt-get)`);
   try {
-    await install(absent, asRoot, say);
+    await installPackages(packagesOf(missing), packagesOf(optional), asRoot);
+    const still = lacking(missing);
+    if (still.length > 0) throw new SetupError(`${complaint(still)}\nthough apt-get has just installed it.`);
   } catch (error) {
-    if (missing.length > 0) throw error;
-    say(`going on without ${packagesOf(absent).join(' ')}: ${error.message}`);
+    if (!mayFail) throw error;
+    say(`${error.message}\ngoing on without apt-get`);
+    return false;
   }
+  const without = packagesOf(lacking(optional));
+  if (without.length > 0) say(`going on without ${without.join(' ')}`);
+  return true;
 }
 
 /** The `PATH` with the unpacked programs on it, where the machine lacks some of `names` and they are unpacked. */
@@ -92,14 +104,14 @@ export function lentPath(names) {
   return { PATH: `${path.join(unpackedFolder('programs'), 'usr/bin')}${path.delimiter}${process.env.PATH}` };
 }
 
-function complaint(missing) {
-  const called = ({ any, package: debian }) => (debianFlavour() === null ? any.join(' or ') : debian);
+function complaint(missing, flavour = 'debian') {
+  const called = ({ any, package: debian }) => (flavour === null ? any.join(' or ') : debian);
   const lines = missing.map((name) => `  ${called(kNeeds[name])}: ${kNeeds[name].use}`);
   return `This machine lacks\n${lines.join('\n')}`;
 }
 
 const packagesOf = (missing) => missing.map((name) => kNeeds[name].package);
-const installLine = (missing) => `apt-get install -y --no-install-recommends ${packagesOf(missing).join(' ')}`;
+const installLine = (missing) => `apt-get ${kInstall.join(' ')} ${packagesOf(missing).join(' ')}`;
 
 /** What a command must begin with to have root's rights without a question, or null. */
 function waysToRoot() {
@@ -111,17 +123,4 @@ function waysToRoot() {
   } catch {
     return null;
   }
-}
-
-async function install(missing, asRoot, say) {
-  say(`installing ${packagesOf(missing).join(' ')} (apt-get)`);
-  const apt = (words) => [...asRoot, 'env', 'DEBIAN_FRONTEND=noninteractive', ...words];
-  // Some source of packages that cannot be reached says nothing about those that are needed.
-  const [update, ...updating] = apt(['apt-get', '-q', 'update']);
-  await run(update, updating);
-  const waiting = ['-o', 'DPkg::Lock::Timeout=300'];
-  const [command, ...parameters] = apt([...installLine(missing).split(' '), '-q', ...waiting]);
-  await runOrThrow(`Installing ${packagesOf(missing).join(' ')}`, command, parameters);
-  const still = missing.filter((name) => findNeed(name) === null);
-  if (still.length > 0) throw new SetupError(`${complaint(still)}\nthough apt-get has just installed it.`);
 }

@@ -27,7 +27,7 @@ export async function runSuites(names, options) {
   const outcomes = [];
   for (const name of names) {
     const begin = performance.now();
-    const outcome = await runSuite(commandOf(name), limitOf(name), options);
+    const outcome = await runSuite(commandOf(name), limitOf(name), options).catch(cannotRun);
     if (outcome.passed + outcome.failed === 0) Object.assign(outcome, failure('no test ran'));
     outcomes.push({ name, ...outcome, seconds: (performance.now() - begin) / 1000 });
     if (interrupted) break;
@@ -36,6 +36,7 @@ export async function runSuites(names, options) {
   return merge(outcomes).failed;
 }
 
+const cannotRun = (error) => failure(`could not be run: ${error.message}`);
 const seconds = (number) => AbortSignal.timeout(number * 1000);
 
 /** @returns {Promise<import('./suite.mjs').Outcome>} */
@@ -50,7 +51,7 @@ async function runSuite(command, limit, { limitSeconds, exitSeconds = kExitSecon
   });
   try {
     const { outcome, problem, late } = await Promise.race([told, reached(limit), ended]);
-    if (late) return failure(`did not end within ${limitSeconds} s, and was ended`);
+    if (late) return failure(`did not end within ${limitSeconds} s, and was ended; --limit=MINUTES gives it more`);
     if (outcome === undefined) return failure(`told no outcome: the suite ${problem ?? 'ended'}`);
     const exit = await Promise.race([ended, reached(seconds(exitSeconds))]);
     if (exit.late) return merge([outcome, failure('did not exit after its tests, and was ended')]);

@@ -12,10 +12,11 @@ const kWasmTestNeeds = [...kBuildNeeds, 'googletest'];
 const kChromiumNeeds = [...kBuildNeeds, 'chromium', 'fonts'];
 
 /**
- * All suites, what users run first. `needs` are names of needs of the machine; a suite with `usesNpm` needs the packages of
- * the project's folder as well.
+ * All suites, what users run first. `needs` are names of needs of the machine; `isWhole` is a suite that no filter can take
+ * a part of.
  *
- * @type {Record<string, {title: string, needs: string[], work: (filter?: string) => Promise<import('./suite.mjs').Outcome>}>}
+ * @typedef {import('./suite.mjs').Outcome} Outcome
+ * @type {Record<string, {title: string, needs: string[], work: (filter?: string) => Promise<Outcome>, isWhole?: boolean}>}
  */
 export const kSuites = {
   'wasm-threads': {
@@ -73,5 +74,6 @@ export const kSuites = {
     title: 'layout, lint, types, arrows',
     needs: [...kNativeNeeds, 'clangFormat', 'clangTidy'],
     work: () => runChecks(),
+    isWhole: true,
   },
 };

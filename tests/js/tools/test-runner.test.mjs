@@ -3,6 +3,7 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { createServer } from 'node:net';
 import { fileURLToPath } from 'node:url';
+import { endTree, startTimeOf } from '../../../tools/lib/process-tree.mjs';
 import { runSuites } from '../../../tools/test/runner.mjs';
 
 const fixture = (name) => fileURLToPath(new URL(`fixtures/${name}.mjs`, import.meta.url));
@@ -20,6 +21,8 @@ beforeEach(async () => {
   [lines, waiting] = [[], []];
   server = createServer((line) => {
     const closed = new Promise((resolve) => line.on('error', () => {}).on('close', resolve));
+    // Without it the line would not close while there is something to read.
+    line.resume();
     lines.push({ line, closed });
     for (const look of waiting) look();
   }).listen(0, '127.0.0.1');
@@ -64,6 +67,24 @@ test('a suite that ends without an outcome has failed', async () => {
   expect(printed).toContain('    told no outcome: the suite ended with exit code 3');
 });
 
+describe('a suite whose process cannot be started', () => {
+  const { execPath } = process;
+  afterEach(() => (process.execPath = execPath));
+
+  test.each([
+    ['there is no such program', '/nowhere/node', /^ {4}could not be run: spawn \/nowhere\/node ENOENT$/],
+    ['the system refuses the call', 'node\0', /^ {4}could not be run: .*null bytes/],
+  ])('has failed, and the next one runs: %s', async (_, program, text) => {
+    const commandOf = (name) => {
+      process.execPath = name === 'passes' ? execPath : program;
+      return [fixture('some-suite'), name, String(port)];
+    };
+    const { printed, last } = await run(['unstarted', 'passes'], { commandOf });
+    expect(last).toBe('2 passed, 1 failed');
+    expect(printed).toContainEqual(expect.stringMatching(text));
+  });
+});
+
 test('a suite that hangs is ended with all that it has started, and the next one runs', async () => {
   const limit = new AbortController();
   const running = run(['hangs', 'passes'], {
@@ -74,14 +95,14 @@ test('a suite that hangs is ended with all that it has started, and the next one
   const { printed, last } = await running;
   await allEnded();
   expect(last).toBe('2 passed, 1 failed');
-  expect(printed).toContain('    did not end within 3600 s, and was ended');
+  expect(printed).toContain('    did not end within 3600 s, and was ended; --limit=MINUTES gives it more');
 });
 
 test('a suite has a limit in seconds', async () => {
   const { printed, last } = await run(['hangs'], { limitSeconds: 0.1 });
   await allEnded();
   expect(last).toBe('0 passed, 1 failed');
-  expect(printed).toContain('    did not end within 0.1 s, and was ended');
+  expect(printed).toContain('    did not end within 0.1 s, and was ended; --limit=MINUTES gives it more');
 });
 
 test('what a suite leaves behind ends with it', async () => {
@@ -93,10 +114,23 @@ test('what a suite leaves behind ends with it', async () => {
   expect(last).toBe('2 passed, 0 failed');
 });
 
+test('a process that has been given the number of one that has ended is left alone', async () => {
+  const stranger = spawn(process.execPath, [fixture('stubborn'), String(port)], { stdio: 'ignore', detached: true });
+  const exited = once(stranger, 'exit');
+  await seen(1);
+  await endTree(stranger.pid, { mark: 'of another tree', startTime: '0', graceSeconds: 0 });
+  expect([stranger.exitCode, stranger.signalCode]).toEqual([null, null]);
+  const answered = once(lines[0].line, 'data');
+  lines[0].line.write('still there?');
+  await answered;
+  await endTree(stranger.pid, { startTime: startTimeOf(stranger.pid), graceSeconds: 0 });
+  expect(await exited).toEqual([null, 'SIGKILL']);
+});
+
 test('a suite that does not exit after its tests has failed', async () => {
   const { printed, last } = await run(['lingers'], { exitSeconds: 0.1 });
   expect(last).toBe('2 passed, 1 failed');
-  expect(printed).toContain('    did not exit after its tests, and was ended');
+  expect(printed).toContain('    did not exit after its tests, and was ended; --limit=MINUTES gives it more');
 });
 
 /** The outcome of Jest on a file of the fixtures. */
@@ -120,6 +154,17 @@ test('a browser that does not start is one failure, and ends Jest', async () => 
   const { passed, failed, problems } = await runJestOn('no-browser');
   expect({ passed, failed }).toEqual({ passed: 0, failed: 1 });
   expect(problems[0]).toMatch(/^\/usr\/bin\/WebKitWebDriver did not start: /);
+});
+
+test('a filter that nothing would heed is refused', async () => {
+  const script = fileURLToPath(new URL('../../../tools/test.mjs', import.meta.url));
+  const child = spawn(process.execPath, [script, '--suite=checks', '--filter=prettier'], {
+    stdio: ['ignore', 'ignore', 'pipe'],
+  });
+  let text = '';
+  child.stderr.setEncoding('utf8').on('data', (piece) => (text += piece));
+  expect(await once(child, 'close')).toEqual([1, null]);
+  expect(text).toBe('checks runs as a whole; leave --filter out.\n');
 });
 
 describe('whoever runs the tests', () => {
