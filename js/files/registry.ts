@@ -1,7 +1,9 @@
 import { QuantizeError } from '../errors.js';
 import type { Container, Model } from './container.js';
+import { DTYPES } from './dtypes.js';
 import { invalidFile, quoted } from './errors.js';
 import { readHead } from './foreign-files.js';
+import { GGML_TYPES } from './ggml-types.js';
 import type { ByteSource } from './io.js';
 import { gguf } from './gguf.js';
 import { shardPlace } from './shard-names.js';
@@ -9,6 +11,9 @@ import { safetensors } from './safetensors.js';
 
 /** Every file format that models come in; the first one that knows a file gets it. */
 const CONTAINERS: readonly Container[] = [safetensors, gguf];
+
+/** What the tensors of files are made of, as files of either format call it. */
+export const ELEMENT_TYPES: readonly string[] = [...new Set([...DTYPES, ...GGML_TYPES.map(({ name }) => name)])];
 
 /** Opens the model in `source`, by its content, or by its name where the content is damaged. The model closes `source`. */
 export async function openModel(source: ByteSource): Promise<Model> {

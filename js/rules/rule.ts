@@ -3,7 +3,7 @@ import type { TensorType } from '../types.js';
 /** What rules see of a tensor. */
 export interface TensorDescription {
   readonly name: string;
-  /** Element type as files spell it: `F16`. */
+  /** Element type as files spell it: `F16`; ` scaled` follows that of fp8 with a scale. */
   readonly dtype: string;
   readonly shape: readonly number[];
   readonly elements: number;
@@ -22,6 +22,7 @@ export interface TensorCondition {
   readonly parameter?: RegExp;
   readonly rankBelow?: number;
   readonly fewerElementsThan?: number;
+  /** Element types as files spell them; fp8 is the same with a scale and without. */
   readonly dtypeNotIn?: readonly string[];
 }
 
@@ -71,7 +72,7 @@ export function fulfils(tensor: TensorDescription, when: TensorCondition): boole
     matches(when.parameter, parts.at(-1) ?? '') &&
     (when.rankBelow === undefined || tensor.shape.length < when.rankBelow) &&
     (when.fewerElementsThan === undefined || tensor.elements < when.fewerElementsThan) &&
-    !(when.dtypeNotIn?.includes(tensor.dtype) ?? false)
+    !(when.dtypeNotIn?.includes(tensor.dtype.replace(/ scaled$/u, '')) ?? false)
   );
 }
 

@@ -130,6 +130,11 @@ test.each([
   [{ nmae: 'mine', when: { rankBelow: 2 } }, 'rules[0] has no key "nmae"; did you mean "name"?'],
   [{ name: 'mine', when: { rank_below: 2 } }, 'rules[0].when has no key "rank_below"; did you mean "rankBelow"?'],
   [{ name: 'mine', when: { rankBelow: null } }, 'rules[0].when has no condition'],
+  [
+    { name: 'mine', when: { dtypeNotIn: ['F16', 'FP32'] } },
+    'rules[0].when.dtypeNotIn has no element type "FP32"; did you mean "F32"?',
+  ],
+  [{ name: 'mine', when: { dtypeNotIn: ['halves'] } }, 'no element type "halves"; known are F64, F32, '],
 ])('a rule with a misspelt part is refused: %j', async (rule, says) => {
   await expect(quantizer.plan('none', { rules: [rule] })).rejects.toMatchObject(refusal(says));
 });
@@ -200,6 +205,9 @@ describe('types are known in any case of their letters', () => {
     const rules = [['a', 'q8_0']];
     const plan = await quantizer.plan(source, { type: 'q4_0', rules });
     expect(plan.tensors).toMatchObject([{ to: 'Q8_0', rule: 'rule a=Q8_0' }]);
+    const all = (dtype) => [{ name: 'mine', when: { dtypeNotIn: [dtype] } }];
+    const kept = async (dtype) => (await quantizer.plan(source, { rules: all(dtype) })).totals.kept;
+    expect([await kept('f32'), await kept('F32'), await kept('q4_k')]).toEqual([0, 0, 1]);
     await expect(quantizer.plan(source, { type: 'q4_k_x' })).rejects.toMatchObject(
       refusal('type is "q4_k_x", must be'),
     );
