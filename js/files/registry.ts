@@ -1,3 +1,4 @@
+import { endpointName } from '../endpoints.js';
 import { QuantizeError } from '../errors.js';
 import type { Container, Model } from './container.js';
 import { DTYPES } from './dtypes.js';
@@ -38,11 +39,20 @@ export async function openModel(source: ByteSource): Promise<Model> {
 export const namedContainer = (file: string): Container | undefined =>
   CONTAINERS.find(({ extension }) => file.toLowerCase().endsWith(extension));
 
+const URL_TEXT = /^(?:https?|file):\/\//iu;
+
+/** The error of a URL in the place of a sink. */
+export const notWritable = (url: string | URL): QuantizeError =>
+  new QuantizeError('invalid_option', {
+    detail: `the output is the URL ${quoted(endpointName(url))}, but only paths, handles and streams can be written to`,
+  });
+
 /**
- * The container of a file to be written, by its name. Throws `invalid_option` for a name with no known ending, and for that
- * of one shard of several, which would be read as such.
+ * The container of a file to be written, by its name. Throws `invalid_option` for a URL, for a name with no known ending, and
+ * for that of one shard of several, which would be read as such.
  */
 export function containerFor(file: string): Container {
+  if (URL_TEXT.test(file)) throw notWritable(file);
   const container = namedContainer(file);
   const place = shardPlace(file.replace(/^.*[/\\]/s, ''));
   if (container !== undefined && place === null) return container;

@@ -106,7 +106,13 @@ export function guardedModule(life: ModuleLife): RawModule {
         });
         return module.encodeBlocks(data, format, cancellation);
       }),
-    decodeBlocks: (blocks, format, cancellation) => call(() => module.decodeBlocks(blocks, format, cancellation)),
+    decodeBlocks: (blocks, format, cancellation) =>
+      call(() => {
+        reading('invalid_weights', () => {
+          refuseUnawaited(blocks);
+        });
+        return module.decodeBlocks(blocks, format, cancellation);
+      }),
     submit: (job) =>
       call(() => {
         reading('invalid_option', () => {
