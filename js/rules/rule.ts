@@ -43,22 +43,34 @@ export interface TypedRule extends TensorRule {
   readonly type: RuleOutcome;
 }
 
-/** The rules that no tensor fulfils, by its name in the input or by that without `prefix`. */
-export const rulesWithoutMatch = (
+/** A rule that has no effect. */
+export interface IdleRule {
+  readonly rule: TypedRule;
+  /** The name of a tensor that fulfils it and is left out in any case; null when none fulfils it. */
+  readonly leftOut: string | null;
+}
+
+/**
+ * The rules that no tensor fulfils, by its name in the input or by that without `prefix`, or only tensors that are left out
+ * anyway, which only `drop` may be meant for.
+ */
+export const idleRules = (
   rules: readonly TypedRule[],
   tensors: readonly TensorDescription[],
   prefix = '',
-): readonly TypedRule[] =>
-  rules.filter(
-    ({ when }) =>
-      !tensors.some(
-        (tensor) =>
-          fulfils(tensor, when) ||
-          (prefix !== '' &&
-            tensor.name.startsWith(prefix) &&
-            fulfils({ ...tensor, name: tensor.name.slice(prefix.length) }, when)),
-      ),
-  );
+  isLeftOut: (tensor: TensorDescription) => boolean = () => false,
+): readonly IdleRule[] =>
+  rules.flatMap((rule) => {
+    const matched = tensors.filter((tensor) => fulfilsByEither(tensor, rule.when, prefix));
+    if (matched.some((tensor) => rule.type === 'drop' || !isLeftOut(tensor))) return [];
+    return [{ rule, leftOut: matched[0]?.name ?? null }];
+  });
+
+const fulfilsByEither = (tensor: TensorDescription, when: TensorCondition, prefix: string): boolean =>
+  fulfils(tensor, when) ||
+  (prefix !== '' &&
+    tensor.name.startsWith(prefix) &&
+    fulfils({ ...tensor, name: tensor.name.slice(prefix.length) }, when));
 
 /** The first of `rules` that keeps the tensor as it is; null when it is to be quantized. */
 export const keepingRule = (rules: readonly TensorRule[], tensor: TensorDescription): TensorRule | null =>
