@@ -2,7 +2,7 @@
 
 import { runtime } from '#runtime';
 import { AbortActions } from './abort-actions.js';
-import { isArrayOf, isDetached, nameIn, reading, shown } from './checks.js';
+import { nameIn, reading, shown } from './checks.js';
 import { abandoning, type ModelSink, type ModelSource } from './endpoints.js';
 import { QuantizeError, asQuantizeError } from './errors.js';
 import { compareFiles, type FileComparison } from './files/compare.js';
@@ -24,11 +24,11 @@ import type {
 import { readTensor } from './files/read-tensor.js';
 import type { FilePlan, FileReport } from './files/report.js';
 import { readBatch, readCallSignal, readDefaults, type Batch, type Defaults } from './options/batch.js';
-import { readFileOptions, readQuantization, readRange, readRestoredType } from './options/files.js';
+import { readFileOptions, readName, readQuantization, readRange, readRestoredType } from './options/files.js';
 import { CALL_OPTIONS, CREATE_OPTIONS, FILE_OPTIONS, readOptions } from './options/names.js';
 import { checkOutput, groupCount } from './options/output.js';
 import { readContainer, readSink, readSource } from './options/sources.js';
-import { collectWeights, readQuantizedLayer, readShapedWeights } from './options/weights.js';
+import { collectWeights, readBlocks, readQuantizedLayer, readShapedWeights } from './options/weights.js';
 import type {
   AnyCase,
   Backend,
@@ -187,15 +187,14 @@ export class ArrowQuant {
   async decode(bytes: Uint8Array, type: AnyCase<BlockType>, options?: CallOptions | null): Promise<Float32Array> {
     this.#checkAlive();
     const { name, blockBytes } = this.#format(type);
-    if (!isArrayOf(bytes, 'Uint8Array')) {
-      throw new QuantizeError('invalid_weights', { detail: 'a Uint8Array is needed' });
-    }
-    if (isDetached(bytes)) throw new QuantizeError('detached_buffer');
-    if (bytes.length % blockBytes !== 0) {
-      const detail = `${String(bytes.length)} bytes, blocks of ${String(blockBytes)} (${name})`;
+    const blocks = reading('invalid_weights', () => readBlocks(bytes));
+    if (blocks.length % blockBytes !== 0) {
+      const detail = `${String(blocks.length)} bytes, blocks of ${String(blockBytes)} (${name})`;
       throw new QuantizeError('row_not_whole_blocks', { detail });
     }
-    return this.#cancellable(signalOf(options), (cancellation) => this.#module.decodeBlocks(bytes, name, cancellation));
+    return this.#cancellable(signalOf(options), (cancellation) =>
+      this.#module.decodeBlocks(blocks, name, cancellation),
+    );
   }
 
   /**
@@ -273,7 +272,9 @@ export class ArrowQuant {
    */
   async readTensor(source: ModelSource, name: string, options?: ReadTensorOptions | null): Promise<Float32Array> {
     const range = reading('invalid_option', () => readRange(options));
-    return this.#readingFiles(options, (tools) => readTensor(tools, readSource('source', source), name, range));
+    return this.#readingFiles(options, (tools) =>
+      readTensor(tools, readSource('source', source), readName(name), range),
+    );
   }
 
   /**

@@ -1,17 +1,8 @@
 import { Command, Option } from 'commander';
-import { containerFor } from '../files/registry.js';
-import type {
-  Architecture,
-  BitWidth,
-  FilePlan,
-  FileType,
-  GroupSize,
-  Mode,
-  Profile,
-  QuantizeFileOptions,
-} from '../index.js';
-import { ARCHITECTURES, FILE_TYPES, QuantizeError } from '../index.js';
+import type { Architecture, BitWidth, FileType, GroupSize, Mode, Profile, QuantizeFileOptions } from '../index.js';
+import { ARCHITECTURES, FILE_TYPES } from '../index.js';
 import { convertWithProgress } from './conversion.js';
+import { checkOutput } from './dry-run.js';
 import {
   collectRule,
   jsonOption,
@@ -141,21 +132,17 @@ async function quantize(input: string, output: string | undefined, options: Quan
   const target = output ?? defaultOutput(input, options);
   const what = quantizationOf(target, options);
   if (options.dryRun === true) {
-    const plan = await withQuantizer({ threads }, (quantizer, signal) => quantizer.plan(input, { ...what, signal }));
-    checkName(target, plan);
+    const plan = await withQuantizer({ threads }, async (quantizer, signal) => {
+      const made = await quantizer.plan(input, { ...what, resume, memoryLimit, signal });
+      await checkOutput(input, target, made, signal);
+      return made;
+    });
     printPlan(plan, { json });
     return;
   }
   await convertWithProgress({ threads, json, quiet, resume }, (quantizer, going) =>
     quantizer.quantizeFile(input, target, { ...what, resume, memoryLimit, ...going }),
   );
-}
-
-/** Refuses the names that the conversion would refuse: a plan is made without one. */
-function checkName(target: string, { type, output: { container } }: FilePlan): void {
-  if (containerFor(target).name === container) return;
-  const detail = `${type} makes a file whose name ends with .${container}, but the output is ${target}`;
-  throw new QuantizeError('invalid_option', { detail });
 }
 
 function defaultOutput(input: string, { type, bits, profile }: QuantizeOptions): string {

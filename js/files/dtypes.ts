@@ -30,6 +30,9 @@ const OPAQUE_BITS: Readonly<Record<string, number>> = {
 
 export type DType = keyof typeof BYTES;
 
+/** Every element type of safetensors that is known. */
+export const DTYPES: readonly string[] = [...Object.keys(BYTES), ...Object.keys(OPAQUE_BITS)];
+
 /** Element types that the kernels read and write. */
 export type FloatType = 'F32' | 'F16' | 'BF16';
 

@@ -1,4 +1,4 @@
-import { fulfils, keepingRule, rulesWithoutMatch, type TensorRule, type TypedRule } from '../rules/rule.js';
+import { fulfils, idleRules, keepingRule, type TensorRule, type TypedRule } from '../rules/rule.js';
 import type { AffineLayout, Model, StoredTensor } from './container.js';
 import type { FloatType } from './dtypes.js';
 import {
@@ -52,7 +52,7 @@ export function planAffine(model: Model, { layout, rules, preset }: AffineQuanti
   });
   checkLeftovers(model.tensors, steps);
   const dropped = ruled.flatMap(({ stored, own }) => (own?.type === 'drop' ? [droppedTensor(stored, own.name)] : []));
-  const warnings = warningsAbout(steps, model.tensors, rulesWithoutMatch(rules, described));
+  const warnings = warningsAbout(steps, model.tensors, idleRules(rules, described));
   return { ...intoSafetensors(steps, affineLabel(layout)), warnings, dropped };
 }
 

@@ -54,7 +54,7 @@ export async function planGguf(
 ): Promise<ConversionPlan> {
   const { type, pure, rules, splitBytes, keepOverflowing } = quantization;
   const tensors = await withFp8Scales(model);
-  const { architecture, notes, decisions, unmatched, ...most } = planTypes({
+  const { architecture, notes, decisions, idle, ...most } = planTypes({
     tensors: tensors.map((tensor) => ({ ...tensor, dtype: storageLabel(tensor) })),
     target: type,
     source: model.container,
@@ -79,7 +79,7 @@ export async function planGguf(
     ...tensors.flatMap((tensor, index) => droppedBy(tensor, decisions[index])),
     ...model.tensors.flatMap((tensor) => (left.has(tensor.name) ? [] : [droppedTensor(tensor, TAKEN_IN)])),
   ];
-  const warnings = warningsAbout(steps, tensors, unmatched);
+  const warnings = warningsAbout(steps, tensors, idle);
   return { container: gguf, steps, keyValues, limits, splitBytes, architecture, type, notes, warnings, dropped };
 }
 

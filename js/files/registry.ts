@@ -1,7 +1,10 @@
+import { endpointName } from '../endpoints.js';
 import { QuantizeError } from '../errors.js';
 import type { Container, Model } from './container.js';
+import { DTYPES } from './dtypes.js';
 import { invalidFile, quoted } from './errors.js';
 import { readHead } from './foreign-files.js';
+import { GGML_TYPES } from './ggml-types.js';
 import type { ByteSource } from './io.js';
 import { gguf } from './gguf.js';
 import { shardPlace } from './shard-names.js';
@@ -9,6 +12,9 @@ import { safetensors } from './safetensors.js';
 
 /** Every file format that models come in; the first one that knows a file gets it. */
 const CONTAINERS: readonly Container[] = [safetensors, gguf];
+
+/** What the tensors of files are made of, as files of either format call it. */
+export const ELEMENT_TYPES: readonly string[] = [...new Set([...DTYPES, ...GGML_TYPES.map(({ name }) => name)])];
 
 /** Opens the model in `source`, by its content, or by its name where the content is damaged. The model closes `source`. */
 export async function openModel(source: ByteSource): Promise<Model> {
@@ -33,11 +39,20 @@ export async function openModel(source: ByteSource): Promise<Model> {
 export const namedContainer = (file: string): Container | undefined =>
   CONTAINERS.find(({ extension }) => file.toLowerCase().endsWith(extension));
 
+const URL_TEXT = /^(?:https?|file):\/\//iu;
+
+/** The error of a URL in the place of a sink. */
+export const notWritable = (url: string | URL): QuantizeError =>
+  new QuantizeError('invalid_option', {
+    detail: `the output is the URL ${quoted(endpointName(url))}, but only paths, handles and streams can be written to`,
+  });
+
 /**
- * The container of a file to be written, by its name. Throws `invalid_option` for a name with no known ending, and as
- * `refuseShardName` does.
+ * The container of a file to be written, by its name. Throws `invalid_option` for a URL, for a name with no known ending, and
+ * as `refuseShardName` does.
  */
 export function containerFor(file: string): Container {
+  if (URL_TEXT.test(file)) throw notWritable(file);
   refuseShardName(file);
   const container = namedContainer(file);
   if (container !== undefined) return container;

@@ -54,8 +54,9 @@ export interface DroppedTensor {
 }
 
 /**
- * `rule_without_match`: a rule of the caller's matches no tensor. `quantized_again`: tensors are quantized though they were
- * quantized before. `copied_undecoded`: tensors are copied because their types cannot be decoded, or are not known.
+ * `rule_without_match`: a rule of the caller's matches no tensor, or only such as are left out anyway. `quantized_again`:
+ * tensors are quantized though they were quantized before. `copied_undecoded`: tensors are copied because their types cannot
+ * be decoded, or are not known.
  */
 export type FileWarningCode = 'rule_without_match' | 'quantized_again' | 'copied_undecoded';
 

@@ -1,6 +1,6 @@
 import { quoted } from '../errors.js';
 import { nearestNames } from '../rules/nearest-names.js';
-import type { TypedRule } from '../rules/rule.js';
+import type { IdleRule } from '../rules/rule.js';
 import type { StoredTensor } from './container.js';
 import type { PlannedStep } from './plan.js';
 import { storageLabel, type FileWarning } from './report.js';
@@ -12,17 +12,22 @@ const SHOWN_NAMES = 3;
 export const warningsAbout = (
   steps: readonly PlannedStep[],
   tensors: readonly StoredTensor[],
-  unmatched: readonly TypedRule[],
+  idle: readonly IdleRule[],
 ): readonly FileWarning[] => [
-  ...unmatched.map((rule) => ruleWithoutMatch(rule, tensors)),
+  ...idle.map((one) => ruleWithoutMatch(one, tensors)),
   ...quantizedAgain(steps),
   ...copiedUndecoded(steps),
 ];
 
-function ruleWithoutMatch({ name, when }: TypedRule, tensors: readonly StoredTensor[]): FileWarning {
+function ruleWithoutMatch({ rule: given, leftOut }: IdleRule, tensors: readonly StoredTensor[]): FileWarning {
+  const { name, when } = given;
+  const rule = name.startsWith('rule ') ? name : `rule ${quoted(name)}`;
+  if (leftOut !== null) {
+    const message = `the ${rule} has no effect: what it matches is no part of the output, such as ${quoted(leftOut)}`;
+    return { code: 'rule_without_match', message };
+  }
   const names = tensors.map((tensor) => tensor.name);
   const near = when.name === undefined ? [] : nearestNames(when.name, names).map(quoted);
-  const rule = name.startsWith('rule ') ? name : `rule ${quoted(name)}`;
   const hint = near.length === 0 ? '' : `; the nearest names are ${near.join(', ')}`;
   return { code: 'rule_without_match', message: `the ${rule} matches no tensor${hint}` };
 }

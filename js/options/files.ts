@@ -126,6 +126,12 @@ export function readFileOptions(options: ConvertFileOptions | null | undefined):
   };
 }
 
+/** The name of a tensor. */
+export function readName(name: unknown): string {
+  if (typeof name === 'string') return name;
+  throw invalidOption('name', name, 'the name of a tensor, a string');
+}
+
 /** An element range of a tensor. `end` undefined: to the last one. */
 export function readRange(options: ReadTensorOptions | null | undefined): {
   readonly begin: number;

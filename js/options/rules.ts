@@ -1,7 +1,8 @@
 /** The caller's rules: tensors to keep or to leave out, and types for tensors. */
 
-import { fieldsOf, invalidOption, knownKeys, nameIn, shown } from '../checks.js';
-import { QuantizeError } from '../errors.js';
+import { fieldsOf, invalidOption, knownKeys, nameIn, nearestName, shown } from '../checks.js';
+import { QuantizeError, quoted } from '../errors.js';
+import { ELEMENT_TYPES } from '../files/registry.js';
 import type { RuleOutcome, TensorCondition, TypedRule } from '../rules/rule.js';
 import { TENSOR_TYPES } from '../types.js';
 
@@ -9,6 +10,8 @@ import { TENSOR_TYPES } from '../types.js';
 interface Kind {
   readonly is: (value: unknown) => boolean;
   readonly needed: string;
+  /** What the rule gets of it; the value itself where this is absent. */
+  readonly read?: (place: string, value: unknown) => unknown;
 }
 
 const PATTERN: Kind = {
@@ -17,9 +20,10 @@ const PATTERN: Kind = {
   needed: 'a regular expression',
 };
 const COUNT: Kind = { is: (value) => typeof value === 'number' && value >= 0, needed: 'a number from 0 on' };
-const NAMES: Kind = {
-  is: (value) => Array.isArray(value) && value.every((name) => typeof name === 'string'),
-  needed: 'an array of strings',
+const ELEMENTS: Kind = {
+  is: Array.isArray,
+  needed: 'an array of element types such as "F16"',
+  read: (place, value) => (value as readonly unknown[]).map((name) => readElementType(place, name)),
 };
 
 const CONDITION: Readonly<Record<keyof TensorCondition, Kind>> = {
@@ -28,7 +32,7 @@ const CONDITION: Readonly<Record<keyof TensorCondition, Kind>> = {
   parameter: PATTERN,
   rankBelow: COUNT,
   fewerElementsThan: COUNT,
-  dtypeNotIn: NAMES,
+  dtypeNotIn: ELEMENTS,
 };
 
 export function readRules(rules: unknown): readonly TypedRule[] {
@@ -86,13 +90,22 @@ function readCondition(place: string, when: unknown): TensorCondition {
   if (typeof when !== 'object' || when === null) throw invalidOption(place, when, 'an object of conditions');
   knownKeys(place, when, CONDITION);
   const given = fieldsOf(when);
-  const parts = Object.entries(CONDITION).flatMap(([key, { is, needed }]) => {
+  const parts = Object.entries(CONDITION).flatMap(([key, { is, needed, read }]) => {
     const value = given[key];
     if (value === undefined || value === null) return [];
     if (!is(value)) throw invalidOption(`${place}.${key}`, value, needed);
-    return [[key, Array.isArray(value) ? [...(value as unknown[])] : value] as const];
+    return [[key, read === undefined ? value : read(`${place}.${key}`, value)] as const];
   });
   // It would hold for every tensor: nothing would be quantized.
   if (parts.length === 0) throw new QuantizeError('invalid_option', { detail: `${place} has no condition` });
   return Object.fromEntries(parts);
+}
+
+function readElementType(place: string, given: unknown): string {
+  if (typeof given !== 'string') throw invalidOption(place, [given], ELEMENTS.needed);
+  const found = nameIn(ELEMENT_TYPES, given);
+  if (found !== undefined) return found;
+  const nearest = nearestName(given, ELEMENT_TYPES);
+  const hint = nearest === undefined ? `known are ${ELEMENT_TYPES.join(', ')}` : `did you mean ${quoted(nearest)}?`;
+  throw new QuantizeError('invalid_option', { detail: `${place} has no element type ${quoted(given)}; ${hint}` });
 }

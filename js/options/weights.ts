@@ -74,6 +74,14 @@ export function readShapedWeights(weights: Weights): { readonly data: WeightArra
   return { data, rowLength: sizes.at(-1) ?? 1 };
 }
 
+/** Encoded blocks. */
+export function readBlocks(bytes: unknown): Uint8Array {
+  refuseUnawaited(bytes);
+  if (!isArrayOf(bytes, 'Uint8Array')) throw new QuantizeError('invalid_weights', { detail: 'a Uint8Array is needed' });
+  if (isDetached(bytes)) throw new QuantizeError('detached_buffer');
+  return bytes;
+}
+
 const isSize = (size: unknown): size is number => Number.isSafeInteger(size) && Number(size) >= 0;
 
 function readShape(shape: unknown): number[] {

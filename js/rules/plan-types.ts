@@ -6,7 +6,7 @@ import { DiffusionMixture, diffusionType, isIgnored, outputForm } from './diffus
 import { generalType } from './general-types.js';
 import { describeLanguageModel } from './language-model.js';
 import { languageTypes } from './language-types.js';
-import { rulesWithoutMatch, type TensorDescription, type TypedRule } from './rule.js';
+import { idleRules, type IdleRule, type TensorDescription, type TypedRule } from './rule.js';
 import { choiceOfRules, isDecoded } from './type-rules.js';
 
 export interface PlanTypesInput {
@@ -31,8 +31,8 @@ export interface TypePlan {
   readonly notes: readonly string[];
   /** One for each input tensor, in the same order. */
   readonly decisions: readonly TensorDecision[];
-  /** Those of the caller's rules that match no tensor. */
-  readonly unmatched: readonly TypedRule[];
+  /** Those of the caller's rules that have no effect. */
+  readonly idle: readonly IdleRule[];
   /** The rank and the bytes of a name that the programs that open such a file stop at. */
   readonly mostDimensions: 4 | 5;
   readonly longestNameBytes: 63 | 127;
@@ -41,8 +41,15 @@ export interface TypePlan {
 /** Where a model's tensors belong, and what of them the file has. */
 type Subject =
   | { readonly kind: 'language'; readonly architecture: string }
-  | { readonly kind: 'diffusion'; readonly family: DiffusionFamily; readonly prefix: string; readonly notes: string[] }
+  | DiffusionSubject
   | { readonly kind: 'unknown'; readonly notes: string[] };
+
+interface DiffusionSubject {
+  readonly kind: 'diffusion';
+  readonly family: DiffusionFamily;
+  readonly prefix: string;
+  readonly notes: string[];
+}
 
 const UNKNOWN = 'The architecture is not known: general rules apply.';
 
@@ -115,24 +122,38 @@ function planLanguage(input: PlanTypesInput, request: TypeRequest, architecture:
   });
 }
 
+/** Why a tensor is left out, whatever rules say; null when it is a part of the model. */
+function leftOutBecause(
+  { name }: TensorDescription,
+  source: PlanTypesInput['source'],
+  { family, prefix }: DiffusionSubject,
+): string | null {
+  if (!name.startsWith(prefix)) return `not in ${prefix}`;
+  const isPart = source === 'gguf' || !isIgnored(family, name.slice(prefix.length));
+  return isPart ? null : `${family.architecture}: no part of the model`;
+}
+
 function planDiffusion(
   { tensors, target, pure, rules }: TypeRequest,
   source: PlanTypesInput['source'],
-  family: DiffusionFamily,
-  prefix: string,
+  subject: DiffusionSubject,
 ): TensorDecision[] {
+  const { family, prefix } = subject;
   const mixture = pure ? null : new DiffusionMixture(target);
   return tensors.map((tensor) => {
-    if (!tensor.name.startsWith(prefix)) return { kind: 'drop', rule: `not in ${prefix}`, asked: false };
+    const why = leftOutBecause(tensor, source, subject);
+    if (why !== null) return { kind: 'drop', rule: why, asked: false };
     const name = tensor.name.slice(prefix.length);
-    if (source === 'safetensors' && isIgnored(family, name)) {
-      return { kind: 'drop', rule: `${family.architecture}: no part of the model`, asked: false };
-    }
     const output = source === 'gguf' ? asItIs(tensor) : outputForm(family, tensor, name);
     const choice =
       choiceOfRules(rules, tensor, output) ?? diffusionType(family, tensor, output, { target, mixture, source });
     return decision(choice, tensor, output);
   });
+}
+
+function idleRulesOf({ tensors, rules = [], source }: PlanTypesInput, subject: Subject): readonly IdleRule[] {
+  if (subject.kind !== 'diffusion') return idleRules(rules, tensors);
+  return idleRules(rules, tensors, subject.prefix, (tensor) => leftOutBecause(tensor, source, subject) !== null);
 }
 
 function planGeneral({ tensors, target, pure, rules }: TypeRequest): TensorDecision[] {
@@ -162,21 +183,21 @@ export function planTypes(input: PlanTypesInput): TypePlan {
   const { tensors, target, pure = false, rules = [] } = input;
   const request: TypeRequest = { tensors, target, pure, rules };
   const subject = subjectOf(input);
-  const unmatched = rulesWithoutMatch(rules, tensors, subject.kind === 'diffusion' ? subject.prefix : '');
+  const idle = idleRulesOf(input, subject);
   switch (subject.kind) {
     case 'language': {
       const { architecture } = subject;
       const decisions = planLanguage(input, request, architecture);
-      return { architecture, notes: [], decisions, unmatched, mostDimensions: 4, longestNameBytes: 63 };
+      return { architecture, notes: [], decisions, idle, mostDimensions: 4, longestNameBytes: 63 };
     }
     case 'diffusion': {
       const { family, prefix } = subject;
-      const decisions = planDiffusion(request, input.source, family, prefix);
+      const decisions = planDiffusion(request, input.source, subject);
       return {
         architecture: family.architecture,
         notes: [...subject.notes, ...dropNotes(decisions, prefix)],
         decisions,
-        unmatched,
+        idle,
         mostDimensions: family.rankFive === true ? 5 : 4,
         longestNameBytes: 127,
       };
@@ -186,7 +207,7 @@ export function planTypes(input: PlanTypesInput): TypePlan {
         architecture: null,
         notes: subject.notes,
         decisions: planGeneral(request),
-        unmatched,
+        idle,
         mostDimensions: 4,
         longestNameBytes: 63,
       };

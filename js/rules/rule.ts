@@ -3,7 +3,7 @@ import type { TensorType } from '../types.js';
 /** What rules see of a tensor. */
 export interface TensorDescription {
   readonly name: string;
-  /** Element type as files spell it: `F16`. */
+  /** Element type as files spell it: `F16`; ` scaled` follows that of fp8 with a scale. */
   readonly dtype: string;
   readonly shape: readonly number[];
   readonly elements: number;
@@ -22,6 +22,7 @@ export interface TensorCondition {
   readonly parameter?: RegExp;
   readonly rankBelow?: number;
   readonly fewerElementsThan?: number;
+  /** Element types as files spell them; fp8 is the same with a scale and without. */
   readonly dtypeNotIn?: readonly string[];
 }
 
@@ -42,22 +43,34 @@ export interface TypedRule extends TensorRule {
   readonly type: RuleOutcome;
 }
 
-/** The rules that no tensor fulfils, by its name in the input or by that without `prefix`. */
-export const rulesWithoutMatch = (
+/** A rule that has no effect. */
+export interface IdleRule {
+  readonly rule: TypedRule;
+  /** The name of a tensor that fulfils it and is left out in any case; null when none fulfils it. */
+  readonly leftOut: string | null;
+}
+
+/**
+ * The rules that no tensor fulfils, by its name in the input or by that without `prefix`, or only tensors that are left out
+ * anyway, which only `drop` may be meant for.
+ */
+export const idleRules = (
   rules: readonly TypedRule[],
   tensors: readonly TensorDescription[],
   prefix = '',
-): readonly TypedRule[] =>
-  rules.filter(
-    ({ when }) =>
-      !tensors.some(
-        (tensor) =>
-          fulfils(tensor, when) ||
-          (prefix !== '' &&
-            tensor.name.startsWith(prefix) &&
-            fulfils({ ...tensor, name: tensor.name.slice(prefix.length) }, when)),
-      ),
-  );
+  isLeftOut: (tensor: TensorDescription) => boolean = () => false,
+): readonly IdleRule[] =>
+  rules.flatMap((rule) => {
+    const matched = tensors.filter((tensor) => fulfilsByEither(tensor, rule.when, prefix));
+    if (matched.some((tensor) => rule.type === 'drop' || !isLeftOut(tensor))) return [];
+    return [{ rule, leftOut: matched[0]?.name ?? null }];
+  });
+
+const fulfilsByEither = (tensor: TensorDescription, when: TensorCondition, prefix: string): boolean =>
+  fulfils(tensor, when) ||
+  (prefix !== '' &&
+    tensor.name.startsWith(prefix) &&
+    fulfils({ ...tensor, name: tensor.name.slice(prefix.length) }, when));
 
 /** The first of `rules` that keeps the tensor as it is; null when it is to be quantized. */
 export const keepingRule = (rules: readonly TensorRule[], tensor: TensorDescription): TensorRule | null =>
@@ -71,7 +84,7 @@ export function fulfils(tensor: TensorDescription, when: TensorCondition): boole
     matches(when.parameter, parts.at(-1) ?? '') &&
     (when.rankBelow === undefined || tensor.shape.length < when.rankBelow) &&
     (when.fewerElementsThan === undefined || tensor.elements < when.fewerElementsThan) &&
-    !(when.dtypeNotIn?.includes(tensor.dtype) ?? false)
+    !(when.dtypeNotIn?.includes(tensor.dtype.replace(/ scaled$/u, '')) ?? false)
   );
 }
 

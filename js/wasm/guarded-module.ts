@@ -1,9 +1,18 @@
 /** The compiled module as it is handed out: its numbers are checked, and nothing enters it once it has ended. */
 
-import { invalidOption, reading, shown } from '../checks.js';
+import { invalidOption, knownKeys, optionsOf, reading, shown } from '../checks.js';
 import { QuantizeError } from '../errors.js';
 import { refuseUnawaited, refuseUnawaitedLayer } from '../weight-arrays.js';
-import type { CompiledModule, RawModule } from './module.js';
+import type { CompiledModule, RawBatchOptions, RawJob, RawModule } from './module.js';
+
+const BATCH_OPTIONS: Readonly<Record<keyof RawBatchOptions, true>> = {
+  ...{ groupSize: true, symmetric: true, continueOnError: true, transfer: true, output: true, cancellation: true },
+};
+const JOB_FIELDS: Readonly<Record<keyof RawJob, true>> = {
+  ...{ operation: true, weights: true, input: true, source: true, sourceScale: true, sourceFormat: true },
+  ...{ output: true, target: true, scales: true, zeroPoints: true, bits: true, groupSize: true, symmetric: true },
+  ...{ scale: true, zeroPoint: true, format: true, measure: true, checked: true },
+};
 
 /**
  * The life of a module. It ends once: when it is disposed of, when it fails, or when nobody can reach the guarded module
@@ -78,6 +87,9 @@ export function guardedModule(life: ModuleLife): RawModule {
         reading('invalid_weights', () => {
           refuseUnawaitedWeights(weights);
         });
+        reading('invalid_option', () => {
+          knownKeys(null, optionsOf(options), BATCH_OPTIONS);
+        });
         return module.quantizeBatchWithProgress(weights, bits, callback, options);
       }),
     dequantize: (layer, cancellation) =>
@@ -94,8 +106,20 @@ export function guardedModule(life: ModuleLife): RawModule {
         });
         return module.encodeBlocks(data, format, cancellation);
       }),
-    decodeBlocks: (blocks, format, cancellation) => call(() => module.decodeBlocks(blocks, format, cancellation)),
-    submit: (job) => call(() => module.submit(job)),
+    decodeBlocks: (blocks, format, cancellation) =>
+      call(() => {
+        reading('invalid_weights', () => {
+          refuseUnawaited(blocks);
+        });
+        return module.decodeBlocks(blocks, format, cancellation);
+      }),
+    submit: (job) =>
+      call(() => {
+        reading('invalid_option', () => {
+          checkFields(job);
+        });
+        return module.submit(job);
+      }),
     blockFormats() {
       life.check();
       return module.blockFormats();
@@ -136,6 +160,12 @@ function refuseUnawaitedWeights(weights: unknown): void {
   // What is no Map the module refuses.
   if (Object.prototype.toString.call(weights) !== '[object Map]') return;
   for (const [name, entry] of weights as ReadonlyMap<unknown, unknown>) refuseUnawaitedLayer(entry, String(name));
+}
+
+function checkFields(job: unknown): void {
+  const place = 'the job';
+  if (typeof job !== 'object' || job === null) throw invalidOption(place, job, 'an object with the fields of a job');
+  knownKeys(place, job, JOB_FIELDS);
 }
 
 function count(name: string, value: number): number {

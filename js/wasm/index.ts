@@ -7,7 +7,7 @@
  *     module.dispose();
  */
 
-import { optionsOf, reading } from '../checks.js';
+import { knownKeys, optionsOf, reading } from '../checks.js';
 import type { CreateOptions } from '../types.js';
 import { launchModule, readLaunchOptions } from './load.js';
 import type { RawModule, RawModuleOptions } from './module.js';
@@ -27,14 +27,22 @@ export interface ModuleOptions
     Pick<CreateOptions, 'threads' | 'backend' | 'startupTimeout'>,
     Pick<RawModuleOptions, 'locateFile' | 'wasmBinary'> {}
 
+const MODULE_OPTIONS: Readonly<Record<keyof ModuleOptions, true>> = {
+  ...{ threads: true, backend: true, startupTimeout: true, locateFile: true, wasmBinary: true },
+};
+
 /**
  * Starts an instance of the module with a heap and threads of its own. It rejects as `ArrowQuant.create` does, and its
  * promises reject with the same errors as those of a quantizer.
  */
 export default async function createModule(options: ModuleOptions = {}): Promise<RawModule> {
-  const launch = reading('invalid_option', () => readLaunchOptions(options));
-  const { locateFile, wasmBinary } = reading('invalid_option', () => ({ ...optionsOf(options) }));
-  const files = { ...(locateFile !== undefined && { locateFile }), ...(wasmBinary !== undefined && { wasmBinary }) };
-  const { module } = await launchModule({ ...launch, files });
+  const launch = reading('invalid_option', () => {
+    const given = optionsOf(options);
+    knownKeys(null, given, MODULE_OPTIONS);
+    const { locateFile, wasmBinary } = given;
+    const files = { ...(locateFile !== undefined && { locateFile }), ...(wasmBinary !== undefined && { wasmBinary }) };
+    return { ...readLaunchOptions(given), files };
+  });
+  const { module } = await launchModule(launch);
   return module;
 }

@@ -144,6 +144,24 @@ describe('options of file work', () => {
     expect(error.message).toContain(says);
   });
 
+  test.each([[undefined], [3], [null]])('%p is no name of a tensor', async (name) => {
+    await expect(quantizer.readTensor('none', name)).rejects.toMatchObject({
+      code: 'invalid_option',
+      message: `Invalid option: name is ${name}, must be the name of a tensor, a string`,
+    });
+  });
+
+  test.each([
+    ['https://example.org/out.gguf?key=secret', 'https://example.org/out.gguf'],
+    ['file:///tmp/out.gguf', 'file:///tmp/out.gguf'],
+    [new URL('file:///tmp/out.gguf'), 'file:///tmp/out.gguf'],
+  ])('the sink %s is no place to write to', async (sink, shown) => {
+    await expect(quantizer.quantizeFile('none', sink, { type: 'Q8_0' })).rejects.toMatchObject({
+      code: 'invalid_option',
+      message: `Invalid option: the output is the URL "${shown}", but only paths, handles and streams can be written to`,
+    });
+  });
+
   test('what a getter throws becomes the cause', async () => {
     const cause = new Error('hands off');
     const options = {

@@ -1,9 +1,10 @@
-import { readFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, symlinkSync } from 'node:fs';
 import { beforeEach, describe, expect, test } from '@jest/globals';
 import { diffusionModel } from '../files/support/diffusion-models.mjs';
 import { useFolder } from '../files/support/folder.mjs';
 import { modelFile } from '../files/support/safetensors.mjs';
 import { runCommand } from './support/command.mjs';
+import { writeSparseModel } from './support/sparse.mjs';
 
 const folder = useFolder();
 const run = (...parameters) => runCommand(['quantize', 'sdxl.safetensors', ...parameters], { cwd: folder.at });
@@ -54,6 +55,8 @@ describe('--dry-run', () => {
     ],
     [['out.gguf', '--bits', '4'], /bits has no meaning|ends with \.safetensors/],
     [['out.bin', '--type', 'Q8_0'], /out\.bin/],
+    [['out-00001-of-00002.gguf', '--type', 'Q8_0'], /is named as one of 2 shards/],
+    [['out.gguf', '--memory-limit', '1MB'], /memoryLimit is 1000000, must be/],
   ])('refuses what the conversion would refuse: %j', async (parameters, says) => {
     for (const more of [[], ['--dry-run']]) {
       const { code, stdout, stderr } = await run(...parameters, ...more);
@@ -61,5 +64,37 @@ describe('--dry-run', () => {
       expect(stderr).toMatch(says);
     }
     expect(folder.list()).toEqual(['sdxl.safetensors']);
+  });
+
+  test.each([
+    [['sdxl.safetensors', '--bits', '8'], /Cannot write sdxl\.safetensors: it is the input/],
+    [['link.safetensors', '--bits', '8'], /Cannot write link\.safetensors: it is the input/],
+    [['folder.gguf'], /Cannot write folder\.gguf: it is a folder/],
+    [['nowhere/out.gguf'], /Cannot write nowhere\/out\.gguf: there is no such file or folder/],
+  ])('refuses a place that the conversion would refuse: %j', async (parameters, says) => {
+    symlinkSync('sdxl.safetensors', folder.path('link.safetensors'));
+    mkdirSync(folder.path('folder.gguf'));
+    const before = folder.list();
+    for (const more of [['--dry-run'], []]) {
+      const { code, stderr } = await run(...parameters, ...more);
+      expect(code).toBe(1);
+      expect(stderr).toMatch(says);
+    }
+    expect(folder.list()).toEqual(before);
+  });
+
+  test('looks at each of several files', async () => {
+    writeSparseModel(folder.path('large.safetensors'), 2 ** 23, 2);
+    mkdirSync(folder.path('out-00002-of-00002.gguf'));
+    const before = folder.list();
+    for (const more of [['--dry-run'], []]) {
+      const parameters = ['large.safetensors', 'out.gguf', '--type', 'Q8_0', '--split-size', '1MB', ...more];
+      const { code, stderr } = await runCommand(['quantize', ...parameters], { cwd: folder.at });
+      expect({ code, stderr }).toEqual({
+        code: 1,
+        stderr: expect.stringMatching(/Cannot write out\.gguf: it is a folder/),
+      });
+    }
+    expect(folder.list()).toEqual(before);
   });
 });

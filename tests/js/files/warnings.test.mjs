@@ -3,6 +3,7 @@ import { ArrowQuant } from 'arrowquant';
 import { ggufFile, tinyLlama } from '../../peers/tiny-llama.mjs';
 import { nearestNames } from '../../../dist/rules/nearest-names.js';
 import { runCommand } from '../cli/support/command.mjs';
+import { diffusionModel } from './support/diffusion-models.mjs';
 import { useFolder } from './support/folder.mjs';
 import { float32Tensor, modelFile } from './support/safetensors.mjs';
 
@@ -56,6 +57,24 @@ describe('a rule that matches no tensor', () => {
     const input = folder.write('in.safetensors', modelFile([float32Tensor(name, [64, 64])]));
     const rules = [['^double_blocks', 'keep']];
     expect((await quantizer.plan(input, { type: 'Q8_0', rules })).warnings).toEqual([]);
+  });
+
+  test('matches what is left out in any case; only "drop" can be meant for that', async () => {
+    const checkpoint = diffusionModel('flux', { prefix: 'model.diffusion_model.' });
+    const decoder = 'first_stage_model.decoder.conv_in.weight';
+    const input = folder.write('in.safetensors', modelFile([...checkpoint, float32Tensor(decoder, [64, 64])]));
+    for (const type of ['keep', 'Q4_0']) {
+      const plan = await quantizer.plan(input, { type: 'Q8_0', rules: [['first_stage_model', type]] });
+      expect(plan.dropped).toMatchObject([{ name: decoder, rule: 'not in model.diffusion_model.' }]);
+      const says = `the rule first_stage_model=${type} has no effect: what it matches is no part of the output, such as "${decoder}"`;
+      expect(plan.warnings).toEqual([{ code: 'rule_without_match', message: says }]);
+    }
+    for (const rule of [
+      ['first_stage_model', 'drop'],
+      ['conv_in|img_attn', 'Q4_0'],
+    ]) {
+      expect((await quantizer.plan(input, { type: 'Q8_0', rules: [rule] })).warnings).toEqual([]);
+    }
   });
 
   test.each([

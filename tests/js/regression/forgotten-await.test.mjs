@@ -45,6 +45,29 @@ test('a Promise in place of a tensor, or of a quantized layer, asks for await', 
   await expect(quantizer.dequantize(data)).rejects.toMatchObject(unawaited);
   await expect(module.encodeBlocks(data, 'Q8_0')).rejects.toMatchObject(unawaited);
   await expect(module.dequantize(data)).rejects.toMatchObject(unawaited);
+  const blocks = Promise.resolve(new Uint8Array(34));
+  await expect(quantizer.decode(blocks, 'Q8_0')).rejects.toMatchObject(unawaited);
+  await expect(module.decodeBlocks(blocks, 'Q8_0')).rejects.toMatchObject(unawaited);
+});
+
+test('a Promise in place of a source or a sink, or among Files, asks for await', async () => {
+  const promise = Promise.resolve('in.safetensors');
+  const asks = (name) => ({
+    ...{ name: 'QuantizeError', code: 'invalid_option' },
+    message: `Invalid option: ${name} is a Promise, did you forget await?`,
+  });
+  await expect(quantizer.inspectFile(promise)).rejects.toMatchObject(asks('source'));
+  await expect(quantizer.inspectFile([promise])).rejects.toMatchObject(asks('source'));
+  await expect(quantizer.quantizeFile('in.safetensors', promise)).rejects.toMatchObject(asks('sink'));
+  await expect(quantizer.compareFiles('in.safetensors', promise)).rejects.toMatchObject(asks('b'));
+});
+
+test('a Blob that is sliced in time is refused before it is read', async () => {
+  const blob = { size: 8, slice: async () => new Blob() };
+  await expect(quantizer.inspectFile(blob)).rejects.toMatchObject({
+    code: 'invalid_option',
+    message: expect.stringContaining('source has a slice() that gives a Promise, it must give the slice at once'),
+  });
 });
 
 async function* pairsInTime() {

@@ -1,15 +1,21 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { ArrowQuant } from 'arrowquant';
+import createModule from 'arrowquant/wasm';
 import { useFolder } from '../files/support/folder.mjs';
 import { float32Tensor, modelFile } from '../files/support/safetensors.mjs';
 import { randomWeights } from '../support/weights.mjs';
 
 const folder = useFolder();
 let quantizer;
+let module;
 beforeAll(async () => {
   quantizer = await ArrowQuant.create({ backend: 'single' });
+  module = await createModule({ backend: 'single' });
 });
-afterAll(() => quantizer.dispose());
+afterAll(async () => {
+  await quantizer.dispose();
+  module.dispose();
+});
 
 const kWeights = { a: randomWeights(256) };
 const kModel = modelFile([float32Tensor('a.weight', [64, 64])]);
@@ -17,6 +23,9 @@ const kModel = modelFile([float32Tensor('a.weight', [64, 64])]);
 /** Every method that takes options, as a call that succeeds with good ones. */
 const kCalls = {
   create: async (options) => (await ArrowQuant.create({ backend: 'single', ...options })).dispose(),
+  createModule: async (options) => (await createModule({ backend: 'single', ...options })).dispose(),
+  'module.quantizeBatchWithProgress': (options) =>
+    module.quantizeBatchWithProgress(new Map(Object.entries(kWeights)), 4, null, options),
   quantizeBatch: (options) => quantizer.quantizeBatch(kWeights, 4, options),
   quantizeBatchWithProgress: (options) => quantizer.quantizeBatchWithProgress(kWeights, 4, null, options),
   dequantize: async (options) => {
@@ -38,6 +47,15 @@ const kCalls = {
   readTensor: (options) => quantizer.readTensor(folder.write('in.safetensors', kModel), 'a.weight', options),
 };
 
+/** A misspelt option and what was meant, where that is no signal. */
+const kMisspelt = {
+  create: ['Thread', 'threads'],
+  createModule: ['Thread', 'threads'],
+  'module.quantizeBatchWithProgress': ['group_size', 'groupSize'],
+};
+/** What is given a copy of the options above. */
+const kUncopied = { create: (options) => ArrowQuant.create(options), createModule };
+
 const refusal = (says) => ({
   name: 'QuantizeError',
   code: 'invalid_option',
@@ -45,32 +63,32 @@ const refusal = (says) => ({
 });
 
 describe.each(Object.entries(kCalls))('%s', (name, call) => {
+  const [misspelt, meant] = kMisspelt[name] ?? ['singal', 'signal'];
+  const uncopied = kUncopied[name] ?? call;
+
   test('refuses an option that there is not, and changes nothing', async () => {
     await expect(call({ nonsense: 1 })).rejects.toMatchObject(refusal('there is no option "nonsense"; known are '));
     expect(folder.list().filter((file) => file.startsWith('out'))).toEqual([]);
   });
 
   test('names the option that was meant', async () => {
-    const [misspelt, meant] = name === 'create' ? ['Thread', 'threads'] : ['singal', 'signal'];
     const says = `Invalid option: there is no option "${misspelt}"; did you mean "${meant}"?`;
     await expect(call({ [misspelt]: null })).rejects.toMatchObject(refusal(says));
   });
 
   test('lets options pass that have no value', async () => {
-    await call({ signal: undefined, nonsense: undefined, [Symbol('mine')]: 1 });
+    await call({ [meant]: undefined, nonsense: undefined, [Symbol('mine')]: 1 });
   });
 
   test('gives what a getter throws as the cause', async () => {
     const cause = new Error('hands off');
-    const options = Object.defineProperty({}, name === 'create' ? 'mode' : 'signal', {
+    const options = Object.defineProperty({}, meant, {
       enumerable: true,
       get() {
         throw cause;
       },
     });
-    // create() is given a copy above.
-    const promise = name === 'create' ? ArrowQuant.create(options) : call(options);
-    await expect(promise).rejects.toMatchObject({ code: 'invalid_option', cause });
+    await expect(uncopied(options)).rejects.toMatchObject({ code: 'invalid_option', cause });
   });
 
   test.each([
@@ -81,8 +99,7 @@ describe.each(Object.entries(kCalls))('%s', (name, call) => {
     ['a function', () => undefined],
     ['true', true],
   ])('refuses %s, which has no options', async (_, options) => {
-    const promise = name === 'create' ? ArrowQuant.create(options) : call(options);
-    await expect(promise).rejects.toMatchObject(refusal('options is '));
+    await expect(uncopied(options)).rejects.toMatchObject(refusal('options is '));
   });
 });
 
@@ -102,9 +119,22 @@ test.each([
 });
 
 test.each([
+  [null, 'the job is null, must be an object with the fields of a job'],
+  ['convert', 'the job is "convert", must be'],
+  [{ Measure: true }, 'the job has no key "Measure"; did you mean "measure"?'],
+])('a job with a misspelt field, or that is none, is refused: %j', async (job, says) => {
+  await expect(module.submit(job)).rejects.toMatchObject(refusal(says));
+});
+
+test.each([
   [{ nmae: 'mine', when: { rankBelow: 2 } }, 'rules[0] has no key "nmae"; did you mean "name"?'],
   [{ name: 'mine', when: { rank_below: 2 } }, 'rules[0].when has no key "rank_below"; did you mean "rankBelow"?'],
   [{ name: 'mine', when: { rankBelow: null } }, 'rules[0].when has no condition'],
+  [
+    { name: 'mine', when: { dtypeNotIn: ['F16', 'FP32'] } },
+    'rules[0].when.dtypeNotIn has no element type "FP32"; did you mean "F32"?',
+  ],
+  [{ name: 'mine', when: { dtypeNotIn: ['halves'] } }, 'no element type "halves"; known are F64, F32, '],
 ])('a rule with a misspelt part is refused: %j', async (rule, says) => {
   await expect(quantizer.plan('none', { rules: [rule] })).rejects.toMatchObject(refusal(says));
 });
@@ -175,6 +205,9 @@ describe('types are known in any case of their letters', () => {
     const rules = [['a', 'q8_0']];
     const plan = await quantizer.plan(source, { type: 'q4_0', rules });
     expect(plan.tensors).toMatchObject([{ to: 'Q8_0', rule: 'rule a=Q8_0' }]);
+    const all = (dtype) => [{ name: 'mine', when: { dtypeNotIn: [dtype] } }];
+    const kept = async (dtype) => (await quantizer.plan(source, { rules: all(dtype) })).totals.kept;
+    expect([await kept('f32'), await kept('F32'), await kept('q4_k')]).toEqual([0, 0, 1]);
     await expect(quantizer.plan(source, { type: 'q4_k_x' })).rejects.toMatchObject(
       refusal('type is "q4_k_x", must be'),
     );
