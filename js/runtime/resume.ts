@@ -4,7 +4,7 @@ import type { Stats } from 'node:fs';
 import { constants, lstat, open, unlink, type FileHandle } from 'node:fs/promises';
 import path from 'node:path';
 import { QuantizeError, type QuantizeErrorCode } from '../errors.js';
-import { codeOf } from './failures.js';
+import { codeOf, isOfTwoVersions } from './failures.js';
 import { FileLock } from './file-lock.js';
 import { Journal, readJournal, type JournalContents } from './journal.js';
 import { checkTargetsRoom, type Target } from './node-target.js';
@@ -60,7 +60,8 @@ export class Resumption {
   /** Whether a run after this one, which failed because of `cause`, would be spared something. Waits for the notes. */
   async isWorthKeeping(cause: unknown): Promise<boolean> {
     await this.settle();
-    return this.#hasProgress && cause instanceof QuantizeError && PASSING.includes(cause.code);
+    if (!this.#hasProgress || !(cause instanceof QuantizeError)) return false;
+    return PASSING.includes(cause.code) && !isOfTwoVersions(cause);
   }
 
   async keep(): Promise<void> {
