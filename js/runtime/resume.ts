@@ -173,7 +173,7 @@ async function reopen(targets: readonly Target[], files: UnfinishedFile[], own: 
     const mode = await modeFor(target);
     const handle = await open(temporary, EXISTING).catch(() => null);
     if (handle !== null) {
-      files.push(new UnfinishedFile(target, temporary, handle, mode));
+      files.push(await UnfinishedFile.of(target, temporary, handle, mode));
       await checkTrusted(temporary, handle, own);
     }
     if ((await handle?.stat())?.size !== target.bytes) {
