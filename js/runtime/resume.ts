@@ -14,7 +14,8 @@ import { createUnfinished, modeFor, UnfinishedFile } from './unfinished-file.js'
 /** Failures that another run with the same input and options may be spared. */
 const PASSING: readonly QuantizeErrorCode[] = [
   ...(['aborted', 'disposed', 'unreadable_input', 'missing_shard'] as const),
-  ...(['unwritable_output', 'disk_full', 'out_of_memory'] as const),
+  // The last one is also that of a worker thread that was lost.
+  ...(['unwritable_output', 'disk_full', 'out_of_memory', 'internal'] as const),
 ];
 
 /** Longest name that still has room for an ending: file systems allow 255 bytes. */
@@ -83,6 +84,7 @@ export async function openResumable(
 ): Promise<{ readonly files: readonly UnfinishedFile[]; readonly resumption: Resumption }> {
   const lock = FileLock.take(besides(main, 'lock'));
   const files: UnfinishedFile[] = [];
+  let isNew = false;
   try {
     const head = { fingerprint, files: targets.map(({ path: file, bytes }) => ({ name: path.basename(file), bytes })) };
     const file = besides(main, 'journal');
@@ -98,12 +100,13 @@ export async function openResumable(
         return { files, resumption: new Resumption(contents.completed, journal, lock) };
       }
     } else await old?.handle.close();
-    await removeOld(main, targets, contents);
+    await removeOld(main, targets, contents, lock.about);
     await checkTargetsRoom(targets);
+    isNew = true;
     for (const target of targets) files.push(await createUnfinished(target, besides(target.path, 'resume')));
     return { files, resumption: new Resumption(new Set(), await Journal.create(file, head, sync), lock) };
   } catch (error) {
-    await Promise.all(files.map((file) => file.close()));
+    await Promise.all(files.map((file) => (isNew ? file.remove() : file.close())));
     lock.release();
     throw error;
   }
@@ -184,20 +187,22 @@ async function reopen(targets: readonly Target[], files: UnfinishedFile[], own: 
   return true;
 }
 
-/** Removes what another run left: the journal first, so that it never speaks of files that are not its own. */
+/**
+ * Removes what another run left: the journal first, so that it never speaks of files that are not its own. Throws when some
+ * of it is not ours.
+ */
 async function removeOld(
   main: string,
   targets: readonly Target[],
   found: JournalContents | null,
-  own: Stats | null = null,
+  own: Stats,
 ): Promise<void> {
-  const remove = async (file: string): Promise<void> => {
-    const about = own === null ? null : await lstat(file).catch(() => null);
-    if (own === null || about?.uid === own.uid) await unlink(file).catch(() => undefined);
-  };
-  await remove(besides(main, 'journal'));
   const listed = (found?.head.files ?? []).map(({ name }) => path.join(path.dirname(main), path.basename(name)));
-  for (const file of new Set([...listed, ...targets.map((target) => target.path)])) {
-    await remove(besides(file, 'resume'));
+  const outputs = new Set([...listed, ...targets.map((target) => target.path)]);
+  for (const file of [besides(main, 'journal'), ...[...outputs].map((output) => besides(output, 'resume'))]) {
+    const about = await lstat(file).catch(() => null);
+    if (about === null) continue;
+    if (about.uid !== own.uid) throw new Error(`${file} belongs to another user; delete it to begin anew`);
+    await unlink(file);
   }
 }

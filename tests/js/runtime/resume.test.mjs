@@ -6,6 +6,7 @@ import {
   readFileSync,
   rmSync,
   statSync,
+  symlinkSync,
   truncateSync,
   writeFileSync,
 } from 'node:fs';
@@ -118,6 +119,34 @@ test('the fingerprint is another one for another build, which names its version'
   const { version } = JSON.parse(readFileSync(new URL('../../../package.json', import.meta.url), 'utf8'));
   expect(REVISION).toMatch(/^[\d.]+\+[\da-f]{16}$/);
   expect(REVISION.startsWith(`${version}+`)).toBe(true);
+});
+
+test.each(['aborted', 'internal', 'out_of_memory'])('what is done is kept after a failure of code %s', async (code) => {
+  const sink = await open();
+  await sink.complete('a');
+  await sink.discard(new QuantizeError(code));
+  expect(folder.list()).toEqual([kJournal, kUnfinished]);
+});
+
+test('a run that cannot begin leaves nothing of what it has made', async () => {
+  const files = ['out-1.gguf', 'out-2.gguf'].map((name) => ({ name, bytes: 4 }));
+  // Both are the same file.
+  symlinkSync('out-1.gguf', folder.path('out-2.gguf'));
+  await expect(open({ ...plan, files })).rejects.toMatchObject({ code: 'unwritable_output' });
+  expect(folder.list()).toEqual(['out-2.gguf']);
+});
+
+// Only the superuser can give files away.
+const testAsRoot = process.getuid() === 0 ? test : test.skip;
+testAsRoot('an unfinished file of another user is not removed when the output is begun anew', async () => {
+  await leave();
+  rmSync(folder.path(kJournal));
+  chownSync(folder.path(kUnfinished), 65534, 65534);
+  await expect(open()).rejects.toMatchObject({
+    code: 'unwritable_output',
+    message: expect.stringMatching(/belongs to another user; delete it to begin anew$/),
+  });
+  expect(folder.list()).toEqual([kUnfinished]);
 });
 
 describe('a process that has begun the output anew, after its lock was deleted,', () => {
