@@ -60,8 +60,21 @@ export const unwritable = (file: string, detail: string): QuantizeError =>
 export const unreadable = (file: string, detail: string): QuantizeError =>
   new QuantizeError('unreadable_input', { file, detail });
 
-export const changed = (file: string): QuantizeError =>
-  unreadable(file, 'it changed while it was read; start again when nothing writes it any more');
+/** Errors after which what was written is of two versions of an input. */
+const ofTwoVersions = new WeakSet<QuantizeError>();
+
+/** For an input that is not what it was when it was opened. */
+export function changed(
+  file: string,
+  detail = 'it changed while it was read; start again when nothing writes it any more',
+): QuantizeError {
+  const error = unreadable(file, detail);
+  ofTwoVersions.add(error);
+  return error;
+}
+
+/** Whether `changed` made the error: nobody may go on with what was written. */
+export const isOfTwoVersions = (error: QuantizeError): boolean => ofTwoVersions.has(error);
 
 /** Throws what the signal ends calls with, when it has fired. */
 export function checkAborted(signal: AbortSignal | undefined): void {

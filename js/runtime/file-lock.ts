@@ -68,10 +68,15 @@ export class FileLock {
     throw new Error(`the lock ${file} cannot be taken; delete it if no other process writes the file`);
   }
 
+  /** Never throws. */
   release(): void {
     forget(this.#file);
-    // Not another one, for which somebody has deleted ours.
-    if (look(this.#file)?.text === this.#text) removeQuietly(this.#file);
+    try {
+      // Not another one, for which somebody has deleted ours.
+      if (look(this.#file)?.text === this.#text) removeQuietly(this.#file);
+    } catch {
+      // What cannot be looked at is not ours.
+    }
   }
 
   /** Puts the file `own` in the place of a lock, unless that has changed since it was looked at. */

@@ -2,7 +2,7 @@ import { AbortActions } from '../abort-actions.js';
 import { aboutWebPage } from '../addresses.js';
 import { fieldsOf } from '../checks.js';
 import { QuantizeError } from '../errors.js';
-import { checkAborted, reasonOf, unreadable } from './failures.js';
+import { changed, checkAborted, reasonOf, unreadable } from './failures.js';
 import type { HttpSettings } from './http-settings.js';
 
 /** Answers that another try may change. */
@@ -165,7 +165,7 @@ export class HttpFile {
   }
 
   #changed(): QuantizeError {
-    return unreadable(this.name, 'the file on the server changed while it was read; start again');
+    return changed(this.name, 'the file on the server changed while it was read; start again');
   }
 
   /** Waits before the next try, longer each time; the signal ends it. */

@@ -2,6 +2,7 @@ import { Buffer } from 'node:buffer';
 import { open, unlink, type FileHandle } from 'node:fs/promises';
 import { fieldsOf } from '../checks.js';
 import type { PlannedFile } from '../files/io.js';
+import { inodeOf, isStillThere } from './ownership.js';
 import { writeAll } from './node-handle-sink.js';
 
 /** Far more than the names of any model's tensors and what was measured of them take. */
@@ -29,6 +30,7 @@ export interface JournalContents {
 export class Journal {
   readonly #file: string;
   readonly #handle: FileHandle;
+  readonly #inode: bigint;
   /** Makes durable what was written to the output so far. */
   readonly #sync: () => Promise<void>;
   #end: number;
@@ -38,29 +40,42 @@ export class Journal {
   /** Ends with the last run that was begun. */
   #running: Promise<void> = Promise.resolve();
 
-  private constructor(file: string, handle: FileHandle, end: number, sync: () => Promise<void>) {
+  private constructor(file: string, handle: FileHandle, inode: bigint, end: number, sync: () => Promise<void>) {
     this.#file = file;
     this.#handle = handle;
+    this.#inode = inode;
     this.#end = end;
     this.#sync = sync;
   }
 
-  /** Goes on with the journal that was read. */
+  /** Goes on with the journal that was read. Closes `handle` when that fails. */
   static async continue(
     file: string,
     handle: FileHandle,
     { bytes }: JournalContents,
     sync: () => Promise<void>,
   ): Promise<Journal> {
-    await handle.truncate(bytes);
-    return new Journal(file, handle, bytes, sync);
+    try {
+      await handle.truncate(bytes);
+      return new Journal(file, handle, await inodeOf(handle), bytes, sync);
+    } catch (error) {
+      await handle.close();
+      throw error;
+    }
   }
 
-  /** Begins a journal; there must be none. */
+  /** Begins a journal; there must be none. Leaves none when that fails. */
   static async create(file: string, head: JournalHead, sync: () => Promise<void>): Promise<Journal> {
-    const journal = new Journal(file, await open(file, 'wx', 0o600), 0, sync);
-    await journal.#append(`${JSON.stringify(head)}\n`);
-    return journal;
+    const handle = await open(file, 'wx', 0o600);
+    try {
+      const journal = new Journal(file, handle, await inodeOf(handle), 0, sync);
+      await journal.#append(`${JSON.stringify(head)}\n`);
+      return journal;
+    } catch (error) {
+      await handle.close();
+      await unlink(file);
+      throw error;
+    }
   }
 
   /** Notes that a tensor is complete. Notes that are made while the disk is busy are written together. */
@@ -84,8 +99,11 @@ export class Journal {
   }
 
   async remove(): Promise<void> {
+    await this.settle();
+    // Asked while it is open: numbers are used again.
+    const isOurs = await isStillThere(this.#file, this.#inode);
     await this.close();
-    await unlink(this.#file).catch(() => undefined);
+    if (isOurs) await unlink(this.#file).catch(() => undefined);
   }
 
   async #write(): Promise<void> {

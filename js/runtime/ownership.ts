@@ -1,4 +1,5 @@
 import type { Stats } from 'node:fs';
+import { lstat, type FileHandle } from 'node:fs/promises';
 
 type About = Pick<Stats, 'uid' | 'mode' | 'nlink'> & { isFile(): boolean };
 
@@ -14,4 +15,13 @@ export function obstacleToTrust(about: About, own: Pick<Stats, 'uid' | 'mode'>):
   if (about.uid !== own.uid) return 'belongs to another user';
   if (about.nlink > 1) return 'has other names, too';
   return (about.mode & WRITABLE_BY_OTHERS & ~own.mode) === 0 ? null : 'can be written by other users';
+}
+
+/** What tells an open file from all others in its folder. */
+export const inodeOf = async (handle: FileHandle): Promise<bigint> => (await handle.stat({ bigint: true })).ino;
+
+/** Whether the file of that number still has the name `file`. Another process may have put its own there. */
+export async function isStillThere(file: string, inode: bigint): Promise<boolean> {
+  const about = await lstat(file, { bigint: true }).catch(() => null);
+  return about?.ino === inode;
 }

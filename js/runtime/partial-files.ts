@@ -16,26 +16,30 @@ export function partialName(target: string): string {
 }
 
 /**
- * Removes what processes that were killed have left beside `target` and for it. Whether a process of another container or
- * start of the system runs cannot be known: what those have left stays.
+ * Removes what processes that were killed have left beside the outputs at `targets` and for them. Whether a process of
+ * another container or start of the system runs cannot be known: what those have left stays. Never rejects.
  */
-export async function removeOrphans(target: string): Promise<void> {
-  const folder = path.dirname(target);
-  const here = shortHash(ownIdentity().place);
-  // Who may write to a folder need not be allowed to list it.
-  const entries = await opendir(folder).catch(() => null);
-  if (entries === null) return;
-  for await (const { name } of entries) {
-    const [, pid, started, place, output] = PARTIAL.exec(name) ?? [];
-    if (place !== here || output !== targetHash(target)) continue;
-    if (isRunning({ pid: Number(pid), started: started === '' ? null : (started ?? null) })) continue;
-    await removeOwn(path.join(folder, name));
+export async function removeOrphans(targets: readonly string[]): Promise<void> {
+  for (const folder of new Set(targets.map((target) => path.dirname(target)))) {
+    const outputs = new Set(targets.filter((target) => path.dirname(target) === folder).map(targetHash));
+    // Who may write to a folder need not be allowed to list it.
+    await removeOrphansIn(folder, outputs).catch(() => undefined);
   }
 }
 
-/** Removes a file of this user's; leaves what is none, or is gone. */
+async function removeOrphansIn(folder: string, outputs: ReadonlySet<string>): Promise<void> {
+  const here = shortHash(ownIdentity().place);
+  for await (const { name } of await opendir(folder)) {
+    const [, pid, started, place, output] = PARTIAL.exec(name) ?? [];
+    if (output === undefined || place !== here || !outputs.has(output)) continue;
+    if (isRunning({ pid: Number(pid), started: started === '' ? null : (started ?? null) })) continue;
+    await removeOwn(path.join(folder, name)).catch(() => undefined);
+  }
+}
+
+/** Removes a file of this user's; leaves what is none. */
 async function removeOwn(file: string): Promise<void> {
-  const about = await lstat(file).catch(() => null);
-  const user = process.getuid?.() ?? about?.uid;
-  if (about?.isFile() === true && about.uid === user) await unlink(file).catch(() => undefined);
+  const about = await lstat(file);
+  const user = process.getuid?.() ?? about.uid;
+  if (about.isFile() && about.uid === user) await unlink(file);
 }

@@ -84,7 +84,7 @@ export async function openPathSink(name: string, plan: SinkPlan): Promise<ByteSi
   try {
     const targets: Target[] = [];
     for (const { name: file, bytes } of filesOf(name, plan)) targets.push(await checkTarget(file, bytes, plan.inputs));
-    for (const target of targets) await removeOrphans(target.path);
+    await removeOrphans(targets.map((target) => target.path));
     const [first] = targets;
     const main = plan.files === undefined && first !== undefined ? first.path : path.resolve(name);
     if (plan.resume === undefined) {

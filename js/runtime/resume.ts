@@ -4,7 +4,7 @@ import type { Stats } from 'node:fs';
 import { constants, lstat, open, unlink, type FileHandle } from 'node:fs/promises';
 import path from 'node:path';
 import { QuantizeError, type QuantizeErrorCode } from '../errors.js';
-import { codeOf } from './failures.js';
+import { codeOf, isOfTwoVersions } from './failures.js';
 import { FileLock } from './file-lock.js';
 import { Journal, readJournal, type JournalContents } from './journal.js';
 import { checkTargetsRoom, type Target } from './node-target.js';
@@ -14,7 +14,8 @@ import { createUnfinished, modeFor, UnfinishedFile } from './unfinished-file.js'
 /** Failures that another run with the same input and options may be spared. */
 const PASSING: readonly QuantizeErrorCode[] = [
   ...(['aborted', 'disposed', 'unreadable_input', 'missing_shard'] as const),
-  ...(['unwritable_output', 'disk_full', 'out_of_memory'] as const),
+  // The last one is also that of a worker thread that was lost.
+  ...(['unwritable_output', 'disk_full', 'out_of_memory', 'internal'] as const),
 ];
 
 /** Longest name that still has room for an ending: file systems allow 255 bytes. */
@@ -60,7 +61,8 @@ export class Resumption {
   /** Whether a run after this one, which failed because of `cause`, would be spared something. Waits for the notes. */
   async isWorthKeeping(cause: unknown): Promise<boolean> {
     await this.settle();
-    return this.#hasProgress && cause instanceof QuantizeError && PASSING.includes(cause.code);
+    if (!this.#hasProgress || !(cause instanceof QuantizeError)) return false;
+    return PASSING.includes(cause.code) && !isOfTwoVersions(cause);
   }
 
   async keep(): Promise<void> {
@@ -82,6 +84,7 @@ export async function openResumable(
 ): Promise<{ readonly files: readonly UnfinishedFile[]; readonly resumption: Resumption }> {
   const lock = FileLock.take(besides(main, 'lock'));
   const files: UnfinishedFile[] = [];
+  let isNew = false;
   try {
     const head = { fingerprint, files: targets.map(({ path: file, bytes }) => ({ name: path.basename(file), bytes })) };
     const file = besides(main, 'journal');
@@ -97,12 +100,13 @@ export async function openResumable(
         return { files, resumption: new Resumption(contents.completed, journal, lock) };
       }
     } else await old?.handle.close();
-    await removeOld(main, targets, contents);
+    await removeOld(main, targets, contents, lock.about);
     await checkTargetsRoom(targets);
+    isNew = true;
     for (const target of targets) files.push(await createUnfinished(target, besides(target.path, 'resume')));
     return { files, resumption: new Resumption(new Set(), await Journal.create(file, head, sync), lock) };
   } catch (error) {
-    await Promise.all(files.map((file) => file.close()));
+    await Promise.all(files.map((file) => (isNew ? file.remove() : file.close())));
     lock.release();
     throw error;
   }
@@ -172,7 +176,7 @@ async function reopen(targets: readonly Target[], files: UnfinishedFile[], own: 
     const mode = await modeFor(target);
     const handle = await open(temporary, EXISTING).catch(() => null);
     if (handle !== null) {
-      files.push(new UnfinishedFile(target, temporary, handle, mode));
+      files.push(await UnfinishedFile.of(target, temporary, handle, mode));
       await checkTrusted(temporary, handle, own);
     }
     if ((await handle?.stat())?.size !== target.bytes) {
@@ -183,20 +187,22 @@ async function reopen(targets: readonly Target[], files: UnfinishedFile[], own: 
   return true;
 }
 
-/** Removes what another run left: the journal first, so that it never speaks of files that are not its own. */
+/**
+ * Removes what another run left: the journal first, so that it never speaks of files that are not its own. Throws when some
+ * of it is not ours.
+ */
 async function removeOld(
   main: string,
   targets: readonly Target[],
   found: JournalContents | null,
-  own: Stats | null = null,
+  own: Stats,
 ): Promise<void> {
-  const remove = async (file: string): Promise<void> => {
-    const about = own === null ? null : await lstat(file).catch(() => null);
-    if (own === null || about?.uid === own.uid) await unlink(file).catch(() => undefined);
-  };
-  await remove(besides(main, 'journal'));
   const listed = (found?.head.files ?? []).map(({ name }) => path.join(path.dirname(main), path.basename(name)));
-  for (const file of new Set([...listed, ...targets.map((target) => target.path)])) {
-    await remove(besides(file, 'resume'));
+  const outputs = new Set([...listed, ...targets.map((target) => target.path)]);
+  for (const file of [besides(main, 'journal'), ...[...outputs].map((output) => besides(output, 'resume'))]) {
+    const about = await lstat(file).catch(() => null);
+    if (about === null) continue;
+    if (about.uid !== own.uid) throw new Error(`${file} belongs to another user; delete it to begin anew`);
+    await unlink(file);
   }
 }

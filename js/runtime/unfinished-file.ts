@@ -5,6 +5,7 @@ import type { ByteWriter } from '../files/io.js';
 import { unwritable, writeFailure } from './failures.js';
 import { writeAll } from './node-handle-sink.js';
 import type { Target } from './node-target.js';
+import { inodeOf, isStillThere } from './ownership.js';
 import { partialName } from './partial-files.js';
 import { forget } from './unfinished.js';
 import { Writes } from './writes.js';
@@ -16,6 +17,11 @@ const WRITEBACK_BYTES = 64 * 2 ** 20;
 const OWN_MODE = 0o600;
 const PERMISSIONS = 0o777;
 
+interface About {
+  readonly mode: number;
+  readonly inode: bigint;
+}
+
 /** A file that is written beside its final name and renamed when it is complete. */
 export class UnfinishedFile implements ByteWriter {
   readonly name: string;
@@ -24,19 +30,26 @@ export class UnfinishedFile implements ByteWriter {
   /** Permissions of the finished file. */
   readonly #mode: number;
   readonly #writes: Writes;
+  readonly #inode: bigint;
   #handle: FileHandle | null;
   #unsyncedBytes = 0;
   #writeback: Promise<void> | null = null;
   /** The system tells a failure to write back only once. */
   #failure: QuantizeError | null = null;
 
-  constructor({ name, path: target }: Target, temporary: string, handle: FileHandle, mode: number) {
+  private constructor({ name, path: target }: Target, temporary: string, handle: FileHandle, about: About) {
     this.name = name;
     this.target = target;
     this.temporary = temporary;
-    this.#mode = mode;
+    this.#mode = about.mode;
+    this.#inode = about.inode;
     this.#writes = new Writes(name);
     this.#handle = handle;
+  }
+
+  /** The file for `target` that `handle` has opened at `temporary`; `mode` are its permissions when it is finished. */
+  static async of(target: Target, temporary: string, handle: FileHandle, mode: number): Promise<UnfinishedFile> {
+    return new UnfinishedFile(target, temporary, handle, { mode, inode: await inodeOf(handle) });
   }
 
   reserve(): Promise<void> {
@@ -74,6 +87,7 @@ export class UnfinishedFile implements ByteWriter {
     if (this.#failure !== null) throw this.#failure;
     try {
       await handle.sync();
+      await this.#checkStillThere();
     } catch (error) {
       throw writeFailure(this.name, error);
     }
@@ -85,6 +99,7 @@ export class UnfinishedFile implements ByteWriter {
     try {
       // Some file systems refuse to be asked, and have one mode for all files.
       if (((await handle.stat()).mode & PERMISSIONS) !== this.#mode) await handle.chmod(this.#mode);
+      await this.#checkStillThere();
       this.#handle = null;
       await handle.close();
       await rename(this.temporary, this.target);
@@ -104,8 +119,10 @@ export class UnfinishedFile implements ByteWriter {
   }
 
   async remove(): Promise<void> {
+    // Asked while it is open: numbers are used again.
+    const isOurs = await isStillThere(this.temporary, this.#inode);
     await this.close();
-    await unlink(this.temporary).catch(() => undefined);
+    if (isOurs) await unlink(this.temporary).catch(() => undefined);
     forget(this.temporary);
   }
 
@@ -121,6 +138,11 @@ export class UnfinishedFile implements ByteWriter {
     }
   }
 
+  async #checkStillThere(): Promise<void> {
+    if (await isStillThere(this.temporary, this.#inode)) return;
+    throw new Error(`another process has deleted or replaced ${this.temporary}; start again when it has ended`);
+  }
+
   #open(): FileHandle {
     if (this.#handle === null) throw unwritable(this.name, 'it is closed');
     return this.#handle;
@@ -131,12 +153,12 @@ export class UnfinishedFile implements ByteWriter {
 export async function createUnfinished(target: Target, temporary: string): Promise<UnfinishedFile> {
   const mode = await modeFor(target);
   const handle = await open(temporary, 'wx', OWN_MODE);
-  const file = new UnfinishedFile(target, temporary, handle, mode);
   try {
     await handle.truncate(target.bytes);
-    return file;
+    return await UnfinishedFile.of(target, temporary, handle, mode);
   } catch (error) {
-    await file.remove();
+    await handle.close();
+    await unlink(temporary);
     throw error;
   }
 }

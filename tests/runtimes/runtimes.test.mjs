@@ -53,8 +53,10 @@ test('the smoke script does all that it is meant to', () => {
     badInput: { notFinite: { code: 'not_finite', layer: 'layer.1.weight', index: 150_003 } },
     abort: { during: { code: 'aborted' }, calls: 1 },
     dispose: { pending: { code: 'disposed' }, later: { code: 'disposed' } },
-    files: { last: 1, missing: 'unreadable_input' },
+    files: { interruption: { code: 'aborted' }, last: 1, missing: 'unreadable_input' },
   });
+  expect(expected.files.interruption.digest).toBe(expected.files.digests[2]);
+  expect(expected.files.left).toEqual(['affine.safetensors', 'q4_k_m.gguf', 'restored.safetensors', 'resumed.gguf']);
   expect(expected.files.events).toBe(expected.files.tensors);
   expect(expected.files.tensors).toBeGreaterThan(10);
 });

@@ -5,7 +5,7 @@
  */
 import { Buffer } from 'node:buffer';
 import { createHash } from 'node:crypto';
-import { readFileSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import process from 'node:process';
 import * as arrowquant from 'arrowquant';
@@ -28,15 +28,29 @@ async function convert() {
   });
   await quantizer.dequantizeFile(affine, restored);
   await quantizer.quantizeFile(model, gguf, { type: 'Q4_K_M' });
+  const interruption = await interruptAndResume(quantizer, path.join(folder, 'resumed.gguf'));
   const missing = await quantizer.quantizeFile(`${model}.not.there`, affine).catch(({ code }) => code);
   return {
     digests: [affine, restored, gguf].map(digestOfFile),
     tensors: tensors.length,
     events: events.length,
     last: events.at(-1)[1],
-    missing,
+    ...{ interruption, missing },
+    left: readdirSync(folder).sort(),
   };
   // Not disposed of: a process with nothing else to do ends all the same.
+}
+
+/** Ends a conversion after its first tensor, and goes on with it. */
+async function interruptAndResume(quantizer, output) {
+  const controller = new AbortController();
+  const options = { type: 'Q4_K_M', resume: true };
+  const onTensor = () => controller.abort();
+  const { code } = await quantizer
+    .quantizeFile(model, output, { ...options, signal: controller.signal, onTensor })
+    .catch((error) => error);
+  await quantizer.quantizeFile(model, output, options);
+  return { code, digest: digestOfFile(output) };
 }
 
 /** Numbers that halves hold: as a Float16Array where there are any, else as floats, which must give the same bytes. */

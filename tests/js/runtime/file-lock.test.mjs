@@ -1,5 +1,5 @@
 import { spawn } from 'node:child_process';
-import { mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { createInterface } from 'node:readline';
 import { afterEach, expect, test } from '@jest/globals';
 import { FileLock } from '../../../dist/runtime/file-lock.js';
@@ -55,6 +55,14 @@ test('release() leaves a lock that has come in its place', () => {
   leaveLock(kEnded);
   lock.release();
   expect(folder.list()).toEqual(['lock', 'other']);
+});
+
+test('release() throws nothing when what has come in its place is no file', () => {
+  const lock = FileLock.take(folder.path('lock'));
+  rmSync(folder.path('lock'));
+  mkdirSync(folder.path('lock'));
+  lock.release();
+  expect(folder.list()).toEqual(['lock']);
 });
 
 test('what is no file is refused, not waited for', () => {

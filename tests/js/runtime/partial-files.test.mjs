@@ -41,12 +41,39 @@ test.each(['SIGKILL', 'SIGTERM'])('what %s leaves is removed by the next run for
   expect(folder.list()).toEqual(['other.gguf', 'out.gguf']);
 });
 
+test('what was left of several files is removed, each by a run for it', async () => {
+  for (const name of ['out-1.gguf', 'out-2.gguf', 'other.gguf']) await (await writer(name))('SIGKILL');
+  const files = ['out-1.gguf', 'out-2.gguf'].map((name) => ({ name, bytes: 2 }));
+  await convert('out.gguf', { files });
+  expect(partials().length).toBe(1);
+  await convert('other.gguf');
+  expect(folder.list()).toEqual(['other.gguf', 'out-1.gguf', 'out-2.gguf']);
+});
+
 test('a run that can be resumed removes it, too', async () => {
   await (
     await writer('out.gguf')
   )('SIGKILL');
   await convert('out.gguf', { resume: { fingerprint: 'the same' } });
   expect(folder.list()).toEqual(['out.gguf']);
+});
+
+test('what cannot be tidied up stays, and fails nothing', async () => {
+  const { getuid } = process;
+  await (
+    await writer('out.gguf')
+  )('SIGKILL');
+  const [left] = partials();
+  // As Deno does without --allow-sys.
+  process.getuid = () => {
+    throw new Error('refused');
+  };
+  try {
+    await convert('out.gguf');
+  } finally {
+    process.getuid = getuid;
+  }
+  expect(folder.list()).toEqual([left, 'out.gguf']);
 });
 
 test('what a running process writes stays, and what one of another place has written', async () => {

@@ -4,7 +4,9 @@ import {
   chownSync,
   linkSync,
   readFileSync,
+  rmSync,
   statSync,
+  symlinkSync,
   truncateSync,
   writeFileSync,
 } from 'node:fs';
@@ -117,6 +119,72 @@ test('the fingerprint is another one for another build, which names its version'
   const { version } = JSON.parse(readFileSync(new URL('../../../package.json', import.meta.url), 'utf8'));
   expect(REVISION).toMatch(/^[\d.]+\+[\da-f]{16}$/);
   expect(REVISION.startsWith(`${version}+`)).toBe(true);
+});
+
+test.each(['aborted', 'internal', 'out_of_memory'])('what is done is kept after a failure of code %s', async (code) => {
+  const sink = await open();
+  await sink.complete('a');
+  await sink.discard(new QuantizeError(code));
+  expect(folder.list()).toEqual([kJournal, kUnfinished]);
+});
+
+test('a run that cannot begin leaves nothing of what it has made', async () => {
+  const files = ['out-1.gguf', 'out-2.gguf'].map((name) => ({ name, bytes: 4 }));
+  // Both are the same file.
+  symlinkSync('out-1.gguf', folder.path('out-2.gguf'));
+  await expect(open({ ...plan, files })).rejects.toMatchObject({ code: 'unwritable_output' });
+  expect(folder.list()).toEqual(['out-2.gguf']);
+});
+
+// Only the superuser can give files away.
+const testAsRoot = process.getuid() === 0 ? test : test.skip;
+testAsRoot('an unfinished file of another user is not removed when the output is begun anew', async () => {
+  await leave();
+  rmSync(folder.path(kJournal));
+  chownSync(folder.path(kUnfinished), 65534, 65534);
+  await expect(open()).rejects.toMatchObject({
+    code: 'unwritable_output',
+    message: expect.stringMatching(/belongs to another user; delete it to begin anew$/),
+  });
+  expect(folder.list()).toEqual([kUnfinished]);
+});
+
+describe('a process that has begun the output anew, after its lock was deleted,', () => {
+  /** A run, and another one that has taken its place. */
+  async function replaced() {
+    const first = await open();
+    await first.write(Buffer.from('aaaa'), 0);
+    await first.complete('a');
+    rmSync(folder.path(kLock));
+    const second = await open({ ...plan, resume: { fingerprint: 'another' } });
+    await second.write(Buffer.from('bbbbbbbb'), 0);
+    await second.complete('b');
+    return { first, second };
+  }
+
+  test('loses nothing to the commit of the one that was there before, which rejects', async () => {
+    const { first, second } = await replaced();
+    const failure = await first.commit(goOn).catch((error) => error);
+    expect(failure).toMatchObject({
+      code: 'unwritable_output',
+      message: expect.stringContaining('another process has deleted or replaced'),
+    });
+    await first.discard(failure);
+    expect(folder.list()).toEqual([kJournal, kLock, kUnfinished]);
+    await second.commit(goOn);
+    expect(readFileSync(folder.path('out.gguf'), 'utf8')).toBe('bbbbbbbb');
+    expect(folder.list()).toEqual(['out.gguf']);
+  });
+
+  test('loses nothing to the failure of the one that was there before', async () => {
+    const { first, second } = await replaced();
+    await first.discard(new QuantizeError('not_finite', { layer: 'c' }));
+    expect(folder.list()).toEqual([kJournal, kLock, kUnfinished]);
+    await second.discard(aborted());
+    const again = await open({ ...plan, resume: { fingerprint: 'another' } });
+    expect([...again.completed]).toEqual(['b']);
+    await again.discard();
+  });
 });
 
 describe('a run that is not to be resumed', () => {
