@@ -2,8 +2,8 @@ import { Buffer } from 'node:buffer';
 import { open, unlink, type FileHandle } from 'node:fs/promises';
 import { fieldsOf } from '../checks.js';
 import type { PlannedFile } from '../files/io.js';
-import { inodeOf, isStillThere } from './ownership.js';
 import { writeAll } from './node-handle-sink.js';
+import { inodeOf, isStillThere } from './ownership.js';
 
 /** Far more than the names of any model's tensors and what was measured of them take. */
 const MAX_JOURNAL_BYTES = 2 ** 28;

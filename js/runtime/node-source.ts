@@ -1,4 +1,4 @@
-import { constants, open, stat, type FileHandle } from 'node:fs/promises';
+import { constants, open, type FileHandle } from 'node:fs/promises';
 import path from 'node:path';
 import { endpointName, type NodeFileHandle } from '../endpoints.js';
 import { QuantizeError } from '../errors.js';
@@ -13,6 +13,15 @@ export interface Identity {
 
 type Stats = Awaited<ReturnType<NodeFileHandle['stat']>>;
 
+/** How much of a read is kept to tell later whether the file is still the same, and how many such samples there are. */
+const SAMPLE_BYTES = 64;
+const MAX_SAMPLES = 256;
+
+interface Sample {
+  readonly position: number;
+  readonly bytes: Uint8Array;
+}
+
 /** A regular file, opened for reading. */
 export class NodeSource implements ByteSource {
   readonly name: string;
@@ -24,6 +33,10 @@ export class NodeSource implements ByteSource {
   readonly #handle: NodeFileHandle;
   /** The handle again when it is ours: whoever opened it closes it. */
   readonly #own: FileHandle | null;
+  /** Of every read whose number is a multiple of the stride. */
+  #samples: Sample[] = [];
+  #stride = 1;
+  #reads = 0;
 
   constructor(name: string, about: Stats, handle: NodeFileHandle, own: FileHandle | null) {
     this.name = name;
@@ -37,6 +50,15 @@ export class NodeSource implements ByteSource {
   }
 
   async read(into: Uint8Array, position: number): Promise<void> {
+    await this.#fill(into, position);
+    if (this.#reads++ % this.#stride !== 0) return;
+    this.#samples.push({ position, bytes: Uint8Array.from(into.subarray(0, SAMPLE_BYTES)) });
+    if (this.#samples.length < MAX_SAMPLES) return;
+    this.#samples = this.#samples.filter((_, index) => index % 2 === 0);
+    this.#stride *= 2;
+  }
+
+  async #fill(into: Uint8Array, position: number): Promise<void> {
     try {
       for (let done = 0; done < into.length;) {
         const { bytesRead } = await this.#handle.read(into, done, into.length - done, position + done);
@@ -54,23 +76,26 @@ export class NodeSource implements ByteSource {
     return Promise.reject(new QuantizeError('missing_shard', { file: name, detail }));
   }
 
+  /**
+   * The time of writing can be set back, that of the last change cannot; but permissions, links, labels and renaming move it,
+   * too. So where it alone has moved, samples of what was read are read again.
+   */
   async checkUnchanged(): Promise<void> {
-    const { size, mtimeNs, ctimeNs, mode, nlink } = this.#opened;
+    const { size, mtimeNs, ctimeNs } = this.#opened;
     const now = await this.#handle.stat({ bigint: true }).catch((error: unknown) => {
       throw readFailure(this.name, error);
     });
     if (now.size !== size || now.mtimeNs !== mtimeNs) throw changed(this.name);
-    // The time of writing can be set back, this one cannot; but links, permissions and renaming move it too.
-    if (now.ctimeNs === ctimeNs || now.mode !== mode || now.nlink !== nlink) return;
-    if (await this.#isInPlace()) throw changed(this.name);
+    if (now.ctimeNs !== ctimeNs && !(await this.#isAsRead())) throw changed(this.name);
   }
 
-  /** Whether the path that led to the file still does; a handle has none. */
-  async #isInPlace(): Promise<boolean> {
-    if (this.#own === null) return true;
-    const { dev, ino } = this.identity;
-    const there = await stat(this.name, { bigint: true }).catch(() => null);
-    return there?.dev === dev && there.ino === ino;
+  async #isAsRead(): Promise<boolean> {
+    for (const { position, bytes } of this.#samples) {
+      const again = new Uint8Array(bytes.length);
+      await this.#fill(again, position);
+      if (again.some((byte, index) => byte !== bytes[index])) return false;
+    }
+    return true;
   }
 
   async close(): Promise<void> {

@@ -1,5 +1,5 @@
 import { readFileSync, statSync, utimesSync, writeFileSync } from 'node:fs';
-import { afterAll, beforeAll, expect, test } from '@jest/globals';
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
 import { ArrowQuant } from 'arrowquant';
 import { useFolder } from '../files/support/folder.mjs';
 import { float32Tensor, modelFile } from '../files/support/safetensors.mjs';
@@ -41,14 +41,32 @@ async function expected() {
   return readFileSync(folder.path('expected.gguf'));
 }
 
-test('a file that was overwritten and got its old time back was completed with both versions', async () => {
-  const input = folder.write('in.safetensors', kOld);
-  // Times of whole seconds can be set again.
-  const time = Math.floor(statSync(input).mtimeMs / 1000) - 10;
+describe('a file that was overwritten and got its old time back', () => {
+  let input;
+  let time;
   const setBack = () => utimesSync(input, time, time);
-  setBack();
   const overwrite = () => writeFileSync(input, kNew, { flag: 'r+' });
-  expect((await writtenAfter(input, overwrite, setBack)).equals(await expected())).toBe(true);
+  beforeEach(() => {
+    input = folder.write('in.safetensors', kOld);
+    // Times of whole seconds can be set again.
+    time = Math.floor(statSync(input).mtimeMs / 1000) - 10;
+    setBack();
+  });
+
+  test('after the run that noticed it was completed with both versions', async () => {
+    expect((await writtenAfter(input, overwrite, setBack)).equals(await expected())).toBe(true);
+  });
+
+  test('within a run was completed with both versions', async () => {
+    const change = () => {
+      // The file system's clock has ticks: the write must fall into a later one.
+      const made = statSync(input, { bigint: true }).ctimeNs;
+      while (statSync(folder.write('clock', ''), { bigint: true }).ctimeNs <= made);
+      overwrite();
+      setBack();
+    };
+    expect((await writtenAfter(input, change, () => undefined)).equals(await expected())).toBe(true);
+  });
 });
 
 test('a file whose server gave it another tag, and then the old one, was completed with both versions', async () => {

@@ -10,10 +10,18 @@ const folder = useFolder();
 const servers = useServers();
 const kChanged = { code: 'unreadable_input', message: expect.stringContaining('it changed while it was read') };
 
+const setBack = (path) => utimesSync(path, 1_000_000_000, 1_000_000_000);
+
+/** The file system's clock has ticks: waits for a later one than that in which the file was made. */
+function untilLater() {
+  const made = statSync(folder.path('in'), { bigint: true }).ctimeNs;
+  while (statSync(folder.write('clock', ''), { bigint: true }).ctimeNs <= made);
+}
+
 /** So that a write in the same tick of the file system's clock is seen too. */
 function writeOld(name, contents) {
   const path = folder.write(name, contents);
-  utimesSync(path, 1_000_000_000, 1_000_000_000);
+  setBack(path);
   return path;
 }
 
@@ -49,12 +57,24 @@ describe.each(['path', 'handle'])('a file that was opened by %s', (by) => {
     await expect(source.checkUnchanged()).rejects.toMatchObject({ ...kChanged, file: source.name });
   });
 
+  test('is unchanged when a link to it has come and gone, as of a snapshot, and other permissions', async () => {
+    await source.read(new Uint8Array(4), 0);
+    untilLater();
+    linkSync(path, folder.path('link'));
+    rmSync(folder.path('link'));
+    await source.checkUnchanged();
+    const { mode } = statSync(path);
+    chmodSync(path, 0o400);
+    chmodSync(path, mode);
+    await source.checkUnchanged();
+  });
+
   test('has changed when it was overwritten and its time was set back', async () => {
-    // The file system's clock has ticks: the write must fall into a later one than the opening did.
-    const opened = statSync(path, { bigint: true }).ctimeNs;
-    while (statSync(folder.write('clock', ''), { bigint: true }).ctimeNs <= opened);
-    writeFileSync(path, 'SOME BYTES', { flag: 'r+' });
-    utimesSync(path, 1_000_000_000, 1_000_000_000);
+    await source.read(new Uint8Array(4), 0);
+    await source.read(new Uint8Array(4), 4);
+    untilLater();
+    writeFileSync(path, 'some BYTES', { flag: 'r+' });
+    setBack(path);
     await expect(source.checkUnchanged()).rejects.toMatchObject(kChanged);
   });
 
@@ -64,6 +84,22 @@ describe.each(['path', 'handle'])('a file that was opened by %s', (by) => {
     writeFileSync(path, 'some bytes and more');
     await expect(source.checkUnchanged()).rejects.toMatchObject(kChanged);
   });
+});
+
+test('what was overwritten and set back is seen however often the file was read', async () => {
+  const path = writeOld('in', Buffer.alloc(8000, 1));
+  const source = await nodeFiles.openSource(path);
+  for (let position = 0; position < 8000; position += 8) await source.read(new Uint8Array(8), position);
+  untilLater();
+  setBack(path);
+  await source.checkUnchanged();
+  // All but the first kilobyte.
+  const handle = await open(path, 'r+');
+  await handle.write(Buffer.alloc(7000, 2), 0, 7000, 1000);
+  await handle.close();
+  setBack(path);
+  await expect(source.checkUnchanged()).rejects.toMatchObject(kChanged);
+  await source.close();
 });
 
 test('a file that was only moved has not changed', async () => {
