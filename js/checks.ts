@@ -71,17 +71,33 @@ export const invalidOption = (name: string, value: unknown, needed: string): Qua
 /**
  * Throws `invalid_option` for a key of `given` that `known` lacks, and names the nearest one: what is misspelt would be
  * ignored. `place` is what has the key, such as `rules[1]`; null stands for the options themselves. Keys without a value
- * are let pass.
+ * are let pass. What is inherited counts, since it is read too.
  */
 export function knownKeys(place: string | null, given: object, known: Readonly<Record<string, unknown>>): void {
   const names = Object.keys(known);
   const fields = fieldsOf(given);
-  const unknown = Object.keys(given).find((key) => !Object.hasOwn(known, key) && fields[key] !== undefined);
+  const unknown = keysOf(given).find((key) => !Object.hasOwn(known, key) && fields[key] !== undefined);
   if (unknown === undefined) return;
   const nearest = nearestName(unknown, names);
   const hint = nearest === undefined ? `known are ${names.join(', ')}` : `did you mean ${quoted(nearest)}?`;
   const missing = place === null ? 'there is no option' : `${place} has no key`;
   throw new QuantizeError('invalid_option', { detail: `${missing} ${quoted(unknown)}; ${hint}` });
+}
+
+/**
+ * Own keys that can be listed, and those of the prototypes: also the accessors of classes, which cannot be listed, but not
+ * their methods, nor what every object has.
+ */
+function keysOf(given: object): readonly string[] {
+  const keys = Object.keys(given);
+  let level: unknown = Object.getPrototypeOf(given);
+  while (typeof level === 'object' && level !== null && level !== Object.prototype) {
+    const fields = Object.entries(Object.getOwnPropertyDescriptors(level));
+    const read = fields.filter(([, field]) => field.enumerable === true || 'get' in field);
+    keys.push(...read.map(([key]) => key).filter((key) => !(key in Object.prototype)));
+    level = Object.getPrototypeOf(level);
+  }
+  return keys;
 }
 
 /** The name that `text` seems to be meant for: it differs in a third of its letters at most, or begins with all of them. */

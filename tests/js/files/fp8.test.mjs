@@ -142,6 +142,16 @@ describe('scaled fp8', () => {
     expect(tensors).toMatchObject([{ to: 'F32', rule: 'too large for F16' }]);
   });
 
+  test('is of the type fp8 to rules', async () => {
+    const scaled = write([weight('a'), scale('a.scale_weight', 'F32', 0.5), mark('')]);
+    const kept = async (dtype) => {
+      const rules = [{ name: 'others', when: { dtypeNotIn: [dtype] }, type: 'F32' }];
+      return (await quantizer.plan(scaled, { type: 'Q8_0', rules })).tensors.map(({ rule }) => rule);
+    };
+    expect(await kept('F8_E4M3')).not.toContain('others');
+    expect(await kept('F8_E5M2')).toContain('others');
+  });
+
   test('is compared and read by its values', async () => {
     const scaled = write([weight('a'), scale('a.scale_weight', 'F32', 0.5), mark('')]);
     await quantizer.quantizeFile(scaled, folder.path('out.gguf'), { type: 'F32' });

@@ -1,3 +1,4 @@
+import { runInNewContext } from 'node:vm';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { ArrowQuant } from 'arrowquant';
 import createModule from 'arrowquant/wasm';
@@ -101,6 +102,46 @@ describe.each(Object.entries(kCalls))('%s', (name, call) => {
   ])('refuses %s, which has no options', async (_, options) => {
     await expect(uncopied(options)).rejects.toMatchObject(refusal('options is '));
   });
+});
+
+class Settings {
+  #symmetric = true;
+  get symetric() {
+    return this.#symmetric;
+  }
+  get groupSize() {
+    return 64;
+  }
+  helper() {
+    return this;
+  }
+}
+class GoodSettings extends Settings {
+  get symetric() {
+    return undefined;
+  }
+  get symmetric() {
+    return true;
+  }
+}
+
+test.each([
+  ['a prototype', Object.create({ symetric: true })],
+  ['a prototype of another realm', runInNewContext('Object.create({ symetric: true })')],
+  ['a prototype that has none', Object.create(Object.assign(Object.create(null), { symetric: true }))],
+  ['the accessor of a class', new Settings()],
+])('an option of %s was read, but ignored where it was misspelt', async (_, options) => {
+  const promise = quantizer.quantizeBatch(kWeights, 4, options);
+  await expect(promise).rejects.toMatchObject(refusal('no option "symetric"; did you mean "symmetric"?'));
+});
+
+test.each([
+  ['a prototype', Object.create({ symmetric: true, groupSize: 64 })],
+  ['a prototype of another realm', runInNewContext('Object.create({ symmetric: true, groupSize: 64 })')],
+  ['the accessors of a class', new GoodSettings()],
+])('an option of %s is one', async (_, options) => {
+  const layer = (await quantizer.quantizeBatch(kWeights, 4, options)).get('a');
+  expect(layer).toMatchObject({ symmetric: true, groupSize: 64 });
 });
 
 test.each([
