@@ -84,8 +84,19 @@ export async function convert(conversion: Conversion, sources: readonly ByteSour
       if (signal?.aborted === true) throw abortError(signal.reason);
     });
   } catch (error) {
-    await sink.discard(error);
+    // What was written of two versions of an input must not be kept, whatever else has failed.
+    await sink.discard((await changeOf(sources)) ?? error);
     throw error;
+  }
+}
+
+/** What says that one of the sources has changed; undefined when none has. */
+async function changeOf(sources: readonly ByteSource[]): Promise<unknown> {
+  try {
+    for (const source of sources) await source.checkUnchanged();
+    return undefined;
+  } catch (error) {
+    return error;
   }
 }
 

@@ -67,6 +67,23 @@ describe('a file that was overwritten and got its old time back', () => {
     };
     expect((await writtenAfter(input, change, () => undefined)).equals(await expected())).toBe(true);
   });
+
+  test('before a run was aborted was completed with both versions', async () => {
+    const sink = folder.path('out.gguf');
+    const options = { type: 'Q8_0', resume: true, memoryLimit: 2 ** 24 };
+    const abort = new AbortController();
+    let tensors = 0;
+    const onTensor = () => {
+      if (++tensors < 2) return;
+      overwrite();
+      abort.abort('enough');
+    };
+    const call = quantizer.quantizeFile(input, sink, { ...options, onTensor, signal: abort.signal });
+    await expect(call).rejects.toMatchObject({ code: 'aborted', cause: 'enough' });
+    setBack();
+    await quantizer.quantizeFile(input, sink, options);
+    expect(readFileSync(sink).equals(await expected())).toBe(true);
+  });
 });
 
 test('a file whose server gave it another tag, and then the old one, was completed with both versions', async () => {
