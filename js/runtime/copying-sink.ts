@@ -64,13 +64,20 @@ export class CopyingSink extends SingleSink {
     this.#fail(error);
   };
 
-  // Async, so that what throws rejects.
-  async write(bytes: Uint8Array, position: number): Promise<void> {
-    this.#check();
-    await Promise.resolve();
-    this.#use(position, bytes.length);
-    // Browsers refuse shared memory here, or write what it holds later.
-    const copy = bytes.slice();
+  /** Resolves when the bytes have been copied. */
+  write(bytes: Uint8Array, position: number): Promise<void> {
+    try {
+      this.#check();
+      this.#use(position, bytes.length);
+      // Browsers refuse shared memory here, or write what it holds later.
+      this.#begin(bytes.slice(), position);
+      return Promise.resolve();
+    } catch (error) {
+      return Promise.reject(writeFailure(this.name, error));
+    }
+  }
+
+  #begin(copy: Uint8Array<ArrayBuffer>, position: number): void {
     const writing = unlessAborted(this.#signal, () => this.#target.write(copy, position)).then(
       () => {
         this.#heldBytes -= copy.length;
