@@ -80,9 +80,10 @@ void ThreadPool::work_loop() {
   const auto scratch = std::make_unique<Scratch>();
   started_.fetch_add(1);
   notify_caller();
-  while (!stopping_.load()) {
-    // Taken before the look at the queue: a submission after that look changes it, and park returns at once.
+  while (true) {
+    // Taken before the looks at the end and at the queue: what comes after them changes it, and park returns at once.
     const uint32_t seen = signal_.load();
+    if (stopping_.load()) return;
     if (Task* const task = pop_patiently(); task != nullptr) {
       task->outcome = execute(task->work, *scratch);
       complete(*task);

@@ -196,6 +196,21 @@ TEST(ThreadPoolWakes, NoneIsLostHoweverOftenTheCallingThreadFallsAsleep) {
   }
 }
 
+TEST(ThreadPoolEnd, ComesWhateverTheThreadsAreDoing) {
+  constexpr size_t kRounds = 100;
+  for (const uint32_t threads : pool_sizes()) {
+    for (size_t round = 0; round < kRounds; ++round) {
+      Ring ring(threads);
+      std::vector<Task*> idle = ring.all();
+      // Some threads are about to fall asleep then, others have not begun, or are at work.
+      for (size_t tasks = round % 8; tasks > 0; --tasks) {
+        if (ring.fill(idle, 1) == 0) break;
+        if (threads == 0) ring.pool.run_one();
+      }
+    }
+  }
+}
+
 TEST(ThreadPoolOrder, TasksAreExecutedInTheOrderOfSubmissionWhereTheRingBeginsAnew) {
   Ring ring(0);
   size_t next_place = 0;
