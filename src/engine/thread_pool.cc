@@ -9,13 +9,17 @@ namespace arrowquant {
 ThreadPool::ThreadPool(uint32_t threads, Wake wake, void* context, Remote* remote)
     : wake_(wake), context_(context), remote_(remote), caller_scratch_(std::make_unique<Scratch>()) {
   threads_.reserve(threads);
-  for (uint32_t i = 0; i < threads; ++i) threads_.emplace_back([this] { work_loop(); });
+  for (uint32_t i = 0; i < threads; ++i) threads_.emplace_back([this] { run_thread(); });
 }
 
 ThreadPool::~ThreadPool() {
   stopping_.store(true);
-  signal_.fetch_add(1);
-  unpark_all(signal_);
+  // A thread that has looked at the end already, and falls asleep only now, has to be woken again.
+  while (ended_.load() < threads()) {
+    signal_.fetch_add(1);
+    unpark_all(signal_);
+    std::this_thread::yield();
+  }
   for (std::thread& thread : threads_) thread.join();
 }
 
@@ -76,14 +80,18 @@ bool ThreadPool::run_one() noexcept {
   return true;
 }
 
+void ThreadPool::run_thread() {
+  work_loop();
+  ended_.fetch_add(1);
+}
+
 void ThreadPool::work_loop() {
   const auto scratch = std::make_unique<Scratch>();
   started_.fetch_add(1);
   notify_caller();
-  while (true) {
-    // Taken before the looks at the end and at the queue: what comes after them changes it, and park returns at once.
+  while (!stopping_.load()) {
+    // Taken before the look at the queue: a submission after that look changes it, and park returns at once.
     const uint32_t seen = signal_.load();
-    if (stopping_.load()) return;
     if (Task* const task = pop_patiently(); task != nullptr) {
       task->outcome = execute(task->work, *scratch);
       complete(*task);

@@ -86,6 +86,7 @@ class ThreadPool {
   /// Tasks that are worth waking a thread for.
   static constexpr uint32_t kAnnouncedTogether = 3;
 
+  void run_thread();
   void work_loop();
   [[nodiscard]] Task* pop() noexcept;
   [[nodiscard]] Task* pop_patiently() noexcept;
@@ -104,6 +105,7 @@ class ThreadPool {
   std::atomic<bool> wake_wanted_{true};
   std::atomic<bool> stopping_{false};
   std::atomic<uint32_t> started_{0};
+  std::atomic<uint32_t> ended_{0};
   uint32_t unannounced_ = 0;
   uint32_t slow_in_flight_ = 0;
   std::unique_ptr<Scratch> caller_scratch_;
