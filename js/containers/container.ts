@@ -1,177 +1,149 @@
-import type { BlockType } from '../types.js';
-import { dtypeBytes, type DType } from './dtypes.js';
-import { ggmlBytes, ggmlTypeNamed } from './gguf/ggml-types.js';
-import type { GgufKeyValue } from './gguf/key-values.js';
-import type { GgufLimits } from './gguf/writer.js';
 import type { ByteRange, ByteSource } from '../io/byte-io.js';
 
-/** Affine quantization of one tensor; `groupSize` 0 means one group for all of it. */
-export interface AffineLayout {
-  readonly bits: number;
-  readonly groupSize: number;
-  readonly symmetric: boolean;
+/** What a container calls the bytes of an entry. */
+export interface EntryType {
+  /** `F16`, `Q4_K`, `U8`; for a number without a name, such as `ggml type 99`, what people call it. */
+  readonly name: string;
+  /** The number of a type that is known by that alone. */
+  readonly id?: number | undefined;
 }
 
-/** Where a tensor's values lie, and as what. */
-export type TensorStorage =
-  /** Elements of the tensor's `dtype`; the values are `scale` times as large (fp8 checkpoints), once where it is absent. */
-  | { readonly kind: 'plain'; readonly data: ByteRange; readonly scale?: number }
-  /** Blocks of a llama.cpp format. */
-  | { readonly kind: 'block'; readonly format: BlockType; readonly data: ByteRange }
-  /**
-   * What can be copied, but not decoded: elements or blocks of a type that no kernel reads, or that nobody here knows.
-   * `ggmlId` is the number of an unknown type of a GGUF.
-   */
-  | { readonly kind: 'opaque'; readonly type: string; readonly ggmlId?: number; readonly data: ByteRange }
-  | ({
-      readonly kind: 'affine';
-      readonly packed: ByteRange;
-      readonly scales: ByteRange;
-      readonly zeroPoints: ByteRange;
-    } & AffineLayout);
-
-/**
- * A tensor as its container holds it. For a quantized one, `dtype` is what it was before, or F32 where nobody says; for an
- * opaque one it says nothing. `shape` has the contiguous dimension last.
- */
-export interface StoredTensor {
+/** A named array, as a file lists it. What it means is for layouts to say. */
+export interface Entry {
   readonly name: string;
-  readonly dtype: DType;
+  readonly type: EntryType;
+  /** Sizes by dimension, the contiguous one last. */
   readonly shape: readonly number[];
-  /** The shape before rows were joined to fill blocks; absent where nobody did. */
-  readonly originalShape?: readonly number[];
+  /** The shape before rows were joined to fill blocks, where the file tells. */
+  readonly originalShape?: readonly number[] | undefined;
   readonly elements: number;
-  readonly storage: TensorStorage;
+  /** Where its bytes lie: one range, or several that follow each other. */
+  readonly data: readonly ByteRange[];
+}
+
+/** One file of a model: its entries, in the order of their bytes, and its texts. */
+export interface FilePart {
+  readonly source: ByteSource;
+  readonly entries: readonly Entry[];
+  readonly texts: ReadonlyMap<string, string>;
+}
+
+/** A value of a model's metadata. */
+export type FactValue = number | string | readonly number[];
+
+/** What an output's metadata has to say besides what the input's said; containers of texts leave it out. */
+export type Fact =
+  | { readonly key: string; readonly type: 'text'; readonly value: string }
+  | { readonly key: string; readonly type: 'u32'; readonly value: number }
+  | { readonly key: string; readonly type: 'i32s'; readonly value: readonly number[] };
+
+/** What only the container that made it understands, and takes over into an output of its own: a GGUF's key-value pairs. */
+export interface Carried {
+  readonly container: string;
 }
 
 /** An opened model: one file or all its shards. */
-export interface Model {
+export interface OpenedFiles {
   /** Name of the container format. */
-  readonly container: ContainerName;
+  readonly container: string;
   /** What error messages call it. */
   readonly name: string;
-  /** Every file that it consists of, the index of a sharded one included. */
+  /** Every file that it consists of, the index of a sharded one included, and first. */
   readonly sources: readonly ByteSource[];
-  /** In the order in which they lie in the files. */
-  readonly tensors: readonly StoredTensor[];
-  /** Texts that describe the model; of a GGUF, its key-value pairs as people read them. */
-  readonly metadata: ReadonlyMap<string, string>;
-  /** The key-value pairs of a GGUF; none in other containers. */
-  readonly keyValues: readonly GgufKeyValue[];
+  readonly parts: readonly FilePart[];
+  /** Texts that describe the model as people read them; of several files, the first that has a key. */
+  readonly texts: ReadonlyMap<string, string>;
+  /** Those of the texts that are whole, as an output of another container may take them over. */
+  readonly portableTexts: ReadonlyMap<string, string>;
+  readonly carried: Carried | null;
+  /** What the metadata says under a key; undefined when nothing, or nothing that rules look at. */
+  fact(key: string): FactValue | undefined;
   close(): Promise<void>;
 }
 
-/** What a tensor is to be in an output file. */
-export type TensorTarget =
-  /** Elements of a type; bytes are copied as they are where the tensor has it already. */
-  | { readonly kind: 'plain'; readonly dtype: DType }
-  | { readonly kind: 'block'; readonly format: BlockType }
-  /** Bytes copied as they are; `type` and `ggmlId` as in TensorStorage. */
-  | { readonly kind: 'opaque'; readonly type: string; readonly ggmlId?: number; readonly bytes: number }
-  | ({ readonly kind: 'affine' } & AffineLayout);
-
-/** A tensor of an output file, under its name and with its shape there. */
-export interface PlannedTensor {
+/** An entry of an output. */
+export interface PlannedEntry {
   readonly name: string;
-  /** As in StoredTensor: for a quantized one, the type before. */
-  readonly dtype: DType;
+  readonly type: EntryType;
+  /** Name of the container that a type without a codec comes from; undefined for types that codecs have. */
+  readonly from?: string | undefined;
   readonly shape: readonly number[];
-  readonly elements: number;
-  readonly target: TensorTarget;
+  readonly bytes: number;
 }
 
-/** Where the parts of a planned tensor go: offsets from the first byte of the output file number `file`. */
-export interface TensorPlace {
-  readonly file: number;
-  readonly data: number;
-  readonly scales: number;
-  readonly zeroPoints: number;
+/** A tensor of an output: its entries, one for each plane, lie in one file. */
+export interface PlannedGroup {
+  readonly entries: readonly PlannedEntry[];
 }
 
-/** One file of the output, complete but for the tensors' bytes. */
+/** What goes into an output. */
+export interface OutputContents {
+  /** Tensor by tensor, in the order in which containers that keep an order list them. */
+  readonly groups: readonly PlannedGroup[];
+  /** What describes the model. */
+  readonly texts: ReadonlyMap<string, string>;
+  /** Texts that the layout adds for those of the groups that lie in one file. */
+  readonly layoutTexts: (groups: readonly number[]) => ReadonlyMap<string, string>;
+  /** Keys of such texts: a text of the model's own with the same key gets another one. */
+  readonly layoutKeys: readonly string[];
+  readonly facts: readonly Fact[];
+  readonly carried: Carried | null;
+  /** Name of the output; of several files' names, what they are made from. */
+  readonly file: string;
+  /** What the programs that the file is for can read; undefined for the container's own limits. */
+  readonly limits: ReaderLimits | undefined;
+  /** Most bytes of one file; undefined for a single file of any size. */
+  readonly splitBytes: number | undefined;
+  /** Whether the output takes bytes in order only: then the entries of one tensor lie together. */
+  readonly inOrder: boolean;
+}
+
+/** What programs that open a file stop at. */
+export interface ReaderLimits {
+  readonly dimensions: number;
+  readonly nameBytes: number;
+}
+
+/** One file of an output, complete but for the entries' bytes; what is neither header nor entry is zeros. */
 export interface OutputFile {
   readonly name: string;
-  /** The first bytes of the file. */
+  /** The first bytes of the file; all of them for one without entries, such as an index. */
   readonly header: Uint8Array;
   readonly fileBytes: number;
+}
+
+/** Where an entry's first byte goes. */
+export interface Place {
+  /** Index of the file. */
+  readonly file: number;
+  readonly position: number;
 }
 
 /** A complete output but for the tensors' bytes. */
 export interface FileLayout {
   readonly files: readonly OutputFile[];
-  /** One for each planned tensor, in the same order. */
-  readonly places: readonly TensorPlace[];
+  /** For each group, in the same order, the places of its entries. */
+  readonly places: readonly (readonly Place[])[];
 }
 
-/** What goes into an output. */
-export interface OutputContents {
-  readonly tensors: readonly PlannedTensor[];
-  /** Containers of texts keep these, GGUF the key-value pairs. */
-  readonly metadata: ReadonlyMap<string, string>;
-  readonly keyValues: readonly GgufKeyValue[];
-  /** Name of the output; of several files' names, what they are made from. */
-  readonly file: string;
-  /** What the programs that a GGUF is for can read; undefined for ggml's own limits. */
-  readonly limits: GgufLimits | undefined;
-  /** Most bytes of one file; undefined for a single file of any size. */
-  readonly splitBytes: number | undefined;
-}
-
-/** A file format that models come in. A new one is one file and a line in registry.ts. */
+/** A file format that models come in. It knows no codec. A new one is a folder, or a file, and a line in table.ts. */
 export interface Container {
-  readonly name: ContainerName;
+  readonly name: string;
+  /** How sentences call a file of it: `a GGUF`, `a safetensors file`. */
+  readonly title: string;
   /** What the names of its files end with, in lower case. */
   readonly extension: string;
+  /** Whether tensors have the names and shapes in it that programs that run the model expect: they stay as they are. */
+  readonly hasFinalNames: boolean;
   /** Whether a file that begins with `head` is in this format. */
   recognizes(head: Uint8Array): boolean;
   /**
-   * Reads and checks everything but the tensors' bytes. The model closes `source`; if this rejects, the caller does.
+   * Reads and checks everything but the entries' bytes. What it gives closes `source`; if this rejects, the caller does.
    * Rejects with `invalid_file`, `unsupported_dtype`, `missing_tensor`, `missing_shard` or `unreadable_input`.
    */
-  open(source: ByteSource): Promise<Model>;
+  open(source: ByteSource): Promise<OpenedFiles>;
+  /** Whether it can hold entries of a type. `from` is the container that the type comes from, undefined for a codec's. */
+  holds(type: EntryType, from: string | undefined): boolean;
   /** Lays out an output. Throws a `QuantizeError` for what the format cannot hold. */
-  layout(contents: OutputContents): FileLayout;
-}
-
-/** Names of the file formats. */
-export type ContainerName = 'safetensors' | 'gguf';
-
-/** A group's scale (F32) and zero point (U8). */
-const PARAMETER_BYTES = 5;
-
-/** Entries of the parameters of `elements` weights. */
-export const groupCount = (elements: number, groupSize: number): number =>
-  groupSize === 0 ? Math.min(elements, 1) : Math.ceil(elements / groupSize);
-
-/** Bytes of `elements` packed levels. */
-export const packedBytes = (elements: number, bits: number): number => Math.ceil((elements * bits) / 8);
-
-/** All bytes that a stored tensor takes. */
-export function storedBytes(storage: TensorStorage): number {
-  if (storage.kind !== 'affine') return storage.data.bytes;
-  return storage.packed.bytes + storage.scales.bytes + storage.zeroPoints.bytes;
-}
-
-/** The file that a stored tensor lies in. */
-export const sourceOf = (storage: TensorStorage): ByteSource =>
-  (storage.kind === 'affine' ? storage.packed : storage.data).source;
-
-/** All bytes that `elements` elements take as `target`; for blocks, `elements` is a whole number of them. */
-export function targetBytes(elements: number, target: TensorTarget): number {
-  switch (target.kind) {
-    case 'plain':
-      return elements * dtypeBytes(target.dtype);
-    case 'affine':
-      return packedBytes(elements, target.bits) + groupCount(elements, target.groupSize) * PARAMETER_BYTES;
-    case 'block':
-      return blockBytes(elements, target.format);
-    case 'opaque':
-      return target.bytes;
-  }
-}
-
-function blockBytes(elements: number, name: string): number {
-  const type = ggmlTypeNamed(name);
-  if (type === undefined) throw new RangeError(`${name} is no ggml type`);
-  return ggmlBytes(type, elements);
+  layOut(contents: OutputContents): FileLayout;
 }

@@ -1,0 +1,76 @@
+import { codecBytes, codecLabel, type Codec } from '../codecs/codec.js';
+import type { EntryType } from '../containers/container.js';
+import type { ByteRange, ByteSource } from '../io/byte-io.js';
+
+/** Where the bytes of one of a codec's planes lie: one range, or several that follow each other. */
+export type StoredPlane = readonly ByteRange[];
+
+interface AnyTensor {
+  readonly name: string;
+  /** Sizes by dimension, the contiguous one last. */
+  readonly shape: readonly number[];
+  /** The shape before rows were joined to fill blocks; absent where nobody did. */
+  readonly originalShape?: readonly number[] | undefined;
+  readonly elements: number;
+  /** Element type of the values; for a quantized tensor what it was before, or F32 where nobody says. */
+  readonly dtype: string;
+  readonly planes: readonly StoredPlane[];
+}
+
+/** A tensor whose weights the kernels can read. */
+export interface CodedTensor extends AnyTensor {
+  readonly codec: Codec;
+  /** What each weight is to be multiplied with, in f32 (scaled fp8). */
+  readonly scale?: number | undefined;
+}
+
+/** A tensor that can be copied, but not decoded: elements or blocks that no kernel reads, in one plane. */
+export interface UndecodedTensor extends AnyTensor {
+  readonly codec: null;
+  readonly type: EntryType;
+  /** Name of the container that it comes from: others may call other bytes by the same name. */
+  readonly container: string;
+}
+
+/** A tensor of a model. */
+export type Tensor = CodedTensor | UndecodedTensor;
+
+/** What a tensor is to be in an output: encoded weights, or the bytes that it has. */
+export type Target =
+  | { readonly kind: 'codec'; readonly codec: Codec }
+  | { readonly kind: 'copied'; readonly type: EntryType; readonly container: string; readonly bytes: number };
+
+/** A tensor of an output, under its name and with its shape there. */
+export interface PlannedTensor {
+  readonly name: string;
+  /** As in Tensor. */
+  readonly dtype: string;
+  readonly shape: readonly number[];
+  readonly elements: number;
+  readonly target: Target;
+}
+
+/** All bytes that a tensor takes where it is stored. */
+export const storedBytes = ({ planes }: Pick<Tensor, 'planes'>): number =>
+  planes.reduce((sum, plane) => plane.reduce((bytes, range) => bytes + range.bytes, sum), 0);
+
+/** All bytes that `elements` elements take as `target`; whole blocks where it has blocks. */
+export const targetBytes = (elements: number, target: Target): number =>
+  target.kind === 'codec' ? codecBytes(target.codec, elements) : target.bytes;
+
+/** How reports call what a tensor is stored as. */
+export const storageLabel = (tensor: Tensor): string => {
+  if (tensor.codec === null) return tensor.type.name;
+  return `${codecLabel(tensor.codec)}${tensor.scale === undefined ? '' : ' scaled'}`;
+};
+
+/** How reports call what a tensor becomes. */
+export const targetLabel = (target: Target): string =>
+  target.kind === 'codec' ? codecLabel(target.codec) : target.type.name;
+
+/** The file that a tensor begins in. Every tensor has at least one range, an empty one too. */
+export const sourceOf = ({ name, planes }: Pick<Tensor, 'name' | 'planes'>): ByteSource => {
+  const source = planes[0]?.[0]?.source;
+  if (source === undefined) throw new RangeError(`the tensor ${name} lies nowhere`);
+  return source;
+};
