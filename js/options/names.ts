@@ -28,7 +28,8 @@ export const CONVERT_OPTIONS: Names<ConvertFileOptions> = {
   ...{ progress: true, onTensor: true, onEvent: true, signal: true, resume: true, memoryLimit: true },
 };
 export const QUANTIZE_FILE_OPTIONS: Names<QuantizeFileOptions> = {
-  ...{ type: true, pure: true, architecture: true, f16Overflow: true, splitSize: true },
+  ...{ type: true, container: true, layout: true, importance: true, effort: true },
+  ...{ pure: true, architecture: true, f16Overflow: true, splitSize: true },
   ...{ bits: true, groupSize: true, symmetric: true, profile: true, mode: true },
   ...{ rules: true, metrics: true, ...CONVERT_OPTIONS },
 };

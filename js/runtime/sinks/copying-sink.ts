@@ -3,7 +3,7 @@ import { abortError } from '../../errors.js';
 import { HELD_BYTES, type SinkPlan } from '../../io/byte-io.js';
 import { unwritable, writeFailure } from '../failures.js';
 import { SingleSink } from './single-sink.js';
-import { unlessAborted } from '../unless-aborted.js';
+import { unlessAborted } from '../../io/unless-aborted.js';
 
 const aborts = new AbortActions();
 

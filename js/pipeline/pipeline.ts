@@ -54,10 +54,28 @@ export class Pipeline {
   #failure: Failure | null = null;
   /** The failure that the call was told of: what is `aborted` from then on has failed because of it. */
   #told: { readonly error: unknown } | null = null;
+  readonly #failed: { readonly promise: Promise<never>; readonly reject: (error: unknown) => void };
 
   constructor(tools: PipelineTools) {
     this.#tools = tools;
+    this.#failed = rejectable();
     this.#budget = new MemoryBudget(memoryOf(tools.pool, tools.memoryBytes ?? Infinity));
+  }
+
+  /**
+   * Runs the pieces that `begin` starts to their end. After a failure the call is told of it, all that has been started is
+   * waited for, and the failure that counts is what this rejects with.
+   */
+  static async run(tools: PipelineTools, begin: (pipeline: Pipeline) => Promise<void>): Promise<void> {
+    const pipeline = new Pipeline(tools);
+    try {
+      await begin(pipeline);
+      await pipeline.drain();
+    } catch (error) {
+      tools.fail(error);
+      await pipeline.settle();
+      throw pipeline.cause(error);
+    }
   }
 
   /**
@@ -89,6 +107,14 @@ export class Pipeline {
   /** Waits until everything that was started is done, well or badly. */
   async settle(): Promise<void> {
     while (this.#running.size > 0) await Promise.all(this.#running);
+  }
+
+  /**
+   * What `promise`, which pieces that were started resolve, resolves to; rejects when a piece fails, as then it may never
+   * resolve.
+   */
+  whenDone<Value>(promise: Promise<Value>): Promise<Value> {
+    return Promise.race([promise, this.#failed.promise]);
   }
 
   get failed(): boolean {
@@ -157,8 +183,19 @@ export class Pipeline {
     if (this.#failure === null || order <= this.#failure.order) this.#failure = { order, error };
     if (this.#told !== null) return;
     this.#told = { error };
+    this.#failed.reject(error);
     this.#tools.fail(error);
   }
+}
+
+/** A promise that nobody need look at. */
+function rejectable(): { readonly promise: Promise<never>; readonly reject: (error: unknown) => void } {
+  let reject: (error: unknown) => void = () => undefined;
+  const promise = new Promise<never>((_, refuse) => {
+    reject = refuse;
+  });
+  promise.catch(() => undefined);
+  return { promise, reject };
 }
 
 const partOf = ({ input }: Piece): MemoryPart => (typeof input?.readAside === 'function' ? 'aside' : 'window');

@@ -1,20 +1,13 @@
 import type { LeasedWindow } from '../wasm/windows.js';
-import type { ByteSource } from '../io/byte-io.js';
+import type { ByteRange } from '../io/byte-io.js';
 import type { PieceInput } from './pipeline.js';
-
-/** Bytes of a source that go into a part of a window. */
-export interface InputRange {
-  readonly source: ByteSource;
-  readonly position: number;
-  readonly bytes: number;
-}
 
 /**
  * Reads `ranges` into the views that `viewsOf` gives, one for each. When one of the sources reads aside, all of them are
  * read aside.
  */
 export function inputOf(
-  ranges: readonly InputRange[],
+  ranges: readonly ByteRange[],
   viewsOf: (window: LeasedWindow) => readonly Uint8Array[],
 ): PieceInput {
   if (!ranges.some(({ source }) => source.readAside !== undefined)) {
@@ -23,7 +16,7 @@ export function inputOf(
       fill: (window) => {
         const views = viewsOf(window);
         return window.transfer(() =>
-          ranges.map(({ source, position }, index) => source.read(viewAt(views, index), position)),
+          ranges.map(({ source, begin }, index) => source.read(viewAt(views, index), begin)),
         );
       },
     };
@@ -43,10 +36,10 @@ export function inputOf(
 }
 
 /** The bytes of a range in memory of their own. */
-export async function readRange({ source, position, bytes }: InputRange): Promise<Uint8Array> {
-  if (source.readAside !== undefined) return source.readAside(position, bytes);
+export async function readRange({ source, begin, bytes }: ByteRange): Promise<Uint8Array> {
+  if (source.readAside !== undefined) return source.readAside(begin, bytes);
   const own = new Uint8Array(bytes);
-  await source.read(own, position);
+  await source.read(own, begin);
   return own;
 }
 

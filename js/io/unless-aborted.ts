@@ -1,6 +1,5 @@
 import { AbortActions } from '../abort-actions.js';
 import { abortError } from '../errors.js';
-import { checkAborted } from './failures.js';
 
 const aborts = new AbortActions();
 
@@ -12,7 +11,7 @@ export async function unlessAborted<Value>(
   signal: AbortSignal | undefined,
   operation: () => Promise<Value>,
 ): Promise<Value> {
-  checkAborted(signal);
+  if (signal?.aborted === true) throw abortError(signal.reason);
   return new Promise((resolve, reject) => {
     const revoke = aborts.add(signal, () => {
       reject(abortError(signal?.reason));
