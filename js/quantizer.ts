@@ -1,6 +1,5 @@
 /// <reference lib="esnext.disposable" preserve="true" />
 
-import { runtime } from '#runtime';
 import { AbortActions } from './abort-actions.js';
 import { asyncDispose } from './async-dispose.js';
 import { FileCalls } from './calls/file-calls.js';
@@ -240,9 +239,7 @@ export class ArrowQuant {
   /** Reads what the model at `source` holds, without its weights. Rejects as `quantizeFile` does. */
   async inspectFile(source: ModelSource, options?: CallOptions | null): Promise<Inspection> {
     reading('invalid_option', () => readOptions(options, CALL_OPTIONS));
-    return this.#withModel(source, options, (_, model) =>
-      Promise.resolve(inspectionOf(model, endpointName(source))),
-    );
+    return this.#withModel(source, options, (_, model) => Promise.resolve(inspectionOf(model, endpointName(source))));
   }
 
   /**

@@ -37,7 +37,10 @@ export type FileType = (typeof FILE_TYPES)[number];
 export type CodecName = (typeof CODECS)[number]['name'];
 
 /** What a rule can make of one tensor: a codec that has no parameters. */
-export type TensorType = Extract<(typeof CODECS)[number], { readonly encodes: true; readonly bits: readonly [] }>['name'];
+export type TensorType = Extract<
+  (typeof CODECS)[number],
+  { readonly encodes: true; readonly bits: readonly [] }
+>['name'];
 
 export const TENSOR_TYPES: readonly TensorType[] = CODECS.flatMap((codec) =>
   codec.encodes && codec.bits.length === 0 ? [codec.name as TensorType] : [],

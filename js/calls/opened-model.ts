@@ -94,7 +94,9 @@ export class OpenedModel implements Inspection {
 
   #follow<Value>(call: () => Promise<Value>): Promise<Value> {
     if (this.#closing !== null) {
-      return Promise.reject(new QuantizeError('invalid_option', { file: this.file, detail: 'the model has been closed' }));
+      return Promise.reject(
+        new QuantizeError('invalid_option', { file: this.file, detail: 'the model has been closed' }),
+      );
     }
     const running = call();
     const forget = (): boolean => this.#underWay.delete(running);

@@ -1,5 +1,14 @@
 import { Command, Option } from 'commander';
-import type { Architecture, BitWidth, FileType, GroupSize, LayoutName, Mode, Profile, QuantizeFileOptions } from '../index.js';
+import type {
+  Architecture,
+  BitWidth,
+  FileType,
+  GroupSize,
+  LayoutName,
+  Mode,
+  Profile,
+  QuantizeFileOptions,
+} from '../index.js';
 import { ARCHITECTURES, FILE_TYPES } from '../index.js';
 import { LAYOUTS } from '../layouts/table.js';
 import { DEFAULT_BITS, PROFILES } from '../options/batch.js';
@@ -162,7 +171,19 @@ function quantizationOf(target: string, options: QuantizeOptions): QuantizeFileO
   const { bits, groupSize, mode, layout } = options;
   const gguf = type ?? (target.toLowerCase().endsWith('.gguf') && bits === undefined ? DEFAULT_TYPE : undefined);
   return {
-    ...{ type: gguf, pure, architecture, f16Overflow, splitSize, symmetric, profile, mode, metrics, layout, rules: rule },
+    ...{
+      type: gguf,
+      pure,
+      architecture,
+      f16Overflow,
+      splitSize,
+      symmetric,
+      profile,
+      mode,
+      metrics,
+      layout,
+      rules: rule,
+    },
     bits: bits === undefined ? undefined : (Number(bits) as BitWidth),
     groupSize: groupSize === undefined || groupSize === 'tensor' ? groupSize : (Number(groupSize) as GroupSize),
   };

@@ -43,10 +43,7 @@ function isAligned({ codec, planes }: Tensor): boolean {
 }
 
 /** The steps in their order, with neighbours that are small, and are not to be by themselves, in bundles. */
-export function bundled(
-  steps: readonly PlacedStep[],
-  isAlone: (step: PlacedStep) => boolean,
-): (PlacedStep | Bundle)[] {
+export function bundled(steps: readonly PlacedStep[], isAlone: (step: PlacedStep) => boolean): (PlacedStep | Bundle)[] {
   const result: (PlacedStep | Bundle)[] = [];
   let open: PlacedStep[] = [];
   let read = 0;
@@ -64,7 +61,8 @@ export function bundled(
     }
     const reads = storedBytes(step.stored);
     const writes = targetBytes(step.planned.elements, step.planned.target);
-    const isFull = read + reads > MOST_BUNDLE_BYTES || written + writes > MOST_BUNDLE_BYTES || open.length === MOST_TENSORS;
+    const isFull =
+      read + reads > MOST_BUNDLE_BYTES || written + writes > MOST_BUNDLE_BYTES || open.length === MOST_TENSORS;
     if (isFull || open[0]?.places[0].file !== step.places[0].file) close();
     open.push(step);
     read += reads;
@@ -126,7 +124,10 @@ function runsOf(
 }
 
 /** Which plane follows which in the output: what lies between two such planes is padding. */
-export type Follows = (before: { readonly step: PlacedStep; readonly plane: number }, after: { readonly step: PlacedStep; readonly plane: number }) => boolean;
+export type Follows = (
+  before: { readonly step: PlacedStep; readonly plane: number },
+  after: { readonly step: PlacedStep; readonly plane: number },
+) => boolean;
 
 function layOut({ steps }: Bundle, follows: Follows): BundleLayout {
   const sources = new Map<ByteRange['source'], PlaneAt[]>();
@@ -148,7 +149,11 @@ function layOut({ steps }: Bundle, follows: Follows): BundleLayout {
       reads.push({ source, begin, bytes });
       readOffsets.push(base + offset);
     }
-    for (const [step, own] of offsets) inputOffsets.set(step, own.map((offset) => base + offset));
+    for (const [step, own] of offsets)
+      inputOffsets.set(
+        step,
+        own.map((offset) => base + offset),
+      );
     base = Math.ceil(((readOffsets.at(-1) ?? 0) + (reads.at(-1)?.bytes ?? 0)) / PHASE) * PHASE;
   }
   const written = steps.flatMap(outputPlanes);

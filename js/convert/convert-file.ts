@@ -10,7 +10,14 @@ import type { PipelineTools } from '../pipeline/pipeline.js';
 import type { FileTools } from '../pipeline/tools.js';
 import { planFileType, type FileTypeQuantization } from '../plan/file-type.js';
 import { contentsOf, filePlan, summaryOf, type ConversionPlan } from '../plan/plan.js';
-import { tensorReport, totalsOf, type FilePlan, type FileReport, type PlannedStep, type TensorReport } from '../plan/report.js';
+import {
+  tensorReport,
+  totalsOf,
+  type FilePlan,
+  type FileReport,
+  type PlannedStep,
+  type TensorReport,
+} from '../plan/report.js';
 import { planRestored, planUniform, type UniformQuantization } from '../plan/uniform.js';
 import { callSafely } from '../pipeline/callbacks.js';
 import { convert, piecesOf, placedSteps, type ConversionEvents } from './convert.js';
@@ -59,7 +66,9 @@ export async function planModel(tools: FileTools, model: Model, quantization: Qu
 const plannerOf =
   (quantization: Quantization): Planner =>
   (model, tools) =>
-    quantization.kind === 'uniform' ? planUniform(model, quantization, tools) : planFileType(model, quantization, tools);
+    quantization.kind === 'uniform'
+      ? planUniform(model, quantization, tools)
+      : planFileType(model, quantization, tools);
 
 async function convertFile(
   tools: FileTools,

@@ -44,7 +44,11 @@ export function placedSteps(steps: readonly PlannedStep[], { places }: FileLayou
 }
 
 /** What is going to be written, in the order of the work. */
-export function piecesOf(steps: readonly PlacedStep[], ordered: OrderedSteps | null, layout: FileLayout): PlannedPiece[] {
+export function piecesOf(
+  steps: readonly PlacedStep[],
+  ordered: OrderedSteps | null,
+  layout: FileLayout,
+): PlannedPiece[] {
   const header = layout.files.slice(0, 1).map((file) => ({ begin: 0, bytes: file.header.length }));
   if (ordered !== null) return [...header, ...orderedPieces(ordered)];
   const tensors = steps.map(({ planned, places }) => ({
@@ -243,7 +247,8 @@ class Run {
 
   #follows(): Follows {
     const order = (this.#order ??= planeOrder(this.#conversion.steps));
-    return (before, after) => order.get(after.step)?.[after.plane] === (order.get(before.step)?.[before.plane] ?? NaN) + 1;
+    return (before, after) =>
+      order.get(after.step)?.[after.plane] === (order.get(before.step)?.[before.plane] ?? NaN) + 1;
   }
 }
 

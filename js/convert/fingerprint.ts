@@ -16,7 +16,13 @@ export async function fingerprintOf(
 ): Promise<string> {
   const inputs = sources.map(({ name, size, version }) => [name, size, version]);
   const outputs = files.map(({ name, fileBytes, header }) => [name, fileBytes, header.length]);
-  const tensors = steps.map(({ planned, places, effort = 0 }) => [planned.name, planned.target, planned.elements, places, effort]);
+  const tensors = steps.map(({ planned, places, effort = 0 }) => [
+    planned.name,
+    planned.target,
+    planned.elements,
+    places,
+    effort,
+  ]);
   const text = JSON.stringify([revision, inputs, outputs, tensors, measure]);
   const headers = files.map(({ header }) => ownBytes(header));
   const importance = steps.flatMap(({ importance: columns }) => (columns === undefined ? [] : [ownBytes(columns)]));

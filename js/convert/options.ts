@@ -65,7 +65,11 @@ export interface QuantizeFileOptions extends ConvertFileOptions {
    * a row. For codecs that use it; rejects with `invalid_option` where none of the output does (none of today's does).
    */
   readonly importance?:
-    ReadonlyMap<string, Float32Array> | Iterable<readonly [string, Float32Array]> | Readonly<Record<string, Float32Array>> | null | undefined;
+    | ReadonlyMap<string, Float32Array>
+    | Iterable<readonly [string, Float32Array]>
+    | Readonly<Record<string, Float32Array>>
+    | null
+    | undefined;
   /** How hard codecs search that know several levels of effort, 0 being the least (none of today's does). Default 0. */
   readonly effort?: number | null | undefined;
   /** GGUF: one format for everything that is quantized, where the type would mix several. Default false. */

@@ -247,7 +247,10 @@ async function sameContents(one: Tensor, other: Tensor, signal: AbortSignal): Pr
 }
 
 /** Bytes of a tensor's only plane. */
-async function contentsOf({ planes }: Tensor, piece: { readonly begin: number; readonly bytes: number }): Promise<Uint8Array> {
+async function contentsOf(
+  { planes }: Tensor,
+  piece: { readonly begin: number; readonly bytes: number },
+): Promise<Uint8Array> {
   const all = new Uint8Array(piece.bytes);
   let at = 0;
   for (const range of rangesOf(planes[0] ?? [], piece)) {

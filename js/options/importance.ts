@@ -15,7 +15,10 @@ export function readImportance(value: unknown): Importance | null {
     const [name, columns] = Array.isArray(pair) ? (pair as readonly unknown[]) : [];
     if (typeof name !== 'string') throw invalidOption('importance', value, 'a Map of Float32Arrays by tensor name');
     if (!isArrayOf(columns, 'Float32Array')) {
-      throw new QuantizeError('invalid_option', { layer: name, detail: `the importance of ${quoted(name)} is no Float32Array` });
+      throw new QuantizeError('invalid_option', {
+        layer: name,
+        detail: `the importance of ${quoted(name)} is no Float32Array`,
+      });
     }
     importance.set(name, columns.slice());
   }

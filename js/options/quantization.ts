@@ -1,6 +1,6 @@
 /** How a file is to be quantized, and as what it is to be written, with every default filled in. */
 
-import { choice, flag, invalidOption, nameIn, shown } from '../checks.js';
+import { choice, flag, invalidOption, nameIn } from '../checks.js';
 import { affineCodec, codecLabel, codecNamed, findTraits, isFloat, type Codec } from '../codecs/codec.js';
 import { CODECS } from '../codecs/table.js';
 import type { Container } from '../containers/container.js';
@@ -112,11 +112,7 @@ type Preset = Extract<Quantization, { kind: 'uniform' }>['preset'];
 
 const hasParameters = (type: string): boolean => (findTraits(type)?.bits.length ?? 0) > 0;
 
-function readParameters(
-  given: Given<QuantizeFileOptions>,
-  defaults: Defaults,
-  name: string,
-): readonly [Codec, Preset] {
+function readParameters(given: Given<QuantizeFileOptions>, defaults: Defaults, name: string): readonly [Codec, Preset] {
   const { mode } = given;
   // What a batch has besides is no option of files.
   const { bits, groupSize, symmetric } = readGivenBatch(given.bits, precisionOf(given), modeDefaults(mode, defaults));
@@ -138,7 +134,8 @@ function readPlainCodec(
 ): readonly [Codec, Preset] {
   refuse(given, PARAMETERS, `${type}; leave it out`);
   const traits = findTraits(type);
-  if (traits === undefined || !traits.encodes || !isHeldBy(container, codecNamed(type))) throw notHeldBy(container, type);
+  if (traits === undefined || !traits.encodes || !isHeldBy(container, codecNamed(type)))
+    throw notHeldBy(container, type);
   const codec = codecNamed(type);
   return [codec, isFloat(codec) ? [] : PRESETS.base];
 }
@@ -167,7 +164,14 @@ function readOutputContainer(
   type: string | undefined,
   sink: unknown,
 ): Container {
-  const name = choice('container', nameIn(CONTAINERS.map((one) => one.name), asked) ?? asked, named(CONTAINERS.map((one) => one.name)));
+  const name = choice(
+    'container',
+    nameIn(
+      CONTAINERS.map((one) => one.name),
+      asked,
+    ) ?? asked,
+    named(CONTAINERS.map((one) => one.name)),
+  );
   const bySink = containerOfSink(sink);
   if (name !== undefined) {
     if (bySink === undefined || bySink.name === name) return containerNamed(name);

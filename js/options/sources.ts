@@ -1,13 +1,7 @@
 /** Sources and sinks of models, as callers pass them. */
 
 import { fieldsOf, invalidOption, reading } from '../checks.js';
-import {
-  sinkEndpoint,
-  sourceEndpoint,
-  type BlobLike,
-  type ModelSink,
-  type ModelSource,
-} from '../endpoints.js';
+import { sinkEndpoint, sourceEndpoint, type BlobLike, type ModelSink, type ModelSource } from '../endpoints.js';
 import { QuantizeError } from '../errors.js';
 import { notWritable } from '../containers/registry.js';
 

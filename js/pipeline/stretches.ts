@@ -109,7 +109,10 @@ export function located(tensor: Pick<Tensor, 'name' | 'planes'>, first: number, 
   const { name } = tensor;
   const { code, index, detail } = error;
   if (code === 'invalid_file') {
-    return invalidFile(sourceOf(tensor), `tensor ${quoted(name)} ${detail ?? 'cannot be'}`, { layer: name, cause: error });
+    return invalidFile(sourceOf(tensor), `tensor ${quoted(name)} ${detail ?? 'cannot be'}`, {
+      layer: name,
+      cause: error,
+    });
   }
   if (index === undefined) return error;
   const about = { file: sourceOf(tensor).name, layer: name, index: first + index, cause: error };

@@ -47,11 +47,7 @@ function asF32(step: PlannedStep): PlannedStep {
   return { ...step, planned: { ...planned, target }, rule: `too large for ${targetLabel(planned.target)}`, kept };
 }
 
-async function scanTensor(
-  tensor: CodedTensor,
-  pipeline: Pipeline,
-  found: (magnitude: number) => void,
-): Promise<void> {
+async function scanTensor(tensor: CodedTensor, pipeline: Pipeline, found: (magnitude: number) => void): Promise<void> {
   for (const stretch of stretchesOf(tensor.elements)) {
     await pipeline.start({
       input: inputOfStretch(tensor, stretch),

@@ -58,7 +58,9 @@ export async function planUniform(
   const described = tensors.map((stored) => ({ stored, ...describe(stored, storageLabel(stored)) }));
   const ruled = described.map((one) => ({ ...one, own: rules.find(({ when }) => fulfils(one, when)) }));
   const remaining = ruled.filter(({ own }) => own?.type !== 'drop');
-  const foreign = remaining.filter(({ stored }) => stored.codec === null && copiedTarget(stored, quantization) === null);
+  const foreign = remaining.filter(
+    ({ stored }) => stored.codec === null && copiedTarget(stored, quantization) === null,
+  );
   const refusal = notHeld(
     foreign.map(({ stored }) => stored),
     quantization,
@@ -115,8 +117,7 @@ function keptStep(stored: Tensor, rule: string, form: OutputForm): PlannedStep {
 /** What a rule of the caller's asks for. */
 function typedStep(stored: Tensor, codec: Codec, rule: string, form: OutputForm): PlannedStep {
   const held = whyNotHeld(codec, form);
-  const why =
-    held ?? (stored.codec === null ? `its elements are ${stored.type.name}` : whyNoRows(stored, codec));
+  const why = held ?? (stored.codec === null ? `its elements are ${stored.type.name}` : whyNoRows(stored, codec));
   if (why === null) return codedStep(stored, codec, rule);
   const detail = `${rule} cannot apply to tensor ${quoted(stored.name)}: ${why}`;
   throw new QuantizeError('invalid_option', { layer: stored.name, detail });
@@ -141,7 +142,8 @@ export function planRestored({ tensors }: Model, dtype: string | null): Conversi
   if (refusal !== null) throw refusal;
   const steps = tensors.map((tensor): PlannedStep => {
     const copied = copiedTarget(tensor, form);
-    if (copied !== null) return sameStep(tensor, copied, tensor.codec === null ? 'cannot be decoded' : 'not quantized', true);
+    if (copied !== null)
+      return sameStep(tensor, copied, tensor.codec === null ? 'cannot be decoded' : 'not quantized', true);
     return sameStep(tensor, codecTarget(codecNamed(dtype ?? tensor.dtype)), null, false);
   });
   return { ...plainPlan(form, steps, dtype ?? 'as before'), warnings: warningsAbout(steps, tensors, []) };
