@@ -1,4 +1,4 @@
-import { codecLabel, traitsOf } from '../codecs/codec.js';
+import { codecLabel, traitsOf, type CodecTraits } from '../codecs/codec.js';
 import { QuantizeError, quoted } from '../errors.js';
 import type { Model } from '../models/model.js';
 import { rowWeights } from '../rules/file-types.js';
@@ -25,22 +25,23 @@ export function withImportance(
 ): readonly PlannedStep[] {
   if (importance === null && effort === 0) return steps;
   if (importance !== null) checkNames(importance, new Set(tensors.map(({ name }) => name)));
-  let used = false;
-  let tried = false;
-  const searched = steps.map((step) => {
-    const { target } = step.planned;
-    if (step.kept || target.kind !== 'codec') return step;
-    const { usesImportance, efforts } = traitsOf(target.codec);
-    const columns = usesImportance ? importance?.get(step.stored.name) : undefined;
+  const traits = steps.map(encoderOf);
+  if (importance !== null && !traits.some((one) => one?.usesImportance === true)) throw unused('importance', steps);
+  if (effort > 0 && !traits.some((one) => one !== null && effort < one.efforts)) {
+    throw unused(`effort ${String(effort)}`, steps);
+  }
+  return steps.map((step, index) => {
+    const encoder = traits[index] ?? null;
+    if (encoder === null) return step;
+    const columns = encoder.usesImportance ? importance?.get(step.stored.name) : undefined;
     if (columns !== undefined) checkColumns(columns, step);
-    used ||= usesImportance;
-    tried ||= effort < efforts;
-    return { ...step, importance: columns, effort: Math.min(effort, efforts - 1) };
+    return { ...step, importance: columns, effort: Math.min(effort, encoder.efforts - 1) };
   });
-  if (importance !== null && !used) throw unused('importance', steps);
-  if (effort > 0 && !tried) throw unused(`effort ${String(effort)}`, steps);
-  return searched;
 }
+
+/** What encodes the tensor; null where it is only copied. */
+const encoderOf = ({ kept, planned: { target } }: PlannedStep): CodecTraits | null =>
+  kept || target.kind !== 'codec' ? null : traitsOf(target.codec);
 
 function checkNames(importance: Importance, names: ReadonlySet<string>): void {
   const unknown = [...importance.keys()].find((name) => !names.has(name));
