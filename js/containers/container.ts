@@ -6,6 +6,8 @@ export interface EntryType {
   readonly name: string;
   /** The number of a type that is known by that alone. */
   readonly id?: number | undefined;
+  /** Whether the container does not know what such bytes are: if a codec has the same name, that says nothing. */
+  readonly unknown?: true | undefined;
 }
 
 /** A named array, as a file lists it. What it means is for layouts to say. */
@@ -21,10 +23,12 @@ export interface Entry {
   readonly data: readonly ByteRange[];
 }
 
-/** One file of a model: its entries, in the order of their bytes, and its texts. */
+/** One file of a model. */
 export interface FilePart {
   readonly source: ByteSource;
+  /** In the order of their bytes, or of the list that the file has of them. */
   readonly entries: readonly Entry[];
+  /** Those in which layouts may have written what is laid out how. */
   readonly texts: ReadonlyMap<string, string>;
 }
 
@@ -51,7 +55,10 @@ export interface OpenedFiles {
   /** Every file that it consists of, the index of a sharded one included, and first. */
   readonly sources: readonly ByteSource[];
   readonly parts: readonly FilePart[];
-  /** Texts that describe the model as people read them; of several files, the first that has a key. */
+  /**
+   * Texts that describe the model as people read them; of several files, the first that has a key. Those of layouts are
+   * among them (`modelTexts` in js/layouts/read-tensors.ts leaves them out).
+   */
   readonly texts: ReadonlyMap<string, string>;
   /** Those of the texts that are whole, as an output of another container may take them over. */
   readonly portableTexts: ReadonlyMap<string, string>;

@@ -28,6 +28,9 @@ const OPAQUE_BITS: Readonly<Record<string, number>> = {
   C64: 64,
 };
 
+/** Far more dimensions than any framework has; keeps hostile shapes short. */
+export const MAX_RANK = 64;
+
 export type DType = keyof typeof BYTES;
 
 /** Every element type of safetensors that is known. */

@@ -6,18 +6,27 @@ import { invalidFile, quoted } from './invalid-file.js';
 const MAX_DEPTH = 16;
 
 /**
- * Parses a JSON object out of `bytes`.
- * Rejects what is no UTF-8, no JSON, no object, nested deeper than MAX_DEPTH, or has a name twice in one object (which
- * `JSON.parse` would hide). `what` names the text in messages: "the header". `tensorDepth` is how many objects deep the
- * names are those of tensors.
+ * Parses a JSON object out of UTF-8. Rejects what is no UTF-8, and what `parseJsonText` rejects.
  */
-export function parseJsonObject(
+export const parseJsonObject = (
   bytes: Uint8Array,
   source: ByteSource,
   what: string,
   tensorDepth: number,
+): Record<string, unknown> => parseJsonText(decodeJson(bytes, source, what), source, what, tensorDepth);
+
+/**
+ * Parses a JSON object.
+ * Rejects what is no JSON, no object, nested deeper than MAX_DEPTH, or has a name twice in one object (which `JSON.parse`
+ * would hide). `what` names the text in messages: "the header". `tensorDepth` is how many objects deep the names are those
+ * of tensors.
+ */
+export function parseJsonText(
+  text: string,
+  source: ByteSource,
+  what: string,
+  tensorDepth: number,
 ): Record<string, unknown> {
-  const text = decodeUtf8(bytes, source, what);
   checkStructure(text, source, what, tensorDepth);
   let value: unknown;
   try {
@@ -32,13 +41,20 @@ export function parseJsonObject(
 export const isRecord = (value: unknown): value is Record<string, unknown> =>
   typeof value === 'object' && value !== null && !Array.isArray(value);
 
-function decodeUtf8(bytes: Uint8Array, source: ByteSource, what: string): string {
+/** The text of UTF-8, without a byte order mark. */
+export function decodeJson(bytes: Uint8Array, source: ByteSource, what: string): string {
   try {
     return new TextDecoder('utf-8', { fatal: true }).decode(bytes);
   } catch (cause) {
     throw invalidFile(source, `${what} is not valid UTF-8`, { cause });
   }
 }
+
+const QUOTE = '"'.charCodeAt(0);
+const BACKSLASH = '\\'.charCodeAt(0);
+const COMMA = ','.charCodeAt(0);
+const [OPEN_OBJECT, CLOSE_OBJECT] = ['{'.charCodeAt(0), '}'.charCodeAt(0)];
+const [OPEN_ARRAY, CLOSE_ARRAY] = ['['.charCodeAt(0), ']'.charCodeAt(0)];
 
 /**
  * Finds duplicate names and excessive depth, in time linear in the text's length. On text that is no JSON it may find
@@ -48,8 +64,8 @@ function checkStructure(text: string, source: ByteSource, what: string, tensorDe
   const open: (Set<string> | null)[] = [];
   let nameMayFollow = false;
   for (let at = 0; at < text.length; ++at) {
-    const character = text.charAt(at);
-    if (character === '"') {
+    const code = text.charCodeAt(at);
+    if (code === QUOTE) {
       const end = stringEnd(text, at);
       const names = open.at(-1);
       if (nameMayFollow && names) {
@@ -59,24 +75,24 @@ function checkStructure(text: string, source: ByteSource, what: string, tensorDe
       }
       at = end - 1;
       nameMayFollow = false;
-    } else if (character === '{' || character === '[') {
-      open.push(character === '{' ? new Set() : null);
+    } else if (code === OPEN_OBJECT || code === OPEN_ARRAY) {
+      open.push(code === OPEN_OBJECT ? new Set() : null);
       if (open.length > MAX_DEPTH) throw invalidFile(source, `${what} nests deeper than ${MAX_DEPTH} levels`);
       nameMayFollow = true;
-    } else if (character === '}' || character === ']') {
+    } else if (code === CLOSE_OBJECT || code === CLOSE_ARRAY) {
       open.pop();
-    } else if (character === ',') {
+    } else if (code === COMMA) {
       nameMayFollow = true;
     }
   }
 }
 
 /** Position behind the string that starts at `at`; the text's end when it is not closed. */
-function stringEnd(text: string, at: number): number {
+export function stringEnd(text: string, at: number): number {
   for (let end = at + 1; end < text.length; ++end) {
-    const character = text.charAt(end);
-    if (character === '"') return end + 1;
-    if (character === '\\') ++end;
+    const code = text.charCodeAt(end);
+    if (code === QUOTE) return end + 1;
+    if (code === BACKSLASH) ++end;
   }
   return text.length;
 }

@@ -1,23 +1,22 @@
 import { endpointName } from '../endpoints.js';
 import { QuantizeError } from '../errors.js';
-import type { Container, Model } from './container.js';
+import type { ByteSource } from '../io/byte-io.js';
+import type { Container, OpenedFiles } from './container.js';
 import { DTYPES } from './dtypes.js';
-import { invalidFile, quoted } from './invalid-file.js';
 import { readHead } from './foreign-files.js';
 import { GGML_TYPES } from './gguf/ggml-types.js';
-import type { ByteSource } from '../io/byte-io.js';
-import { gguf } from './gguf/gguf.js';
+import { invalidFile, quoted } from './invalid-file.js';
 import { shardPlace } from './shard-names.js';
-import { safetensors } from './safetensors/safetensors.js';
-
-/** Every file format that models come in; the first one that knows a file gets it. */
-const CONTAINERS: readonly Container[] = [safetensors, gguf];
+import { CONTAINERS } from './table.js';
 
 /** What the tensors of files are made of, as files of either format call it. */
 export const ELEMENT_TYPES: readonly string[] = [...new Set([...DTYPES, ...GGML_TYPES.map(({ name }) => name)])];
 
-/** Opens the model in `source`, by its content, or by its name where the content is damaged. The model closes `source`. */
-export async function openModel(source: ByteSource): Promise<Model> {
+/**
+ * Opens the model in `source`, by its content, or by its name where the content is damaged. What it gives closes `source`,
+ * and so does this when it rejects.
+ */
+export async function openFiles(source: ByteSource): Promise<OpenedFiles> {
   try {
     const recognized = (head: Uint8Array): Container | undefined => CONTAINERS.find((one) => one.recognizes(head));
     const head = await readHead(source, (bytes) => recognized(bytes) !== undefined);
@@ -33,6 +32,13 @@ export async function openModel(source: ByteSource): Promise<Model> {
     await source.close();
     throw error;
   }
+}
+
+/** Throws a RangeError where there is no container of that name. */
+export function containerNamed(name: string): Container {
+  const container = CONTAINERS.find((one) => one.name === name);
+  if (container === undefined) throw new RangeError(`there is no container ${name}`);
+  return container;
 }
 
 /** The container that a file's name asks for; undefined when it has no known ending. */

@@ -29,6 +29,19 @@ export function shardPlace(fileName: string): ShardPlace | null {
   };
 }
 
+/** The name of shard `index`, from 0 on, of `count`. `stem` may have folders before it, `extension` begins with a dot. */
+export const shardName = (stem: string, index: number, count: number, extension: string): string =>
+  `${stem}-${digits(index + 1)}-of-${digits(count)}${extension}`;
+
+const digits = (number: number): string => String(number).padStart(5, '0');
+
+/** Throws `invalid_option` for a split into more files than can be opened again. */
+export function checkSplit(count: number, splitBytes: number, file: string): void {
+  if (count <= MAX_SHARDS) return;
+  const detail = `a split size of ${splitBytes} bytes makes ${count} files, the limit is ${MAX_SHARDS}`;
+  throw new QuantizeError('invalid_option', { file, detail });
+}
+
 /** A file of the model that `source` belongs to. Rejects when it is something else altogether. */
 export async function openSibling(source: ByteSource, name: string, recognizes: Recognizer): Promise<ByteSource> {
   const sibling = await source.sibling(name);

@@ -3,6 +3,9 @@
  * too: their tensors can be inspected and copied.
  */
 
+import { codecBytes, codecNamed } from '../../codecs/codec.js';
+import { CODECS } from '../../codecs/table.js';
+
 /** What a ggml type is called. */
 export interface GgmlTypeId {
   readonly name: string;
@@ -21,37 +24,22 @@ const block = (name: string, id: number, blockWeights: number, blockBytes: numbe
   return { name, id, blockWeights, blockBytes };
 };
 
-/** Numbers that are missing belonged to types that ggml has dropped, and no longer reads. */
-export const GGML_TYPES: readonly GgmlType[] = [
-  block('F32', 0, 1, 4),
-  block('F16', 1, 1, 2),
-  block('Q4_0', 2, 32, 18),
-  block('Q4_1', 3, 32, 20),
-  block('Q5_0', 6, 32, 22),
-  block('Q5_1', 7, 32, 24),
-  block('Q8_0', 8, 32, 34),
+/** Types of ggml that are no codecs here. */
+const OTHERS: readonly GgmlType[] = [
   block('Q8_1', 9, 32, 36),
-  block('Q2_K', 10, 256, 84),
-  block('Q3_K', 11, 256, 110),
-  block('Q4_K', 12, 256, 144),
-  block('Q5_K', 13, 256, 176),
-  block('Q6_K', 14, 256, 210),
   block('Q8_K', 15, 256, 292),
   block('IQ2_XXS', 16, 256, 66),
   block('IQ2_XS', 17, 256, 74),
   block('IQ3_XXS', 18, 256, 98),
   block('IQ1_S', 19, 256, 50),
-  block('IQ4_NL', 20, 32, 18),
   block('IQ3_S', 21, 256, 110),
   block('IQ2_S', 22, 256, 82),
-  block('IQ4_XS', 23, 256, 136),
   block('I8', 24, 1, 1),
   block('I16', 25, 1, 2),
   block('I32', 26, 1, 4),
   block('I64', 27, 1, 8),
   block('F64', 28, 1, 8),
   block('IQ1_M', 29, 256, 56),
-  block('BF16', 30, 1, 2),
   block('TQ1_0', 34, 256, 54),
   block('TQ2_0', 35, 256, 66),
   block('MXFP4', 39, 32, 17),
@@ -60,38 +48,30 @@ export const GGML_TYPES: readonly GgmlType[] = [
   block('Q2_0', 42, 64, 18),
 ];
 
-/** Values of the key `general.file_type`, llama.cpp's `enum llama_ftype`: what most tensors of a file are. */
-export const FILE_TYPES = {
-  F32: 0,
-  F16: 1,
-  Q4_0: 2,
-  Q4_1: 3,
-  Q8_0: 7,
-  Q5_0: 8,
-  Q5_1: 9,
-  Q2_K: 10,
-  Q3_K_S: 11,
-  Q3_K_M: 12,
-  Q3_K_L: 13,
-  Q4_K_S: 14,
-  Q4_K_M: 15,
-  Q5_K_S: 16,
-  Q5_K_M: 17,
-  Q6_K: 18,
+const CODEC_TYPES = CODECS.flatMap(({ name, ggmlType, blockWeights }) =>
+  ggmlType === null ? [] : [block(name, ggmlType, blockWeights, codecBytes(codecNamed(name), blockWeights))],
+);
+
+/** By number. Those that are missing belonged to types that ggml has dropped, and no longer reads. */
+export const GGML_TYPES: readonly GgmlType[] = [
+  // A codec that is added takes the place of the line above.
+  ...OTHERS.filter(({ id }) => !CODEC_TYPES.some((type) => type.id === id)),
+  ...CODEC_TYPES,
+].sort((a, b) => a.id - b.id);
+
+/** Of files whose matrices are no codecs here. */
+const OTHER_FILE_TYPES = {
   IQ2_XXS: 19,
   IQ2_XS: 20,
   Q2_K_S: 21,
   IQ3_XS: 22,
   IQ3_XXS: 23,
   IQ1_S: 24,
-  IQ4_NL: 25,
   IQ3_S: 26,
   IQ3_M: 27,
   IQ2_S: 28,
   IQ2_M: 29,
-  IQ4_XS: 30,
   IQ1_M: 31,
-  BF16: 32,
   TQ1_0: 36,
   TQ2_0: 37,
   MXFP4_MOE: 38,
@@ -99,10 +79,18 @@ export const FILE_TYPES = {
   Q1_0: 40,
 } as const;
 
+type CodecFileType = (typeof CODECS)[number]['fileTypes'][number];
+
+/** Values of the key `general.file_type`, llama.cpp's `enum llama_ftype`: what most tensors of a file are. */
+export const FILE_TYPE_IDS = Object.fromEntries([
+  ...Object.entries(OTHER_FILE_TYPES),
+  ...CODECS.flatMap(({ fileTypes }): readonly CodecFileType[] => fileTypes).map(({ name, id }) => [name, id] as const),
+]) as Readonly<Record<CodecFileType['name'] | keyof typeof OTHER_FILE_TYPES, number>>;
+
 const BY_ID: ReadonlyMap<number, GgmlType> = new Map(GGML_TYPES.map((type) => [type.id, type]));
 const BY_NAME: ReadonlyMap<string, GgmlType> = new Map(GGML_TYPES.map((type) => [type.name, type]));
 const FILE_TYPE_NAMES: ReadonlyMap<number, string> = new Map(
-  Object.entries(FILE_TYPES).map(([name, id]) => [id, name]),
+  Object.entries(FILE_TYPE_IDS).map(([name, id]) => [id, name]),
 );
 
 /** The type with that number; undefined when ggml has none. */

@@ -176,8 +176,10 @@ export function withKeyValue(keyValues: readonly GgufKeyValue[], entry: GgufKeyV
 }
 
 /** `keyValues` without those keys. */
-export const withoutKeys = (keyValues: readonly GgufKeyValue[], keys: readonly string[]): readonly GgufKeyValue[] =>
-  keyValues.filter(({ key }) => !keys.includes(key));
+export function withoutKeys(keyValues: readonly GgufKeyValue[], keys: readonly string[]): readonly GgufKeyValue[] {
+  const left = new Set(keys);
+  return keyValues.filter(({ key }) => !left.has(key));
+}
 
 /** A pair with a number; what the type cannot hold throws `internal`, as the values come from this package. */
 export function numberEntry(key: string, type: 'u8' | 'u16' | 'u32' | 'i32' | 'f32', value: number): GgufKeyValue {

@@ -3,7 +3,7 @@ import { looksLikeGguf, readGguf, type GgufFile, type GgufTensor } from './heade
 import { findKeyValue, wholeNumberOf, withoutKeys, type GgufKeyValue } from './key-values.js';
 import { MAX_TENSORS } from './limits.js';
 import type { ByteSource } from '../../io/byte-io.js';
-import { checkCount, closeOthers, openNumbered, shardPlace, type ShardPlace } from '../shard-names.js';
+import { checkCount, closeOthers, openNumbered, shardName, shardPlace, type ShardPlace } from '../shard-names.js';
 
 /** What llama.cpp's gguf-split writes into each shard: its number from 0 on, how many there are, tensors in all of them. */
 export const SPLIT_NO = 'split.no';
@@ -21,12 +21,6 @@ export interface GgufModel {
   /** Of all shards, in order. */
   readonly tensors: readonly GgufTensor[];
 }
-
-/** The name of shard `index`, from 0 on, of `count`. `stem` may have folders before it. */
-export const shardName = (stem: string, index: number, count: number): string =>
-  `${stem}-${digits(index + 1)}-of-${digits(count)}.gguf`;
-
-const digits = (number: number): string => String(number).padStart(5, '0');
 
 /**
  * Opens the model that `source` is, or is any shard of: the others lie beside it, under the names that gguf-split gives.
@@ -80,7 +74,7 @@ function placeOf(source: ByteSource, position: number, count: number): ShardPlac
   if (place?.number === position + 1 && place.count === count) return place;
   const itself = `it is shard ${position + 1} of ${count}`;
   if (source.fileName !== '') {
-    throw invalidFile(source, `${itself}, its name must end with ${shardName('', position, count)}`);
+    throw invalidFile(source, `${itself}, its name must end with ${shardName('', position, count, '.gguf')}`);
   }
   throw invalidFile(
     source,

@@ -1,25 +1,15 @@
 import { QuantizeError } from '../../errors.js';
+import type { OutputFile, ReaderLimits } from '../container.js';
 import { elementCount } from '../dtypes.js';
 import { quoted } from '../invalid-file.js';
+import { checkSplit, shardName } from '../shard-names.js';
+import { utf8Bytes } from '../utf8.js';
 import { ggmlBytes, ggmlTypeNamed, isWholeBlocks, type GgmlType, type GgmlTypeId } from './ggml-types.js';
 import { ALIGNMENT_KEY, DEFAULT_ALIGNMENT, GGUF_MAGIC, aligned, isAlignment } from './header.js';
-import {
-  encodeKeyValue,
-  encodeLength,
-  encodeNumber,
-  encodeText,
-  i32,
-  joined,
-  u16,
-  u32,
-  withKeyValue,
-  withoutKeys,
-  wholeNumberOf,
-  type GgufKeyValue,
-} from './key-values.js';
+import { HeaderWriter } from './header-writer.js';
+import { i32, u16, u32, withKeyValue, withoutKeys, wholeNumberOf, type GgufKeyValue } from './key-values.js';
 import { MAX_HEADER_BYTES, checkCounts } from './limits.js';
-import { SPLIT_COUNT, SPLIT_KEYS, SPLIT_NO, SPLIT_TENSORS, shardName } from './shards.js';
-import { MAX_SHARDS } from '../shard-names.js';
+import { SPLIT_COUNT, SPLIT_KEYS, SPLIT_NO, SPLIT_TENSORS } from './shards.js';
 
 const VERSION = 3;
 
@@ -29,13 +19,7 @@ const PREAMBLE_BYTES = 24;
 const UNPAIRED = /\p{Cs}/u;
 
 /** What ggml's readers take: GGML_MAX_DIMS, and GGML_MAX_NAME without the closing zero. */
-const GGML_LIMITS: GgufLimits = { dimensions: 4, nameBytes: 63 };
-
-/** What the programs that a file is for can read. */
-export interface GgufLimits {
-  readonly dimensions: number;
-  readonly nameBytes: number;
-}
+const GGML_LIMITS: ReaderLimits = { dimensions: 4, nameBytes: 63 };
 
 /** A type that is only known by its number, and what a tensor takes in it. */
 export interface CopiedType extends GgmlTypeId {
@@ -47,6 +31,10 @@ export interface GgufTensorPlan {
   readonly name: string;
   readonly type: string | CopiedType;
   readonly shape: readonly number[];
+  /** What it takes, where the caller knows. */
+  readonly bytes?: number;
+  /** Whether it must be in the file of the tensor before it. */
+  readonly isJoined?: boolean;
 }
 
 export interface GgufLayoutRequest {
@@ -59,16 +47,11 @@ export interface GgufLayoutRequest {
   /** No file becomes larger, unless a single tensor makes it so. Default: one file. */
   readonly splitBytes?: number;
   /** Default: ggml's. */
-  readonly limits?: GgufLimits | undefined;
+  readonly limits?: ReaderLimits | undefined;
+  /** More pairs for the file that has the tensors from `begin` on, those from `end` on not included. Default: none. */
+  readonly pairsAbout?: (begin: number, end: number) => readonly GgufKeyValue[];
   /** The output's name; shards get theirs from it. */
   readonly file: string;
-}
-
-/** A complete output file but for the tensors' bytes; what is neither header nor tensor is zeros. */
-export interface GgufFileLayout {
-  readonly name: string;
-  readonly header: Uint8Array;
-  readonly fileBytes: number;
 }
 
 export interface GgufTensorPlace {
@@ -80,17 +63,30 @@ export interface GgufTensorPlace {
 }
 
 export interface GgufLayout {
-  readonly files: readonly GgufFileLayout[];
+  readonly files: readonly OutputFile[];
   /** One for each tensor, in the same order. */
   readonly places: readonly GgufTensorPlace[];
 }
 
-/** A tensor with what its place in a file takes. */
+/** A tensor as the header describes it, and what its place in a file takes. */
 interface Item {
+  readonly name: string;
+  readonly nameBytes: number;
+  /** The contiguous dimension first. */
+  readonly extents: readonly number[];
+  readonly typeId: number;
   readonly bytes: number;
-  /** The first part of its description in the header, without the offset behind it. */
-  readonly description: Uint8Array;
+  readonly isJoined: boolean;
 }
+
+/** One file: its pairs, and its items from `begin` to `end`. */
+interface Shard {
+  readonly name: string;
+  readonly pairs: readonly GgufKeyValue[];
+  readonly items: readonly Item[];
+}
+
+const NO_PAIRS = (): readonly GgufKeyValue[] => [];
 
 /**
  * Lays out a model as GGUF version 3, in one file or, with `splitBytes`, in as many as it takes, as llama.cpp's gguf-split
@@ -99,7 +95,7 @@ interface Item {
  * `unwritable_output` for what GGUF cannot hold.
  */
 export function layoutGguf(request: GgufLayoutRequest): GgufLayout {
-  const { file, tensors, splitBytes, limits = GGML_LIMITS } = request;
+  const { file, tensors, splitBytes, limits = GGML_LIMITS, pairsAbout = NO_PAIRS } = request;
   const alignment = request.alignment ?? wholeNumberOf(request.keyValues, ALIGNMENT_KEY) ?? DEFAULT_ALIGNMENT;
   if (!isAlignment(alignment)) {
     throw new QuantizeError('unwritable_output', { file, detail: `its alignment cannot be ${alignment}` });
@@ -109,19 +105,22 @@ export function layoutGguf(request: GgufLayoutRequest): GgufLayout {
   checkNames(tensors, limits, file);
   const items = tensors.map((tensor) => itemOf(tensor, limits, file));
   const pairs = pairsOf(request.keyValues, alignment);
-  const shards = splitBytes === undefined ? [items] : splitItems(items, pairs, alignment, splitBytes);
-  if (shards.length === 1) return assemble([{ name: file, pairs, items }], alignment);
-  if (shards.length > MAX_SHARDS) {
-    const detail = `a split size of ${String(splitBytes)} bytes makes ${shards.length} files, the limit is ${MAX_SHARDS}`;
-    throw new QuantizeError('invalid_option', { file, detail });
-  }
+  const ends =
+    splitBytes === undefined ? [items.length] : splitItems(items, { pairs, pairsAbout, alignment, splitBytes });
+  if (ends.length === 1)
+    return assemble([{ name: file, pairs: [...pairs, ...pairsAbout(0, items.length)], items }], alignment);
+  checkSplit(ends.length, splitBytes ?? 0, file);
   const stem = file.replace(/\.gguf$/i, '');
-  const named = shards.map((shard, index) => ({
-    name: shardName(stem, index, shards.length),
-    pairs: [...(index === 0 ? pairs : laterPairs(alignment)), ...splitPairs(index, shards.length, items.length)],
-    items: shard,
-  }));
-  return assemble(named, alignment);
+  const shards = ends.map((end, index): Shard => {
+    const begin = ends[index - 1] ?? 0;
+    const own = [...(index === 0 ? pairs : laterPairs(alignment)), ...pairsAbout(begin, end)];
+    return {
+      name: shardName(stem, index, ends.length, '.gguf'),
+      pairs: [...own, ...splitPairs(index, ends.length, items.length)],
+      items: items.slice(begin, end),
+    };
+  });
+  return assemble(shards, alignment);
 }
 
 function pairsOf(keyValues: readonly GgufKeyValue[], alignment: number): readonly GgufKeyValue[] {
@@ -151,7 +150,7 @@ function checkKeys(keyValues: readonly GgufKeyValue[], file: string): void {
   }
 }
 
-function checkNames(tensors: readonly GgufTensorPlan[], { nameBytes }: GgufLimits, file: string): void {
+function checkNames(tensors: readonly GgufTensorPlan[], { nameBytes }: ReaderLimits, file: string): void {
   const names = new Set<string>();
   for (const { name } of tensors) {
     if (names.has(name)) throw new QuantizeError('duplicate_layer', { file, layer: name });
@@ -161,7 +160,7 @@ function checkNames(tensors: readonly GgufTensorPlan[], { nameBytes }: GgufLimit
       const detail = `the name of tensor ${quoted(name)} ${fault}, which no GGUF can hold`;
       throw new QuantizeError('unwritable_output', { file, layer: name, detail });
     }
-    const bytes = new TextEncoder().encode(name).length;
+    const bytes = utf8Bytes(name);
     if (bytes <= nameBytes) continue;
     const detail = `the name of tensor ${quoted(name)} has ${bytes} bytes, readers of GGUF take at most ${nameBytes}`;
     throw new QuantizeError('unwritable_output', { file, layer: name, detail });
@@ -181,7 +180,11 @@ function knownType(name: string, about: { readonly file: string; readonly layer:
   return type;
 }
 
-function itemOf({ name, type: planned, shape }: GgufTensorPlan, { dimensions }: GgufLimits, file: string): Item {
+function itemOf(
+  { name, type: planned, shape, bytes: expected, isJoined = false }: GgufTensorPlan,
+  { dimensions }: ReaderLimits,
+  file: string,
+): Item {
   const about = { file, layer: name };
   const type = typeof planned === 'string' ? knownType(planned, about) : planned;
   if (shape.length > dimensions) {
@@ -198,76 +201,83 @@ function itemOf({ name, type: planned, shape }: GgufTensorPlan, { dimensions }: 
     const detail = `rows of ${row}, ${type.name} has blocks of ${type.blockWeights}`;
     throw new QuantizeError('row_not_whole_blocks', { ...about, detail });
   }
-  const description = joined([
-    encodeText(name),
-    encodeNumber('u32', extents.length),
-    ...extents.map(encodeLength),
-    encodeNumber('u32', type.id),
-  ]);
-  return { bytes, description };
-}
-
-const headerBytes = (pairs: readonly GgufKeyValue[]): number =>
-  PREAMBLE_BYTES + pairs.reduce((sum, pair) => sum + encodeKeyValue(pair).length, 0);
-
-/** Cuts the list so that each file, its header included, stays within `splitBytes` where a cut can achieve that. */
-function splitItems(
-  items: readonly Item[],
-  pairs: readonly GgufKeyValue[],
-  alignment: number,
-  splitBytes: number,
-): readonly (readonly Item[])[] {
-  const shards: Item[][] = [[]];
-  const numbers = splitPairs(0, 1, 0);
-  let header = headerBytes([...pairs, ...numbers]);
-  let data = 0;
-  for (const item of items) {
-    const described = item.description.length + 8;
-    const stored = aligned(item.bytes, alignment);
-    const last = shards.at(-1);
-    if (last?.length && aligned(header + described, alignment) + data + stored > splitBytes) {
-      shards.push([item]);
-      header = headerBytes([...laterPairs(alignment), ...numbers]) + described;
-      data = stored;
-    } else {
-      last?.push(item);
-      header += described;
-      data += stored;
-    }
+  if (expected !== undefined && bytes !== expected) {
+    throw new QuantizeError('internal', { ...about, detail: `${bytes} bytes of ${type.name}, not ${expected}` });
   }
-  return shards;
+  return { name, nameBytes: utf8Bytes(name), extents, typeId: type.id, bytes, isJoined };
 }
 
-function assemble(
-  shards: readonly {
-    readonly name: string;
-    readonly pairs: readonly GgufKeyValue[];
-    readonly items: readonly Item[];
-  }[],
-  alignment: number,
-): GgufLayout {
+/** What the header has about an item: its name, rank, extents, type and offset. */
+const describedBytes = ({ nameBytes, extents }: Item): number => 8 + nameBytes + 4 + 8 * extents.length + 4 + 8;
+
+const pairBytes = (pairs: readonly GgufKeyValue[]): number =>
+  pairs.reduce((sum, { key, encoded }) => sum + 8 + utf8Bytes(key) + 4 + encoded.length, 0);
+
+interface Split extends Required<Pick<GgufLayoutRequest, 'pairsAbout' | 'alignment' | 'splitBytes'>> {
+  readonly pairs: readonly GgufKeyValue[];
+}
+
+/**
+ * Cuts the list so that each file, its header included, stays within `splitBytes` where a cut can achieve that. Gives the
+ * end of each file's part.
+ */
+function splitItems(items: readonly Item[], { pairs, pairsAbout, alignment, splitBytes }: Split): readonly number[] {
+  const ends: number[] = [];
+  const numbers = splitPairs(0, 1, 0);
+  let header = PREAMBLE_BYTES + pairBytes([...pairs, ...numbers]);
+  let data = 0;
+  let begin = 0;
+  for (const unit of unitsOf(items)) {
+    const own = items.slice(unit.begin, unit.end);
+    // Pairs about each item are at least as long as those about all of them.
+    const described = own.reduce(
+      (sum, item) => sum + describedBytes(item),
+      pairBytes(pairsAbout(unit.begin, unit.end)),
+    );
+    const stored = own.reduce((sum, item) => sum + aligned(item.bytes, alignment), 0);
+    if (unit.begin > begin && aligned(header + described, alignment) + data + stored > splitBytes) {
+      ends.push(unit.begin);
+      begin = unit.begin;
+      header = PREAMBLE_BYTES + pairBytes([...laterPairs(alignment), ...numbers]);
+      data = 0;
+    }
+    header += described;
+    data += stored;
+  }
+  return [...ends, items.length];
+}
+
+/** Stretches of items that must not be cut. */
+function unitsOf(items: readonly Item[]): readonly { readonly begin: number; readonly end: number }[] {
+  const begins = items.flatMap(({ isJoined }, index) => (isJoined && index > 0 ? [] : [index]));
+  return begins.map((begin, index) => ({ begin, end: begins[index + 1] ?? items.length }));
+}
+
+function assemble(shards: readonly Shard[], alignment: number): GgufLayout {
   const places: GgufTensorPlace[] = [];
   const files = shards.map(({ name, pairs, items }, file) => {
-    const parts = [
-      new TextEncoder().encode(GGUF_MAGIC),
-      encodeNumber('u32', VERSION),
-      encodeLength(items.length),
-      encodeLength(pairs.length),
-      ...pairs.map(encodeKeyValue),
-    ];
+    const writer = new HeaderWriter();
+    writer.bytes(new TextEncoder().encode(GGUF_MAGIC));
+    writer.u32(VERSION);
+    writer.u64(items.length);
+    writer.u64(pairs.length);
+    for (const pair of pairs) writer.pair(pair, utf8Bytes(pair.key));
     const offsets: number[] = [];
     let data = 0;
-    for (const { bytes, description } of items) {
-      parts.push(description, encodeLength(data));
+    for (const { name: tensor, nameBytes, extents, typeId, bytes } of items) {
+      writer.text(tensor, nameBytes);
+      writer.u32(extents.length);
+      for (const extent of extents) writer.u64(extent);
+      writer.u32(typeId);
+      writer.u64(data);
       offsets.push(data);
       data += aligned(bytes, alignment);
     }
-    const length = parts.reduce((sum, part) => sum + part.length, 0);
-    if (length > MAX_HEADER_BYTES) {
-      const detail = `its header would take ${length} bytes, over the limit of ${MAX_HEADER_BYTES}`;
+    if (writer.length > MAX_HEADER_BYTES) {
+      const detail = `its header would take ${writer.length} bytes, over the limit of ${MAX_HEADER_BYTES}`;
       throw new QuantizeError('unwritable_output', { file: name, detail });
     }
-    const header = joined([...parts, new Uint8Array(aligned(length, alignment) - length)]);
+    const header = writer.finish(aligned(writer.length, alignment));
     items.forEach(({ bytes }, index) => places.push({ file, offset: header.length + (offsets[index] ?? 0), bytes }));
     return { name, header, fileBytes: header.length + data };
   });

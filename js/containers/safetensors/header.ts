@@ -1,18 +1,17 @@
 import type { QuantizeError } from '../../errors.js';
-import { elementCount, knownBytes } from '../dtypes.js';
-import { invalidFile, quoted } from '../invalid-file.js';
-import { CUT_OFF } from '../foreign-files.js';
 import type { ByteSource } from '../../io/byte-io.js';
-import { isRecord, parseJsonObject } from '../json.js';
+import type { Entry, EntryType } from '../container.js';
+import { MAX_RANK, elementCount, knownBytes } from '../dtypes.js';
+import { CUT_OFF } from '../foreign-files.js';
+import { invalidFile, quoted } from '../invalid-file.js';
+import { decodeJson, isRecord, parseJsonText } from '../json.js';
+import { readUsualHeader, type HeaderMember } from './usual-header.js';
 
 /** The header's length, a little-endian u64, comes before it. */
 export const LENGTH_BYTES = 8;
 
 /** The limit that the format sets itself. */
 export const MAX_HEADER_BYTES = 100_000_000;
-
-/** Far more dimensions than any framework has; keeps hostile shapes short. */
-export const MAX_RANK = 64;
 
 export const METADATA_NAME = '__metadata__';
 
@@ -22,21 +21,17 @@ const DTYPE_NAME = /^[A-Za-z]\w{0,31}$/u;
 /** Whether a file begins as one safetensors file does. */
 export const looksLikeSafetensors = (head: Uint8Array): boolean => head[LENGTH_BYTES] === '{'.charCodeAt(0);
 
-/** A tensor as the header lists it; `begin` counts from the file's first byte. */
-export interface HeaderEntry {
-  readonly name: string;
-  /** As the file spells it; need not be one that is known. */
-  readonly dtype: string;
-  readonly shape: readonly number[];
-  readonly elements: number;
-  readonly begin: number;
-  readonly bytes: number;
+export interface SafetensorsHeader {
+  /** In the order in which they lie in the file. */
+  readonly entries: readonly Entry[];
+  readonly metadata: ReadonlyMap<string, string>;
 }
 
-export interface SafetensorsHeader {
-  /** In the order in which the tensors lie in the file. */
-  readonly entries: readonly HeaderEntry[];
-  readonly metadata: ReadonlyMap<string, string>;
+/** An entry while the header is read. */
+interface PlacedEntry {
+  readonly entry: Entry;
+  readonly begin: number;
+  readonly bytes: number;
 }
 
 /**
@@ -48,17 +43,38 @@ export async function readHeader(source: ByteSource): Promise<SafetensorsHeader>
   const bytes = new Uint8Array(length);
   await source.read(bytes, LENGTH_BYTES);
   if (bytes[0] !== '{'.charCodeAt(0)) throw invalidFile(source, 'the header does not begin with "{"');
-  const object = parseJsonObject(bytes, source, 'the header', 1);
+  const { members, metadata } = takeApart(decodeJson(bytes, source, 'the header'), source);
+  const types = new Map<string, EntryType>();
   const dataStart = LENGTH_BYTES + length;
-  const entries: HeaderEntry[] = [];
+  const placed = members.map((member) => readEntry(member, dataStart, types, source));
+  placed.sort((a, b) => a.begin - b.begin || a.bytes - b.bytes);
+  checkTiling(placed, dataStart, source);
+  return { entries: placed.map(({ entry }) => entry), metadata };
+}
+
+interface HeaderParts {
+  readonly members: readonly HeaderMember[];
+  readonly metadata: ReadonlyMap<string, string>;
+}
+
+function takeApart(text: string, source: ByteSource): HeaderParts {
+  const usual = readUsualHeader(text, METADATA_NAME);
+  if (usual === null) return takeApartAny(text, source);
+  const { members, metadata } = usual;
+  if (metadata === null) return { members, metadata: new Map() };
+  const value = parseJsonText(metadata, source, 'the header', 0);
+  return { members, metadata: readMetadata(value, source) };
+}
+
+function takeApartAny(text: string, source: ByteSource): HeaderParts {
+  const members: HeaderMember[] = [];
   let metadata: ReadonlyMap<string, string> = new Map();
-  for (const [name, value] of Object.entries(object)) {
+  for (const [name, value] of Object.entries(parseJsonText(text, source, 'the header', 1))) {
     if (name === METADATA_NAME) metadata = value === null ? new Map() : readMetadata(value, source);
-    else entries.push(readEntry(name, value, dataStart, source));
+    else if (!isRecord(value)) throw fault(name, 'is not described by an object', source);
+    else members.push({ name, dtype: value['dtype'], shape: value['shape'], offsets: value['data_offsets'] });
   }
-  entries.sort((a, b) => a.begin - b.begin || a.bytes - b.bytes);
-  checkTiling(entries, dataStart, source);
-  return { entries, metadata };
+  return { members, metadata };
 }
 
 async function readHeaderLength(source: ByteSource): Promise<number> {
@@ -93,13 +109,21 @@ function readMetadata(value: unknown, source: ByteSource): ReadonlyMap<string, s
   return metadata;
 }
 
-function readEntry(name: string, value: unknown, dataStart: number, source: ByteSource): HeaderEntry {
-  const fail = (detail: string): QuantizeError =>
-    invalidFile(source, `tensor ${quoted(name)} ${detail}`, { layer: name });
-  if (!isRecord(value)) throw fail('is not described by an object');
-  const { dtype, shape, data_offsets: offsets } = value;
+const fault = (name: string, detail: string, source: ByteSource): QuantizeError =>
+  invalidFile(source, `tensor ${quoted(name)} ${detail}`, { layer: name });
+
+/** `types` has the types that were met before. */
+function readEntry(
+  member: HeaderMember,
+  dataStart: number,
+  types: Map<string, EntryType>,
+  source: ByteSource,
+): PlacedEntry {
+  const { name, dtype, shape, offsets } = member;
+  const fail = (detail: string): QuantizeError => fault(name, detail, source);
   if (typeof dtype !== 'string') throw fail('has no dtype');
-  if (!DTYPE_NAME.test(dtype)) throw fail(`has ${quoted(dtype)} for a dtype`);
+  const type = types.get(dtype) ?? typeOf(dtype, types);
+  if (type === undefined) throw fail(`has ${quoted(dtype)} for a dtype`);
   if (!Array.isArray(shape) || shape.length > MAX_RANK) throw fail('has no valid shape');
   const elements = elementCount(shape);
   if (Number.isNaN(elements)) throw fail('has no valid shape');
@@ -109,12 +133,21 @@ function readEntry(name: string, value: unknown, dataStart: number, source: Byte
     throw fail(`ends at byte ${end} of the data, but there are only ${dataBytes}; ${CUT_OFF}`);
   }
   const bytes = end - begin;
-  const expected = knownBytes(dtype, elements);
+  const expected = type.unknown === true ? undefined : knownBytes(dtype, elements);
   if (expected === undefined ? (bytes === 0) !== (elements === 0) : bytes !== expected) {
     const needed = expected === undefined ? `has ${elements} elements` : `of ${dtype} needs ${expected}`;
     throw fail(`takes ${bytes} bytes, but its shape [${shape.join(', ')}] ${needed}`);
   }
-  return { name, dtype, shape: shape as number[], elements, begin: dataStart + begin, bytes };
+  const range = { source, begin: dataStart + begin, bytes };
+  return { entry: { name, type, shape: shape as number[], elements, data: [range] }, begin: range.begin, bytes };
+}
+
+/** What a dtype is called, in `types` from now on; undefined where nothing can be called so. */
+function typeOf(dtype: string, types: Map<string, EntryType>): EntryType | undefined {
+  if (!DTYPE_NAME.test(dtype)) return undefined;
+  const type: EntryType = knownBytes(dtype, 1) === undefined ? { name: dtype, unknown: true } : { name: dtype };
+  types.set(dtype, type);
+  return type;
 }
 
 function readOffsets(offsets: unknown, fail: (detail: string) => QuantizeError): readonly [number, number] {
@@ -126,10 +159,11 @@ function readOffsets(offsets: unknown, fail: (detail: string) => QuantizeError):
   return [begin, end];
 }
 
-function checkTiling(entries: readonly HeaderEntry[], dataStart: number, source: ByteSource): void {
+function checkTiling(placed: readonly PlacedEntry[], dataStart: number, source: ByteSource): void {
   let reached = dataStart;
   let previous = '';
-  for (const { name, begin, bytes } of entries) {
+  for (const { entry, begin, bytes } of placed) {
+    const { name } = entry;
     if (begin < reached) {
       throw invalidFile(source, `the bytes of tensor ${quoted(name)} overlap those of ${quoted(previous)}`, {
         layer: name,

@@ -1,9 +1,8 @@
 import { QuantizeError } from '../../errors.js';
-import type { StoredTensor } from '../container.js';
+import type { FilePart } from '../container.js';
 import { invalidFile, quoted } from '../invalid-file.js';
 import type { ByteSource } from '../../io/byte-io.js';
 import { isRecord, parseJsonObject } from '../json.js';
-import { assembleTensors } from '../../layouts/affine.js';
 import { looksLikeSafetensors, readHeader } from './header.js';
 import { checkCount, closeOthers, openNumbered, openSibling, shardPlace } from '../shard-names.js';
 
@@ -13,8 +12,7 @@ const MAX_INDEX_BYTES = 100_000_000;
 export interface Shards {
   /** The index first, if that is what was given. */
   readonly sources: readonly ByteSource[];
-  readonly tensors: readonly StoredTensor[];
-  readonly metadata: ReadonlyMap<string, string>;
+  readonly parts: readonly FilePart[];
 }
 
 const BYTE_ORDER_MARK: readonly number[] = [0xef, 0xbb, 0xbf];
@@ -37,7 +35,7 @@ export async function openIndexed(index: ByteSource): Promise<Shards> {
   const shards: ByteSource[] = [];
   try {
     for (const file of listed.keys()) shards.push(await openSibling(index, file, looksLikeSafetensors));
-    return { ...(await mergeShards(shards, [...listed.values()])), sources: [index, ...shards] };
+    return { parts: await readShards(shards, [...listed.values()]), sources: [index, ...shards] };
   } catch (error) {
     await closeOthers(shards, index);
     throw error;
@@ -49,7 +47,7 @@ export async function openNumberedShards(source: ByteSource): Promise<Shards> {
   const place = shardPlace(source.fileName);
   const shards = place === null ? [source] : await openNumbered(source, place, looksLikeSafetensors);
   try {
-    return { ...(await mergeShards(shards)), sources: shards };
+    return { parts: await readShards(shards), sources: shards };
   } catch (error) {
     await closeOthers(shards, source);
     throw error;
@@ -57,26 +55,24 @@ export async function openNumberedShards(source: ByteSource): Promise<Shards> {
 }
 
 /** `listed` has for each shard the names of tensors that must be in it. */
-async function mergeShards(
+async function readShards(
   shards: readonly ByteSource[],
   listed: readonly (readonly string[])[] = [],
-): Promise<Omit<Shards, 'sources'>> {
-  const tensors = new Map<string, StoredTensor>();
-  const metadata = new Map<string, string>();
-  for (const [index, shard] of shards.entries()) {
-    const header = await readHeader(shard);
-    for (const tensor of assembleTensors(header, shard)) {
-      if (tensors.has(tensor.name)) {
-        throw invalidFile(shard, `tensor ${quoted(tensor.name)} is in another shard too`, { layer: tensor.name });
-      }
-      tensors.set(tensor.name, tensor);
-    }
-    const present = new Set(header.entries.map(({ name }) => name));
-    const missing = listed[index]?.find((name) => !present.has(name));
-    if (missing !== undefined) throw new QuantizeError('missing_tensor', { file: shard.name, layer: missing });
-    for (const [key, text] of header.metadata) if (!metadata.has(key)) metadata.set(key, text);
+): Promise<readonly FilePart[]> {
+  const parts: FilePart[] = [];
+  for (const [index, source] of shards.entries()) {
+    const { entries, metadata } = await readHeader(source);
+    checkListed(listed[index] ?? [], entries, source);
+    parts.push({ source, entries, texts: metadata });
   }
-  return { tensors: [...tensors.values()], metadata };
+  return parts;
+}
+
+function checkListed(listed: readonly string[], entries: FilePart['entries'], source: ByteSource): void {
+  if (listed.length === 0) return;
+  const present = new Set(entries.map(({ name }) => name));
+  const missing = listed.find((name) => !present.has(name));
+  if (missing !== undefined) throw new QuantizeError('missing_tensor', { file: source.name, layer: missing });
 }
 
 /** The shards that an index lists, with the names of the tensors in each. */

@@ -1,0 +1,50 @@
+import type { OutputFile } from '../container.js';
+import type { Item } from './order.js';
+
+/** A shard, and what lies in it. */
+interface IndexedFile {
+  readonly name: string;
+  readonly items: readonly Item[];
+}
+
+/**
+ * The index of shards that lie in the same folder, to the byte as Python's `json.dumps(index, indent=2, sort_keys=True)`
+ * has it, with which the libraries of Hugging Face write theirs.
+ */
+export function indexOf(name: string, shards: readonly IndexedFile[]): OutputFile {
+  const entries = shards.flatMap((shard) => {
+    const file = pythonText(shard.name.replace(/^.*[/\\]/su, ''));
+    return shard.items.map((item) => ({ name: item.name, bytes: item.bytes, file }));
+  });
+  const totalBytes = entries.reduce((sum, { bytes }) => sum + bytes, 0);
+  const lines = entries
+    .sort((a, b) => byCodePoint(a.name, b.name))
+    .map((one) => `    ${pythonText(one.name)}: ${one.file}`);
+  const metadata = `  "metadata": {\n    "total_size": ${totalBytes}\n  }`;
+  const text = `{\n${metadata},\n  "weight_map": {\n${lines.join(',\n')}\n  }\n}\n`;
+  const header = new TextEncoder().encode(text);
+  return { name, header, fileBytes: header.length };
+}
+
+/** A JSON string in ASCII. */
+const pythonText = (text: string): string =>
+  JSON.stringify(text).replace(/[^\x20-\x7e]/gu, (character) =>
+    Array.from({ length: character.length }, (_, index) => {
+      return `\\u${character.charCodeAt(index).toString(16).padStart(4, '0')}`;
+    }).join(''),
+  );
+
+/** As Python sorts texts: other than by UTF-16 units, what takes two of them comes last. */
+function byCodePoint(a: string, b: string): number {
+  const most = Math.min(a.length, b.length);
+  let at = 0;
+  while (at < most && a.charCodeAt(at) === b.charCodeAt(at)) ++at;
+  if (at === most) return a.length - b.length;
+  return codePointAround(a, at) - codePointAround(b, at);
+}
+
+/** The character that the unit at `at` is a part of; a half without its other half is one by itself. */
+function codePointAround(text: string, at: number): number {
+  const before = at > 0 ? (text.codePointAt(at - 1) ?? 0) : 0;
+  return before > 0xffff ? before : (text.codePointAt(at) ?? 0);
+}

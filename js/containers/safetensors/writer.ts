@@ -1,0 +1,172 @@
+import { QuantizeError } from '../../errors.js';
+import type { FileLayout, OutputContents, OutputFile, Place } from '../container.js';
+import { checkSplit, shardName } from '../shard-names.js';
+import { utf8Bytes } from '../utf8.js';
+import { LENGTH_BYTES, MAX_HEADER_BYTES, METADATA_NAME } from './header.js';
+import { indexOf } from './index-file.js';
+import { ALIGNMENT, byAlignment, byGroup, itemsOf, type Item } from './order.js';
+
+/** What goes before another program's key that has the name of a layout's: a GGUF may have any. */
+const FOREIGN_PREFIX = 'gguf.';
+
+/** One file of an output. */
+interface Draft {
+  readonly name: string;
+  /** In the order in which they lie. */
+  readonly items: readonly Item[];
+  readonly header: Uint8Array;
+  readonly fileBytes: number;
+}
+
+/** What the files of an output have in common. */
+interface Request {
+  readonly contents: OutputContents;
+  /** By group. */
+  readonly items: readonly (readonly Item[])[];
+  /** What describes the model. */
+  readonly texts: ReadonlyMap<string, string>;
+}
+
+/**
+ * Lays the entries out by falling alignment and then by name; for outputs that are written in order, those of a tensor lie
+ * together where that can be.
+ *
+ * With `splitBytes`, and where one file would be larger, there are several, none of them larger unless a single tensor
+ * makes it so, and their index. Each has the model's texts, and the layout's about its own tensors: it can be read alone.
+ * Throws `duplicate_layer`, `unwritable_output` or `invalid_option`.
+ */
+export function layOut(contents: OutputContents): FileLayout {
+  const { groups, file, splitBytes } = contents;
+  const items = itemsOf(groups);
+  checkNames(items, file);
+  const request = { contents, items, texts: modelTexts(contents) };
+  const drafts = draftsOf(request);
+  if (splitBytes === undefined || drafts.length < 2) {
+    return { files: drafts.map(fileOf), places: placesOf(drafts, groups.length) };
+  }
+  checkSplit(drafts.length, splitBytes, file);
+  const stem = file.replace(/\.safetensors$/iu, '');
+  const shards = drafts.map((draft, index) => {
+    return { ...draft, name: shardName(stem, index, drafts.length, '.safetensors') };
+  });
+  const index = indexOf(`${stem}.safetensors.index.json`, shards);
+  return { files: [...shards.map(fileOf), index], places: placesOf(shards, groups.length) };
+}
+
+/** All files, under the name of the output. */
+function draftsOf(request: Request): readonly Draft[] {
+  const { groups, splitBytes } = request.contents;
+  const all = groups.map((_, index) => index);
+  const bytes = request.items.flat().reduce((sum, item) => sum + item.bytes, 0);
+  if (splitBytes === undefined || bytes <= splitBytes) {
+    const whole = draftOf(all, request);
+    if (splitBytes === undefined || whole.fileBytes <= splitBytes) return [whole];
+  }
+  return splitGroups(request, splitBytes).flatMap((run) => draftsWithin(run, request, splitBytes));
+}
+
+const fileOf = ({ name, header, fileBytes }: Draft): OutputFile => ({ name, header, fileBytes });
+
+function placesOf(drafts: readonly Draft[], groups: number): readonly (readonly Place[])[] {
+  const places: Place[][] = Array.from({ length: groups }, () => []);
+  drafts.forEach(({ items, header }, file) => {
+    let position = header.length;
+    for (const { group, plane, bytes } of items) {
+      const ofGroup = places[group];
+      if (ofGroup !== undefined) ofGroup[plane] = { file, position };
+      position += bytes;
+    }
+  });
+  return places;
+}
+
+/** The model's own texts; none has a key of the layout's. */
+function modelTexts({ texts, layoutKeys }: OutputContents): ReadonlyMap<string, string> {
+  const own = new Map(texts);
+  for (const key of layoutKeys) {
+    const foreign = own.get(key);
+    if (foreign === undefined) continue;
+    own.delete(key);
+    if (!own.has(FOREIGN_PREFIX + key)) own.set(FOREIGN_PREFIX + key, foreign);
+  }
+  return own;
+}
+
+function checkNames(groups: readonly (readonly Item[])[], file: string): void {
+  const names = new Set<string>([METADATA_NAME]);
+  for (const items of groups) {
+    for (const { name } of items) {
+      if (names.has(name)) throw new QuantizeError('duplicate_layer', { file, layer: name });
+      names.add(name);
+    }
+  }
+}
+
+/** A file with those groups, under the name of the output. */
+function draftOf(groups: readonly number[], { contents, items: all, texts }: Request): Draft {
+  const { file: name, inOrder, layoutTexts } = contents;
+  const chosen = groups.map((group) => all[group] ?? []);
+  const items = inOrder ? byGroup(chosen) : byAlignment(chosen);
+  const members: string[] = [];
+  const allTexts = new Map([...texts, ...layoutTexts(groups)]);
+  if (allTexts.size > 0) {
+    const pairs = [...allTexts].map(([key, text]) => `${JSON.stringify(key)}:${JSON.stringify(text)}`);
+    members.push(`"${METADATA_NAME}":{${pairs.join(',')}}`);
+  }
+  let reached = 0;
+  for (const item of items) {
+    members.push(memberOf(item, String(reached), String(reached + item.bytes)));
+    reached += item.bytes;
+  }
+  const header = encodeHeader(`{${members.join(',')}}`, name);
+  return { name, items, header, fileBytes: header.length + reached };
+}
+
+const memberOf = ({ name, dtype, shape }: Item, begin: string, end: string): string =>
+  `${JSON.stringify(name)}:{"dtype":${JSON.stringify(dtype)},"shape":[${shape.join(',')}],"data_offsets":[${begin},${end}]}`;
+
+function encodeHeader(json: string, file: string): Uint8Array {
+  const text = new TextEncoder().encode(json);
+  const length = Math.ceil((LENGTH_BYTES + text.length) / ALIGNMENT) * ALIGNMENT - LENGTH_BYTES;
+  if (length > MAX_HEADER_BYTES) {
+    const detail = `its header would take ${length} bytes, over the limit of ${MAX_HEADER_BYTES}`;
+    throw new QuantizeError('unwritable_output', { file, detail });
+  }
+  const header = new Uint8Array(LENGTH_BYTES + length).fill(' '.charCodeAt(0));
+  new DataView(header.buffer).setBigUint64(0, BigInt(length), true);
+  header.set(text, LENGTH_BYTES);
+  return header;
+}
+
+/** Cuts the list of groups by what each takes at most, its part of the header included. */
+function splitGroups({ contents, items, texts }: Request, splitBytes: number): readonly (readonly number[])[] {
+  const most = String(splitBytes);
+  const textBytes = (pairs: ReadonlyMap<string, string>): number =>
+    [...pairs].reduce((sum, pair) => sum + utf8Bytes(JSON.stringify(pair)), 0);
+  const shared = LENGTH_BYTES + ALIGNMENT + `{"${METADATA_NAME}":{},}`.length + textBytes(texts);
+  const runs: number[][] = [];
+  let reached = 0;
+  items.forEach((ofGroup, group) => {
+    const needed = ofGroup.reduce(
+      (sum, item) => sum + item.bytes + utf8Bytes(memberOf(item, most, most)) + 1,
+      textBytes(contents.layoutTexts([group])),
+    );
+    const last = runs.at(-1);
+    if (last !== undefined && shared + reached + needed <= splitBytes) {
+      last.push(group);
+      reached += needed;
+    } else {
+      runs.push([group]);
+      reached = needed;
+    }
+  });
+  return runs;
+}
+
+/** A file of those groups, or several where a layout's text about all of them is longer than those about each. */
+function draftsWithin(groups: readonly number[], request: Request, splitBytes: number): readonly Draft[] {
+  const draft = draftOf(groups, request);
+  if (draft.fileBytes <= splitBytes || groups.length < 2) return [draft];
+  const half = Math.ceil(groups.length / 2);
+  return [groups.slice(0, half), groups.slice(half)].flatMap((part) => draftsWithin(part, request, splitBytes));
+}

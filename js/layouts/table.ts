@@ -1,0 +1,16 @@
+import type { Layout } from './layout.js';
+import { plain } from './plain.js';
+import { planes } from './planes.js';
+
+/** Every way in which tensors lie in files; each takes what it knows, the last one what the others leave. */
+export const LAYOUTS = [planes, plain] as const;
+
+/** Names of the layouts. */
+export type LayoutName = (typeof LAYOUTS)[number]['name'];
+
+/** Throws a RangeError where there is no layout of that name. */
+export function layoutNamed(name: string): Layout {
+  const layout = LAYOUTS.find((one) => one.name === name);
+  if (layout === undefined) throw new RangeError(`there is no layout ${name}`);
+  return layout;
+}
