@@ -68,15 +68,14 @@ export class UnfinishedFile implements ByteWriter {
     if (this.#unsyncedBytes >= WRITEBACK_BYTES) this.#writeback ??= this.#writeBack(handle);
   }
 
-  /** Makes what was written durable. */
+  /** Makes durable what was written before. */
   async sync(): Promise<void> {
+    const handle = this.#open();
+    await this.#writeback;
+    // One that has begun since then does it, too.
+    if (this.#unsyncedBytes > 0) this.#writeback ??= this.#writeBack(handle);
     await this.#writeback;
     if (this.#failure !== null) throw this.#failure;
-    try {
-      await this.#open().datasync();
-    } catch (error) {
-      throw writeFailure(this.name, error);
-    }
   }
 
   /** The same for all that says how long the file is and where it lies. Later writes are refused. */
