@@ -32,8 +32,9 @@ export type Quantization =
   ({ readonly kind: 'affine' } & AffineQuantization) | ({ readonly kind: 'gguf' } & GgufQuantization);
 
 /** The options that all conversions have, with every default filled in. */
-export interface GivenConversionOptions extends Omit<ConvertFileOptions, 'resume' | 'memoryLimit'> {
+export interface GivenConversionOptions extends Omit<ConvertFileOptions, 'resume' | 'durability' | 'memoryLimit'> {
   readonly resume: boolean;
+  readonly durable: boolean;
   readonly memoryLimit: number;
 }
 
@@ -116,6 +117,7 @@ async function convertModel(
     const { heldBytes, workBytes } = shareWithStream(limitBytes);
     const output = await files.openSink(sink, {
       ...{ bytes, inputs: model.sources, signal, pieces: piecesOf(steps, layout), heldBytes },
+      durable: options.durable,
       files:
         layout.files.length === 1 ? undefined : layout.files.map(({ name, fileBytes }) => ({ name, bytes: fileBytes })),
       resume: options.resume ? { fingerprint: await fingerprintOf(model, layout, steps, measure) } : undefined,

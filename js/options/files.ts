@@ -25,6 +25,7 @@ import {
 import { readRules } from './rules.js';
 
 const FLOAT_TYPES = ['F32', 'F16', 'BF16'] as const;
+const DURABLE = { full: true, none: false } as const;
 const OVERFLOWS = { error: 'error', f32: 'f32' } as const;
 const DEFAULT_TYPE: FileType = 'Q4_K_M';
 const named = <Name extends string>(names: readonly Name[]): Readonly<Record<string, Name>> =>
@@ -116,12 +117,19 @@ export const readRestoredType = (options: DequantizeFileOptions | null | undefin
 /** What all calls on files have in common: a signal that is one, and callbacks that are functions. */
 export function readFileOptions(options: ConvertFileOptions | null | undefined): GivenConversionOptions {
   const given = pickOptions(options, CONVERT_OPTIONS);
+  const resume = flag('resume', given.resume);
+  const durable = choice<boolean>('durability', given.durability, DURABLE) ?? true;
+  if (resume && !durable) {
+    const detail =
+      'durability must be "full" with resume, which goes on with what is on the disk; leave one of them out';
+    throw new QuantizeError('invalid_option', { detail });
+  }
   return {
     signal: readSignal(given.signal),
     progress: callback('progress', given.progress),
     onTensor: callback('onTensor', given.onTensor),
     onEvent: callback('onEvent', given.onEvent),
-    resume: flag('resume', given.resume),
+    ...{ resume, durable },
     memoryLimit: readBytes('memoryLimit', given.memoryLimit, LEAST_MEMORY_BYTES) ?? Infinity,
   };
 }

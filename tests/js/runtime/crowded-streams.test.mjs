@@ -9,7 +9,7 @@ const filled = (count, value) => new Uint8Array(count).fill(value);
 
 describe.each(Object.entries(kOrders))('thousands of tiny pieces behind one that is late, %s', (_, order) => {
   const kLate = 100;
-  const kTiny = 20_000;
+  const kTiny = 8000;
 
   test.each([
     ['held', 2 ** 20],
