@@ -203,7 +203,7 @@ export class ArrowQuant {
   /**
    * What `quantizeFile` would do with these options: what becomes what, and why, with exact sizes. Only headers are read,
    * and, for `f16Overflow: 'f32'`, the tensors that would become F16 or BF16. Takes all options of `quantizeFile`; those
-   * about writing (`resume`, `memoryLimit`, `metrics` and the callbacks) change nothing. Rejects as `quantizeFile` does.
+   * about writing (`resume`, `durability`, `memoryLimit`, `metrics` and the callbacks) change nothing. Rejects as `quantizeFile` does.
    */
   async plan(source: ModelSource, options?: QuantizeFileOptions | null): Promise<FilePlan> {
     const quantization = reading('invalid_option', () => this.#readQuantization(options));

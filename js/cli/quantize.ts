@@ -16,8 +16,10 @@ import { convertWithProgress } from './conversion.js';
 import { checkOutput } from './dry-run.js';
 import {
   collectRule,
+  durabilityOf,
   jsonOption,
   memoryLimitOption,
+  noSyncOption,
   parsePath,
   parseSize,
   quietOption,
@@ -131,6 +133,7 @@ const generalOptions = (): Option[] => [
   new Option('--dry-run', 'print what would become what, and why; write nothing').conflicts('quiet'),
   new Option('--no-metrics', 'do not measure what was lost'),
   resumeOption(),
+  noSyncOption(),
   memoryLimitOption(),
   threadsOption(),
   jsonOption(),
@@ -144,11 +147,12 @@ const parseType = (text: string): string => {
 
 async function quantize(input: string, output: string | undefined, options: QuantizeOptions): Promise<void> {
   const { threads, json, quiet, resume, memoryLimit } = options;
+  const durability = durabilityOf(options);
   const target = output ?? defaultOutput(input, options);
   const what = quantizationOf(target, options);
   if (options.dryRun === true) {
     const plan = await withQuantizer({ threads }, async (quantizer, signal) => {
-      const made = await quantizer.plan(input, { ...what, resume, memoryLimit, signal });
+      const made = await quantizer.plan(input, { ...what, resume, durability, memoryLimit, signal });
       await checkOutput(input, target, made, signal);
       return made;
     });
@@ -156,7 +160,7 @@ async function quantize(input: string, output: string | undefined, options: Quan
     return;
   }
   await convertWithProgress({ threads, json, quiet, resume }, (quantizer, going) =>
-    quantizer.quantizeFile(input, target, { ...what, resume, memoryLimit, ...going }),
+    quantizer.quantizeFile(input, target, { ...what, resume, durability, memoryLimit, ...going }),
   );
 }
 

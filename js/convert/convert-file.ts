@@ -30,8 +30,9 @@ export type Quantization =
   ({ readonly kind: 'uniform' } & UniformQuantization) | ({ readonly kind: 'file-type' } & FileTypeQuantization);
 
 /** The options that all conversions have, with every default filled in. */
-export interface GivenConversionOptions extends Omit<ConvertFileOptions, 'resume' | 'memoryLimit'> {
+export interface GivenConversionOptions extends Omit<ConvertFileOptions, 'resume' | 'durability' | 'memoryLimit'> {
   readonly resume: boolean;
+  readonly durable: boolean;
   readonly memoryLimit: number;
 }
 
@@ -114,6 +115,7 @@ async function convertModel(
     const bytes = layout.files.reduce((sum, { fileBytes }) => sum + fileBytes, 0);
     const output = await files.openSink(sink, {
       ...{ bytes, inputs: model.sources, signal, pieces: piecesOf(steps, ordered, layout), heldBytes },
+      durable: options.durable,
       files:
         layout.files.length === 1 ? undefined : layout.files.map(({ name, fileBytes }) => ({ name, bytes: fileBytes })),
       resume: options.resume ? { fingerprint: await fingerprintOf(model, layout, steps, measure) } : undefined,

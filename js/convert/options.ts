@@ -36,6 +36,13 @@ export interface ConvertFileOptions extends FileOptions {
    */
   readonly resume?: boolean | null | undefined;
   /**
+   * `full`: the output takes its name when all of it is on the disk, so that even a loss of power leaves either the whole
+   * output or what was there before. `none`: as soon as all of it is written, as `cp` does it, and the system brings it to
+   * the disk later; after a loss of power the output may be damaged. For paths and FileHandles of Node; what browsers and
+   * streams write to waits, or does not, as it always does. Not with `resume`. Default `full`.
+   */
+  readonly durability?: 'full' | 'none' | null | undefined;
+  /**
    * Most bytes that tensors take in memory on their way, at least 16 MiB: where they are read and converted, and, when the
    * output is a stream, what waits until that has taken it. Headers, and what streams keep themselves, come on top. Default
    * and most: 36 MiB, and with the backend `workers` 9 MiB more for each worker but the first, whatever the sizes of files

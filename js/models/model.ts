@@ -1,6 +1,6 @@
 import type { Carried, FactValue } from '../containers/container.js';
 import { containerNamed, openFiles } from '../containers/registry.js';
-import { tensorsOf } from '../layouts/read-tensors.js';
+import { modelTexts, tensorsOf } from '../layouts/read-tensors.js';
 import type { Tensor } from '../layouts/tensor.js';
 import type { ByteSource } from '../io/byte-io.js';
 import type { ContainerName } from '../types.js';
@@ -31,9 +31,12 @@ export interface Model {
 export async function openModel(source: ByteSource): Promise<Model> {
   const files = await openFiles(source);
   try {
-    const { container, name, sources, texts, portableTexts, carried } = files;
+    const { container, name, sources, parts, carried } = files;
     return {
-      ...{ name, sources, texts, portableTexts, carried, tensors: tensorsOf(files) },
+      ...{ name, sources, carried, tensors: tensorsOf(files) },
+      // Without what the layouts say: that is about their entries.
+      texts: modelTexts(files.texts, parts),
+      portableTexts: modelTexts(files.portableTexts, parts),
       container: container as ContainerName,
       hasFinalNames: containerNamed(container).hasFinalNames,
       fact: (key) => files.fact(key),

@@ -10,6 +10,7 @@ import { readBytes } from './numbers.js';
 import { containerOfSink } from './quantization.js';
 
 const FLOAT_TYPES = { F32: 'F32', F16: 'F16', BF16: 'BF16' } as const;
+const DURABLE = { full: true, none: false } as const;
 const LEAST_MEMORY_BYTES = 16 * 2 ** 20;
 
 /** Null: what the tensors were before. */
@@ -28,12 +29,19 @@ export function readRestoredType(
 /** What all calls on files have in common: a signal that is one, and callbacks that are functions. */
 export function readFileOptions(options: ConvertFileOptions | null | undefined): GivenConversionOptions {
   const given = pickOptions(options, CONVERT_OPTIONS);
+  const resume = flag('resume', given.resume);
+  const durable = choice<boolean>('durability', given.durability, DURABLE) ?? true;
+  if (resume && !durable) {
+    const detail =
+      'durability must be "full" with resume, which goes on with what is on the disk; leave one of them out';
+    throw new QuantizeError('invalid_option', { detail });
+  }
   return {
     signal: readSignal(given.signal),
     progress: callback('progress', given.progress),
     onTensor: callback('onTensor', given.onTensor),
     onEvent: callback('onEvent', given.onEvent),
-    resume: flag('resume', given.resume),
+    ...{ resume, durable },
     memoryLimit: readBytes('memoryLimit', given.memoryLimit, LEAST_MEMORY_BYTES) ?? Infinity,
   };
 }

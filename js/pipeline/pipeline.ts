@@ -144,6 +144,9 @@ export class Pipeline {
           if (taken.delete('aside')) this.#budget.give('aside');
           await work(window);
         }, order);
+        // Others can have its memory while the disk takes note of a tensor.
+        taken.delete('window');
+        this.#budget.give('window');
       }
       await end?.();
     } catch (error) {

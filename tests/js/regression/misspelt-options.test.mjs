@@ -199,7 +199,7 @@ test('a null stands for an option that is not given, everywhere', async () => {
   const layer = (await quantizer.quantizeBatch(kWeights, null, batch)).get('a');
   expect(layer).toMatchObject({ bitWidth: 4, groupSize: 128, symmetric: false });
   expect(kWeights.a.length).toBe(256);
-  const going = ['progress', 'onTensor', 'onEvent', 'signal', 'resume', 'memoryLimit'];
+  const going = ['progress', 'onTensor', 'onEvent', 'signal', 'resume', 'durability', 'memoryLimit'];
   const gguf = nothing(['type', 'pure', 'architecture', 'f16Overflow', 'splitSize']);
   const affine = nothing(['bits', 'groupSize', 'symmetric', 'profile', 'mode']);
   const all = { ...gguf, ...affine, ...nothing(['rules', 'metrics', ...going]) };

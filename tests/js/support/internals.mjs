@@ -45,6 +45,7 @@ export { nodeFiles, removeUnfinished } from '../../../dist/runtime/node/files.js
 export { obstacleToTrust } from '../../../dist/runtime/node/ownership.js';
 export { isRunning, ownIdentity, parseIdentity, shortHash } from '../../../dist/runtime/node/process-identity.js';
 export { UnfinishedFile } from '../../../dist/runtime/resume/unfinished-file.js';
+export { PositionQueue } from '../../../dist/runtime/sinks/position-queue.js';
 export { BytesSource } from '../../../dist/runtime/sources/bytes-source.js';
 export { launchModule } from '../../../dist/wasm/load.js';
 export { createWindowPool } from '../../../dist/wasm/window-pool.js';
