@@ -1,6 +1,9 @@
 import { sourceOf, type Model, type StoredTensor } from '../containers/container.js';
-import { isFloatType } from '../containers/dtypes.js';
+import { isFloatType, type FloatType } from '../containers/dtypes.js';
 import { invalidFile, quoted } from '../containers/invalid-file.js';
+import { QuantizeError } from '../errors.js';
+import type { ByteRange } from '../io/byte-io.js';
+import { readRanges } from '../io/read-ranges.js';
 
 /**
  * Checkpoints of scaled fp8: a tensor `x.weight` in F8_E4M3 or F8_E5M2 with a factor beside it, which its values are to be
@@ -15,6 +18,17 @@ const COMPANION_SUFFIXES: readonly string[] = ['.scale_input', '.input_scale'];
 const MARK = /(?:^|\.)scaled_fp8$/u;
 const WEIGHT_SUFFIX = '.weight';
 
+/** A tensor with a factor, and the tensor that holds it. */
+interface Factor {
+  readonly stored: StoredTensor;
+  readonly tensor: StoredTensor;
+}
+
+interface ScalePlace extends Factor {
+  readonly range: ByteRange;
+  readonly dtype: FloatType;
+}
+
 const isFp8 = ({ storage, dtype }: StoredTensor): boolean => storage.kind === 'plain' && dtype.startsWith('F8_');
 
 /**
@@ -25,14 +39,15 @@ const isFp8 = ({ storage, dtype }: StoredTensor): boolean => storage.kind === 'p
 export async function withFp8Scales({ tensors }: Pick<Model, 'tensors'>): Promise<readonly StoredTensor[]> {
   const byName = new Map(tensors.map((tensor) => [tensor.name, tensor]));
   const dropped = new Set(tensors.flatMap(({ name }) => (MARK.test(name) ? [name] : [])));
-  const scales = new Map<string, number>();
+  const factors: Factor[] = [];
   for (const tensor of tensors.filter(isFp8)) {
     for (const suffix of COMPANION_SUFFIXES) dropped.add(stemOf(tensor) + suffix);
     const found = factorOf(tensor, byName);
     if (found === undefined) continue;
-    scales.set(tensor.name, await readScale(found, tensor));
+    factors.push({ stored: found, tensor });
     dropped.add(found.name);
   }
+  const scales = await readScales(factors);
   if (![...dropped].some((name) => byName.has(name))) return tensors;
   return tensors.filter(({ name }) => !dropped.has(name)).map((tensor) => scaled(tensor, scales.get(tensor.name)));
 }
@@ -41,7 +56,8 @@ export async function withFp8Scales({ tensors }: Pick<Model, 'tensors'>): Promis
 export async function withFp8Scale(tensor: StoredTensor, { tensors }: Pick<Model, 'tensors'>): Promise<StoredTensor> {
   if (!isFp8(tensor)) return tensor;
   const found = factorOf(tensor, new Map(tensors.map((one) => [one.name, one])));
-  return found === undefined ? tensor : scaled(tensor, await readScale(found, tensor));
+  if (found === undefined) return tensor;
+  return scaled(tensor, (await readScales([{ stored: found, tensor }])).get(tensor.name));
 }
 
 const stemOf = ({ name }: StoredTensor): string =>
@@ -58,21 +74,45 @@ function scaled(tensor: StoredTensor, scale: number | undefined): StoredTensor {
   return { ...tensor, storage: { ...tensor.storage, scale } };
 }
 
-async function readScale({ name, dtype, elements, storage }: StoredTensor, tensor: StoredTensor): Promise<number> {
+/** The factors by the names of the tensors that they are for. Of several that are wrong, the first is told. */
+async function readScales(factors: readonly Factor[]): Promise<ReadonlyMap<string, number>> {
+  const places: ScalePlace[] = [];
+  let refusal: QuantizeError | null = null;
+  for (const factor of factors) {
+    const place = placeOf(factor);
+    if (place instanceof QuantizeError) {
+      refusal = place;
+      break;
+    }
+    places.push(place);
+  }
+  const read = await readRanges(places.map(({ range }) => range));
+  const scales = new Map<string, number>();
+  for (const [index, bytes] of read.entries()) {
+    const place = places[index];
+    if (place !== undefined) scales.set(place.tensor.name, valueOf(place, bytes));
+  }
+  if (refusal !== null) throw refusal;
+  return scales;
+}
+
+/** Where a factor lies, or why it cannot be read as one. */
+function placeOf({ stored, tensor }: Factor): ScalePlace | QuantizeError {
+  const { name, dtype, elements, storage } = stored;
   const source = sourceOf(storage);
   if (elements !== 1) {
     const detail = `tensor ${quoted(tensor.name)} is fp8 with ${elements} scales (${quoted(name)}), but only one for all of it is understood; convert the model to BF16 first`;
-    throw invalidFile(source, detail, { layer: tensor.name });
+    return invalidFile(source, detail, { layer: tensor.name });
   }
-  if (storage.kind !== 'plain' || !isFloatType(dtype)) {
-    throw invalidFile(source, `the scale ${quoted(name)} is no float`, { layer: tensor.name });
-  }
-  const bytes = new Uint8Array(storage.data.bytes);
-  await source.read(bytes, storage.data.begin);
-  const view = new DataView(bytes.buffer);
+  if (storage.kind === 'plain' && isFloatType(dtype)) return { stored, tensor, range: storage.data, dtype };
+  return invalidFile(source, `the scale ${quoted(name)} is no float`, { layer: tensor.name });
+}
+
+function valueOf({ stored, tensor, range, dtype }: ScalePlace, bytes: Uint8Array): number {
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const scale = dtype === 'F32' ? view.getFloat32(0, true) : smallFloat(view.getUint16(0, true), dtype);
   if (Number.isFinite(scale)) return scale;
-  throw invalidFile(source, `the scale ${quoted(name)} is not finite`, { layer: tensor.name });
+  throw invalidFile(range.source, `the scale ${quoted(stored.name)} is not finite`, { layer: tensor.name });
 }
 
 /** The value of a BF16 or F16, by the definition of the formats. */
