@@ -27,6 +27,11 @@ export interface ByteSource {
    */
   readAside?(position: number, bytes: number): Promise<Uint8Array>;
   /**
+   * The same, for bytes around which nothing else will be asked for. Only sources have it that otherwise fetch more than
+   * they are asked for.
+   */
+  readAlone?(position: number, bytes: number): Promise<Uint8Array>;
+  /**
    * The source called `name` beside this one (a shard beside its index), or in a folder beside it when there are slashes in
    * the name; it must be well-formed Unicode. Rejects with `missing_shard` if there is none.
    */

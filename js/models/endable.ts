@@ -29,11 +29,15 @@ export function endable(model: Model, signal: AbortSignal): Model {
 function endableSource(source: ByteSource, signal: AbortSignal): ByteSource {
   const { name, fileName, size, version } = source;
   const readAside = source.readAside?.bind(source);
+  const readAlone = source.readAlone?.bind(source);
   return {
     ...{ name, fileName, size, version },
     read: (into, position) => source.read(into, position),
     ...(readAside !== undefined && {
       readAside: (position: number, bytes: number) => unlessAborted(signal, () => readAside(position, bytes)),
+    }),
+    ...(readAlone !== undefined && {
+      readAlone: (position: number, bytes: number) => unlessAborted(signal, () => readAlone(position, bytes)),
     }),
     sibling: (sibling) => source.sibling(sibling),
     checkUnchanged: () => unlessAborted(signal, () => source.checkUnchanged()),

@@ -31,6 +31,7 @@ export { Pipeline } from '../../../dist/convert/pipeline.js';
 export { REVISION } from '../../../dist/convert/revision.js';
 export { ERROR_CODES, QuantizeError } from '../../../dist/errors.js';
 export { HELD_BYTES } from '../../../dist/io/byte-io.js';
+export { readRanges } from '../../../dist/io/read-ranges.js';
 export { inspectFile } from '../../../dist/models/inspect.js';
 export { DIFFUSION_FAMILIES } from '../../../dist/rules/diffusion-families.js';
 export { compareTensors } from '../../../dist/rules/language-tensors.js';
