@@ -1,6 +1,6 @@
 /** ArrowQuant: quantizes neural-network weights where JavaScript runs. */
 
-export { BLOCK_TYPES } from './block-types.js';
+export { BLOCK_TYPES } from './codecs/table.js';
 export type {
   BlobLike,
   ByteStream,

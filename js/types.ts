@@ -1,6 +1,6 @@
 /** The public types. */
 
-import { BLOCK_TYPES, type BlockType } from './block-types.js';
+import { BLOCK_TYPES, FILE_TYPES, type BlockType } from './codecs/table.js';
 import type { QuantizeError } from './errors.js';
 import type { ProgressCallback } from './wasm/module.js';
 import type { HalfArray, WeightArray } from './weight-arrays.js';
@@ -26,12 +26,9 @@ export type Profile = 'edge' | 'local' | 'cloud';
  */
 export type Backend = 'threads' | 'workers' | 'single';
 
-/** What a GGUF file is quantized to, as llama.cpp names it: block format, and for K-quants how it is mixed with finer ones. */
-export const FILE_TYPES = [
-  ...(['F32', 'F16', 'BF16', 'Q4_0', 'Q4_1', 'Q5_0', 'Q5_1', 'Q8_0', 'Q2_K', 'Q3_K_S', 'Q3_K_M', 'Q3_K_L'] as const),
-  ...(['Q4_K_S', 'Q4_K_M', 'Q5_K_S', 'Q5_K_M', 'Q6_K', 'IQ4_NL', 'IQ4_XS'] as const),
-] as const;
+export { FILE_TYPES };
 
+/** What a GGUF file is quantized to, as llama.cpp names it: block format, and for K-quants how it is mixed with finer ones. */
 export type FileType = (typeof FILE_TYPES)[number];
 
 /** What one tensor of a GGUF file can be made. */

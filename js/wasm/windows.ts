@@ -1,29 +1,18 @@
-import type { FloatType, WeightType } from './module.js';
+import type { Codec } from '../codecs/codec.js';
+import { QuantizeError, type ErrorDetails, type QuantizeErrorCode } from '../errors.js';
 
 /** Weights that fit into one window. */
 export const WINDOW_WEIGHTS = 1 << 20;
 
-/** About what a window takes of the memory: its weights as f32, and as much again for what they become. */
+/** Memory of one window: an input and an output half, each with room for the planes of WINDOW_WEIGHTS weights. */
 export const WINDOW_BYTES = 9 * 2 ** 20;
 
-/**
- * What a window's weights are before. `scale` is what each is multiplied with, in f32, before anything else is done with
- * it: the tensor's scale in checkpoints of scaled fp8; default 1. `format` is the name of a block format.
- */
-export type WeightSource =
-  | { readonly kind: 'float'; readonly type: WeightType; readonly scale?: number }
-  | { readonly kind: 'block'; readonly format: string };
-
-/**
- * What a window's weights become. `groupSize` is 32, 64, 128 or 256. Unless `checked` is set, floats may become infinite
- * and NaN stays NaN; when it is, they are refused with `float_overflow` (a finite weight that `type` cannot hold) and
- * `not_finite`. The other encodings always refuse what is not finite.
- */
-export type Encoding =
-  | { readonly kind: 'affine'; readonly bits: number; readonly groupSize: number; readonly symmetric: boolean }
-  | { readonly kind: 'affine-scaled'; readonly bits: number; readonly scale: number; readonly zeroPoint: number }
-  | { readonly kind: 'block'; readonly format: string }
-  | { readonly kind: 'float'; readonly type: FloatType; readonly checked?: boolean };
+/** What weights are before. `scale` is what each is multiplied with, in f32, once it is decoded; default 1. */
+export interface SourceCodec {
+  readonly codec: Codec;
+  /** The tensor's scale in checkpoints of scaled fp8. */
+  readonly scale?: number | undefined;
+}
 
 /** Sums over weights, to be added up over a tensor's windows in order. */
 export interface ErrorSums {
@@ -34,14 +23,6 @@ export interface ErrorSums {
   readonly maxError: number;
 }
 
-/** Views on the window's output, valid until the lease ends or the window is used again. */
-export interface EncodedWindow {
-  readonly packed: Uint8Array;
-  readonly scales: Float32Array;
-  readonly zeroPoints: Uint8Array;
-  readonly error: ErrorSums | null;
-}
-
 /** Extent of a set of weights; `extreme` is the first value of largest magnitude, with its sign. */
 export interface WeightRange {
   readonly lo: number;
@@ -49,30 +30,93 @@ export interface WeightRange {
   readonly extreme: number;
 }
 
-/** Views on the encoded side of a window. */
-export interface EncodedViews {
-  readonly packed: Uint8Array;
-  readonly scales: Float32Array;
-  readonly zeroPoints: Uint8Array;
+export interface TranscodeOptions {
+  /** Decodes again, and sums up what was lost. Default false. */
+  readonly measure?: boolean | undefined;
+  /**
+   * Where the target is a float type: refuses with `float_overflow` finite weights that it cannot hold, and with
+   * `not_finite` those that are not. Default false: floats may become infinite, and NaN stays NaN. The other codecs
+   * always refuse what is not finite.
+   */
+  readonly checked?: boolean | undefined;
+  /** The extent of the whole tensor, where the target has one group over everything (`needsRange`). */
+  readonly range?: WeightRange | undefined;
+  /** How much each column of a row counts, for codecs that use it; `rowWeights` of them. */
+  readonly importance?: Float32Array | undefined;
+  /** Weights of a row; needed where the target encodes whole rows, or with `importance`. */
+  readonly rowWeights?: number | undefined;
+  /** The row that the first weight is the beginning of; default 0. */
+  readonly firstRow?: number | undefined;
+  /** 0 is the least; default 0. */
+  readonly effort?: number | undefined;
+}
+
+/** Views on the window's output, valid until the lease ends or the window is used again. */
+export interface TranscodedWindow {
+  readonly planes: readonly Uint8Array[];
+  readonly error: ErrorSums | null;
+}
+
+/** What two sets of weights have in common. */
+export interface WindowComparison {
+  /** All values are equal. NaN equals NaN, and 0 equals -0. */
+  readonly equal: boolean;
+  /** All values of both are finite. */
+  readonly finite: boolean;
+  /** What `b` has lost of `a`; of no meaning unless `finite`. */
+  readonly error: ErrorSums;
 }
 
 /**
- * A stretch of heap that file code fills with up to WINDOW_WEIGHTS weights and has encoded on the pool.
+ * One tensor of a bundle, or a stretch of one: offsets count from the beginning of the input and of the output half, one
+ * for each plane, and must be multiples of the plane's element size. A group size of 0 in `target` needs no range here.
+ */
+export interface BundlePart {
+  readonly weights: number;
+  readonly source: SourceCodec;
+  readonly inputOffsets: readonly number[];
+  readonly target: Codec;
+  readonly outputOffsets: readonly number[];
+  readonly options?: TranscodeOptions | undefined;
+}
+
+/** What a bundle rejects with: `index` counts within the part. */
+export class BundleError extends QuantizeError {
+  /** Index of the part that failed; the first one of several. */
+  readonly part: number;
+
+  constructor(code: QuantizeErrorCode, about: ErrorDetails, part: number) {
+    super(code, about);
+    this.part = part;
+  }
+}
+
+/**
+ * A stretch of heap that file code fills with up to WINDOW_WEIGHTS weights and has transcoded on the pool.
  * The views lie on memory that threads share: read and write them with fs or FileHandle calls, `set` and `slice`; copy
  * before handing them to Blob, Response, TextDecoder or crypto.
- * All methods reject with a `QuantizeError` whose `index` counts from the window's first weight.
+ * All methods reject with a `QuantizeError` whose `index` counts from the window's first weight: `not_finite`,
+ * `scale_overflow`, `float_overflow` (`detail` names the target), and `invalid_file` for planes that no encoder writes.
  */
 export interface HeapWindow {
-  /** Where to put the bytes of `weights` weights before `encode` or `scan`; whole blocks where `source` is one. */
-  input(weights: number, source: WeightSource): Uint8Array;
-  /** Encodes the first `weights` weights of `input`. */
-  encode(weights: number, source: WeightSource, encoding: Encoding, measure: boolean): Promise<EncodedWindow>;
-  /** Range of the first `weights` weights (for one scale over a whole tensor). */
-  scan(weights: number, source: WeightSource): Promise<WeightRange>;
-  /** Views to fill before `decode`; `groupSize` 0 means one group for everything. */
-  encodedInput(weights: number, encoding: Encoding): EncodedViews;
-  /** Restores `weights` elements as `target`; the view is valid until the lease ends or the window is used again. */
-  decode(weights: number, encoding: Encoding, target: FloatType): Promise<Uint8Array>;
+  /** The planes of `weights` weights at the beginning of the window's input, one view each, to be filled. */
+  input(weights: number, codec: Codec): readonly Uint8Array[];
+  /** The same in the output half: what `transcode` wrote, or the second side of `compare`. */
+  output(weights: number, codec: Codec): readonly Uint8Array[];
+  /** All of the input half, for bundles and copies. */
+  readonly inputBytes: () => Uint8Array;
+  /** All of the output half. */
+  readonly outputBytes: () => Uint8Array;
+  /** Makes the first `weights` weights of `input` the target's planes in `output`. */
+  transcode(weights: number, source: SourceCodec, target: Codec, options?: TranscodeOptions): Promise<TranscodedWindow>;
+  /**
+   * Many small tensors in one go; one entry for each, null where it was not measured. Rejects with a `BundleError`.
+   */
+  transcodeBundle(parts: readonly BundlePart[]): Promise<readonly (ErrorSums | null)[]>;
+  /** Range of the first `weights` weights of `input`. */
+  scan(weights: number, source: SourceCodec): Promise<WeightRange>;
+  /** `a` lies in the input, `b` in the output. */
+  compare(weights: number, a: SourceCodec, b: SourceCodec): Promise<WindowComparison>;
 }
 
 /** A window for the length of a lease. */
@@ -102,11 +146,4 @@ export interface WindowPool {
    * while something is waited for that depends on other people or other calls, such as a server or a stream's reader.
    */
   lease<Result>(work: (window: LeasedWindow) => Promise<Result>, options?: LeaseOptions): Promise<Result>;
-  /** The one scale of a tensor whose range is known. */
-  affineScale(
-    range: WeightRange,
-    bits: number,
-    symmetric: boolean,
-  ): { readonly scale: number; readonly zeroPoint: number };
-  packedBytes(weights: number, bits: number): number;
 }
