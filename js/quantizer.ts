@@ -4,6 +4,8 @@ import { runtime } from '#runtime';
 import { AbortActions } from './abort-actions.js';
 import { nameIn, reading, shown } from './checks.js';
 import { abandoning, type ModelSink, type ModelSource } from './endpoints.js';
+import { affineCodec, codecBytes, codecNamed, planeBytes, traitsOf } from './codecs/codec.js';
+import { BLOCK_TYPES } from './codecs/table.js';
 import { QuantizeError, asQuantizeError } from './errors.js';
 import { compareFiles, type FileComparison } from './files/compare.js';
 import {
@@ -45,7 +47,7 @@ import type {
 } from './types.js';
 import { launchModule, readLaunchOptions, type LaunchedModule } from './wasm/load.js';
 import type { WindowPool } from './wasm/windows.js';
-import type { RawBatchOptions, RawBatchResult, RawBlockFormat, RawModule, RawQuantizedLayer } from './wasm/module.js';
+import type { RawBatchOptions, RawBatchResult, RawModule, RawQuantizedLayer } from './wasm/module.js';
 
 /** Windows for file work: one to read into, one to encode, one to write from, and one to spare. */
 const WINDOWS = 4;
@@ -76,7 +78,6 @@ export class ArrowQuant {
   readonly #module: RawModule;
   readonly #createWindows: LaunchedModule['createWindows'];
   readonly #defaults: Defaults;
-  readonly #formats: ReadonlyMap<string, RawBlockFormat>;
   readonly #aborts = new AbortActions();
   /** Ends the calls on files that are pending. */
   readonly #fileCalls = new Set<AbortController>();
@@ -89,7 +90,6 @@ export class ArrowQuant {
     this.#module = module;
     this.#createWindows = createWindows;
     this.#defaults = defaults;
-    this.#formats = new Map(module.blockFormats().map((format) => [format.name, format]));
   }
 
   /**
@@ -298,11 +298,13 @@ export class ArrowQuant {
     if (this.#disposed) throw new QuantizeError('disposed');
   }
 
-  #format(type: unknown): RawBlockFormat {
-    const known = [...this.#formats.keys()];
-    const format = this.#formats.get(nameIn(known, type) ?? '');
-    if (format !== undefined) return format;
-    throw new QuantizeError('unknown_type', { detail: `${shown(type)}. Known are ${known.join(', ')}` });
+  #format(type: unknown): { readonly name: string; readonly blockWeights: number; readonly blockBytes: number } {
+    const name = nameIn(BLOCK_TYPES, type);
+    const codec = name === undefined ? null : codecNamed(name);
+    if (codec === null)
+      throw new QuantizeError('unknown_type', { detail: `${shown(type)}. Known are ${BLOCK_TYPES.join(', ')}` });
+    const { blockWeights } = traitsOf(codec);
+    return { name: codec.name, blockWeights, blockBytes: codecBytes(codec, blockWeights) };
   }
 
   #quantize(
@@ -315,7 +317,7 @@ export class ArrowQuant {
     if (output !== undefined) {
       reading('output_mismatch', () => {
         checkOutput(output, layers, (count) => ({
-          quantizedData: this.#module.affinePackedBytes(count, bits),
+          quantizedData: planeBytes(affineCodec(bits, 0, symmetric), 0, count),
           groups: groupCount(count, groupSize),
         }));
       });
