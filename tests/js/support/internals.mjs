@@ -4,7 +4,9 @@ export { knownKeys, nameIn, nearestName } from '../../../dist/checks.js';
 export { shorten } from '../../../dist/cli/format.js';
 export { siblingName } from '../../../dist/cli/options.js';
 export { progressOn } from '../../../dist/cli/progress.js';
-export { FILE_TYPES, GGML_TYPES, fileTypeName, ggmlTypeNamed } from '../../../dist/containers/gguf/ggml-types.js';
+export { affineCodec, codecBytes, codecNamed, planeBytes } from '../../../dist/codecs/codec.js';
+export { CODECS } from '../../../dist/codecs/table.js';
+export { FILE_TYPE_IDS, GGML_TYPES, fileTypeName, ggmlTypeNamed } from '../../../dist/containers/gguf/ggml-types.js';
 export { readGguf } from '../../../dist/containers/gguf/header.js';
 export {
   f32,
@@ -23,14 +25,17 @@ export {
 export { isUtf8 } from '../../../dist/containers/gguf/reader.js';
 export { openGgufShards } from '../../../dist/containers/gguf/shards.js';
 export { layoutGguf } from '../../../dist/containers/gguf/writer.js';
-export { openModel } from '../../../dist/containers/registry.js';
-export { safetensors } from '../../../dist/containers/safetensors/safetensors.js';
+export { openFiles } from '../../../dist/containers/registry.js';
+export { readHeader } from '../../../dist/containers/safetensors/header.js';
+export { CONTAINERS } from '../../../dist/containers/table.js';
 export { fingerprintOf } from '../../../dist/convert/fingerprint.js';
 export { ASIDE_BYTES, memoryOf, shareWithStream } from '../../../dist/convert/memory-budget.js';
 export { Pipeline } from '../../../dist/convert/pipeline.js';
 export { REVISION } from '../../../dist/convert/revision.js';
 export { ERROR_CODES, QuantizeError } from '../../../dist/errors.js';
 export { HELD_BYTES } from '../../../dist/io/byte-io.js';
+export { modelTexts, tensorsOf } from '../../../dist/layouts/read-tensors.js';
+export { LAYOUTS } from '../../../dist/layouts/table.js';
 export { inspectFile } from '../../../dist/models/inspect.js';
 export { DIFFUSION_FAMILIES } from '../../../dist/rules/diffusion-families.js';
 export { compareTensors } from '../../../dist/rules/language-tensors.js';
