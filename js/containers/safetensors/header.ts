@@ -1,4 +1,4 @@
-import type { QuantizeError } from '../../errors.js';
+import { QuantizeError } from '../../errors.js';
 import type { ByteSource } from '../../io/byte-io.js';
 import type { Entry, EntryType } from '../container.js';
 import { MAX_RANK, elementCount, knownBytes } from '../dtypes.js';
@@ -46,10 +46,20 @@ export async function readHeader(source: ByteSource): Promise<SafetensorsHeader>
 /** Has the reader take all entries, and gives the metadata. */
 function readMembers(text: string, reader: EntryReader): ReadonlyMap<string, string> {
   const { source } = reader;
+  const faults: QuantizeError[] = [];
   const usual = readUsualHeader(text, METADATA_NAME, (name, dtype, shape, begin, end) => {
-    reader.take(name, dtype, shape, begin, end);
+    if (faults.length > 0) return;
+    try {
+      reader.take(name, dtype, shape, begin, end);
+    } catch (error) {
+      if (!(error instanceof QuantizeError)) throw error;
+      // That it is no JSON, if it turns out so, says more.
+      faults.push(error);
+    }
   });
   if (usual === null) return readAnyMembers(text, reader);
+  const [fault] = faults;
+  if (fault !== undefined) throw fault;
   if (usual.metadata === null) return new Map();
   return readMetadata(parseJsonText(usual.metadata, source, 'the header', 0), source);
 }
