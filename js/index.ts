@@ -35,6 +35,7 @@ export type {
   TensorPlan,
   TensorReport,
 } from './plan/report.js';
+export type { OpenedModel } from './calls/opened-model.js';
 export { ArrowQuant } from './quantizer.js';
 export type { RuleOutcome, TensorCondition, TensorRule } from './rules/rule.js';
 export { ARCHITECTURES, FILE_TYPES, TENSOR_TYPES } from './types.js';
@@ -47,10 +48,13 @@ export type {
   BitWidth,
   BlockType,
   CallOptions,
+  CodecName,
+  ContainerName,
   CreateOptions,
   FileType,
   GroupSize,
   HalfArray,
+  LayoutName,
   Mode,
   Profile,
   ProgressCallback,

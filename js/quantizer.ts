@@ -1,34 +1,29 @@
 /// <reference lib="esnext.disposable" preserve="true" />
 
-import { runtime } from '#runtime';
 import { AbortActions } from './abort-actions.js';
+import { asyncDispose } from './async-dispose.js';
+import { FileCalls } from './calls/file-calls.js';
+import { OpenedModel } from './calls/opened-model.js';
 import { nameIn, reading, shown } from './checks.js';
-import { abandoning, type ModelSink, type ModelSource } from './endpoints.js';
+import { affineCodec, codecNamed, planeBytes, traitsOf, type CodecTraits } from './codecs/codec.js';
+import { BLOCK_TYPES } from './codecs/table.js';
+import { dequantizeFile, planModel, quantizeFile, type Quantization } from './convert/convert-file.js';
+import type { DequantizeFileOptions, FileOptions, QuantizeFileOptions, ReadTensorOptions } from './convert/options.js';
+import { abandoning, endpointName, type ModelSink, type ModelSource } from './endpoints.js';
 import { QuantizeError, asQuantizeError } from './errors.js';
 import { compareFiles, type FileComparison } from './models/compare.js';
-import {
-  dequantizeFile,
-  planFile,
-  quantizeFile,
-  type FileTools,
-  type GivenConversionOptions,
-} from './convert/convert-file.js';
-import { inspectFile, type Inspection } from './models/inspect.js';
-import type {
-  ConvertFileOptions,
-  DequantizeFileOptions,
-  FileOptions,
-  QuantizeFileOptions,
-  ReadTensorOptions,
-} from './convert/options.js';
+import { inspectionOf, type Inspection } from './models/inspect.js';
+import { openModel, type Model } from './models/model.js';
 import { readTensor } from './models/read-tensor.js';
-import type { FilePlan, FileReport } from './plan/report.js';
 import { readBatch, readCallSignal, readDefaults, type Batch, type Defaults } from './options/batch.js';
-import { readFileOptions, readName, readQuantization, readRange, readRestoredType } from './options/files.js';
+import { readName, readRange, readRestoredType } from './options/files.js';
 import { CALL_OPTIONS, CREATE_OPTIONS, FILE_OPTIONS, readOptions } from './options/names.js';
-import { checkOutput, groupCount } from './options/output.js';
-import { readContainer, readSink, readSource } from './options/sources.js';
+import { checkOutput } from './options/output.js';
+import { readQuantization } from './options/quantization.js';
+import { readSink, readSource } from './options/sources.js';
 import { collectWeights, readBlocks, readQuantizedLayer, readShapedWeights } from './options/weights.js';
+import type { FilePlan, FileReport } from './plan/report.js';
+import type { FileTools } from './pipeline/tools.js';
 import type {
   AnyCase,
   Backend,
@@ -44,21 +39,12 @@ import type {
   WeightsByName,
 } from './types.js';
 import { launchModule, readLaunchOptions, type LaunchedModule } from './wasm/load.js';
-import type { WindowPool } from './wasm/windows.js';
-import type { RawBatchOptions, RawBatchResult, RawBlockFormat, RawModule, RawQuantizedLayer } from './wasm/module.js';
-
-/** Windows for file work: one to read into, one to encode, one to write from, and one to spare. */
-const WINDOWS = 4;
+import type { RawBatchOptions, RawBatchResult, RawModule, RawQuantizedLayer } from './wasm/module.js';
 
 /** A flag that the module looks at; shared with it for the length of a call. */
 interface Cancellation {
   cancelled: boolean;
 }
-
-/** Symbol.asyncDispose is younger than some of the engines that this runs in. */
-const asyncDispose: typeof Symbol.asyncDispose =
-  (Symbol as { readonly asyncDispose?: typeof Symbol.asyncDispose }).asyncDispose ??
-  (Symbol.for('Symbol.asyncDispose') as typeof Symbol.asyncDispose);
 
 /**
  * Quantizes weights on a WebAssembly module of its own: a fixed heap and, with the backend `threads`, worker threads.
@@ -74,22 +60,17 @@ export class ArrowQuant {
   /** Worker threads, or workers; 0 for the backend `single`. */
   readonly threads: number;
   readonly #module: RawModule;
-  readonly #createWindows: LaunchedModule['createWindows'];
   readonly #defaults: Defaults;
-  readonly #formats: ReadonlyMap<string, RawBlockFormat>;
   readonly #aborts = new AbortActions();
-  /** Ends the calls on files that are pending. */
-  readonly #fileCalls = new Set<AbortController>();
+  readonly #fileCalls: FileCalls;
   #disposed = false;
-  #windows: WindowPool | null = null;
 
   private constructor({ module, backend, createWindows }: LaunchedModule, defaults: Defaults) {
     this.backend = backend;
     this.threads = module.threadCount();
     this.#module = module;
-    this.#createWindows = createWindows;
+    this.#fileCalls = new FileCalls(createWindows, this.#aborts);
     this.#defaults = defaults;
-    this.#formats = new Map(module.blockFormats().map((format) => [format.name, format]));
   }
 
   /**
@@ -170,7 +151,7 @@ export class ArrowQuant {
    */
   async encode(weights: Weights, type: AnyCase<BlockType>, options?: CallOptions | null): Promise<Uint8Array> {
     this.#checkAlive();
-    const { name, blockWeights } = this.#format(type);
+    const { name, blockWeights } = blockCodec(type);
     const { data, rowLength } = reading('invalid_weights', () => readShapedWeights(weights));
     if (rowLength % blockWeights !== 0) {
       const detail = `rows of ${String(rowLength)} weights, blocks of ${String(blockWeights)} (${name})`;
@@ -186,7 +167,8 @@ export class ArrowQuant {
    */
   async decode(bytes: Uint8Array, type: AnyCase<BlockType>, options?: CallOptions | null): Promise<Float32Array> {
     this.#checkAlive();
-    const { name, blockBytes } = this.#format(type);
+    const { name, blockWeights } = blockCodec(type);
+    const blockBytes = planeBytes(codecNamed(name), 0, blockWeights);
     const blocks = reading('invalid_weights', () => readBlocks(bytes));
     if (blocks.length % blockBytes !== 0) {
       const detail = `${String(blocks.length)} bytes, blocks of ${String(blockBytes)} (${name})`;
@@ -211,10 +193,8 @@ export class ArrowQuant {
    */
   async quantizeFile(source: ModelSource, sink: ModelSink, options?: QuantizeFileOptions | null): Promise<FileReport> {
     return abandoning(sink, async () => {
-      const quantization = reading('invalid_option', () =>
-        readQuantization(options, this.#defaults, readContainer(sink)),
-      );
-      return this.#withFiles(options, (tools, given) =>
+      const quantization = reading('invalid_option', () => readQuantization(options, this.#defaults, sink));
+      return this.#fileCalls.run(options, (tools, given) =>
         quantizeFile(tools, readSource('source', source), readSink('sink', sink), quantization, given),
       );
     });
@@ -223,11 +203,11 @@ export class ArrowQuant {
   /**
    * What `quantizeFile` would do with these options: what becomes what, and why, with exact sizes. Only headers are read,
    * and, for `f16Overflow: 'f32'`, the tensors that would become F16 or BF16. Takes all options of `quantizeFile`; those
-   * about writing (`resume`, `memoryLimit`, `metrics` and the callbacks) change nothing. Rejects as `quantizeFile` does.
+   * about writing (`resume`, `durability`, `memoryLimit`, `metrics` and the callbacks) change nothing. Rejects as `quantizeFile` does.
    */
   async plan(source: ModelSource, options?: QuantizeFileOptions | null): Promise<FilePlan> {
-    const quantization = reading('invalid_option', () => readQuantization(options, this.#defaults, null));
-    return this.#readingFiles(options, (tools) => planFile(tools, readSource('source', source), quantization));
+    const quantization = reading('invalid_option', () => this.#readQuantization(options));
+    return this.#withModel(source, options, (tools, model) => planModel(tools, model, quantization));
   }
 
   /**
@@ -241,11 +221,8 @@ export class ArrowQuant {
     options?: DequantizeFileOptions | null,
   ): Promise<FileReport> {
     return abandoning(sink, async () => {
-      const dtype = reading('invalid_option', () => {
-        if (readContainer(sink) !== 'gguf') return readRestoredType(options);
-        throw new QuantizeError('invalid_option', { detail: 'restored models are safetensors, no GGUF' });
-      });
-      return this.#withFiles(options, (tools, given) =>
+      const dtype = reading('invalid_option', () => readRestoredType(options, sink));
+      return this.#fileCalls.run(options, (tools, given) =>
         dequantizeFile(tools, readSource('source', source), readSink('sink', sink), dtype, given),
       );
     });
@@ -254,27 +231,52 @@ export class ArrowQuant {
   /** Compares two models tensor by tensor, quantized ones by what they are restored to. Rejects as `quantizeFile` does. */
   async compareFiles(a: ModelSource, b: ModelSource, options?: FileOptions | null): Promise<FileComparison> {
     const { progress } = reading('invalid_option', () => readOptions(options, FILE_OPTIONS));
-    return this.#readingFiles(options, (tools) =>
-      compareFiles(tools, readSource('a', a), readSource('b', b), { progress }),
+    return this.#fileCalls.reading(options, (tools) =>
+      compareFiles(tools, readSource('a', a), readSource('b', b), progress),
     );
   }
 
   /** Reads what the model at `source` holds, without its weights. Rejects as `quantizeFile` does. */
   async inspectFile(source: ModelSource, options?: CallOptions | null): Promise<Inspection> {
     reading('invalid_option', () => readOptions(options, CALL_OPTIONS));
-    return this.#readingFiles(options, ({ files, signal }) => inspectFile(files, readSource('source', source), signal));
+    return this.#withModel(source, options, (_, model) => Promise.resolve(inspectionOf(model, endpointName(source))));
   }
 
   /**
    * Reads elements `begin` to `end` of one flattened tensor of the model at `source`, as f32; quantized ones as what they
-   * are restored to. Rejects as `quantizeFile` does, with `missing_tensor` when there is none of that name, and with
-   * `out_of_memory` for more elements than one array can have.
+   * are restored to. For several of them `open` the model once. Rejects as `quantizeFile` does, with `missing_tensor` when
+   * there is none of that name, and with `out_of_memory` for more elements than one array can have.
    */
   async readTensor(source: ModelSource, name: string, options?: ReadTensorOptions | null): Promise<Float32Array> {
     const range = reading('invalid_option', () => readRange(options));
-    return this.#readingFiles(options, (tools) =>
-      readTensor(tools, readSource('source', source), readName(name), range),
-    );
+    return this.#withModel(source, options, (tools, model) => readTensor(tools, model, readName(name), range));
+  }
+
+  /**
+   * Opens the model at `source` for many calls: its header is read and checked once. Close it when it is no longer needed.
+   * Rejects as `quantizeFile` does for its input.
+   */
+  async open(source: ModelSource, options?: CallOptions | null): Promise<OpenedModel> {
+    reading('invalid_option', () => readOptions(options, CALL_OPTIONS));
+    const calls = this.#fileCalls;
+    const controller = calls.controller();
+    try {
+      const model = await calls.reading(options, async ({ files, signal }) => {
+        const revoke = this.#aborts.add(signal, () => {
+          controller.abort(signal.reason);
+        });
+        try {
+          return await openModel(await files.openSource(readSource('source', source), controller.signal));
+        } finally {
+          revoke();
+        }
+      });
+      const readQuantization = this.#readQuantization.bind(this);
+      return new OpenedModel(model, endpointName(source), { calls, controller, readQuantization });
+    } catch (error) {
+      calls.forget(controller);
+      throw error;
+    }
   }
 
   /**
@@ -284,7 +286,7 @@ export class ArrowQuant {
   dispose(): Promise<void> {
     if (!this.#disposed) {
       this.#disposed = true;
-      for (const call of this.#fileCalls) call.abort(new QuantizeError('disposed'));
+      this.#fileCalls.dispose();
       this.#module.dispose();
     }
     return Promise.resolve();
@@ -298,11 +300,25 @@ export class ArrowQuant {
     if (this.#disposed) throw new QuantizeError('disposed');
   }
 
-  #format(type: unknown): RawBlockFormat {
-    const known = [...this.#formats.keys()];
-    const format = this.#formats.get(nameIn(known, type) ?? '');
-    if (format !== undefined) return format;
-    throw new QuantizeError('unknown_type', { detail: `${shown(type)}. Known are ${known.join(', ')}` });
+  /** Without an output's name. */
+  #readQuantization(options: QuantizeFileOptions | null | undefined): Quantization {
+    return readQuantization(options, this.#defaults, undefined);
+  }
+
+  /** Runs a call that only reads the model at `source`, which is closed again. */
+  #withModel<Result>(
+    source: ModelSource,
+    options: CallOptions | null | undefined,
+    run: (tools: FileTools, model: Model) => Promise<Result>,
+  ): Promise<Result> {
+    return this.#fileCalls.reading(options, async (tools) => {
+      const model = await openModel(await tools.files.openSource(readSource('source', source), tools.signal));
+      try {
+        return await run(tools, model);
+      } finally {
+        await model.close();
+      }
+    });
   }
 
   #quantize(
@@ -314,9 +330,10 @@ export class ArrowQuant {
     const { bits, groupSize, symmetric, continueOnError, transfer, output, signal } = batch;
     if (output !== undefined) {
       reading('output_mismatch', () => {
+        const codec = affineCodec(bits, groupSize === 'tensor' ? 0 : groupSize, symmetric);
         checkOutput(output, layers, (count) => ({
-          quantizedData: this.#module.affinePackedBytes(count, bits),
-          groups: groupCount(count, groupSize),
+          quantizedData: planeBytes(codec, 0, count),
+          groups: planeBytes(codec, 2, count),
         }));
       });
     }
@@ -328,50 +345,6 @@ export class ArrowQuant {
       };
       return this.#module.quantizeBatchWithProgress(layers, bits, progress ?? null, options);
     });
-  }
-
-  /** Runs a call that only reads files. */
-  async #readingFiles<Result>(
-    options: FileOptions | null | undefined,
-    run: (tools: FileTools) => Promise<Result>,
-  ): Promise<Result> {
-    const result = await this.#withFiles(options, run);
-    this.#checkAlive();
-    return result;
-  }
-
-  /** Runs a call that works on files; its signal fires with the caller's, when the quantizer is disposed, and on failure. */
-  async #withFiles<Result>(
-    options: ConvertFileOptions | null | undefined,
-    run: (tools: FileTools, options: GivenConversionOptions) => Promise<Result>,
-  ): Promise<Result> {
-    const given = reading('invalid_option', () => readFileOptions(options));
-    // Reading the arguments may have run the caller's code.
-    this.#checkAlive();
-    const { files } = runtime;
-    const call = new AbortController();
-    const { signal } = call;
-    const fail = (error: unknown): void => {
-      call.abort(error);
-    };
-    const forward = (): void => {
-      fail(new QuantizeError('aborted', { cause: given.signal?.reason }));
-    };
-    if (given.signal?.aborted === true) forward();
-    const revoke = this.#aborts.add(given.signal ?? undefined, forward);
-    this.#fileCalls.add(call);
-    try {
-      this.#windows ??= this.#createWindows(WINDOWS);
-      return await run({ pool: this.#windows, files, signal, fail }, { ...given, signal });
-    } catch (error) {
-      // Whatever has failed: nothing of the call goes on.
-      fail(error);
-      this.#checkAlive();
-      throw asQuantizeError(error, 'internal');
-    } finally {
-      this.#fileCalls.delete(call);
-      revoke();
-    }
   }
 
   /** Runs a call of the module that `signal` can end. */
@@ -393,6 +366,13 @@ export class ArrowQuant {
       revoke();
     }
   }
+}
+
+/** One of llama.cpp's block formats. */
+function blockCodec(type: unknown): CodecTraits {
+  const name = nameIn(BLOCK_TYPES, type);
+  if (name !== undefined) return traitsOf({ name });
+  throw new QuantizeError('unknown_type', { detail: `${shown(type)}. Known are ${BLOCK_TYPES.join(', ')}` });
 }
 
 const signalOf = (options: CallOptions | null | undefined): AbortSignal | undefined =>

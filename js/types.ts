@@ -1,11 +1,13 @@
 /** The public types. */
 
-import { BLOCK_TYPES, FILE_TYPES, type BlockType } from './codecs/table.js';
+import { CODECS, FILE_TYPES, type BlockType } from './codecs/table.js';
+import type { ContainerName } from './containers/table.js';
 import type { QuantizeError } from './errors.js';
+import type { LayoutName } from './layouts/table.js';
 import type { ProgressCallback } from './wasm/module.js';
 import type { HalfArray, WeightArray } from './weight-arrays.js';
 
-export type { BlockType, HalfArray, ProgressCallback, WeightArray };
+export type { BlockType, ContainerName, HalfArray, LayoutName, ProgressCallback, WeightArray };
 
 /** Bits that a weight takes. */
 export type BitWidth = 2 | 4 | 8;
@@ -31,10 +33,18 @@ export { FILE_TYPES };
 /** What a GGUF file is quantized to, as llama.cpp names it: block format, and for K-quants how it is mixed with finer ones. */
 export type FileType = (typeof FILE_TYPES)[number];
 
-/** What one tensor of a GGUF file can be made. */
-export const TENSOR_TYPES = ['F32', 'F16', 'BF16', ...BLOCK_TYPES] as const;
+/** What weights are stored as. */
+export type CodecName = (typeof CODECS)[number]['name'];
 
-export type TensorType = (typeof TENSOR_TYPES)[number];
+/** What a rule can make of one tensor: a codec that has no parameters. */
+export type TensorType = Extract<
+  (typeof CODECS)[number],
+  { readonly encodes: true; readonly bits: readonly [] }
+>['name'];
+
+export const TENSOR_TYPES: readonly TensorType[] = CODECS.flatMap((codec) =>
+  codec.encodes && codec.bits.length === 0 ? [codec.name as TensorType] : [],
+);
 
 /** The name of a type as callers write it. The case of its letters does not matter: `q4_k_m` is `Q4_K_M`. */
 export type AnyCase<Name extends string> = Name | Lowercase<Name>;

@@ -10,36 +10,53 @@ const kMostLines = 450;
 const kCppArrows = {
   base: ['base'],
   simd: ['simd', 'base'],
-  formats: ['formats', 'simd', 'base'],
-  engine: ['engine', 'formats', 'simd', 'base'],
-  bindings: ['bindings', 'engine', 'formats', 'simd', 'base'],
+  codecs: ['codecs', 'simd', 'base'],
+  engine: ['engine', 'codecs', 'simd', 'base'],
+  bindings: ['bindings', 'engine', 'codecs', 'simd', 'base'],
 };
 
-const kServesAllFormats = ['block_format', 'metrics'];
+/** Files directly in src/codecs that are no codecs, but serve all of them. */
+const kServesAllCodecs = ['codec', 'comparison', 'metrics', 'weight_range'];
 
 /** Areas of js/ that an area may import. A file directly in js/ is an area of its own. */
 const kFoundations = [
-  ...['types', 'errors', 'checks', 'abort-actions', 'block-types', 'endpoints', 'weight-arrays', 'addresses'],
+  ...['types', 'errors', 'checks', 'abort-actions', 'async-dispose', 'endpoints', 'weight-arrays', 'addresses'],
 ];
-const kFiles = ['convert', 'plan', 'models', 'containers', 'layouts', 'io'];
 const kTsArrows = {
-  types: kFoundations,
+  types: ['codecs', ...kFoundations],
   errors: kFoundations,
   checks: kFoundations,
   endpoints: kFoundations,
   'abort-actions': [],
+  'async-dispose': [],
   'weight-arrays': ['checks', 'errors'],
   addresses: [],
-  'block-types': kFoundations,
-  wasm: ['wasm', 'workers', ...kFoundations],
-  workers: ['workers', 'wasm', ...kFoundations],
-  rules: ['rules', ...kFoundations],
+  codecs: ['codecs'],
+  wasm: ['wasm', 'workers', 'codecs', ...kFoundations],
+  workers: ['workers', 'wasm', 'codecs', ...kFoundations],
+  rules: ['rules', 'codecs', ...kFoundations],
   io: ['io', ...kFoundations],
-  containers: ['containers', 'layouts', 'convert/metrics', 'plan/report', 'io', ...kFoundations],
-  layouts: ['layouts', 'containers', 'io', ...kFoundations],
-  plan: ['plan', 'convert', 'containers', 'layouts', 'io', 'rules', 'wasm/windows', ...kFoundations],
-  convert: ['convert', 'plan', 'models', 'containers', 'layouts', 'io', 'rules', 'wasm/windows', ...kFoundations],
-  models: ['models', 'convert', 'plan', 'containers', 'layouts', 'io', 'rules', 'wasm/windows', ...kFoundations],
+  // A container knows no codec: only what ggml calls some of them, and how large their blocks are.
+  containers: ['containers', 'codecs', 'io', ...kFoundations],
+  layouts: ['layouts', 'containers', 'codecs', 'io', ...kFoundations],
+  pipeline: ['pipeline', 'layouts/tensor', 'containers/invalid-file', 'codecs', 'io', 'wasm/windows', ...kFoundations],
+  models: ['models', 'pipeline', 'layouts', 'containers', 'rules', 'codecs', 'io', 'wasm/windows', ...kFoundations],
+  plan: [
+    'plan',
+    'models',
+    'pipeline',
+    'layouts',
+    'containers',
+    'rules',
+    'codecs',
+    'io',
+    'wasm/windows',
+    ...kFoundations,
+  ],
+  convert: [
+    ...['convert', 'plan', 'models', 'pipeline', 'layouts/tensor', 'containers/registry', 'rules', 'codecs', 'io'],
+    ...['wasm/windows', ...kFoundations],
+  ],
   // An entry of workers is one of a runtime: it names the runtime's globals, and its glue.
   runtime: [
     'runtime',
@@ -50,19 +67,27 @@ const kTsArrows = {
     'containers/invalid-file',
     ...kFoundations,
   ],
-  options: ['options', 'containers/registry', 'rules', ...kFoundations],
-  quantizer: ['options', ...kFiles, 'rules', 'wasm', 'runtime', ...kFoundations],
-  index: ['quantizer', 'options', ...kFiles, 'rules', 'wasm', 'runtime', ...kFoundations],
-  cli: ['cli', 'index', ...kFiles, 'rules', 'runtime', ...kFoundations],
+  options: ['options', 'plan', 'layouts', 'containers', 'rules', 'codecs', ...kFoundations],
+  calls: ['calls', 'options', 'convert', 'models', ...kFoundations],
+  quantizer: ['calls', 'options', 'convert', 'models', 'codecs', 'wasm', ...kFoundations],
+  index: ['quantizer', 'codecs', ...kFoundations],
+  cli: ['cli', 'index', 'options', 'models', 'layouts', 'containers', 'runtime', ...kFoundations],
 };
 
 /** What an area may take types, and nothing but types, from besides. */
 const kTypeArrows = {
-  types: ['wasm/module'],
-  options: ['wasm/module', ...kFiles],
-  convert: ['wasm/module'],
+  types: ['wasm/module', 'containers/table', 'layouts/table'],
+  containers: ['plan/report'],
+  layouts: [],
+  pipeline: ['wasm/module'],
+  plan: ['convert/options'],
+  convert: ['containers/container', 'wasm/module'],
+  options: ['wasm/module', 'convert'],
   workers: ['runtime'],
-  runtime: ['wasm/module', ...kFiles],
+  runtime: ['wasm/module'],
+  calls: ['plan/report', 'pipeline/tools', 'wasm/windows'],
+  quantizer: ['plan/report', 'pipeline/tools'],
+  index: ['calls', 'convert/options', 'models', 'plan/report', 'rules/rule'],
 };
 
 const problems = [];
@@ -96,18 +121,19 @@ function checkCpp(name, text) {
       problems.push(`${name}: includes ${header}, but ${area} must not know ${target}`);
     }
     if (header.endsWith('.cc')) problems.push(`${name}: includes the source file ${header}`);
-    if (area === 'formats' && isOtherFormat(name, header)) {
-      problems.push(`${name}: includes ${header}, another format's file`);
+    if (area === 'codecs' && isOtherCodec(name, header)) {
+      problems.push(`${name}: includes ${header}, another codec's file`);
     }
   }
 }
 
-/** A .cc of src/formats is a format, unless it serves all of them; `affine_x.h` is a part of the format `affine`. */
-function isOtherFormat(name, header) {
-  const stem = (file) => path.posix.basename(file).replace(/\.\w+$/, '');
+/** A .cc of src/codecs is a codec, unless it serves all of them; `affine_x.h` beside it is a part of the codec `affine`. */
+function isOtherCodec(name, header) {
+  const stem = (file) => file.replace(/^src\//, '').replace(/\.\w+$/, '');
   const [own, other] = [stem(name), stem(header)];
-  const isFormat = !kServesAllFormats.includes(other) && existsSync(inProject(`src/formats/${other}.cc`));
-  return header.startsWith('formats/') && isFormat && own !== other && !own.startsWith(`${other}_`);
+  const serves = kServesAllCodecs.some((one) => other === `codecs/${one}`);
+  const isCodec = other.startsWith('codecs/') && !serves && existsSync(inProject(`src/${other}.cc`));
+  return isCodec && own !== other && !own.startsWith(`${other}_`);
 }
 
 function checkTs(name, text) {

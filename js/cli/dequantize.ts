@@ -2,8 +2,10 @@ import { Command, Option } from 'commander';
 import type { DequantizeFileOptions } from '../index.js';
 import { convertWithProgress } from './conversion.js';
 import {
+  durabilityOf,
   jsonOption,
   memoryLimitOption,
+  noSyncOption,
   parsePath,
   quietOption,
   resumeOption,
@@ -34,6 +36,7 @@ export function dequantizeCommand(): Command {
         .argParser((text) => upperCase(FLOAT_TYPES, text)),
     )
     .addOption(resumeOption())
+    .addOption(noSyncOption())
     .addOption(memoryLimitOption())
     .addOption(threadsOption())
     .addOption(jsonOption())
@@ -48,6 +51,12 @@ async function dequantize(input: string, output: string | undefined, options: De
   const { dtype, resume, memoryLimit } = options;
   const target = output ?? siblingName(input, '-restored.safetensors');
   await convertWithProgress(options, (quantizer, going) =>
-    quantizer.dequantizeFile(input, target, { dtype, resume, memoryLimit, ...going }),
+    quantizer.dequantizeFile(input, target, {
+      dtype,
+      resume,
+      memoryLimit,
+      durability: durabilityOf(options),
+      ...going,
+    }),
   );
 }

@@ -1,8 +1,8 @@
-import { shardName } from '../containers/gguf/shards.js';
-import { containerFor, openModel } from '../containers/registry.js';
+import { containerFor } from '../containers/registry.js';
 import { QuantizeError, type FilePlan } from '../index.js';
 import { writeFailure } from '../runtime/failures.js';
 import { checkTarget } from '../runtime/node/target.js';
+import { openModel } from '../models/model.js';
 import { runtime } from '../runtime/node.js';
 
 /** Refuses an output that the conversion would refuse: a plan is made without one. */
@@ -24,8 +24,5 @@ function checkName(output: string, { type, output: { container } }: FilePlan): v
   throw new QuantizeError('invalid_option', { detail });
 }
 
-function namesOf(output: string, files: number): readonly string[] {
-  if (files === 1) return [output];
-  const stem = output.replace(/\.gguf$/iu, '');
-  return Array.from({ length: files }, (_, index) => shardName(stem, index, files));
-}
+const namesOf = (output: string, files: number): readonly string[] =>
+  files === 1 ? [output] : containerFor(output).partNames(output, files);

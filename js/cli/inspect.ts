@@ -1,5 +1,7 @@
 import { Command, Option } from 'commander';
-import { inspectFile, type Inspection } from '../models/inspect.js';
+import { endpointName } from '../endpoints.js';
+import { inspectionOf, type Inspection } from '../models/inspect.js';
+import { openModel } from '../models/model.js';
 import { runtime } from '../runtime/node.js';
 import { formatBytes, formatJson, formatShape, printable } from './format.js';
 import { parsePath } from './options.js';
@@ -38,7 +40,9 @@ export function inspectCommand(): Command {
     .addHelpText('after', EXAMPLES)
     .action(async (file: string, options: InspectOptions) => {
       // Nothing is computed: there is no need to start the quantizer.
-      const inspection = await inspectFile(runtime.files, file);
+      const model = await openModel(await runtime.files.openSource(file));
+      await model.close();
+      const inspection = inspectionOf(model, endpointName(file));
       process.stdout.write(`${options.json === true ? formatJson(inspection) : render(inspection, options)}\n`);
     });
 }

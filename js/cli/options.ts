@@ -8,6 +8,8 @@ export interface CommonOptions {
   readonly json?: boolean | undefined;
   readonly quiet?: boolean | undefined;
   readonly resume?: boolean | undefined;
+  /** Whether to wait until the output is on the disk; false with `--no-sync`. */
+  readonly sync?: boolean | undefined;
   readonly memoryLimit?: number | undefined;
 }
 
@@ -23,6 +25,13 @@ export const quietOption = (): Option => new Option('--quiet', 'print nothing bu
 
 export const resumeOption = (): Option =>
   new Option('--resume', 'go on where the same command was interrupted, at the last whole tensor');
+
+export const noSyncOption = (): Option =>
+  new Option('--no-sync', 'do not wait until the output is on the disk, as cp does not').conflicts('resume');
+
+/** What `--no-sync` asks for. */
+export const durabilityOf = ({ sync }: Pick<CommonOptions, 'sync'>): 'full' | 'none' =>
+  sync === false ? 'none' : 'full';
 
 export const memoryLimitOption = (): Option =>
   new Option('--memory-limit <size>', 'most memory for tensors on their way, from 16MiB (default: 36MiB)').argParser(

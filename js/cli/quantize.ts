@@ -1,12 +1,25 @@
 import { Command, Option } from 'commander';
-import type { Architecture, BitWidth, FileType, GroupSize, Mode, Profile, QuantizeFileOptions } from '../index.js';
+import type {
+  Architecture,
+  BitWidth,
+  FileType,
+  GroupSize,
+  LayoutName,
+  Mode,
+  Profile,
+  QuantizeFileOptions,
+} from '../index.js';
 import { ARCHITECTURES, FILE_TYPES } from '../index.js';
+import { LAYOUTS } from '../layouts/table.js';
+import { DEFAULT_BITS, PROFILES } from '../options/batch.js';
 import { convertWithProgress } from './conversion.js';
 import { checkOutput } from './dry-run.js';
 import {
   collectRule,
+  durabilityOf,
   jsonOption,
   memoryLimitOption,
+  noSyncOption,
   parsePath,
   parseSize,
   quietOption,
@@ -33,10 +46,9 @@ interface QuantizeOptions extends CommonOptions {
   readonly profile?: Profile;
   readonly metrics: boolean;
   readonly dryRun?: boolean;
+  readonly layout?: LayoutName;
 }
 
-const PROFILE_BITS: Readonly<Record<Profile, string>> = { edge: '2', local: '4', cloud: '8' };
-const DEFAULT_BITS = '4';
 const DEFAULT_TYPE: FileType = 'Q4_K_M';
 
 const EXAMPLES = `
@@ -51,6 +63,8 @@ Examples:
       a model on a server, read as it is quantized; the same line once more goes on after an interruption
   $ arrowquant quantize model.safetensors
       4 bits in groups of 128, to model-int4.safetensors
+  $ arrowquant quantize model-f32.safetensors model-f16.safetensors --type F16
+      the same model in halves
   $ arrowquant quantize model.safetensors.index.json small.safetensors --bits 8 --group-size 64
       all shards of a model, into one file
 
@@ -66,18 +80,18 @@ export function quantizeCommand(): Command {
       parsePath,
     )
     .argument('[out]', 'file to write (default: <in> with the type or -int<bits> added to its name)', parsePath);
-  const affine = affineOptions().map((option) => option.conflicts(GGUF_ONLY));
+  const affine = affineOptions().map((option) => option.conflicts(TYPE_ONLY));
   for (const option of [...ggufOptions(), ...affine, ...generalOptions()]) command.addOption(option);
   return command
     .addHelpText('after', EXAMPLES)
     .action((input: string, output: string | undefined, options: QuantizeOptions) => quantize(input, output, options));
 }
 
-/** Attributes of the options that say that the output is a GGUF. */
-const GGUF_ONLY = ['type', 'pure', 'architecture', 'f16Overflow', 'splitSize'];
+/** Attributes of the options that affine levels have no use for. */
+const TYPE_ONLY = ['type', 'pure', 'architecture', 'f16Overflow'];
 
 const ggufOptions = (): Option[] => [
-  new Option('--type <type>', 'write a GGUF of this type')
+  new Option('--type <type>', 'what the weights become: a GGUF is written, or, of F32, F16 and BF16, safetensors too')
     .choices([...FILE_TYPES, 'Q3_K', 'Q4_K', 'Q5_K'])
     .argParser(parseType),
   new Option('--pure', 'GGUF: one format for all that is quantized, where the type would mix several'),
@@ -86,9 +100,8 @@ const ggufOptions = (): Option[] => [
   ),
   new Option(
     '--f16-overflow <what>',
-    'GGUF: tensors with weights too large for F16: refuse them, or keep them F32 (default: error)',
+    'tensors with weights too large for F16: refuse them, or keep them F32 (default: error)',
   ).choices(['error', 'f32']),
-  new Option('--split-size <size>', 'GGUF: write files of at most that size, such as 512MB').argParser(parseSize),
 ];
 
 const affineOptions = (): Option[] => [
@@ -113,9 +126,14 @@ const generalOptions = (): Option[] => [
     '--rule <regex=type>',
     'tensors whose names match get this type; "keep" leaves them as they are, "drop" leaves them out; repeatable, the first that matches counts',
   ).argParser(collectRule),
+  new Option('--split-size <size>', 'write files of at most that size, such as 512MB').argParser(parseSize),
+  new Option('--layout <name>', 'how what is quantized lies in the file (default: what holds the type)').choices(
+    LAYOUTS.map(({ name }) => name),
+  ),
   new Option('--dry-run', 'print what would become what, and why; write nothing').conflicts('quiet'),
   new Option('--no-metrics', 'do not measure what was lost'),
   resumeOption(),
+  noSyncOption(),
   memoryLimitOption(),
   threadsOption(),
   jsonOption(),
@@ -129,11 +147,12 @@ const parseType = (text: string): string => {
 
 async function quantize(input: string, output: string | undefined, options: QuantizeOptions): Promise<void> {
   const { threads, json, quiet, resume, memoryLimit } = options;
+  const durability = durabilityOf(options);
   const target = output ?? defaultOutput(input, options);
   const what = quantizationOf(target, options);
   if (options.dryRun === true) {
     const plan = await withQuantizer({ threads }, async (quantizer, signal) => {
-      const made = await quantizer.plan(input, { ...what, resume, memoryLimit, signal });
+      const made = await quantizer.plan(input, { ...what, resume, durability, memoryLimit, signal });
       await checkOutput(input, target, made, signal);
       return made;
     });
@@ -141,22 +160,34 @@ async function quantize(input: string, output: string | undefined, options: Quan
     return;
   }
   await convertWithProgress({ threads, json, quiet, resume }, (quantizer, going) =>
-    quantizer.quantizeFile(input, target, { ...what, resume, memoryLimit, ...going }),
+    quantizer.quantizeFile(input, target, { ...what, resume, durability, memoryLimit, ...going }),
   );
 }
 
 function defaultOutput(input: string, { type, bits, profile }: QuantizeOptions): string {
   if (type !== undefined) return siblingName(input, `-${type}.gguf`);
-  const named = bits ?? (profile === undefined ? DEFAULT_BITS : PROFILE_BITS[profile]);
+  const named = bits ?? (profile === undefined ? DEFAULT_BITS : PROFILES[profile].bits);
   return siblingName(input, `-int${named}.safetensors`);
 }
 
 function quantizationOf(target: string, options: QuantizeOptions): QuantizeFileOptions {
   const { type, pure, architecture, f16Overflow, splitSize, rule, symmetric, profile, metrics } = options;
-  const { bits, groupSize, mode } = options;
+  const { bits, groupSize, mode, layout } = options;
   const gguf = type ?? (target.toLowerCase().endsWith('.gguf') && bits === undefined ? DEFAULT_TYPE : undefined);
   return {
-    ...{ type: gguf, pure, architecture, f16Overflow, splitSize, symmetric, profile, mode, metrics, rules: rule },
+    ...{
+      type: gguf,
+      pure,
+      architecture,
+      f16Overflow,
+      splitSize,
+      symmetric,
+      profile,
+      mode,
+      metrics,
+      layout,
+      rules: rule,
+    },
     bits: bits === undefined ? undefined : (Number(bits) as BitWidth),
     groupSize: groupSize === undefined || groupSize === 'tensor' ? groupSize : (Number(groupSize) as GroupSize),
   };

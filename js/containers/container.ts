@@ -142,6 +142,8 @@ export interface Container {
   readonly extension: string;
   /** Whether tensors have the names and shapes in it that programs that run the model expect: they stay as they are. */
   readonly hasFinalNames: boolean;
+  /** Whether what whole files can be is what llama.cpp calls types of files, and its rules say which tensor becomes what. */
+  readonly takesFileTypes: boolean;
   /** Whether a file that begins with `head` is in this format. */
   recognizes(head: Uint8Array): boolean;
   /**
@@ -151,6 +153,8 @@ export interface Container {
   open(source: ByteSource): Promise<OpenedFiles>;
   /** Whether it can hold entries of a type. `from` is the container that the type comes from, undefined for a codec's. */
   holds(type: EntryType, from: string | undefined): boolean;
+  /** What the files of an output are called that is split into `count` files, such as an index is among them. */
+  partNames(file: string, count: number): readonly string[];
   /** Lays out an output. Throws a `QuantizeError` for what the format cannot hold. */
   layOut(contents: OutputContents): FileLayout;
 }

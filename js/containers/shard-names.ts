@@ -97,3 +97,11 @@ function withReason(error: QuantizeError, source: ByteSource, count: number): Qu
 export async function closeOthers(opened: readonly ByteSource[], source: ByteSource): Promise<void> {
   await Promise.all(opened.filter((one) => one !== source).map((one) => one.close()));
 }
+
+/** What an output's names of shards are made from: its name without the ending. */
+export const stemOf = (file: string, extension: string): string =>
+  file.toLowerCase().endsWith(extension) ? file.slice(0, -extension.length) : file;
+
+/** The names of `count` shards of an output. */
+export const shardNames = (file: string, count: number, extension: string): readonly string[] =>
+  Array.from({ length: count }, (_, index) => shardName(stemOf(file, extension), index, count, extension));

@@ -1,39 +1,38 @@
+import { containerFor, refuseShardName } from '../containers/registry.js';
 import { abandon, endpointName, sinkEndpoint } from '../endpoints.js';
 import { abortError } from '../errors.js';
-import type { WindowPool } from '../wasm/windows.js';
-import { callSafely } from './callbacks.js';
-import { storedBytes, type Model } from '../containers/container.js';
+import type { ByteSink, ModelSink, ModelSource } from '../io/byte-io.js';
+import { byName, storedBytes } from '../layouts/tensor.js';
+import { checkUnchanged, openModel, type Model } from '../models/model.js';
+import { memoryOf, shareWithStream } from '../pipeline/memory-budget.js';
+import type { TensorMetrics } from '../pipeline/metrics.js';
+import type { PipelineTools } from '../pipeline/pipeline.js';
+import type { FileTools } from '../pipeline/tools.js';
+import { planFileType, type FileTypeQuantization } from '../plan/file-type.js';
+import { contentsOf, filePlan, summaryOf, type ConversionPlan } from '../plan/plan.js';
+import {
+  tensorReport,
+  totalsOf,
+  type FilePlan,
+  type FileReport,
+  type PlannedStep,
+  type TensorReport,
+} from '../plan/report.js';
+import { planRestored, planUniform, type UniformQuantization } from '../plan/uniform.js';
+import { callSafely } from '../pipeline/callbacks.js';
 import { convert, piecesOf, placedSteps, type ConversionEvents } from './convert.js';
-import type { FloatType } from '../containers/dtypes.js';
 import { fingerprintOf } from './fingerprint.js';
-import type { ByteSink, FileAccess, ModelSink, ModelSource } from '../io/byte-io.js';
-import type { TensorMetrics } from './metrics.js';
+import { orderSteps } from './in-order.js';
 import type { ConvertFileOptions } from './options.js';
-import { memoryOf, shareWithStream } from './memory-budget.js';
-import type { PipelineTools } from './pipeline.js';
-import { planAffine, planRestored, type AffineQuantization } from '../plan/plan-affine.js';
-import { planGguf, type GgufQuantization } from '../plan/plan-gguf.js';
-import { contentsOf, filePlan, summaryOf, type ConversionPlan, type PlannedStep } from '../plan/plan.js';
-import { containerFor, openModel, refuseShardName } from '../containers/registry.js';
-import { byName, tensorReport, totalsOf, type FilePlan, type FileReport, type TensorReport } from '../plan/report.js';
-
-/** What a call that works on files has to work with. */
-export interface FileTools {
-  readonly pool: WindowPool;
-  readonly files: FileAccess;
-  /** Ends the call's reads and writes: for the caller, when the quantizer is disposed, and after the first failure. */
-  readonly signal: AbortSignal;
-  /** Makes the signal fire because of a failure. */
-  readonly fail: (error: unknown) => void;
-}
 
 /** How to quantize. */
 export type Quantization =
-  ({ readonly kind: 'affine' } & AffineQuantization) | ({ readonly kind: 'gguf' } & GgufQuantization);
+  ({ readonly kind: 'uniform' } & UniformQuantization) | ({ readonly kind: 'file-type' } & FileTypeQuantization);
 
 /** The options that all conversions have, with every default filled in. */
-export interface GivenConversionOptions extends Omit<ConvertFileOptions, 'resume' | 'memoryLimit'> {
+export interface GivenConversionOptions extends Omit<ConvertFileOptions, 'resume' | 'durability' | 'memoryLimit'> {
   readonly resume: boolean;
+  readonly durable: boolean;
   readonly memoryLimit: number;
 }
 
@@ -53,27 +52,24 @@ export const dequantizeFile = (
   tools: FileTools,
   source: ModelSource,
   sink: ModelSink,
-  dtype: FloatType | null,
+  dtype: string | null,
   options: GivenConversionOptions,
 ): Promise<FileReport> =>
   convertFile(tools, source, sink, (model) => Promise.resolve(planRestored(model, dtype)), options, false);
 
-/** What `quantizeFile` would do. */
-export async function planFile(tools: FileTools, source: ModelSource, quantization: Quantization): Promise<FilePlan> {
-  const model = await openModel(await tools.files.openSource(source, tools.signal));
-  try {
-    const plan = await plannerOf(quantization)(model, tools);
-    for (const one of model.sources) await one.checkUnchanged();
-    return filePlan(plan, model);
-  } finally {
-    await model.close();
-  }
+/** What `quantizeFile` would do with an opened model. */
+export async function planModel(tools: FileTools, model: Model, quantization: Quantization): Promise<FilePlan> {
+  const plan = await plannerOf(quantization)(model, tools);
+  await checkUnchanged(model);
+  return filePlan(plan, model);
 }
 
 const plannerOf =
   (quantization: Quantization): Planner =>
-  async (model, tools) =>
-    quantization.kind === 'affine' ? planAffine(model, quantization) : planGguf(model, quantization, tools);
+  (model, tools) =>
+    quantization.kind === 'uniform'
+      ? planUniform(model, quantization, tools)
+      : planFileType(model, quantization, tools);
 
 async function convertFile(
   tools: FileTools,
@@ -110,20 +106,25 @@ async function convertModel(
   try {
     const limitBytes = memoryOf(tools.pool, options.memoryLimit);
     const plan = await planner(model, { ...tools, memoryBytes: limitBytes });
-    const layout = plan.container.layout(contentsOf(plan, model, endpointName(sink)));
-    const steps = placedSteps(plan.steps, layout);
-    const bytes = layout.files.reduce((sum, { fileBytes }) => sum + fileBytes, 0);
+    const inOrder = sinkEndpoint(sink)?.kind === 'stream';
+    const layout = plan.container.layOut(contentsOf(plan, model, endpointName(sink), inOrder));
     const { heldBytes, workBytes } = shareWithStream(limitBytes);
+    const placed = placedSteps(plan.steps, layout);
+    const ordered = inOrder ? orderSteps(placed, heldBytes) : null;
+    const steps = ordered?.steps ?? placed;
+    const bytes = layout.files.reduce((sum, { fileBytes }) => sum + fileBytes, 0);
     const output = await files.openSink(sink, {
-      ...{ bytes, inputs: model.sources, signal, pieces: piecesOf(steps, layout), heldBytes },
+      ...{ bytes, inputs: model.sources, signal, pieces: piecesOf(steps, ordered, layout), heldBytes },
+      durable: options.durable,
       files:
         layout.files.length === 1 ? undefined : layout.files.map(({ name, fileBytes }) => ({ name, bytes: fileBytes })),
       resume: options.resume ? { fingerprint: await fingerprintOf(model, layout, steps, measure) } : undefined,
     });
-    const tracker = new Tracker(steps, plan, options, clock);
+    const events = new Tracker(steps, plan, options, clock);
     const memoryBytes = output.holds ? workBytes : limitBytes;
-    await convert({ steps, layout, measure, tools: { ...tools, memoryBytes }, events: tracker }, model.sources, output);
-    return reportOf(plan, model, { tracker, clock, sink, output, bytes });
+    const conversion = { steps, ordered, layout, measure, tools: { ...tools, memoryBytes }, events };
+    await convert(conversion, model.sources, output);
+    return reportOf(plan, model, { tracker: events, clock, sink, output, bytes });
   } finally {
     await model.close();
   }
@@ -179,7 +180,7 @@ class Tracker implements ConversionEvents {
     this.#options = options;
     this.#clock = clock;
     this.#tensors = steps.length;
-    this.#bytes = steps.reduce((bytes, { stored }) => bytes + storedBytes(stored.storage), 0);
+    this.#bytes = steps.reduce((bytes, { stored }) => bytes + storedBytes(stored), 0);
     this.#tell(options.onEvent, { type: 'start', tensors: this.#tensors, bytes: this.#bytes, warnings });
   }
 

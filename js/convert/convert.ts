@@ -1,29 +1,22 @@
+import type { FileLayout } from '../containers/container.js';
 import { abortError } from '../errors.js';
-import type { WindowPool } from '../wasm/windows.js';
-import {
-  storedBytes,
-  targetBytes,
-  type FileLayout,
-  type StoredTensor,
-  type TensorPlace,
-} from '../containers/container.js';
-import { copyTensor } from './copy.js';
-import { dequantizeTensor } from './dequantize-tensor.js';
-import { encodeTensor } from './encode-tensor.js';
 import type { ByteSink, ByteSource, ByteWriter, PlannedPiece } from '../io/byte-io.js';
-import type { TensorMetrics } from './metrics.js';
-import { Pipeline, type PipelineTools } from './pipeline.js';
-import type { PlannedStep } from '../plan/plan.js';
-import { quantizeTensor } from './quantize-tensor.js';
-
-/** A step, and where its bytes go. */
-export interface PlacedStep extends PlannedStep {
-  readonly place: TensorPlace;
-}
+import { storedBytes, targetBytes } from '../layouts/tensor.js';
+import type { TensorMetrics } from '../pipeline/metrics.js';
+import { Pipeline, type PipelineTools } from '../pipeline/pipeline.js';
+import type { PlannedStep } from '../plan/report.js';
+import { bundlePiece, bundled, type Bundle, type Follows } from './bundle.js';
+import { copyTensor } from './copy.js';
+import { InOrderWriter, KeptWriter, orderedPieces, type OrderedSteps } from './in-order.js';
+import { DirectWriter, type Completion, type PlacedStep, type PlaneWriter, type TensorJob } from './job.js';
+import { isCopy, needsFirstPass, startScan, transcodeTensor, type Transcoding } from './transcode.js';
+import type { WeightRange } from '../wasm/windows.js';
 
 export interface Conversion {
   /** In the order in which they are worked on. */
   readonly steps: readonly PlacedStep[];
+  /** Where the output takes bytes in order only. */
+  readonly ordered: OrderedSteps | null;
   readonly layout: FileLayout;
   /** Whether to measure what the converted tensors lost. */
   readonly measure: boolean;
@@ -40,38 +33,29 @@ export interface ConversionEvents {
   finished(step: PlannedStep, metrics: TensorMetrics | null): void;
 }
 
-/** What the functions that treat one tensor need. */
-export interface TensorJob {
-  readonly stored: StoredTensor;
-  readonly place: TensorPlace;
-  readonly pool: WindowPool;
-  readonly pipeline: Pipeline;
-  readonly sink: ByteWriter;
-  readonly measure: boolean;
-  /** As in ConversionEvents. */
-  readonly advanced: (bytes: number) => void;
-  readonly finished: (metrics: TensorMetrics | null) => Promise<void>;
-}
-
-/** The steps in the order in which their bytes lie in the output: for sinks that take bytes in order only. */
+/** The steps in the order in which their bytes lie in the output. */
 export function placedSteps(steps: readonly PlannedStep[], { places }: FileLayout): PlacedStep[] {
-  const placed = steps.map((step, index) => {
-    const place = places[index];
-    if (place === undefined) throw new RangeError(`the layout has no place for ${step.stored.name}`);
-    return { ...step, place };
+  const placed = steps.map((step, index): PlacedStep => {
+    const [first, ...others] = places[index] ?? [];
+    if (first === undefined) throw new RangeError(`the layout has no place for ${step.stored.name}`);
+    return { ...step, places: [first, ...others] };
   });
-  return placed.sort((a, b) => a.place.file - b.place.file || a.place.data - b.place.data);
+  return placed.sort((a, b) => a.places[0].file - b.places[0].file || a.places[0].position - b.places[0].position);
 }
 
-/** What is going to be written, in the order of the work. Scales and zero points lie apart from their levels. */
-export function piecesOf(steps: readonly PlacedStep[], { files }: FileLayout): PlannedPiece[] {
-  const pieces = files.slice(0, 1).map(({ header }) => ({ begin: 0, bytes: header.length }));
-  for (const { planned, place } of steps) {
-    const { elements, target } = planned;
-    pieces.push({ begin: place.data, bytes: targetBytes(elements, target) });
-    if (target.kind === 'affine') pieces.push({ begin: place.scales, bytes: 0 }, { begin: place.zeroPoints, bytes: 0 });
-  }
-  return pieces;
+/** What is going to be written, in the order of the work. */
+export function piecesOf(
+  steps: readonly PlacedStep[],
+  ordered: OrderedSteps | null,
+  layout: FileLayout,
+): PlannedPiece[] {
+  const header = layout.files.slice(0, 1).map((file) => ({ begin: 0, bytes: file.header.length }));
+  if (ordered !== null) return [...header, ...orderedPieces(ordered)];
+  const tensors = steps.map(({ planned, places }) => ({
+    begin: places[0].position,
+    bytes: targetBytes(planned.elements, planned.target),
+  }));
+  return [...header, ...tensors];
 }
 
 /**
@@ -118,81 +102,170 @@ function writerOf(sink: ByteSink, file: number): ByteWriter {
 }
 
 async function convertTensors(conversion: Conversion, sink: ByteSink): Promise<void> {
-  const { steps, tools } = conversion;
+  const { tools } = conversion;
   const fail = (error: unknown): void => {
     sink.stop(error);
     tools.fail(error);
   };
-  const pipeline = new Pipeline({ ...tools, fail });
-  const completed = completedTensors(sink);
-  try {
-    for (const step of steps) await convertTensor(step, jobFor(step, conversion, pipeline, sink), completed);
-    await pipeline.drain();
-  } catch (error) {
-    fail(error);
-    await pipeline.settle();
-    throw pipeline.cause(error);
+  await Pipeline.run({ ...tools, fail }, (pipeline) => new Run(conversion, sink, pipeline).start());
+}
+
+/** A tensor whose extent is being found, before any of it is encoded. */
+interface Scanned {
+  readonly transcoding: Transcoding;
+  readonly range: Completion<WeightRange>;
+}
+
+/** The work of a conversion: one step, or one bundle of steps, after the other. */
+class Run {
+  readonly #conversion: Conversion;
+  readonly #sink: ByteSink;
+  readonly #pipeline: Pipeline;
+  readonly #completed: ReadonlyMap<string, TensorMetrics | null>;
+  readonly #kept: KeptWriter;
+
+  constructor(conversion: Conversion, sink: ByteSink, pipeline: Pipeline) {
+    this.#conversion = conversion;
+    this.#sink = sink;
+    this.#pipeline = pipeline;
+    this.#completed = completedTensors(sink);
+    this.#kept = new KeptWriter(writerOf(sink, 0));
+  }
+
+  async start(): Promise<void> {
+    const { steps } = this.#conversion;
+    // While one tensor is scanned, the one before it is encoded: nothing waits for the last piece of a pass.
+    let scanned: Scanned | null = null;
+    const encodeScanned = async (): Promise<void> => {
+      if (scanned === null) return;
+      const { transcoding, range } = scanned;
+      scanned = null;
+      await transcodeTensor(transcoding, await this.#pipeline.whenDone(range.promise));
+    };
+    for (const one of this.#grouped(steps)) {
+      const transcoding = 'steps' in one ? null : this.#transcodingOf(one);
+      if (transcoding !== null && needsFirstPass(transcoding)) {
+        const range = await startScan(transcoding);
+        await encodeScanned();
+        scanned = { transcoding, range };
+        continue;
+      }
+      await encodeScanned();
+      if ('steps' in one) await this.#startBundle(one);
+      else await this.#startStep(one, transcoding);
+    }
+    await encodeScanned();
+    await this.#kept.flush(this.#pipeline);
+  }
+
+  #grouped(steps: readonly PlacedStep[]): (PlacedStep | Bundle)[] {
+    const apart = this.#conversion.ordered?.apart ?? new Set();
+    const isAlone = (step: PlacedStep): boolean => apart.has(step) || this.#completed.has(step.stored.name);
+    return bundled(steps, isAlone);
+  }
+
+  /** Null where there is nothing to transcode: it is copied, empty, or there already. */
+  #transcodingOf(step: PlacedStep): Transcoding | null {
+    const { stored, planned } = step;
+    if (this.#completed.has(stored.name) || planned.elements === 0) return null;
+    if (stored.codec === null || planned.target.kind !== 'codec' || isCopy(stored, planned.target.codec)) return null;
+    return { job: this.#jobFor(step), tensor: stored, target: planned.target.codec };
+  }
+
+  async #startStep(step: PlacedStep, transcoding: Transcoding | null): Promise<void> {
+    const { stored } = step;
+    const metrics = this.#completed.get(stored.name);
+    if (metrics !== undefined) {
+      return this.#pipeline.start({
+        end: async () => {
+          this.#advance(step, storedBytes(stored));
+          await this.#finish([step], [metrics]);
+        },
+      });
+    }
+    if (transcoding !== null) return transcodeTensor(transcoding);
+    if (step.planned.elements === 0) return this.#finish([step], [null]);
+    return copyTensor(this.#jobFor(step));
+  }
+
+  async #startBundle(bundle: Bundle): Promise<void> {
+    const [first] = bundle.steps;
+    if (first === undefined) return;
+    const { measure, ordered } = this.#conversion;
+    const piece = bundlePiece(
+      bundle,
+      {
+        file: writerOf(this.#sink, first.places[0].file),
+        ...{ measure, follows: this.#follows() },
+        finished: async (metrics) => {
+          for (const step of bundle.steps) this.#advance(step, storedBytes(step.stored));
+          await this.#finish(bundle.steps, metrics);
+        },
+      },
+      ordered !== null,
+    );
+    if (piece !== null) return this.#pipeline.start(piece);
+    for (const step of bundle.steps) await this.#startStep(step, this.#transcodingOf(step));
+  }
+
+  #jobFor(step: PlacedStep): TensorJob {
+    return {
+      ...{ step, pipeline: this.#pipeline, measure: this.#conversion.measure, output: this.#writerFor(step) },
+      advanced: (bytes) => {
+        this.#advance(step, bytes);
+      },
+      finished: (metrics) => this.#finish([step], [metrics]),
+    };
+  }
+
+  #writerFor(step: PlacedStep): PlaneWriter {
+    const { ordered } = this.#conversion;
+    const file = writerOf(this.#sink, step.places[0].file);
+    if (ordered === null || step.places.length === 1) return new DirectWriter(file, step);
+    return ordered.apart.has(step) ? this.#kept.writerFor(step) : new InOrderWriter(file, step);
+  }
+
+  #advance(step: PlacedStep, bytes: number): void {
+    if (this.#goesOn()) this.#conversion.events.advanced(step, bytes);
+  }
+
+  async #finish(steps: readonly PlacedStep[], metrics: readonly (TensorMetrics | null)[]): Promise<void> {
+    const { events } = this.#conversion;
+    const noted = steps.map(({ stored }, index) =>
+      this.#sink.complete(JSON.stringify([stored.name, metrics[index] ?? null])),
+    );
+    await Promise.all(noted);
+    for (const [index, step] of steps.entries()) if (this.#goesOn()) events.finished(step, metrics[index] ?? null);
+  }
+
+  #goesOn(): boolean {
+    return !this.#pipeline.failed && this.#conversion.tools.signal?.aborted !== true;
+  }
+
+  /** Made when the first bundle asks for it. */
+  #order: ReadonlyMap<PlacedStep, readonly number[]> | null = null;
+
+  #follows(): Follows {
+    const order = (this.#order ??= planeOrder(this.#conversion.steps));
+    return (before, after) =>
+      order.get(after.step)?.[after.plane] === (order.get(before.step)?.[before.plane] ?? NaN) + 1;
   }
 }
 
-function jobFor(
-  step: PlacedStep,
-  { measure, tools: { pool, signal }, events }: Conversion,
-  pipeline: Pipeline,
-  sink: ByteSink,
-): TensorJob {
-  const { stored, place } = step;
-  const goesOn = (): boolean => !pipeline.failed && signal?.aborted !== true;
-  return {
-    ...{ stored, place, pool, pipeline, measure },
-    sink: writerOf(sink, place.file),
-    advanced: (bytes) => {
-      if (goesOn()) events.advanced(step, bytes);
-    },
-    finished: async (metrics) => {
-      await sink.complete(JSON.stringify([stored.name, metrics]));
-      if (goesOn()) events.finished(step, metrics);
-    },
-  };
+/** The number of each plane in the order in which all of them lie in the output's files. */
+function planeOrder(steps: readonly PlacedStep[]): ReadonlyMap<PlacedStep, readonly number[]> {
+  const planes = steps.flatMap((step) => step.places.map((place, plane) => ({ step, plane, ...place })));
+  planes.sort((a, b) => a.file - b.file || a.position - b.position);
+  const order = new Map<PlacedStep, number[]>();
+  for (const [index, { step, plane }] of planes.entries()) {
+    const own = order.get(step) ?? [];
+    own[plane] = index;
+    order.set(step, own);
+  }
+  return order;
 }
 
 /** What an earlier run has written, and what it measured. */
 function completedTensors({ completed }: ByteSink): ReadonlyMap<string, TensorMetrics | null> {
   return new Map([...completed].map((text) => JSON.parse(text) as readonly [string, TensorMetrics | null]));
-}
-
-async function convertTensor(
-  { stored: { name, storage, dtype, elements }, planned: { target } }: PlacedStep,
-  job: TensorJob,
-  completed: ReadonlyMap<string, TensorMetrics | null>,
-): Promise<void> {
-  const metrics = completed.get(name);
-  if (metrics !== undefined) {
-    return job.pipeline.start({
-      end: async () => {
-        job.advanced(storedBytes(storage));
-        await job.finished(metrics);
-      },
-    });
-  }
-  if (elements === 0) return job.finished(null);
-  if (target.kind === 'affine') return quantizeTensor(job, target);
-  if (storage.kind === 'affine') {
-    if (target.kind === 'plain') return dequantizeTensor(job, storage, target);
-    throw new RangeError(`there is no way from ${storage.kind} to ${target.kind}`);
-  }
-  if (isCopy(storage, dtype, target)) return copyTensor(job, storage.data);
-  if (target.kind === 'opaque') throw new RangeError(`${name} cannot become ${target.type}`);
-  return encodeTensor(job, target);
-}
-
-/** Whether the tensor's bytes are what the target wants already. */
-function isCopy(
-  storage: Exclude<StoredTensor['storage'], { kind: 'affine' }>,
-  dtype: StoredTensor['dtype'],
-  target: PlannedStep['planned']['target'],
-): boolean {
-  if (storage.kind === 'plain') return target.kind === 'plain' && target.dtype === dtype && storage.scale === undefined;
-  if (storage.kind === 'block') return target.kind === 'block' && target.format === storage.format;
-  return target.kind === 'opaque' && target.type === storage.type;
 }

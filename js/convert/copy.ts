@@ -1,37 +1,66 @@
-import { WINDOW_WEIGHTS, type LeasedWindow } from '../wasm/windows.js';
-import type { TensorJob } from './convert.js';
+import { storedBytes } from '../layouts/tensor.js';
+import { inputOf, readRange } from '../pipeline/piece-input.js';
+import type { Piece } from '../pipeline/pipeline.js';
 import type { ByteRange } from '../io/byte-io.js';
-import type { Piece } from './pipeline.js';
-import { inputOf, readRange, type InputRange } from './stretch-input.js';
+import type { LeasedWindow } from '../wasm/windows.js';
+import { Completion, type TensorJob } from './job.js';
 
-/** A window's input holds this many bytes. */
-const PIECE_BYTES = WINDOW_WEIGHTS * 4;
+/** What is copied at a time; the input half of a window holds more. */
+const PIECE_BYTES = 4 * 2 ** 20;
 
-/** Copies a tensor that stays as it is, in pieces. */
-export async function copyTensor(job: TensorJob, data: ByteRange): Promise<void> {
-  const { place, sink, pipeline } = job;
-  let unfinished = Math.max(1, Math.ceil(data.bytes / PIECE_BYTES));
-  for (let begin = 0, pieces = unfinished; pieces > 0; begin += PIECE_BYTES, --pieces) {
-    const bytes = Math.min(PIECE_BYTES, data.bytes - begin);
-    const position = place.data + begin;
-    const write = (piece: Uint8Array): Promise<void> => sink.write(piece, position);
-    const copy = pieceOf({ source: data.source, position: data.begin + begin, bytes }, write, async () => {
-      job.advanced(bytes);
-      if (--unfinished === 0) await job.finished(null);
-    });
-    await pipeline.start({ ...copy, reserve: () => sink.reserve(position, bytes) });
-  }
+/** A stretch of one of the tensor's planes. */
+interface Part {
+  readonly range: ByteRange;
+  readonly plane: number;
+  readonly begin: number;
 }
 
+/** Copies the planes of a tensor that stays as it is, in pieces. */
+export async function copyTensor(job: TensorJob): Promise<void> {
+  const { output, pipeline, step } = job;
+  const parts = partsOf(job);
+  const done = new Completion<void>();
+  let unfinished = parts.length;
+  for (const part of parts) {
+    const { range, plane, begin } = part;
+    const copy = pieceOf(range, (bytes) => output.write(plane, bytes, begin));
+    await pipeline.start({
+      ...copy,
+      reserve: () => (plane === 0 ? output.reserve(begin, range.bytes) : Promise.resolve()),
+      end: async () => {
+        await copy.end?.();
+        job.advanced(range.bytes);
+        if (--unfinished > 0) return;
+        done.resolve();
+        await job.finished(null);
+      },
+    });
+  }
+  if (storedBytes(step.stored) === 0) await job.finished(null);
+  else await output.end(pipeline, done.promise);
+}
+
+const partsOf = ({ step: { stored } }: TensorJob): Part[] =>
+  stored.planes.flatMap((ranges, plane) => {
+    let reached = 0;
+    return ranges.flatMap(({ source, begin, bytes }) => {
+      const from = reached;
+      reached += bytes;
+      return Array.from({ length: Math.ceil(bytes / PIECE_BYTES) }, (_, index): Part => {
+        const offset = index * PIECE_BYTES;
+        const range = { source, begin: begin + offset, bytes: Math.min(PIECE_BYTES, bytes - offset) };
+        return { range, plane, begin: from + offset };
+      });
+    });
+  });
+
 /** Copies a range through the memory of a window, or through the memory in which the source gives it. */
-function pieceOf(range: InputRange, write: (piece: Uint8Array) => Promise<void>, end: () => Promise<void>): Piece {
+function pieceOf(range: ByteRange, write: (piece: Uint8Array) => Promise<void>): Piece {
   if (range.source.readAside === undefined) {
-    const viewOf = (window: LeasedWindow): Uint8Array =>
-      window.input(WINDOW_WEIGHTS, { kind: 'float', type: 'F32' }).subarray(0, range.bytes);
+    const viewOf = (window: LeasedWindow): Uint8Array => window.inputBytes().subarray(0, range.bytes);
     return {
       input: inputOf([range], (window) => [viewOf(window)]),
       work: (window) => window.transfer(() => [write(viewOf(window))]),
-      end,
     };
   }
   let piece: Uint8Array = new Uint8Array();
@@ -40,9 +69,6 @@ function pieceOf(range: InputRange, write: (piece: Uint8Array) => Promise<void>,
   };
   return {
     input: { readAside, fill: () => Promise.resolve() },
-    end: async () => {
-      await write(piece);
-      await end();
-    },
+    end: () => write(piece),
   };
 }

@@ -1,5 +1,6 @@
-import type { FileLayout, Model } from '../containers/container.js';
-import type { PlacedStep } from './convert.js';
+import type { FileLayout } from '../containers/container.js';
+import type { Model } from '../models/model.js';
+import type { PlacedStep } from './job.js';
 import { REVISION } from './revision.js';
 
 /**
@@ -7,7 +8,7 @@ import { REVISION } from './revision.js';
  * it goes, and which build of this package makes it. A conversion that was interrupted may go on only if it is the same.
  */
 export async function fingerprintOf(
-  { sources }: Model,
+  { sources }: Pick<Model, 'sources'>,
   { files }: FileLayout,
   steps: readonly PlacedStep[],
   measure: boolean,
@@ -15,11 +16,19 @@ export async function fingerprintOf(
 ): Promise<string> {
   const inputs = sources.map(({ name, size, version }) => [name, size, version]);
   const outputs = files.map(({ name, fileBytes, header }) => [name, fileBytes, header.length]);
-  const tensors = steps.map(({ planned, place }) => [planned.name, planned.target, planned.elements, place]);
+  const tensors = steps.map(({ planned, places, effort = 0 }) => [
+    planned.name,
+    planned.target,
+    planned.elements,
+    places,
+    effort,
+  ]);
   const text = JSON.stringify([revision, inputs, outputs, tensors, measure]);
-  const headers = files.map(({ header }) => header);
-  const digest = await crypto.subtle.digest('SHA-256', await new Blob([text, ...headers.map(ownBytes)]).arrayBuffer());
+  const headers = files.map(({ header }) => ownBytes(header));
+  const importance = steps.flatMap(({ importance: columns }) => (columns === undefined ? [] : [ownBytes(columns)]));
+  const digest = await crypto.subtle.digest('SHA-256', await new Blob([text, ...headers, ...importance]).arrayBuffer());
   return [...new Uint8Array(digest)].map((byte) => byte.toString(16).padStart(2, '0')).join('');
 }
 
-const ownBytes = (bytes: Uint8Array): Uint8Array<ArrayBuffer> => new Uint8Array(bytes);
+const ownBytes = ({ buffer, byteOffset, byteLength }: ArrayBufferView): Uint8Array<ArrayBuffer> =>
+  new Uint8Array(new Uint8Array(buffer, byteOffset, byteLength));

@@ -1,6 +1,16 @@
 import type { RuleOutcome, TensorRule } from '../rules/rule.js';
-import type { AnyCase, Architecture, BitWidth, FileType, GroupSize, Mode, Profile } from '../types.js';
-import type { FloatType } from '../containers/dtypes.js';
+import type {
+  AnyCase,
+  Architecture,
+  BitWidth,
+  CodecName,
+  ContainerName,
+  FileType,
+  GroupSize,
+  LayoutName,
+  Mode,
+  Profile,
+} from '../types.js';
 import type { FileEvent, TensorReport } from '../plan/report.js';
 
 /** What can be asked of everything that goes through a whole file. */
@@ -26,6 +36,13 @@ export interface ConvertFileOptions extends FileOptions {
    */
   readonly resume?: boolean | null | undefined;
   /**
+   * `full`: the output takes its name when all of it is on the disk, so that even a loss of power leaves either the whole
+   * output or what was there before. `none`: as soon as all of it is written, as `cp` does it, and the system brings it to
+   * the disk later; after a loss of power the output may be damaged. For paths and FileHandles of Node; what browsers and
+   * streams write to waits, or does not, as it always does. Not with `resume`. Default `full`.
+   */
+  readonly durability?: 'full' | 'none' | null | undefined;
+  /**
    * Most bytes that tensors take in memory on their way, at least 16 MiB: where they are read and converted, and, when the
    * output is a stream, what waits until that has taken it. Headers, and what streams keep themselves, come on top. Default
    * and most: 36 MiB, and with the backend `workers` 9 MiB more for each worker but the first, whatever the sizes of files
@@ -38,15 +55,40 @@ export interface ConvertFileOptions extends FileOptions {
 export type TypeRule = readonly [pattern: RegExp | string, type: AnyCase<RuleOutcome>];
 
 export interface QuantizeFileOptions extends ConvertFileOptions {
-  /** Writes a GGUF of this type. Default: affine levels in safetensors; `Q4_K_M` when the output's name ends with .gguf. */
-  readonly type?: AnyCase<FileType> | null | undefined;
+  /**
+   * What the weights become: a type of whole files as llama.cpp names it, with which a GGUF is written, or a codec, such as
+   * F16 in safetensors. Default: affine levels in safetensors; `Q4_K_M` when the output's name ends with .gguf.
+   */
+  readonly type?: AnyCase<FileType | CodecName> | null | undefined;
+  /** The file format. Default: what the output's name says; without one, a GGUF for a type of whole files, else safetensors. */
+  readonly container?: ContainerName | null | undefined;
+  /**
+   * How what is quantized lies in the file: `plain` has one entry for each tensor, `planes` one for each of a codec's planes.
+   * Default: the first of the container that can hold the type.
+   */
+  readonly layout?: LayoutName | null | undefined;
+  /**
+   * How much each column of a tensor's rows counts, by the tensor's name in the input: one number from 0 on for each weight of
+   * a row. For codecs that use it; rejects with `invalid_option` where none of the output does (none of today's does).
+   */
+  readonly importance?:
+    | ReadonlyMap<string, Float32Array>
+    | Iterable<readonly [string, Float32Array]>
+    | Readonly<Record<string, Float32Array>>
+    | null
+    | undefined;
+  /** How hard codecs search that know several levels of effort, 0 being the least (none of today's does). Default 0. */
+  readonly effort?: number | null | undefined;
   /** GGUF: one format for everything that is quantized, where the type would mix several. Default false. */
   readonly pure?: boolean | null | undefined;
   /** GGUF: whose rules apply. Default: found out from the tensors' names, or what the input says. */
   readonly architecture?: Architecture | null | undefined;
-  /** GGUF: what happens to a tensor with a weight that is too large for the F16 or BF16 it would get. Default `error`. */
+  /** What happens to a tensor with a weight that is too large for the F16 or BF16 it would get. Default `error`. */
   readonly f16Overflow?: 'error' | 'f32' | null | undefined;
-  /** GGUF: most bytes of one file, but for a tensor that is larger itself. Several are `NAME-00001-of-0000N.gguf`. */
+  /**
+   * Most bytes of one file, but for a tensor that is larger itself. Several are `NAME-00001-of-0000N.gguf`, or
+   * `NAME-00001-of-0000N.safetensors` with the index `NAME.safetensors.index.json`.
+   */
   readonly splitSize?: number | null | undefined;
   /** Affine. Default: that of `profile`, else the quantizer's. */
   readonly bits?: BitWidth | null | undefined;
@@ -58,7 +100,7 @@ export interface QuantizeFileOptions extends ConvertFileOptions {
   readonly profile?: Profile | null | undefined;
   /** Affine: which tensors stay as they are, and, where no profile decides, the group size. Default: the quantizer's mode. */
   readonly mode?: Mode | null | undefined;
-  /** Tried in order before all others; the first one that fits a tensor decides. For affine output a type must be `keep` or `drop`. */
+  /** Tried in order before all others; the first one that fits a tensor decides. A type must be one that the output can hold. */
   readonly rules?: readonly (TensorRule | TypeRule)[] | null | undefined;
   /** Whether to decode again and measure what was lost. Default true. */
   readonly metrics?: boolean | null | undefined;
@@ -66,7 +108,7 @@ export interface QuantizeFileOptions extends ConvertFileOptions {
 
 export interface DequantizeFileOptions extends ConvertFileOptions {
   /** Element type of the restored tensors. Default: what they were before; F32 for those of a GGUF. */
-  readonly dtype?: AnyCase<FloatType> | null | undefined;
+  readonly dtype?: AnyCase<'F32' | 'F16' | 'BF16'> | null | undefined;
 }
 
 export interface ReadTensorOptions {

@@ -27,6 +27,11 @@ export interface ByteSource {
    */
   readAside?(position: number, bytes: number): Promise<Uint8Array>;
   /**
+   * The same, for bytes around which nothing else will be asked for. Only sources have it that otherwise fetch more than
+   * they are asked for.
+   */
+  readAlone?(position: number, bytes: number): Promise<Uint8Array>;
+  /**
    * The source called `name` beside this one (a shard beside its index), or in a folder beside it when there are slashes in
    * the name; it must be well-formed Unicode. Rejects with `missing_shard` if there is none.
    */
@@ -75,9 +80,9 @@ export interface ByteSink extends ByteWriter {
    */
   stop(error: unknown): void;
   /**
-   * Makes what was written durable and visible under the final name, in place of what was there. `proceed` is called
-   * before anything is done and again when only the name is missing, as the first may take long; when it throws, this
-   * rejects with that.
+   * Makes what was written durable, if that was planned, and visible under the final name, in place of what was there.
+   * `proceed` is called before anything is done and again when only the name is missing, as the first may take long; when it
+   * throws, this rejects with that.
    */
   commit(proceed: () => void): Promise<void>;
   /**
@@ -122,6 +127,11 @@ export interface SinkPlan {
   readonly pieces?: readonly PlannedPiece[] | undefined;
   /** For sinks that hold bytes: the most of them. Only a single larger piece goes beyond. */
   readonly heldBytes?: number | undefined;
+  /**
+   * Whether `commit` waits until the disk has what was written; default true. Only paths and FileHandles of Node can wait.
+   * What is to be resumed is durable in any case.
+   */
+  readonly durable?: boolean | undefined;
   /** Keep what is complete after a failure, and go on with it when the fingerprint is the same. Only paths can have it. */
   readonly resume?: { readonly fingerprint: string } | undefined;
   /** Ends waiting writes: with its reason where that is a QuantizeError, else with `aborted`. */

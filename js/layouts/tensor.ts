@@ -74,3 +74,7 @@ export const sourceOf = ({ name, planes }: Pick<Tensor, 'name' | 'planes'>): Byt
   if (source === undefined) throw new RangeError(`the tensor ${name} lies nowhere`);
   return source;
 };
+
+/** By UTF-16 code units, as the batch functions sort. */
+export const byName = (a: { readonly name: string }, b: { readonly name: string }): number =>
+  a.name < b.name ? -1 : Number(a.name > b.name);

@@ -1,25 +1,23 @@
+import { isFloat as isFloatCodec } from '../codecs/codec.js';
 import { abortError } from '../errors.js';
-import { prefixOf } from '../rules/diffusion-families.js';
-import type { ErrorSums } from '../wasm/windows.js';
-import { callSafely } from '../convert/callbacks.js';
-import type { Model, StoredTensor } from '../containers/container.js';
-import type { FileTools } from '../convert/convert-file.js';
-import { differenceOf, sameBytes } from './difference.js';
-import { MAX_ALIGNMENT } from '../containers/gguf/header.js';
 import type { ModelSource } from '../io/byte-io.js';
-import { metricsOf } from '../convert/metrics.js';
-import type { FileOptions } from '../convert/options.js';
-import { Pipeline } from '../convert/pipeline.js';
-import { restoringPiece } from './read-tensor.js';
-import { readRange } from '../convert/stretch-input.js';
-import { openModel } from '../containers/registry.js';
-import { byName, storageLabel } from '../plan/report.js';
-import { withFp8Scales } from '../plan/scaled-fp8.js';
-import { stretchesOf, type Stretch } from '../convert/tensor-windows.js';
-import { weightSourceOf } from '../convert/weight-source.js';
+import { byName, storageLabel, storedBytes, type CodedTensor, type Tensor } from '../layouts/tensor.js';
+import { callSafely } from '../pipeline/callbacks.js';
+import { metricsOf } from '../pipeline/metrics.js';
+import { readRange } from '../pipeline/piece-input.js';
+import { Pipeline } from '../pipeline/pipeline.js';
+import { inputOfStretches, locating, rangesOf, stretchesOf, type Stretch } from '../pipeline/stretches.js';
+import type { FileTools } from '../pipeline/tools.js';
+import { prefixOf } from '../rules/diffusion-families.js';
+import type { ErrorSums, LeasedWindow, WindowComparison } from '../wasm/windows.js';
+import { checkUnchanged, openModel, type Model } from './model.js';
+import { withFp8Scales } from './scaled-fp8.js';
 
 /** Bytes of a type that is no float are compared in pieces of this size. */
 const PIECE_BYTES = 2 ** 20;
+
+/** The largest alignment of a GGUF: of a type that nobody knows, the last tensor's bytes may have padding behind them. */
+const MOST_PADDING = 65_536;
 
 /** Two tensors of one name. */
 export interface TensorComparison {
@@ -50,12 +48,15 @@ export interface FileComparison {
   readonly onlyInB: readonly string[];
 }
 
+/** Called once per tensor, in the order of the result's lists, with the fraction of the tensors that are done. */
+type Progress = ((tensor: string, progress: number) => unknown) | null | undefined;
+
 /** Compares two models, tensor by tensor, quantized ones by what they are restored to. */
 export async function compareFiles(
   tools: FileTools,
   a: ModelSource,
   b: ModelSource,
-  { progress }: FileOptions,
+  progress: Progress,
 ): Promise<FileComparison> {
   const { files, signal } = tools;
   const left = await openModel(await files.openSource(a, signal));
@@ -63,7 +64,8 @@ export async function compareFiles(
     const right = await openModel(await files.openSource(b, signal));
     try {
       const comparison = await compareModels(left, right, tools, progress);
-      for (const one of [...left.sources, ...right.sources]) await one.checkUnchanged();
+      await checkUnchanged(left);
+      await checkUnchanged(right);
       return comparison;
     } finally {
       await right.close();
@@ -73,78 +75,128 @@ export async function compareFiles(
   }
 }
 
-async function compareModels(
-  left: Model,
-  right: Model,
-  tools: FileTools,
-  progress: FileOptions['progress'],
-): Promise<FileComparison> {
+async function compareModels(left: Model, right: Model, tools: FileTools, progress: Progress): Promise<FileComparison> {
   const { pairs, onlyInA, onlyInB } = pairTensors(await withFp8Scales(left), await withFp8Scales(right));
-  const tensors: TensorComparison[] = [];
-  const reshaped: FileComparison['reshaped'][number][] = [];
-  let done = 0;
-  for (const { one, other } of pairs) {
-    if (tools.signal.aborted) throw abortError(tools.signal.reason);
-    if (String(shapeOf(one)) !== String(shapeOf(other))) {
-      reshaped.push({ name: one.name, a: shapeOf(one), b: shapeOf(other) });
-    } else {
-      tensors.push(await compareTensors(one, other, tools));
+  const { signal } = tools;
+  const told = new InOrder((index) => {
+    if (!signal.aborted) callSafely(progress, pairs[index]?.one.name ?? '', (index + 1) / pairs.length);
+  });
+  const findings = pairs.map(() => ({ equal: true, finite: true, sums: [] as ErrorSums[] }));
+  await Pipeline.run(tools, async (pipeline) => {
+    for (const [index, pair] of pairs.entries()) {
+      const finding = findings[index];
+      if (finding === undefined || isReshaped(pair)) told.done(index);
+      else
+        await startPair(pair, finding, pipeline, signal, () => {
+          told.done(index);
+        });
     }
-    callSafely(progress, one.name, ++done / pairs.length);
-  }
+  });
+  if (signal.aborted) throw abortError(signal.reason);
+  const tensors = pairs.flatMap((pair, index) => {
+    const finding = findings[index];
+    return finding === undefined || isReshaped(pair) ? [] : [comparisonOf(pair, finding)];
+  });
+  const reshaped = pairs
+    .filter(isReshaped)
+    .map(({ one, other }) => ({ name: one.name, a: shapeOf(one), b: shapeOf(other) }));
   return { a: left.name, b: right.name, tensors, reshaped, onlyInA, onlyInB };
 }
 
-interface TensorPairs {
-  readonly pairs: readonly { readonly one: StoredTensor; readonly other: StoredTensor }[];
-  readonly onlyInA: readonly string[];
-  readonly onlyInB: readonly string[];
-}
+/** Tells of things that end in any order in their own. */
+class InOrder {
+  readonly #tell: (index: number) => void;
+  readonly #ended = new Set<number>();
+  #next = 0;
 
-/** Tensors of one name; those of a diffusion model also where only one of the models has its checkpoint's prefix. */
-function pairTensors(left: readonly StoredTensor[], right: readonly StoredTensor[]): TensorPairs {
-  const own = new Set(left.map(({ name }) => name));
-  const others = new Map(right.map((tensor) => [tensor.name, tensor]));
-  const ownPrefix = prefixOf([...own]);
-  const otherPrefix = prefixOf([...others.keys()]);
-  const counterpart = (name: string): StoredTensor | undefined => {
-    const bare = name.startsWith(ownPrefix) ? name.slice(ownPrefix.length) : name;
-    const names = [bare, otherPrefix + bare].filter((one) => !own.has(one));
-    return [name, ...names].map((one) => others.get(one)).find((other) => other !== undefined);
-  };
-  const paired = new Set<string>();
-  const pairs = [...left].sort(byName).flatMap((one) => {
-    const other = counterpart(one.name);
-    if (other === undefined) return [];
-    paired.add(other.name);
-    return [{ one, other }];
-  });
-  const found = new Set(pairs.map(({ one }) => one.name));
-  const namesWithout = (tensors: readonly StoredTensor[], there: ReadonlySet<string>): string[] =>
-    tensors.flatMap(({ name }) => (there.has(name) ? [] : [name])).sort();
-  return { pairs, onlyInA: namesWithout(left, found), onlyInB: namesWithout(right, paired) };
-}
-
-const isFloat = (tensor: StoredTensor): boolean => tensor.storage.kind === 'affine' || weightSourceOf(tensor) !== null;
-
-/** Whether bytes of the one mean what those of the other mean. */
-const sameKind = (one: StoredTensor, other: StoredTensor): boolean => storageLabel(one) === storageLabel(other);
-
-const shapeOf = ({ originalShape, shape }: StoredTensor): readonly number[] => originalShape ?? shape;
-
-async function compareTensors(one: StoredTensor, other: StoredTensor, tools: FileTools): Promise<TensorComparison> {
-  const floats = isFloat(one) && isFloat(other);
-  const sums: ErrorSums[] = [];
-  let equal = floats || (sameKind(one, other) && (await sameContents(one, other, tools.signal)));
-  let finite = floats;
-  for (const stretch of one.elements === 0 || !floats ? [] : stretchesOf(one.elements)) {
-    if (tools.signal.aborted) throw abortError(tools.signal.reason);
-    const [a, b] = await restoreBoth(one, other, stretch, tools);
-    const difference = differenceOf(a, b);
-    sums.push(difference.sums);
-    equal &&= difference.equal;
-    finite &&= difference.finite;
+  constructor(tell: (index: number) => void) {
+    this.#tell = tell;
   }
+
+  /** What says that one has ended. */
+  doneWith(index: number): () => void {
+    return () => {
+      this.done(index);
+    };
+  }
+
+  done(index: number): void {
+    this.#ended.add(index);
+    while (this.#ended.delete(this.#next)) this.#tell(this.#next++);
+  }
+}
+
+interface TensorPair {
+  readonly one: Tensor;
+  readonly other: Tensor;
+}
+
+/** What is known of a pair so far. */
+interface Finding {
+  equal: boolean;
+  finite: boolean;
+  readonly sums: ErrorSums[];
+}
+
+const isReshaped = ({ one, other }: TensorPair): boolean => String(shapeOf(one)) !== String(shapeOf(other));
+
+const shapeOf = ({ originalShape, shape }: Tensor): readonly number[] => originalShape ?? shape;
+
+/** Starts the pieces that compare two tensors; `done` is called after the last one. */
+async function startPair(
+  { one, other }: TensorPair,
+  finding: Finding,
+  pipeline: Pipeline,
+  signal: AbortSignal,
+  done: () => void,
+): Promise<void> {
+  if (one.codec === null || other.codec === null) {
+    finding.finite = false;
+    await pipeline.start({
+      end: async () => {
+        finding.equal = storageLabel(one) === storageLabel(other) && (await sameContents(one, other, signal));
+        done();
+      },
+    });
+    return;
+  }
+  const stretches = one.elements === 0 ? [] : stretchesOf(one.elements);
+  let unfinished = stretches.length;
+  if (unfinished === 0) done();
+  for (const stretch of stretches) {
+    await pipeline.start({
+      input: inputOfStretches(
+        [
+          { tensor: one, half: 'input' },
+          { tensor: other, half: 'output' },
+        ],
+        stretch,
+      ),
+      work: async (window) => {
+        const { equal, finite, error } = await compareStretch(one, other, stretch, window);
+        finding.equal &&= equal;
+        finding.finite &&= finite;
+        finding.sums[stretch.index] = error;
+      },
+      end: () => {
+        if (--unfinished === 0) done();
+        return Promise.resolve();
+      },
+    });
+  }
+}
+
+/** What cannot be is told of the tensor that is so: planes of the other lie in the output half. */
+function compareStretch(
+  one: CodedTensor,
+  other: CodedTensor,
+  { first, weights }: Stretch,
+  window: LeasedWindow,
+): Promise<WindowComparison> {
+  return locating(isFloatCodec(one.codec) ? other : one, first, () => window.compare(weights, one, other));
+}
+
+function comparisonOf({ one, other }: TensorPair, { equal, finite, sums }: Finding): TensorComparison {
   const metrics = finite ? metricsOf(sums, one.elements) : null;
   return {
     name: one.name,
@@ -159,54 +211,64 @@ async function compareTensors(one: StoredTensor, other: StoredTensor, tools: Fil
   };
 }
 
-/** The stretch's values in both tensors. */
-async function restoreBoth(
-  one: StoredTensor,
-  other: StoredTensor,
-  stretch: Stretch,
-  tools: FileTools,
-): Promise<readonly [Float32Array, Float32Array]> {
-  const values: [Float32Array, Float32Array] = [new Float32Array(stretch.weights), new Float32Array(stretch.weights)];
-  const pipeline = new Pipeline(tools);
-  try {
-    await pipeline.start(
-      restoringPiece(one, stretch, (restored) => {
-        values[0].set(restored);
-      }),
-    );
-    await pipeline.start(
-      restoringPiece(other, stretch, (restored) => {
-        values[1].set(restored);
-      }),
-    );
-    await pipeline.drain();
-    return values;
-  } catch (error) {
-    tools.fail(error);
-    await pipeline.settle();
-    throw pipeline.cause(error);
-  }
+interface TensorPairs {
+  readonly pairs: readonly { readonly one: Tensor; readonly other: Tensor }[];
+  readonly onlyInA: readonly string[];
+  readonly onlyInB: readonly string[];
 }
 
-/** Whether all bytes of two tensors of one kind are the same: of types that are no floats, or that cannot be decoded. */
-async function sameContents(
-  { storage: left }: StoredTensor,
-  { storage: right }: StoredTensor,
-  signal: AbortSignal,
-): Promise<boolean> {
-  if (left.kind === 'affine' || right.kind === 'affine') return false;
-  const bytes = Math.min(left.data.bytes, right.data.bytes);
-  // Of a type that nobody knows, the bytes of the last tensor may or may not have padding behind them.
-  const padding = left.kind === 'opaque' && left.ggmlId !== undefined ? MAX_ALIGNMENT : 1;
-  if (Math.max(left.data.bytes, right.data.bytes) - bytes >= padding) return false;
+/** Tensors of one name; those of a diffusion model also where only one of the models has its checkpoint's prefix. */
+function pairTensors(left: readonly Tensor[], right: readonly Tensor[]): TensorPairs {
+  const own = new Set(left.map(({ name }) => name));
+  const others = new Map(right.map((tensor) => [tensor.name, tensor]));
+  const ownPrefix = prefixOf([...own]);
+  const otherPrefix = prefixOf([...others.keys()]);
+  const counterpart = (name: string): Tensor | undefined => {
+    const bare = name.startsWith(ownPrefix) ? name.slice(ownPrefix.length) : name;
+    const names = [bare, otherPrefix + bare].filter((one) => !own.has(one));
+    return [name, ...names].map((one) => others.get(one)).find((other) => other !== undefined);
+  };
+  const paired = new Set<string>();
+  const pairs = [...left].sort(byName).flatMap((one) => {
+    const other = counterpart(one.name);
+    if (other === undefined) return [];
+    paired.add(other.name);
+    return [{ one, other }];
+  });
+  const found = new Set(pairs.map(({ one }) => one.name));
+  const namesWithout = (tensors: readonly Tensor[], there: ReadonlySet<string>): string[] =>
+    tensors.flatMap(({ name }) => (there.has(name) ? [] : [name])).sort();
+  return { pairs, onlyInA: namesWithout(left, found), onlyInB: namesWithout(right, paired) };
+}
+
+/** Whether all bytes of two tensors of one kind are the same: of types that cannot be decoded. */
+async function sameContents(one: Tensor, other: Tensor, signal: AbortSignal): Promise<boolean> {
+  const [left, right] = [storedBytes(one), storedBytes(other)];
+  const bytes = Math.min(left, right);
+  const isUnknown = one.codec === null && one.type.id !== undefined;
+  if (Math.max(left, right) - bytes >= (isUnknown ? MOST_PADDING : 1)) return false;
   for (let begin = 0; begin < bytes; begin += PIECE_BYTES) {
     if (signal.aborted) throw abortError(signal.reason);
-    const pieces = [left, right].map(({ data }) => {
-      const range = { source: data.source, position: data.begin + begin, bytes: Math.min(PIECE_BYTES, bytes - begin) };
-      return readRange(range);
-    });
-    const [one = new Uint8Array(), other = new Uint8Array()] = await Promise.all(pieces);
-    if (!sameBytes(one, other)) return false;
+    const piece = { begin, bytes: Math.min(PIECE_BYTES, bytes - begin) };
+    const [a, b] = await Promise.all([one, other].map((tensor) => contentsOf(tensor, piece)));
+    if (a === undefined || b === undefined || !sameBytes(a, b)) return false;
   }
   return true;
 }
+
+/** Bytes of a tensor's only plane. */
+async function contentsOf(
+  { planes }: Tensor,
+  piece: { readonly begin: number; readonly bytes: number },
+): Promise<Uint8Array> {
+  const all = new Uint8Array(piece.bytes);
+  let at = 0;
+  for (const range of rangesOf(planes[0] ?? [], piece)) {
+    all.set(await readRange(range), at);
+    at += range.bytes;
+  }
+  return all;
+}
+
+const sameBytes = (a: Uint8Array, b: Uint8Array): boolean =>
+  a.length === b.length && a.every((byte, index) => byte === b[index]);

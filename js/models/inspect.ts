@@ -1,8 +1,6 @@
-import { endpointName } from '../endpoints.js';
-import { storedBytes } from '../containers/container.js';
-import type { FileAccess, ModelSource } from '../io/byte-io.js';
-import { openModel } from '../containers/registry.js';
-import { byName, storageLabel } from '../plan/report.js';
+import { isFloat } from '../codecs/codec.js';
+import { byName, storageLabel, storedBytes } from '../layouts/tensor.js';
+import type { Model } from './model.js';
 
 export interface InspectedTensor {
   readonly name: string;
@@ -31,23 +29,21 @@ export interface Inspection {
   readonly bytes: number;
 }
 
-/** Reads what the model at `source` holds, without its weights. Rejects with a `QuantizeError`. */
-export async function inspectFile(files: FileAccess, source: ModelSource, signal?: AbortSignal): Promise<Inspection> {
-  const model = await openModel(await files.openSource(source, signal));
-  await model.close();
+/** What an opened model holds, `file` being its name. */
+export function inspectionOf(model: Model, file: string): Inspection {
   const tensors = model.tensors
-    .map((tensor) => {
-      const { name, shape, dtype, elements, storage } = tensor;
+    .map((tensor): InspectedTensor => {
+      const { name, shape, dtype, elements, codec } = tensor;
       const type = storageLabel(tensor);
-      const ofValues = storage.kind === 'opaque' ? type : dtype;
-      return { name, shape, type, dtype: ofValues, elements, bytes: storedBytes(storage) };
+      const ofValues = codec === null || isFloat(codec) ? (codec?.name ?? type) : dtype;
+      return { name, shape, type, dtype: ofValues, elements, bytes: storedBytes(tensor) };
     })
     .sort(byName);
   return {
-    file: endpointName(source),
+    file,
     container: model.container,
     files: model.sources.map(({ name }) => name),
-    metadata: Object.fromEntries(model.metadata),
+    metadata: Object.fromEntries(model.texts),
     tensors,
     elements: tensors.reduce((count, { elements }) => count + elements, 0),
     bytes: tensors.reduce((count, { bytes }) => count + bytes, 0),

@@ -19,10 +19,12 @@ interface Precision {
   readonly groupSize: GroupSize;
 }
 
-const DEFAULT_BITS: BitWidth = 4;
+/** Where neither the caller nor a profile says. */
+export const DEFAULT_BITS: BitWidth = 4;
 const GROUP_SIZES: readonly GroupSize[] = [32, 64, 128, 256, 'tensor'];
 const MODE_GROUP_SIZES: Readonly<Record<Mode, GroupSize>> = { diffusion: 128, base: 'tensor' };
-const PROFILES: Readonly<Record<Profile, Precision>> = {
+/** What profiles stand for. */
+export const PROFILES: Readonly<Record<Profile, Precision>> = {
   edge: { bits: 2, groupSize: 256 },
   local: { bits: 4, groupSize: 128 },
   cloud: { bits: 8, groupSize: 64 },

@@ -26,9 +26,11 @@ export const BATCH_OPTIONS: Names<BatchOptions> = {
 export const FILE_OPTIONS: Names<FileOptions> = { progress: true, signal: true };
 export const CONVERT_OPTIONS: Names<ConvertFileOptions> = {
   ...{ progress: true, onTensor: true, onEvent: true, signal: true, resume: true, memoryLimit: true },
+  durability: true,
 };
 export const QUANTIZE_FILE_OPTIONS: Names<QuantizeFileOptions> = {
-  ...{ type: true, pure: true, architecture: true, f16Overflow: true, splitSize: true },
+  ...{ type: true, container: true, layout: true, importance: true, effort: true },
+  ...{ pure: true, architecture: true, f16Overflow: true, splitSize: true },
   ...{ bits: true, groupSize: true, symmetric: true, profile: true, mode: true },
   ...{ rules: true, metrics: true, ...CONVERT_OPTIONS },
 };

@@ -2,7 +2,7 @@
 
 import { fieldsOf, isArrayOf, isDetached } from '../checks.js';
 import { QuantizeError } from '../errors.js';
-import type { GroupSize, ReusableOutput } from '../types.js';
+import type { ReusableOutput } from '../types.js';
 import { isWeightArray } from '../weight-arrays.js';
 import type { RawWeights } from '../wasm/module.js';
 
@@ -18,10 +18,6 @@ interface Extent {
   readonly written: boolean;
   readonly begin: number;
   readonly end: number;
-}
-
-export function groupCount(weights: number, groupSize: GroupSize): number {
-  return groupSize === 'tensor' ? Math.min(weights, 1) : Math.ceil(weights / groupSize);
 }
 
 /**

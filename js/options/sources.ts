@@ -1,17 +1,9 @@
 /** Sources and sinks of models, as callers pass them. */
 
 import { fieldsOf, invalidOption, reading } from '../checks.js';
-import {
-  endpointName,
-  sinkEndpoint,
-  sourceEndpoint,
-  type BlobLike,
-  type ModelSink,
-  type ModelSource,
-} from '../endpoints.js';
+import { sinkEndpoint, sourceEndpoint, type BlobLike, type ModelSink, type ModelSource } from '../endpoints.js';
 import { QuantizeError } from '../errors.js';
-import { namedContainer, notWritable } from '../containers/registry.js';
-import type { ContainerName } from '../containers/container.js';
+import { notWritable } from '../containers/registry.js';
 
 const SOURCES =
   'a path, a URL, a Blob or File, a Uint8Array or ArrayBuffer, a FileHandle, a FileSystemFileHandle, or an array of Files with names';
@@ -56,10 +48,6 @@ function checkSlices(name: string, blob: BlobLike): void {
   const detail = `${name} has a slice() that gives a Promise, it must give the slice at once, as that of a Blob does`;
   throw new QuantizeError('invalid_option', { detail });
 }
-
-/** The file format that the name of a sink asks for; null where it has no name that says so. */
-export const readContainer = (sink: unknown): ContainerName | null =>
-  sinkEndpoint(sink) === null ? null : (namedContainer(endpointName(sink as ModelSink))?.name ?? null);
 
 function checkText(name: string, value: unknown): void {
   if (typeof value === 'string' && value.includes('\0')) {

@@ -1,49 +1,59 @@
-import type { WeightRange } from '../wasm/windows.js';
-import type { StoredTensor } from '../containers/container.js';
-import { Pipeline, type PipelineTools } from '../convert/pipeline.js';
-import { located, stretchesOf } from '../convert/tensor-windows.js';
-import { inputOfStretch, readableTensor, weightSourceOf } from '../convert/weight-source.js';
+import { codecNamed, sameCodec } from '../codecs/codec.js';
+import { Pipeline, type PipelineTools } from '../pipeline/pipeline.js';
+import { inputOfStretch, locating, stretchesOf } from '../pipeline/stretches.js';
+import { targetLabel, type CodedTensor } from '../layouts/tensor.js';
+import { codecTarget } from './plan.js';
+import type { PlannedStep } from './report.js';
 
 /** Magnitudes from here on are rounded to infinity: halfway between the largest value and what would come next. */
-const LEAST_OVERFLOW = { F16: 65520, BF16: (2 - 2 ** -8) * 2 ** 127 } as const;
-
-/** A tensor, and the type of 16 bits that it is to become. */
-export interface NarrowedTensor {
-  readonly stored: StoredTensor;
-  readonly dtype: keyof typeof LEAST_OVERFLOW;
-}
+const LEAST_OVERFLOW: ReadonlyMap<string, number> = new Map([
+  ['F16', 65520],
+  ['BF16', (2 - 2 ** -8) * 2 ** 127],
+]);
 
 /**
- * Names of the tensors with a finite weight that their new type would make infinite. Reads all of their weights; rejects
- * with `not_finite` where one is NaN or infinite, as the conversion would.
+ * The same steps, but for tensors with a finite weight that the F16 or BF16 that they would become cannot hold: those become
+ * F32. Reads all of their weights; rejects with `not_finite` where one is NaN or infinite, as the conversion would.
  */
-export async function findOverflowing(
-  tensors: readonly NarrowedTensor[],
+export async function keepingOverflowing(
+  steps: readonly PlannedStep[],
   tools: PipelineTools,
-): Promise<ReadonlySet<string>> {
-  const overflowing = new Set<string>();
-  const pipeline = new Pipeline(tools);
-  try {
-    for (const tensor of tensors) await scanTensor(tensor, pipeline, () => overflowing.add(tensor.stored.name));
-    await pipeline.drain();
-  } catch (error) {
-    tools.fail(error);
-    await pipeline.settle();
-    throw pipeline.cause(error);
-  }
-  return overflowing;
+): Promise<readonly PlannedStep[]> {
+  const overflowing = new Set<PlannedStep>();
+  await Pipeline.run(tools, async (pipeline) => {
+    for (const step of steps) {
+      const least = leastOverflow(step);
+      const { stored } = step;
+      if (least === undefined || stored.codec === null) continue;
+      await scanTensor(stored, pipeline, (magnitude) => {
+        if (magnitude >= least) overflowing.add(step);
+      });
+    }
+  });
+  return steps.map((step) => (overflowing.has(step) ? asF32(step) : step));
 }
 
-async function scanTensor({ stored, dtype }: NarrowedTensor, pipeline: Pipeline, found: () => void): Promise<void> {
-  if (stored.elements === 0 || weightSourceOf(stored) === null) return;
-  const readable = readableTensor(stored);
-  for (const stretch of stretchesOf(stored.elements)) {
+/** Undefined where no weight of the tensor can be too large for what it becomes. */
+function leastOverflow({ stored, planned: { target } }: PlannedStep): number | undefined {
+  if (target.kind !== 'codec' || stored.codec === null || stored.elements === 0) return undefined;
+  const isCopied = sameCodec(stored.codec, target.codec) && stored.scale === undefined;
+  return isCopied ? undefined : LEAST_OVERFLOW.get(target.codec.name);
+}
+
+function asF32(step: PlannedStep): PlannedStep {
+  const { stored, planned } = step;
+  const kept = stored.codec?.name === 'F32';
+  const target = codecTarget(codecNamed('F32'));
+  return { ...step, planned: { ...planned, target }, rule: `too large for ${targetLabel(planned.target)}`, kept };
+}
+
+async function scanTensor(tensor: CodedTensor, pipeline: Pipeline, found: (magnitude: number) => void): Promise<void> {
+  for (const stretch of stretchesOf(tensor.elements)) {
     await pipeline.start({
-      input: inputOfStretch(readable, stretch),
+      input: inputOfStretch(tensor, stretch),
       work: async (window) => {
-        const scan = (): Promise<WeightRange> => window.scan(stretch.weights, readable.source);
-        const { extreme } = await located(stored, stretch.first, scan);
-        if (Math.abs(extreme) >= LEAST_OVERFLOW[dtype]) found();
+        const { extreme } = await locating(tensor, stretch.first, () => window.scan(stretch.weights, tensor));
+        found(Math.abs(extreme));
       },
     });
   }

@@ -1,47 +1,34 @@
-import { QuantizeError } from '../errors.js';
-import type { GgufKeyValue } from '../containers/gguf/key-values.js';
-import type { GgufLimits } from '../containers/gguf/writer.js';
+import { codecLabel, type Codec } from '../codecs/codec.js';
+import type { Container, Fact, OutputContents, ReaderLimits } from '../containers/container.js';
+import { QuantizeError, quoted } from '../errors.js';
+import type { Layout } from '../layouts/layout.js';
+import { byName, sourceOf, storageLabel, type PlannedTensor, type Target, type Tensor } from '../layouts/tensor.js';
+import type { Model } from '../models/model.js';
+import type { ContainerName, LayoutName } from '../types.js';
 import {
-  sourceOf,
-  type Container,
-  type ContainerName,
-  type Model,
-  type OutputContents,
-  type PlannedTensor,
-  type StoredTensor,
-  type TensorStorage,
-  type TensorTarget,
-} from '../containers/container.js';
-import { invalidFile } from '../containers/invalid-file.js';
-import {
-  byName,
-  storageLabel,
   tensorPlan,
   totalsOf,
   type DroppedTensor,
   type FilePlan,
   type FileSummary,
   type FileWarning,
+  type PlannedStep,
 } from './report.js';
 
 /** Names of hostile files are long. */
 const LONGEST_PATTERN = 120;
 
-/** What one tensor is to become. */
-export interface PlannedStep {
-  readonly stored: StoredTensor;
-  readonly planned: PlannedTensor;
-  /** As in TensorPlan. */
-  readonly rule: string | null;
-  readonly kept: boolean;
+/** Where an output lies, and as what. */
+export interface OutputForm {
+  readonly container: Container;
+  readonly layout: Layout;
 }
 
 /** What a model is to become; steps in the order in which the output lists the tensors. */
-export interface ConversionPlan {
-  readonly container: Container;
+export interface ConversionPlan extends OutputForm {
   readonly steps: readonly PlannedStep[];
-  readonly keyValues: readonly GgufKeyValue[];
-  readonly limits: GgufLimits | undefined;
+  readonly facts: readonly Fact[];
+  readonly limits: ReaderLimits | undefined;
   readonly splitBytes: number | undefined;
   readonly architecture: string | null;
   readonly type: string;
@@ -50,34 +37,62 @@ export interface ConversionPlan {
   readonly dropped: readonly DroppedTensor[];
 }
 
-/** A step into safetensors: name and shape stay, but that rows which were joined to fill blocks are rows again. */
-export function plainStep(stored: StoredTensor, target: TensorTarget, rule: string | null, kept: boolean): PlannedStep {
+/** Encoded weights as a target. */
+export const codecTarget = (codec: Codec): Target => ({ kind: 'codec', codec });
+
+/** What a tensor is in an output that has its bytes as they are; null where one of that form cannot hold them. */
+export function copiedTarget(tensor: Tensor, { container, layout }: OutputForm): Target | null {
+  if (tensor.codec === null) {
+    const { type, container: from } = tensor;
+    const bytes = tensor.planes.flat().reduce((sum, range) => sum + range.bytes, 0);
+    return container.holds(type, from) ? { kind: 'copied', type, container: from, bytes } : null;
+  }
+  return tensor.scale === undefined && whyNotHeld(tensor.codec, { container, layout }) === null
+    ? codecTarget(tensor.codec)
+    : null;
+}
+
+/** What `whyNotHeld` has found, by container, layout and codec: it is asked for every tensor. */
+const ANSWERS = new Map<string, string | null>();
+
+/** Why an output of that form cannot hold weights of a codec, in a phrase; null when it can. */
+export function whyNotHeld(codec: Codec, form: OutputForm): string | null {
+  const question = [form.container.name, form.layout.name, codecLabel(codec)].join('\n');
+  let answer = ANSWERS.get(question);
+  if (answer === undefined) {
+    answer = findObstacle(codec, form);
+    ANSWERS.set(question, answer);
+  }
+  return answer;
+}
+
+function findObstacle(codec: Codec, { container, layout }: OutputForm): string | null {
+  const reason = layout.admits(codec);
+  if (reason !== null) return reason;
+  const probe: PlannedTensor = { name: '', dtype: 'F32', shape: [0], elements: 0, target: codecTarget(codec) };
+  const foreign = layout.entriesOf(probe).find(({ type, from }) => !container.holds(type, from));
+  return foreign === undefined ? null : `${container.title} has no type ${foreign.type.name}`;
+}
+
+/** A step that keeps the name; rows that were joined to fill blocks are rows again. */
+export function sameStep(stored: Tensor, target: Target, rule: string | null, kept: boolean): PlannedStep {
   const { name, dtype, elements } = stored;
   const shape = stored.originalShape ?? stored.shape;
   return { stored, planned: { name, dtype, shape, elements, target }, rule, kept };
 }
 
-/** What an opaque tensor is in an output of its own container: the same bytes. */
-export function copiedTarget({ type, ggmlId, data }: Extract<TensorStorage, { kind: 'opaque' }>): TensorTarget {
-  const { bytes } = data;
-  return ggmlId === undefined ? { kind: 'opaque', type, bytes } : { kind: 'opaque', type, ggmlId, bytes };
-}
-
-/** What the container needs to lay the output out. */
-export const contentsOf = (plan: ConversionPlan, model: Model, file: string): OutputContents => ({
-  tensors: plan.steps.map(({ planned }) => planned),
-  metadata: textsOf(model),
-  keyValues: plan.keyValues,
-  limits: plan.limits,
-  splitBytes: plan.splitBytes,
-  file,
-});
-
-/** Of a GGUF, what is no array: the text of one is only for people. */
-function textsOf({ metadata, keyValues }: Model): ReadonlyMap<string, string> {
-  const arrays = new Set(keyValues.flatMap(({ key, array }) => (array === null ? [] : [key])));
-  return new Map([...metadata].filter(([key]) => !arrays.has(key)));
-}
+/** What the container needs to lay the output out. `inOrder`: it goes to where bytes can be put in order only. */
+export const contentsOf = (plan: ConversionPlan, model: Model, file: string, inOrder: boolean): OutputContents => {
+  const { layout, steps, facts, limits, splitBytes } = plan;
+  return {
+    groups: steps.map(({ planned }) => ({ entries: layout.entriesOf(planned) })),
+    texts: model.portableTexts,
+    layoutTexts: (groups) => layout.textsOf(groups.flatMap((group) => steps[group]?.planned ?? [])),
+    layoutKeys: layout.keys,
+    carried: model.carried,
+    ...{ facts, limits, splitBytes, file, inOrder },
+  };
+};
 
 export const summaryOf = (
   { architecture, type, notes, warnings, dropped }: ConversionPlan,
@@ -94,37 +109,41 @@ export const summaryOf = (
 
 /** The plan as callers see it. */
 export function filePlan(plan: ConversionPlan, model: Model): FilePlan {
-  const { files } = plan.container.layout(contentsOf(plan, model, 'the output'));
+  const { files } = plan.container.layOut(contentsOf(plan, model, 'the output', false));
   const bytes = files.reduce((sum, { fileBytes }) => sum + fileBytes, 0);
   const tensors = plan.steps.map(tensorPlan);
-  const container: ContainerName = plan.container.name;
+  const container = plan.container.name as ContainerName;
+  const layout = plan.layout.name as LayoutName;
   return {
     ...summaryOf(plan, model),
-    output: { container, files: files.length, bytes },
+    output: { container, layout, files: files.length, bytes },
     tensors,
     totals: totalsOf(tensors, bytes),
   };
 }
 
-/** The error of a tensor that cannot be quantized once more. */
-export function quantizedAlready(tensor: StoredTensor): QuantizeError {
-  const detail = `it is quantized already (${storageLabel(tensor)}); dequantize it first`;
-  return invalidFile(sourceOf(tensor.storage), detail, { layer: tensor.name });
-}
-
 /**
- * The error of tensors that the output's format cannot hold, `tensors` being all of them; the way out is a rule that matches
- * the first.
+ * The error of tensors that the output cannot hold, `tensors` being all of them; the way out is a rule that matches the
+ * first. Null when there are none.
  */
-export function notHeld(tensors: readonly StoredTensor[], container: 'GGUF' | 'safetensors'): QuantizeError | null {
+export function notHeld(tensors: readonly Tensor[], { container }: OutputForm): QuantizeError | null {
   const [tensor, ...others] = tensors;
   if (tensor === undefined) return null;
-  const { name, storage } = tensor;
+  const { name } = tensor;
   const more = others.length === 0 ? '' : ` (${others.length} more cannot be held either)`;
-  const file = container === 'GGUF' ? 'a GGUF' : 'a safetensors file';
-  const advice = `${file} cannot hold it, leave it out with the rule '${patternOf(name)}=drop'${more}`;
-  const about = { file: sourceOf(storage).name, layer: name, detail: storageLabel(tensor), advice };
+  const advice = `${container.title} cannot hold it, leave it out with the rule '${patternOf(name)}=drop'${more}`;
+  const about = { file: sourceOf(tensor).name, layer: name, detail: storageLabel(tensor), advice };
   return new QuantizeError('unsupported_dtype', about);
+}
+
+/** Throws `invalid_option` where an output of that form cannot hold weights of the codec. */
+export function checkHeld(codec: Codec, form: OutputForm): void {
+  const why = whyNotHeld(codec, form);
+  if (why === null) return;
+  const label = quoted(codecLabel(codec));
+  const { title } = form.container;
+  const detail = `${title} in the layout ${quoted(form.layout.name)} cannot hold ${label}: ${why}; choose another type, layout or output`;
+  throw new QuantizeError('invalid_option', { detail });
 }
 
 /** A pattern for that name alone; characters that would steer matching, a shell or a terminal stand for any one. */
@@ -134,7 +153,7 @@ const patternOf = (name: string): string =>
 const wild = (text: string): string => text.replace(/[^\w:-]/gu, '.');
 
 /** Refuses a plan that leaves nothing of a model that has tensors. */
-export function checkLeftovers(tensors: readonly StoredTensor[], steps: readonly PlannedStep[]): void {
+export function checkLeftovers(tensors: readonly Tensor[], steps: readonly PlannedStep[]): void {
   if (tensors.length === 0 || steps.length > 0) return;
   throw new QuantizeError('invalid_option', {
     detail: 'the rules drop every tensor, so that nothing is left to write',

@@ -1,13 +1,13 @@
 import {
+  storageLabel,
   storedBytes,
   targetBytes,
-  type AffineLayout,
-  type ContainerName,
-  type StoredTensor,
-  type TensorTarget,
-} from '../containers/container.js';
-import type { TensorMetrics } from '../convert/metrics.js';
-import type { PlannedStep } from './plan.js';
+  targetLabel,
+  type PlannedTensor,
+  type Tensor,
+} from '../layouts/tensor.js';
+import type { ContainerName, LayoutName } from '../types.js';
+import type { TensorMetrics } from '../pipeline/metrics.js';
 
 /** What becomes of one tensor, and why. */
 export interface TensorPlan {
@@ -108,7 +108,13 @@ export interface FileSummary {
 
 /** What a conversion would do; tensors in the order in which they lie in the output. */
 export interface FilePlan extends FileSummary {
-  readonly output: { readonly container: ContainerName; readonly files: number; readonly bytes: number };
+  readonly output: {
+    readonly container: ContainerName;
+    /** How what is quantized lies in it. */
+    readonly layout: LayoutName;
+    readonly files: number;
+    readonly bytes: number;
+  };
   readonly tensors: readonly TensorPlan[];
   readonly totals: PlanTotals;
 }
@@ -147,31 +153,17 @@ export type FileEvent =
   /** A tensor is written; it is number `done` of `tensors`. */
   | { readonly type: 'tensor'; readonly report: TensorReport; readonly done: number; readonly tensors: number };
 
-/** `int4 g128 symmetric`: bits, group size (or `tensor`), symmetry. */
-export function affineLabel({ bits, groupSize, symmetric }: AffineLayout): string {
-  const group = groupSize === 0 ? 'tensor' : `g${groupSize}`;
-  return `int${bits} ${group}${symmetric ? ' symmetric' : ''}`;
-}
-
-/** How reports call what a tensor is stored as. */
-export function storageLabel({ dtype, storage }: StoredTensor): string {
-  if (storage.kind === 'opaque') return storage.type;
-  if (storage.kind !== 'plain') return targetLabel(storage);
-  return storage.scale === undefined ? dtype : `${dtype} scaled`;
-}
-
-/** How reports call what a tensor becomes. */
-export function targetLabel(target: TensorTarget): string {
-  switch (target.kind) {
-    case 'plain':
-      return target.dtype;
-    case 'block':
-      return target.format;
-    case 'opaque':
-      return target.type;
-    case 'affine':
-      return affineLabel(target);
-  }
+/** What one tensor is to become. */
+export interface PlannedStep {
+  readonly stored: Tensor;
+  readonly planned: PlannedTensor;
+  /** As in TensorPlan. */
+  readonly rule: string | null;
+  readonly kept: boolean;
+  /** How much each column of a row counts, for codecs that use it. */
+  readonly importance?: Float32Array | undefined;
+  /** How hard the codec searches, 0 being the least. */
+  readonly effort?: number | undefined;
 }
 
 /** A planned step as callers see it. */
@@ -185,7 +177,7 @@ export function tensorPlan({ stored, planned, rule, kept }: PlannedStep): Tensor
     elements: stored.elements,
     from: storageLabel(stored),
     to: targetLabel(planned.target),
-    bytesBefore: storedBytes(stored.storage),
+    bytesBefore: storedBytes(stored),
     bytesAfter,
     bitsPerWeight: bitsPerWeight(bytesAfter, planned.elements),
     kept,
@@ -194,12 +186,12 @@ export function tensorPlan({ stored, planned, rule, kept }: PlannedStep): Tensor
 }
 
 /** A tensor that is left out, as callers see it. */
-export const droppedTensor = (stored: StoredTensor, rule: string): DroppedTensor => ({
+export const droppedTensor = (stored: Tensor, rule: string): DroppedTensor => ({
   name: stored.name,
   shape: stored.shape,
   elements: stored.elements,
   from: storageLabel(stored),
-  bytes: storedBytes(stored.storage),
+  bytes: storedBytes(stored),
   rule,
 });
 
@@ -231,7 +223,3 @@ export function totalsOf(tensors: readonly TensorPlan[], fileBytes: number): Pla
     fileBytes,
   };
 }
-
-/** By UTF-16 code units, as the batch functions sort. */
-export const byName = (a: { readonly name: string }, b: { readonly name: string }): number =>
-  a.name < b.name ? -1 : Number(a.name > b.name);

@@ -1,9 +1,10 @@
 import { quoted } from '../errors.js';
 import { nearestNames } from '../rules/nearest-names.js';
 import type { IdleRule } from '../rules/rule.js';
-import type { StoredTensor } from '../containers/container.js';
-import type { PlannedStep } from './plan.js';
-import { storageLabel, type FileWarning } from './report.js';
+import { isFloat } from '../codecs/codec.js';
+import { isDType } from '../containers/dtypes.js';
+import { storageLabel, type Tensor } from '../layouts/tensor.js';
+import type { FileWarning, PlannedStep } from './report.js';
 
 /** So many names stand for all of them. */
 const SHOWN_NAMES = 3;
@@ -11,7 +12,7 @@ const SHOWN_NAMES = 3;
 /** What is likely to be a mistake, or costs quality, though the conversion can be done. */
 export const warningsAbout = (
   steps: readonly PlannedStep[],
-  tensors: readonly StoredTensor[],
+  tensors: readonly Tensor[],
   idle: readonly IdleRule[],
 ): readonly FileWarning[] => [
   ...idle.map((one) => ruleWithoutMatch(one, tensors)),
@@ -19,7 +20,7 @@ export const warningsAbout = (
   ...copiedUndecoded(steps),
 ];
 
-function ruleWithoutMatch({ rule: given, leftOut }: IdleRule, tensors: readonly StoredTensor[]): FileWarning {
+function ruleWithoutMatch({ rule: given, leftOut }: IdleRule, tensors: readonly Tensor[]): FileWarning {
   const { name, when } = given;
   const rule = name.startsWith('rule ') ? name : `rule ${quoted(name)}`;
   if (leftOut !== null) {
@@ -32,10 +33,10 @@ function ruleWithoutMatch({ rule: given, leftOut }: IdleRule, tensors: readonly 
   return { code: 'rule_without_match', message: `the ${rule} matches no tensor${hint}` };
 }
 
-/** Blocks of one format that become blocks of another. */
+/** What has been quantized becomes what is quantized otherwise. */
 function quantizedAgain(steps: readonly PlannedStep[]): FileWarning[] {
-  const again = steps.filter(({ stored, planned, kept }) => {
-    return !kept && stored.storage.kind === 'block' && planned.target.kind === 'block';
+  const again = steps.filter(({ stored: { codec }, planned: { target }, kept }) => {
+    return !kept && codec !== null && !isFloat(codec) && target.kind === 'codec' && !isFloat(target.codec);
   });
   if (again.length === 0) return [];
   const what = again.length === 1 ? '1 tensor is' : `${again.length} tensors are`;
@@ -47,14 +48,14 @@ function quantizedAgain(steps: readonly PlannedStep[]): FileWarning[] {
 }
 
 function copiedUndecoded(steps: readonly PlannedStep[]): FileWarning[] {
-  const copied = steps.filter(({ planned }) => planned.target.kind === 'opaque');
+  const copied = steps.filter(({ planned }) => planned.target.kind === 'copied' && !isDType(planned.target.type.name));
   if (copied.length === 0) return [];
   const names = copied.slice(0, SHOWN_NAMES).map(({ stored }) => quoted(stored.name));
   const others = copied.length - names.length;
   const list = `${names.join(', ')}${others > 0 ? ` and ${others} more` : ''}`;
   const are = copied.length === 1 ? 'is' : 'are';
   const message = `${list} ${are} copied byte for byte, because ${labelsOf(copied)} cannot be decoded`;
-  const unknown = copied.some(({ planned: { target } }) => target.kind === 'opaque' && target.ggmlId !== undefined);
+  const unknown = copied.some(({ planned: { target } }) => target.kind === 'copied' && target.type.id !== undefined);
   const upTo = '; where a tensor of an unknown type ends is told by where the next one begins';
   return [{ code: 'copied_undecoded', message: unknown ? `${message}${upTo}` : message }];
 }

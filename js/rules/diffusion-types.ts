@@ -136,20 +136,20 @@ export function diffusionType(
   {
     target,
     mixture,
-    source,
+    hasFinalNames,
   }: {
     readonly target: FileType;
     readonly mixture: DiffusionMixture | null;
-    /** A GGUF file has had the first of the two steps. */
-    readonly source: 'safetensors' | 'gguf';
+    /** Such a model has had the first of the two steps. */
+    readonly hasFinalNames: boolean;
   },
 ): TypeChoice {
-  if (!isDecoded(tensor.dtype)) return { type: 'keep', rule: undecodedBecause(tensor.dtype) };
+  if (!isDecoded(tensor)) return { type: 'keep', rule: undecodedBecause(tensor.dtype) };
   if (target === 'F32') return { type: 'F32', rule: 'all F32' };
   const why = keptBecause(family, output);
   if (why !== null) {
     const plain = unquantized(family, tensor, output);
-    if (source === 'gguf') return { type: 'keep', rule: why };
+    if (hasFinalNames) return { type: 'keep', rule: why };
     return { type: plain.type, rule: plain.rule.startsWith('not quantized') ? why : plain.rule };
   }
   if (output.shape.length > MOST_DIMENSIONS) return unquantized(family, tensor, output);

@@ -1,48 +1,22 @@
 /** The types of GGUF files and of the tensors in them. */
 
+import { CODECS } from '../codecs/table.js';
 import type { BlockType, FileType, TensorType } from '../types.js';
 
 /** Types of whole files, and what most matrices become in them; the mixtures give some matrices more bits. */
-export const BASE_TYPES: Readonly<Record<FileType, TensorType>> = {
-  F32: 'F32',
-  F16: 'F16',
-  BF16: 'BF16',
-  Q4_0: 'Q4_0',
-  Q4_1: 'Q4_1',
-  Q5_0: 'Q5_0',
-  Q5_1: 'Q5_1',
-  Q8_0: 'Q8_0',
-  Q2_K: 'Q2_K',
-  Q3_K_S: 'Q3_K',
-  Q3_K_M: 'Q3_K',
-  Q3_K_L: 'Q3_K',
-  Q4_K_S: 'Q4_K',
-  Q4_K_M: 'Q4_K',
-  Q5_K_S: 'Q5_K',
-  Q5_K_M: 'Q5_K',
-  Q6_K: 'Q6_K',
-  IQ4_NL: 'IQ4_NL',
-  IQ4_XS: 'IQ4_XS',
-};
+export const BASE_TYPES = Object.fromEntries(
+  CODECS.flatMap(({ name, fileTypes }) => fileTypes.map((type) => [type.name, name])),
+) as Readonly<Record<FileType, TensorType>>;
+
+/** The numbers of the types of whole files, as `general.file_type` has them. */
+export const FILE_TYPE_IDS = Object.fromEntries(
+  CODECS.flatMap(({ fileTypes }) => fileTypes.map(({ name, id }) => [name, id])),
+) as Readonly<Record<FileType, number>>;
 
 /** By type, the weights of a block: a row (the last dimension) must be a whole number of them. */
-export const BLOCK_WEIGHTS: Readonly<Record<TensorType, number>> = {
-  F32: 1,
-  F16: 1,
-  BF16: 1,
-  Q4_0: 32,
-  Q4_1: 32,
-  Q5_0: 32,
-  Q5_1: 32,
-  Q8_0: 32,
-  IQ4_NL: 32,
-  Q2_K: 256,
-  Q3_K: 256,
-  Q4_K: 256,
-  Q5_K: 256,
-  Q6_K: 256,
-  IQ4_XS: 256,
-};
+export const BLOCK_WEIGHTS = Object.fromEntries(
+  CODECS.map(({ name, blockWeights }) => [name, blockWeights]),
+) as Readonly<Record<TensorType, number>>;
 
 export const isBlockType = (type: TensorType): type is BlockType => BLOCK_WEIGHTS[type] > 1;
 

@@ -16,7 +16,7 @@ export function generalType(
   target: FileType,
   mixture: DiffusionMixture | null,
 ): TypeChoice {
-  if (!isDecoded(tensor.dtype)) return { type: 'keep', rule: undecodedBecause(tensor.dtype) };
+  if (!isDecoded(tensor)) return { type: 'keep', rule: undecodedBecause(tensor.dtype) };
   if (target === 'F32') return { type: 'F32', rule: 'all F32' };
   // Which floats they are is no reason: all can be decoded.
   const kept = keepingRule(GENERAL_RULES, { ...tensor, dtype: 'F32' });

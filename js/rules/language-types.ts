@@ -185,7 +185,7 @@ function choose(
 ): TypeChoice {
   const kept = keptBecause(tensor);
   if (kept !== null) return { type: 'keep', rule: kept };
-  if (!isDecoded(tensor.dtype)) return { type: 'keep', rule: undecodedBecause(tensor.dtype) };
+  if (!isDecoded(tensor)) return { type: 'keep', rule: undecodedBecause(tensor.dtype) };
   const base = BASE_TYPES[target];
   if (!isBlockType(base)) return { type: base, rule: 'matrix' };
   if (pure) return fitting({ type: base, rule: 'matrix' }, tensor.shape);

@@ -7,16 +7,17 @@ import { generalType } from './general-types.js';
 import { describeLanguageModel } from './language-model.js';
 import { languageTypes } from './language-types.js';
 import { idleRules, type IdleRule, type TensorDescription, type TypedRule } from './rule.js';
-import { choiceOfRules, isDecoded } from './type-rules.js';
+import { choiceOfRules } from './type-rules.js';
 
 export interface PlanTypesInput {
   /** In the order of the input file. A tensor's dtype is a float type, a block type, or the name of any other. */
   readonly tensors: readonly TensorDescription[];
   readonly target: FileType;
-  readonly source: 'safetensors' | 'gguf';
-  /** Forced. Default: what a GGUF file says, else what the names tell. */
+  /** Whether names and shapes are those of the output already, as in a GGUF. */
+  readonly hasFinalNames: boolean;
+  /** Forced. Default: what the metadata says, else what the names tell. */
   readonly architecture?: string | undefined;
-  /** Metadata of a GGUF file. */
+  /** The model's metadata. */
   readonly keyValue?: KeyValueReader | undefined;
   /** One type for everything that is quantized. Default false. */
   readonly pure?: boolean | undefined;
@@ -56,25 +57,25 @@ const UNKNOWN = 'The architecture is not known: general rules apply.';
 const namesWithout = (prefix: string, tensors: readonly TensorDescription[]): ReadonlySet<string> =>
   new Set(tensors.filter(({ name }) => name.startsWith(prefix)).map(({ name }) => name.slice(prefix.length)));
 
-/** Where a GGUF file, whose tensors have their final names, or the caller says what the model is. */
-function toldSubject({ tensors, source }: PlanTypesInput, architecture: string): Subject {
+/** Where a file whose tensors have their final names, or the caller, says what the model is. */
+function toldSubject({ tensors, hasFinalNames }: PlanTypesInput, architecture: string): Subject {
   const family = familyOf(architecture);
   if (family === undefined) {
-    if (source === 'gguf') return { kind: 'language', architecture };
+    if (hasFinalNames) return { kind: 'language', architecture };
     const known = DIFFUSION_FAMILIES.map((one) => one.architecture).join(', ');
     throw new QuantizeError('invalid_option', {
       detail: `architecture is ${JSON.stringify(architecture)}, must be one of ${known}`,
     });
   }
-  const prefix = source === 'gguf' ? '' : prefixOf(tensors.map(({ name }) => name));
+  const prefix = hasFinalNames ? '' : prefixOf(tensors.map(({ name }) => name));
   const found = detectFamily(namesWithout(prefix, tensors));
   const isOther = found?.family !== family || found.isDiffusersLayout;
-  const notes = isOther && source !== 'gguf' ? [`The tensors do not have the names that ${architecture} has.`] : [];
+  const notes = isOther && !hasFinalNames ? [`The tensors do not have the names that ${architecture} has.`] : [];
   return { kind: 'diffusion', family, prefix, notes };
 }
 
-function detectedSubject({ tensors, source }: PlanTypesInput): Subject {
-  const prefix = source === 'gguf' ? '' : prefixOf(tensors.map(({ name }) => name));
+function detectedSubject({ tensors, hasFinalNames }: PlanTypesInput): Subject {
+  const prefix = hasFinalNames ? '' : prefixOf(tensors.map(({ name }) => name));
   const found = detectFamily(namesWithout(prefix, tensors));
   if (found === null) return { kind: 'unknown', notes: [UNKNOWN] };
   const { family, isDiffusersLayout } = found;
@@ -86,14 +87,14 @@ function detectedSubject({ tensors, source }: PlanTypesInput): Subject {
 }
 
 function subjectOf(input: PlanTypesInput): Subject {
-  const said = input.source === 'gguf' ? input.keyValue?.('general.architecture') : undefined;
+  const said = input.hasFinalNames ? input.keyValue?.('general.architecture') : undefined;
   const architecture = input.architecture ?? (typeof said === 'string' ? said : undefined);
   return architecture === undefined ? detectedSubject(input) : toldSubject(input, architecture);
 }
 
-/** GGUF has no F8; F16 holds all values of those that can be decoded. */
-const resultType = ({ type }: TypeChoice, { dtype }: TensorDescription): TypeChoice['type'] =>
-  type === 'keep' && dtype.startsWith('F8_') && isDecoded(dtype) ? 'F16' : type;
+/** What is kept becomes another type where the output cannot hold the one that it has. */
+const resultType = ({ type }: TypeChoice, { keptAs }: TensorDescription): TypeChoice['type'] =>
+  type === 'keep' ? (keptAs ?? 'keep') : type;
 
 function decision(choice: TypeChoice, tensor: TensorDescription, output: OutputForm): TensorDecision {
   const type = resultType(choice, tensor);
@@ -125,35 +126,35 @@ function planLanguage(input: PlanTypesInput, request: TypeRequest, architecture:
 /** Why a tensor is left out, whatever rules say; null when it is a part of the model. */
 function leftOutBecause(
   { name }: TensorDescription,
-  source: PlanTypesInput['source'],
+  hasFinalNames: boolean,
   { family, prefix }: DiffusionSubject,
 ): string | null {
   if (!name.startsWith(prefix)) return `not in ${prefix}`;
-  const isPart = source === 'gguf' || !isIgnored(family, name.slice(prefix.length));
+  const isPart = hasFinalNames || !isIgnored(family, name.slice(prefix.length));
   return isPart ? null : `${family.architecture}: no part of the model`;
 }
 
 function planDiffusion(
   { tensors, target, pure, rules }: TypeRequest,
-  source: PlanTypesInput['source'],
+  hasFinalNames: boolean,
   subject: DiffusionSubject,
 ): TensorDecision[] {
   const { family, prefix } = subject;
   const mixture = pure ? null : new DiffusionMixture(target);
   return tensors.map((tensor) => {
-    const why = leftOutBecause(tensor, source, subject);
+    const why = leftOutBecause(tensor, hasFinalNames, subject);
     if (why !== null) return { kind: 'drop', rule: why, asked: false };
     const name = tensor.name.slice(prefix.length);
-    const output = source === 'gguf' ? asItIs(tensor) : outputForm(family, tensor, name);
+    const output = hasFinalNames ? asItIs(tensor) : outputForm(family, tensor, name);
     const choice =
-      choiceOfRules(rules, tensor, output) ?? diffusionType(family, tensor, output, { target, mixture, source });
+      choiceOfRules(rules, tensor, output) ?? diffusionType(family, tensor, output, { target, mixture, hasFinalNames });
     return decision(choice, tensor, output);
   });
 }
 
-function idleRulesOf({ tensors, rules = [], source }: PlanTypesInput, subject: Subject): readonly IdleRule[] {
+function idleRulesOf({ tensors, rules = [], hasFinalNames }: PlanTypesInput, subject: Subject): readonly IdleRule[] {
   if (subject.kind !== 'diffusion') return idleRules(rules, tensors);
-  return idleRules(rules, tensors, subject.prefix, (tensor) => leftOutBecause(tensor, source, subject) !== null);
+  return idleRules(rules, tensors, subject.prefix, (tensor) => leftOutBecause(tensor, hasFinalNames, subject) !== null);
 }
 
 function planGeneral({ tensors, target, pure, rules }: TypeRequest): TensorDecision[] {
@@ -192,7 +193,7 @@ export function planTypes(input: PlanTypesInput): TypePlan {
     }
     case 'diffusion': {
       const { family, prefix } = subject;
-      const decisions = planDiffusion(request, input.source, subject);
+      const decisions = planDiffusion(request, input.hasFinalNames, subject);
       return {
         architecture: family.architecture,
         notes: [...subject.notes, ...dropNotes(decisions, prefix)],

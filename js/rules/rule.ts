@@ -7,6 +7,10 @@ export interface TensorDescription {
   readonly dtype: string;
   readonly shape: readonly number[];
   readonly elements: number;
+  /** Whether it can be decoded to floats. Default: whether `dtype` names a codec. */
+  readonly isDecoded?: boolean | undefined;
+  /** What it is to become where it is to be kept, but the output cannot hold what it is stored as. */
+  readonly keptAs?: TensorType | undefined;
 }
 
 /**

@@ -1,13 +1,12 @@
+import { findTraits } from '../codecs/codec.js';
 import { QuantizeError, quoted } from '../errors.js';
-import { TENSOR_TYPES } from '../types.js';
 import type { OutputForm, TypeChoice } from './decision.js';
 import { BLOCK_WEIGHTS, holdsRows, rowWeights } from './file-types.js';
 import { fulfils, type TensorDescription, type TypedRule } from './rule.js';
 
-const DECODED: ReadonlySet<string> = new Set([...TENSOR_TYPES, 'F8_E4M3', 'F8_E5M2']);
-
-/** Whether elements of that type, or of fp8 with a scale, are decoded to floats; a tensor of any other stays as it is. */
-export const isDecoded = (dtype: string): boolean => DECODED.has(dtype.replace(/ scaled$/u, ''));
+/** Whether the tensor is decoded to floats; any other stays as it is. */
+export const isDecoded = ({ dtype, isDecoded: told }: TensorDescription): boolean =>
+  told ?? findTraits(dtype.replace(/ scaled$/u, '')) !== undefined;
 
 /** Why a tensor stays as it is that is not decoded. */
 export const undecodedBecause = (dtype: string): string =>
@@ -27,7 +26,7 @@ export function choiceOfRules(
   if (found === undefined) return null;
   const { type, name: rule } = found;
   if (type === 'keep' || type === 'drop') return { type, rule };
-  const why = !isDecoded(tensor.dtype)
+  const why = !isDecoded(tensor)
     ? `its elements are ${tensor.dtype}`
     : !holdsRows(type, output.shape)
       ? `a row of ${rowWeights(output.shape)} weights is no whole number of blocks of ${BLOCK_WEIGHTS[type]}`

@@ -1,3 +1,4 @@
+import { shardNames } from '../shard-names.js';
 import type { ByteSource } from '../../io/byte-io.js';
 import type {
   Container,
@@ -28,9 +29,11 @@ export const gguf = {
   title: 'a GGUF',
   extension: '.gguf',
   hasFinalNames: true,
+  takesFileTypes: true,
   recognizes: looksLikeGguf,
   open,
   holds,
+  partNames: (file: string, count: number) => shardNames(file, count, '.gguf'),
   layOut,
 } as const satisfies Container;
 

@@ -3,7 +3,7 @@ import type { OutputFile, ReaderLimits } from '../container.js';
 import { elementCount } from '../dtypes.js';
 import { HeaderWriter } from '../header-writer.js';
 import { quoted } from '../invalid-file.js';
-import { checkSplit, shardName } from '../shard-names.js';
+import { checkSplit, shardNames } from '../shard-names.js';
 import { utf8Bytes } from '../utf8.js';
 import { ggmlBytes, ggmlTypeNamed, isWholeBlocks, type GgmlType, type GgmlTypeId } from './ggml-types.js';
 import { ALIGNMENT_KEY, DEFAULT_ALIGNMENT, GGUF_MAGIC, aligned, isAlignment } from './header.js';
@@ -119,12 +119,12 @@ export function layoutGguf(request: GgufLayoutRequest): GgufLayout {
   if (ends.length === 1)
     return assemble([{ name: file, pairs: [...pairs, ...pairsAbout(0, items.length)], items }], alignment);
   checkSplit(ends.length, splitBytes ?? 0, file);
-  const stem = file.replace(/\.gguf$/i, '');
+  const names = shardNames(file, ends.length, '.gguf');
   const shards = ends.map((end, index): Shard => {
     const begin = ends[index - 1] ?? 0;
     const own = [...(index === 0 ? pairs : laterPairs(alignment)), ...pairsAbout(begin, end)];
     return {
-      name: shardName(stem, index, ends.length, '.gguf'),
+      name: names[index] ?? file,
       pairs: [...own, ...splitPairs(index, ends.length, items.length)],
       items: items.slice(begin, end),
     };

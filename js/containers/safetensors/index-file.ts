@@ -1,4 +1,5 @@
 import type { OutputFile } from '../container.js';
+import { stemOf } from '../shard-names.js';
 import type { Item } from './order.js';
 
 /** A shard, and what lies in it. */
@@ -6,6 +7,9 @@ interface IndexedFile {
   readonly name: string;
   readonly items: readonly Item[];
 }
+
+/** What the index of an output's shards is called. */
+export const indexName = (file: string): string => `${stemOf(file, '.safetensors')}.safetensors.index.json`;
 
 /**
  * The index of shards that lie in the same folder, to the byte as Python's `json.dumps(index, indent=2, sort_keys=True)`

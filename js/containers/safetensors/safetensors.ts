@@ -1,3 +1,5 @@
+import { shardNames } from '../shard-names.js';
+import { indexName } from './index-file.js';
 import type { ByteSource } from '../../io/byte-io.js';
 import type { Container, EntryType, OpenedFiles } from '../container.js';
 import { DTYPES, isDType } from '../dtypes.js';
@@ -12,9 +14,11 @@ export const safetensors = {
   title: 'a safetensors file',
   extension: '.safetensors',
   hasFinalNames: false,
+  takesFileTypes: false,
   recognizes,
   open,
   holds,
+  partNames: (file: string, count: number) => [...shardNames(file, count - 1, '.safetensors'), indexName(file)],
   layOut,
 } as const satisfies Container;
 

@@ -1,10 +1,10 @@
 import { QuantizeError } from '../../errors.js';
 import type { FileLayout, OutputContents, OutputFile, Place } from '../container.js';
 import { HeaderWriter } from '../header-writer.js';
-import { checkSplit, shardName } from '../shard-names.js';
+import { checkSplit, shardNames } from '../shard-names.js';
 import { utf8Bytes } from '../utf8.js';
 import { LENGTH_BYTES, MAX_HEADER_BYTES, METADATA_NAME } from './header.js';
-import { indexOf } from './index-file.js';
+import { indexName, indexOf } from './index-file.js';
 import { ALIGNMENT, byAlignment, byGroup, itemsOf, type Item } from './order.js';
 
 /** What goes before another program's key that has the name of a layout's: a GGUF may have any. */
@@ -46,11 +46,11 @@ export function layOut(contents: OutputContents): FileLayout {
     return { files: drafts.map(fileOf), places: placesOf(drafts, groups.length) };
   }
   checkSplit(drafts.length, splitBytes, file);
-  const stem = file.replace(/\.safetensors$/iu, '');
+  const names = shardNames(file, drafts.length, '.safetensors');
   const shards = drafts.map((draft, index) => {
-    return { ...draft, name: shardName(stem, index, drafts.length, '.safetensors') };
+    return { ...draft, name: names[index] ?? file };
   });
-  const index = indexOf(`${stem}.safetensors.index.json`, shards);
+  const index = indexOf(indexName(file), shards);
   return { files: [...shards.map(fileOf), index], places: placesOf(shards, groups.length) };
 }
 

@@ -48,17 +48,16 @@ class HttpSource implements ByteSource {
   }
 
   async read(into: Uint8Array, position: number): Promise<void> {
-    const end = position + into.length;
-    if (end > this.size) throw unreadable(this.name, 'it ends early');
+    this.#checkEnd(position, into.length);
     if (into.length === 0) return;
-    const isInBlock = position >= this.#block.begin && end <= this.#block.end;
+    const isInBlock = this.#isInBlock(position, into.length);
     if (!isInBlock && into.length > this.#settings.smallestBlock) {
       await this.#file.read(into, position);
       return;
     }
     if (!isInBlock) this.#block = this.#load(position, into.length);
     const { begin, bytes } = this.#block;
-    into.set((await bytes).subarray(position - begin, end - begin));
+    into.set((await bytes).subarray(position - begin, position - begin + into.length));
   }
 
   /** A server may keep its readers waiting. */
@@ -66,6 +65,22 @@ class HttpSource implements ByteSource {
     const own = new Uint8Array(bytes);
     await this.read(own, position);
     return own;
+  }
+
+  async readAlone(position: number, bytes: number): Promise<Uint8Array> {
+    if (bytes === 0 || this.#isInBlock(position, bytes)) return this.readAside(position, bytes);
+    this.#checkEnd(position, bytes);
+    const own = new Uint8Array(bytes);
+    await this.#file.read(own, position);
+    return own;
+  }
+
+  #isInBlock(position: number, bytes: number): boolean {
+    return position >= this.#block.begin && position + bytes <= this.#block.end;
+  }
+
+  #checkEnd(position: number, bytes: number): void {
+    if (position + bytes > this.size) throw unreadable(this.name, 'it ends early');
   }
 
   /** Reads the block at `position`: a larger one when reads go on where the last block ends. */

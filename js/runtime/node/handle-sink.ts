@@ -12,10 +12,10 @@ export async function writeAll(handle: NodeFileHandle, bytes: Uint8Array, positi
 }
 
 /** A file that the caller has opened for writing, and will close. There is no name to take: it is empty after a failure. */
-const callersFile = (handle: NodeFileHandle): OpenFile => ({
+const callersFile = (handle: NodeFileHandle, durable: boolean): OpenFile => ({
   isRevocable: true,
   write: (bytes, position) => writeAll(handle, bytes, position),
-  finish: () => handle.sync(),
+  finish: () => (durable ? handle.sync() : Promise.resolve()),
   drop: () => handle.truncate(0),
 });
 
@@ -34,7 +34,7 @@ export async function openNodeHandleSink(handle: NodeFileHandle, plan: SinkPlan)
     if ((await handle.stat({ bigint: true })).size !== BigInt(plan.bytes)) {
       throw new Error("it appends; open it with the flag 'w' or 'r+'");
     }
-    return new RandomAccessSink(name, callersFile(handle));
+    return new RandomAccessSink(name, callersFile(handle, plan.durable ?? true));
   } catch (error) {
     // What ftruncate() says of a descriptor that is for reading.
     throw codeOf(error) === 'EINVAL' ? unwritable(name, 'it is not open for writing') : writeFailure(name, error);

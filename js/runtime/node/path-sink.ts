@@ -15,18 +15,20 @@ export class PathSink implements ByteSink {
   readonly #resumption: Resumption | null;
   /** Removes what this run or others have left beside the output. */
   readonly #tidy: () => Promise<void>;
+  readonly #durable: boolean;
   #ended = false;
 
   constructor(
     name: string,
     files: readonly UnfinishedFile[],
     resumption: Resumption | null,
-    tidy: () => Promise<void>,
+    { tidy, durable }: { readonly tidy: () => Promise<void>; readonly durable: boolean },
   ) {
     this.name = name;
     this.files = files;
     this.#resumption = resumption;
     this.#tidy = tidy;
+    this.#durable = durable;
   }
 
   get completed(): ReadonlySet<string> {
@@ -61,7 +63,7 @@ export class PathSink implements ByteSink {
     proceed();
     for (const file of this.files) await file.reveal();
     this.#ended = true;
-    for (const folder of new Set(this.files.map(({ target }) => path.dirname(target)))) await syncFolder(folder);
+    if (this.#durable) await syncFolders(this.files.map(({ target }) => target));
     await this.#tidy();
   }
 
@@ -78,6 +80,10 @@ export class PathSink implements ByteSink {
   }
 }
 
+async function syncFolders(files: readonly string[]): Promise<void> {
+  for (const folder of new Set(files.map((file) => path.dirname(file)))) await syncFolder(folder);
+}
+
 /** Prepares the file at `name`, or the planned files beside it. */
 export async function openPathSink(name: string, plan: SinkPlan): Promise<ByteSink> {
   checkAborted(plan.signal);
@@ -88,10 +94,12 @@ export async function openPathSink(name: string, plan: SinkPlan): Promise<ByteSi
     const [first] = targets;
     const main = plan.files === undefined && first !== undefined ? first.path : path.resolve(name);
     if (plan.resume === undefined) {
-      return new PathSink(name, await openFresh(targets), null, () => removeLeftovers(main, targets));
+      const { durable = true } = plan;
+      const tidy = (): Promise<void> => removeLeftovers(main, targets);
+      return new PathSink(name, await openFresh(targets, durable), null, { tidy, durable });
     }
     const { files, resumption } = await openResumable(main, targets, plan.resume.fingerprint);
-    return new PathSink(name, files, resumption, () => resumption.remove());
+    return new PathSink(name, files, resumption, { tidy: () => resumption.remove(), durable: true });
   } catch (error) {
     throw writeFailure(name, error);
   }
@@ -105,12 +113,16 @@ const filesOf = (
     { name, bytes },
   ];
 
-async function openFresh(targets: readonly Target[]): Promise<readonly UnfinishedFile[]> {
+async function openFresh(targets: readonly Target[], durable: boolean): Promise<readonly UnfinishedFile[]> {
   await checkTargetsRoom(targets);
   const files: UnfinishedFile[] = [];
   try {
     for (const target of targets) {
-      const file = await createUnfinished(target, path.join(path.dirname(target.path), partialName(target.path)));
+      const file = await createUnfinished(
+        target,
+        path.join(path.dirname(target.path), partialName(target.path)),
+        durable,
+      );
       remember(file.temporary);
       files.push(file);
     }

@@ -78,19 +78,24 @@ export class Journal {
     }
   }
 
-  /** Notes that a tensor is complete. Notes that are made while the disk is busy are written together. */
+  /**
+   * Notes that a tensor is complete; resolves when that is durable. Notes that are made while the disk is busy are made
+   * durable together. A failure is that of all later notes, too: systems tell only once that they have lost something.
+   */
   complete(tensor: string): Promise<void> {
     this.#waiting.push(tensor);
     if (this.#next === null) {
       this.#next = this.#running.then(() => this.#write());
-      this.#running = this.#next.catch(() => undefined);
+      this.#running = this.#next;
+      // Those who noted something hear of it.
+      this.#running.catch(() => undefined);
     }
     return this.#next;
   }
 
   /** Waits until everything that was noted is durable, or has failed to become so. */
   async settle(): Promise<void> {
-    await this.#running;
+    await this.#running.catch(() => undefined);
   }
 
   async close(): Promise<void> {

@@ -103,7 +103,7 @@ export async function openResumable(
     await removeOld(main, targets, contents, lock.about);
     await checkTargetsRoom(targets);
     isNew = true;
-    for (const target of targets) files.push(await createUnfinished(target, besides(target.path, 'resume')));
+    for (const target of targets) files.push(await createUnfinished(target, besides(target.path, 'resume'), true));
     return { files, resumption: new Resumption(new Set(), await Journal.create(file, head, sync), lock) };
   } catch (error) {
     await Promise.all(files.map((file) => (isNew ? file.remove() : file.close())));
@@ -176,7 +176,7 @@ async function reopen(targets: readonly Target[], files: UnfinishedFile[], own: 
     const mode = await modeFor(target);
     const handle = await open(temporary, EXISTING).catch(() => null);
     if (handle !== null) {
-      files.push(await UnfinishedFile.of(target, temporary, handle, mode));
+      files.push(await UnfinishedFile.of(target, temporary, handle, { mode }));
       await checkTrusted(temporary, handle, own);
     }
     if ((await handle?.stat())?.size !== target.bytes) {

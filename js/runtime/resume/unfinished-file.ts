@@ -20,6 +20,7 @@ const PERMISSIONS = 0o777;
 interface About {
   readonly mode: number;
   readonly inode: bigint;
+  readonly durable: boolean;
 }
 
 /** A file that is written beside its final name and renamed when it is complete. */
@@ -31,6 +32,8 @@ export class UnfinishedFile implements ByteWriter {
   readonly #mode: number;
   readonly #writes: Writes;
   readonly #inode: bigint;
+  /** Whether what was written is to be on the disk when the file is finished. */
+  readonly #durable: boolean;
   #handle: FileHandle | null;
   #unsyncedBytes = 0;
   #writeback: Promise<void> | null = null;
@@ -43,13 +46,22 @@ export class UnfinishedFile implements ByteWriter {
     this.temporary = temporary;
     this.#mode = about.mode;
     this.#inode = about.inode;
+    this.#durable = about.durable;
     this.#writes = new Writes(name);
     this.#handle = handle;
   }
 
-  /** The file for `target` that `handle` has opened at `temporary`; `mode` are its permissions when it is finished. */
-  static async of(target: Target, temporary: string, handle: FileHandle, mode: number): Promise<UnfinishedFile> {
-    return new UnfinishedFile(target, temporary, handle, { mode, inode: await inodeOf(handle) });
+  /**
+   * The file for `target` that `handle` has opened at `temporary`. `mode` are its permissions when it is finished, and
+   * `durable` says whether it is to be on the disk then.
+   */
+  static async of(
+    target: Target,
+    temporary: string,
+    handle: FileHandle,
+    { mode, durable = true }: { readonly mode: number; readonly durable?: boolean },
+  ): Promise<UnfinishedFile> {
+    return new UnfinishedFile(target, temporary, handle, { mode, durable, inode: await inodeOf(handle) });
   }
 
   reserve(): Promise<void> {
@@ -64,29 +76,29 @@ export class UnfinishedFile implements ByteWriter {
       throw writeFailure(this.name, error);
     }
     if (this.#failure !== null) throw this.#failure;
+    if (!this.#durable) return;
     this.#unsyncedBytes += bytes.length;
     if (this.#unsyncedBytes >= WRITEBACK_BYTES) this.#writeback ??= this.#writeBack(handle);
   }
 
-  /** Makes what was written durable. */
+  /** Makes durable what was written before. */
   async sync(): Promise<void> {
+    const handle = this.#open();
+    await this.#writeback;
+    // One that has begun since then does it, too.
+    if (this.#unsyncedBytes > 0) this.#writeback ??= this.#writeBack(handle);
     await this.#writeback;
     if (this.#failure !== null) throw this.#failure;
-    try {
-      await this.#open().datasync();
-    } catch (error) {
-      throw writeFailure(this.name, error);
-    }
   }
 
-  /** The same for all that says how long the file is and where it lies. Later writes are refused. */
+  /** Waits for the writes that are under way; later ones are refused. Makes all durable that is to be. */
   async finish(): Promise<void> {
     const handle = this.#open();
     await this.#writes.end();
     await this.#writeback;
     if (this.#failure !== null) throw this.#failure;
     try {
-      await handle.sync();
+      if (this.#durable) await handle.sync();
       await this.#checkStillThere();
     } catch (error) {
       throw writeFailure(this.name, error);
@@ -150,12 +162,12 @@ export class UnfinishedFile implements ByteWriter {
 }
 
 /** Makes the file `temporary`, which must not be there, for `target`. */
-export async function createUnfinished(target: Target, temporary: string): Promise<UnfinishedFile> {
+export async function createUnfinished(target: Target, temporary: string, durable: boolean): Promise<UnfinishedFile> {
   const mode = await modeFor(target);
   const handle = await open(temporary, 'wx', OWN_MODE);
   try {
     await handle.truncate(target.bytes);
-    return await UnfinishedFile.of(target, temporary, handle, mode);
+    return await UnfinishedFile.of(target, temporary, handle, { mode, durable });
   } catch (error) {
     await handle.close();
     await unlink(temporary);

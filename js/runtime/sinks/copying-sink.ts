@@ -2,8 +2,9 @@ import { AbortActions } from '../../abort-actions.js';
 import { abortError } from '../../errors.js';
 import { HELD_BYTES, type SinkPlan } from '../../io/byte-io.js';
 import { unwritable, writeFailure } from '../failures.js';
+import { PositionQueue, type Positioned } from './position-queue.js';
 import { SingleSink } from './single-sink.js';
-import { unlessAborted } from '../unless-aborted.js';
+import { unlessAborted } from '../../io/unless-aborted.js';
 
 const aborts = new AbortActions();
 
@@ -16,8 +17,8 @@ export interface CopyTarget {
   readonly waitsForAbort: boolean;
 }
 
-/** Who waits for room. */
-interface Waiter {
+/** Who waits for room: in the order in which they came, whatever they write. */
+interface Waiter extends Positioned {
   readonly bytes: number;
   readonly grant: () => void;
   readonly refuse: (error: unknown) => void;
@@ -35,7 +36,7 @@ export class CopyingSink extends SingleSink {
   readonly #revoke: () => void;
   /** Reserved bytes that have not been written yet, by position. */
   readonly #reserved = new Map<number, number>();
-  readonly #waiting: Waiter[] = [];
+  readonly #waiting = new PositionQueue<Waiter>();
   readonly #underWay = new Set<Promise<void>>();
   #heldBytes = 0;
   #failure: { readonly error: unknown } | null = null;
@@ -54,7 +55,7 @@ export class CopyingSink extends SingleSink {
   override readonly reserve = async (position: number, bytes: number): Promise<void> => {
     this.#check();
     await new Promise<void>((grant, refuse) => {
-      this.#waiting.push({ bytes, grant, refuse });
+      this.#waiting.add({ position: 0, bytes, grant, refuse });
       this.#grant();
     });
     this.#reserved.set(position, bytes);
@@ -123,7 +124,7 @@ export class CopyingSink extends SingleSink {
 
   #fail(error: unknown): void {
     this.#failure ??= { error };
-    for (const { refuse } of this.#waiting.splice(0)) refuse(this.#failure.error);
+    for (const { refuse } of this.#waiting.takeAll()) refuse(this.#failure.error);
   }
 
   /** What nobody has reserved counts as well: scales and zero points, which are small beside their levels. */
@@ -140,9 +141,9 @@ export class CopyingSink extends SingleSink {
 
   #grant(): void {
     for (;;) {
-      const [first] = this.#waiting;
+      const { first } = this.#waiting;
       if (first === undefined || (this.#heldBytes > 0 && this.#heldBytes + first.bytes > this.#limitBytes)) return;
-      this.#waiting.shift();
+      this.#waiting.takeFirst();
       this.#heldBytes += first.bytes;
       first.grant();
     }

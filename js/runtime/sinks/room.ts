@@ -1,6 +1,7 @@
+import { PositionQueue, type Positioned } from './position-queue.js';
+
 /** Who waits for room. */
-interface Waiter {
-  readonly position: number;
+interface Waiter extends Positioned {
   readonly bytes: number;
   readonly grant: () => void;
   readonly refuse: (error: unknown) => void;
@@ -14,8 +15,7 @@ export class Room {
   readonly #bytes: number;
   /** Reserved bytes that have not been written yet, by position. */
   readonly #reserved = new Map<number, number>();
-  /** By position. */
-  readonly #waiting: Waiter[] = [];
+  readonly #waiting = new PositionQueue<Waiter>();
   #usedBytes = 0;
   /** Of these, what the stream has been given and has not taken yet. */
   #givenBytes = 0;
@@ -28,9 +28,7 @@ export class Room {
   /** Resolves when there is room. */
   reserve(position: number, bytes: number): Promise<void> {
     return new Promise((resolve, reject) => {
-      const after = this.#waiting.findIndex((waiter) => waiter.position > position);
-      const waiter = { position, bytes, grant: resolve, refuse: reject };
-      this.#waiting.splice(after < 0 ? this.#waiting.length : after, 0, waiter);
+      this.#waiting.add({ position, bytes, grant: resolve, refuse: reject });
       this.#grant();
     });
   }
@@ -72,18 +70,18 @@ export class Room {
 
   /** Ends all that wait. */
   refuse(error: unknown): void {
-    for (const { refuse } of this.#waiting.splice(0)) refuse(error);
+    for (const { refuse } of this.#waiting.takeAll()) refuse(error);
   }
 
   #grant(): void {
     for (;;) {
-      const [first] = this.#waiting;
+      const { first } = this.#waiting;
       if (first === undefined) return;
       const { position, bytes, grant } = first;
       // A stream may be given bytes long before it takes them: as long as it has some, room will come.
       const mustGo = position === this.#next && this.#givenBytes === 0;
       if (this.#usedBytes + bytes > this.#bytes && !mustGo) return;
-      this.#waiting.shift();
+      this.#waiting.takeFirst();
       this.#usedBytes += bytes;
       this.#reserved.set(position, bytes);
       grant();

@@ -31,7 +31,7 @@ export interface OpenFile {
   /** Whether what was written can still be taken back when it is finished. */
   readonly isRevocable: boolean;
   write(bytes: Uint8Array, position: number): Promise<void>;
-  /** Makes what was written durable. */
+  /** Makes what was written durable, where that was planned. */
   finish(): Promise<void>;
   /** Takes back what was written; no write is under way. */
   drop(cause: unknown): Promise<void>;

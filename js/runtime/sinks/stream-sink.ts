@@ -3,6 +3,7 @@ import { endpointName, type ByteStream } from '../../endpoints.js';
 import { HELD_BYTES, type PlannedPiece, type SinkPlan } from '../../io/byte-io.js';
 import { abortError } from '../../errors.js';
 import { checkAborted, unwritable, writeFailure } from '../failures.js';
+import { PositionQueue } from './position-queue.js';
 import { Room } from './room.js';
 import { checkSinglePlan, SingleSink } from './single-sink.js';
 
@@ -10,6 +11,12 @@ import { checkSinglePlan, SingleSink } from './single-sink.js';
 const PADDING_BYTES = 65_536;
 
 const aborts = new AbortActions();
+
+/** Bytes that wait for those before them. */
+interface HeldPiece {
+  readonly position: number;
+  readonly bytes: Uint8Array<ArrayBuffer>;
+}
 
 /**
  * A stream that takes bytes in order only. What comes early is copied and held back; until the stream has taken it, it
@@ -21,8 +28,8 @@ export class StreamSink extends SingleSink {
   readonly #bytes: number;
   readonly #pieces: readonly PlannedPiece[];
   readonly #room: Room;
-  /** Copies of what has been written, by position, until they are next. */
-  readonly #held = new Map<number, Uint8Array<ArrayBuffer>>();
+  /** Copies of what has been written, until they are next. */
+  readonly #held = new PositionQueue<HeldPiece>();
   readonly #revoke: () => void;
   /** All bytes before it have gone to the stream. */
   #next = 0;
@@ -70,7 +77,7 @@ export class StreamSink extends SingleSink {
     this.#checkTaking();
     if (bytes === 0) return;
     const end = position + bytes;
-    if (position < this.#next || this.#held.has(position) || end > this.#bytes) {
+    if (position < this.#next || end > this.#bytes) {
       throw new RangeError(`bytes ${position} to ${end} of ${this.name} were not planned`);
     }
     const reserved = this.#room.reserve(position, bytes);
@@ -85,7 +92,7 @@ export class StreamSink extends SingleSink {
     if (!this.#room.isReserved(position)) await this.reserve(position, bytes.length);
     this.#room.use(position, bytes.length);
     // Streams keep what they are given, and many refuse shared memory.
-    this.#held.set(position, bytes.slice());
+    this.#held.add({ position, bytes: bytes.slice() });
     this.#start();
   }
 
@@ -144,7 +151,7 @@ export class StreamSink extends SingleSink {
     this.#failure = { error };
     this.#interrupt(error);
     this.#room.refuse(error);
-    this.#held.clear();
+    this.#held.takeAll();
   }
 
   #start(): void {
@@ -157,11 +164,9 @@ export class StreamSink extends SingleSink {
       for (;;) {
         await this.#sendPadding();
         this.#room.next(this.#next);
-        const bytes = this.#held.get(this.#next);
-        if (bytes === undefined) return;
-        const position = this.#next;
-        await this.#send(bytes);
-        this.#held.delete(position);
+        const { first } = this.#held;
+        if (first === undefined || first.position > this.#next) return;
+        await this.#sendFirst();
       }
     } catch (error) {
       this.#fail(error);
@@ -184,13 +189,20 @@ export class StreamSink extends SingleSink {
 
   /** At the end, with everything taken: what is held, and zeros for all that is missing. */
   async #sendRest(): Promise<void> {
-    const rest = [...this.#held].sort(([a], [b]) => a - b);
-    this.#held.clear();
-    for (const [position, bytes] of rest) {
-      await this.#sendZeros(position);
-      await this.#send(bytes);
+    for (let { first } = this.#held; first !== undefined; { first } = this.#held) {
+      await this.#sendZeros(first.position);
+      await this.#sendFirst();
     }
     await this.#sendZeros(this.#bytes);
+  }
+
+  /** Sends the first of what is held, which is next. */
+  async #sendFirst(): Promise<void> {
+    const first = this.#held.takeFirst();
+    if (first === undefined) return;
+    const { position, bytes } = first;
+    if (position < this.#next) throw new RangeError(`byte ${position} of ${this.name} was written twice`);
+    await this.#send(bytes);
   }
 
   async #sendZeros(end: number): Promise<void> {

@@ -4,7 +4,7 @@ import { BlobSource } from '../sources/blob-source.js';
 import { CopyingSink } from './copying-sink.js';
 import { checkAborted, unwritable, writeFailure } from '../failures.js';
 import { checkSinglePlan, type SingleSink } from './single-sink.js';
-import { unlessAborted } from '../unless-aborted.js';
+import { unlessAborted } from '../../io/unless-aborted.js';
 
 /** Rejects for streams that are closed or locked; what the file held before is dropped when the sink is committed. */
 export function openWritableFile(file: WritableFile, plan: SinkPlan): Promise<SingleSink> {

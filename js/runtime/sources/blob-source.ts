@@ -4,7 +4,7 @@ import { QuantizeError } from '../../errors.js';
 import type { ByteSource } from '../../io/byte-io.js';
 import { changed, readFailure, unreadable } from '../failures.js';
 import { unknownVersion } from '../unknown-version.js';
-import { unlessAborted } from '../unless-aborted.js';
+import { unlessAborted } from '../../io/unless-aborted.js';
 
 /** What is known about a Blob. */
 interface BlobSetting {

@@ -315,9 +315,9 @@ describe('dequantizeFile refuses', () => {
     expect(floatsOf(readModel(readFileSync(output)).tensors.get('a.weight'))[129]).toBe(largest);
   });
 
-  test('to quantize what is quantized already', async () => {
-    const input = await changed(() => undefined);
-    const call = quantizer.quantizeFile(input, folder.path('out.safetensors'));
-    await expect(call).rejects.toThrow(/quantized already \(int4 g128\); dequantize it first/);
+  test('to quantize what has an impossible scale', async () => {
+    const input = await changed((_, tensors) => tensors.get('a.weight.scales').bytes.writeFloatLE(NaN, 8));
+    const call = quantizer.quantizeFile(input, folder.path('out.safetensors'), { bits: 8 });
+    await expect(call).rejects.toThrow(/tensor "a.weight" has an impossible scale or zero point/);
   });
 });

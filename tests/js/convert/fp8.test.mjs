@@ -2,11 +2,13 @@ import { readFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { ArrowQuant } from 'arrowquant';
 import { readGguf } from '../../peers/tiny-llama.mjs';
+import { answer, rangeOf, useServers } from '../runtime/support/server.mjs';
 import { useFolder } from '../support/models/folder.mjs';
 import { fp8Tensor, kFp8Values } from '../support/models/fp8.mjs';
 import { floatsOf, fromFloats, halfTensor, modelFile } from '../support/models/safetensors.mjs';
 
 const folder = useFolder();
+const servers = useServers();
 let quantizer;
 beforeAll(async () => {
   quantizer = await ArrowQuant.create({ threads: 2 });
@@ -131,6 +133,33 @@ describe('scaled fp8', () => {
     const call = quantizer.quantizeFile(write([weight('a'), bad]), folder.path('out.gguf'), { type: 'Q8_0' });
     await expect(call).rejects.toThrow(says);
     await expect(call).rejects.toMatchObject({ code: 'invalid_file', layer: 'a.weight' });
+  });
+
+  test('the scales of all tensors are asked for at once, and of those that are wrong the first is told', async () => {
+    const kTensors = 20;
+    // Weights and scales in turn, far apart.
+    const large = (stem) => fp8Tensor(`${stem}.weight`, 'F8_E4M3', [400, 254], Array(400).fill(codes).flat());
+    const modelOf = (valueOf) =>
+      modelFile(
+        Array.from({ length: kTensors }, (_, index) => [
+          large(`layer.${index}`),
+          scale(`layer.${index}.weight_scale`, 'F32', valueOf(index)),
+        ]).flat(),
+      );
+    let contents = modelOf((index) => index + 1);
+    const waiting = [];
+    const server = await servers.serve((request, response) => {
+      const [begin, end] = rangeOf(request, contents.length);
+      const give = () => answer(request, response, contents);
+      if (end - begin > 4) return give();
+      // None is answered before all are asked for.
+      if (waiting.push(give) === kTensors) for (const one of waiting.splice(0)) one();
+    });
+    const url = server.url('/m.safetensors');
+    expect((await quantizer.plan(url, { type: 'F32' })).tensors).toHaveLength(kTensors);
+    contents = modelOf((index) => ([7, 12].includes(index) ? Infinity : 1));
+    const wrong = { code: 'invalid_file', layer: 'layer.7.weight' };
+    await expect(quantizer.plan(url, { type: 'F32' })).rejects.toMatchObject(wrong);
   });
 
   test('products beyond F16 are refused, or make the tensor F32', async () => {

@@ -146,12 +146,22 @@ describe('options', () => {
     [{ type: 'Q9_K' }, /type.*Q9_K/],
     [{ type: 'Q8_0', bits: 4 }, /bits has no meaning.*GGUF/],
     [{ type: 'Q8_0', groupSize: 32 }, /groupSize has no meaning.*GGUF/],
-    [{ bits: 4, pure: true }, /pure has no meaning.*give a type/],
-    [{ splitSize: 1e9 }, /splitSize has no meaning/],
+    [{ bits: 4, pure: true }, /pure has no meaning.*write a GGUF/],
+    [{ container: 'onnx' }, /container.*onnx.*safetensors/],
+    [{ layout: 'dense' }, /layout.*dense.*planes/],
+    [{ type: 'Q8_0', layout: 'planes', container: 'safetensors' }, /type Q8_0 needs .*\.gguf/],
+    [{ type: 'F8_E4M3', container: 'safetensors' }, /F8_E4M3 can be read, but not written/],
+    [{ type: 'F16', container: 'safetensors', mode: 'base' }, /mode has no meaning.*F16/],
+    [{ importance: new Map([['img_in.weight', new Float32Array(64)]]) }, /importance has no meaning for int4 g128/],
+    [{ effort: 1 }, /effort 1 has no meaning for int4 g128/],
+    [{ effort: 0.5 }, /effort.*0\.5/],
     [{ type: 'Q8_0', splitSize: 1000 }, /splitSize.*1000/],
     [{ type: 'Q8_0', architecture: 'flex' }, /architecture.*flex/],
     [{ type: 'Q8_0', f16Overflow: 'ignore' }, /f16Overflow.*ignore/],
-    [{ bits: 4, rules: [['a', 'Q8_0']] }, /affine output knows "keep" and "drop" only/],
+    [
+      { bits: 4, rules: [['a', 'Q8_0']] },
+      /gives a type that the output cannot hold: a safetensors file has no type Q8_0/,
+    ],
   ])('%j are refused in a sentence', async (options, says) => {
     const input = writeDiffusion('flux');
     await expect(quantizer.plan(input, options)).rejects.toThrow(says);

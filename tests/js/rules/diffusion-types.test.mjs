@@ -239,7 +239,7 @@ test('a GGUF of a family is quantized further; what stays keeps its type, name a
     ['norm.bias', [320], 'F32'],
   ];
   const keyValue = (key) => (key === 'general.architecture' ? 'sd1' : undefined);
-  const { typeOf, of, architecture, notes } = plan(tensors, { source: 'gguf', keyValue });
+  const { typeOf, of, architecture, notes } = plan(tensors, { hasFinalNames: true, keyValue });
   expect([architecture, notes]).toEqual(['sd1', []]);
   expect(tensors.map(([name]) => typeOf(name))).toEqual(['Q4_K', 'keep', 'keep', 'keep']);
   expect(of('model.x.weight')).toMatchObject({ outputName: 'model.x.weight', outputShape: [256, 320], keyValues: [] });

@@ -132,7 +132,7 @@ test('quantized tensors are converted as well, those of the right type and those
     shape,
     elements: 512,
   }));
-  const { decisions } = planTypes({ tensors, target: 'Q6_K', source: 'gguf', architecture: 'llama' });
+  const { decisions } = planTypes({ tensors, target: 'Q6_K', hasFinalNames: true, architecture: 'llama' });
   expect(decisions.map(({ kind, type }) => [kind, type])).toEqual([
     ['convert', 'Q6_K'],
     ['keep', undefined],

@@ -2,26 +2,9 @@ import { ReadableStream, TransformStream, WritableStream } from 'node:stream/web
 import { describe, expect, test } from '@jest/globals';
 import { QuantizeError } from 'arrowquant';
 import { ASIDE_BYTES, HELD_BYTES, WINDOW_BYTES, memoryOf, nodeFiles, shareWithStream } from '../support/internals.mjs';
+import { collector, idle, isPending } from './support/streams.mjs';
 
 const goOn = () => undefined;
-
-/** A stream that keeps what it is given; each chunk waits for `gate`. */
-function collector(gate = () => undefined) {
-  const seen = { chunks: [], closed: false, aborted: null };
-  const stream = new WritableStream({
-    async write(chunk) {
-      await gate();
-      seen.chunks.push(chunk);
-    },
-    close() {
-      seen.closed = true;
-    },
-    abort(reason) {
-      seen.aborted = reason;
-    },
-  });
-  return { stream, seen, bytes: () => Buffer.concat(seen.chunks) };
-}
 
 /** `count` bytes of `value` on shared memory. */
 const shared = (count, value) => new Uint8Array(new SharedArrayBuffer(count)).fill(value);
@@ -32,12 +15,6 @@ function slowStream() {
   return { stream, seen, bytes, release: () => releases.shift()() };
 }
 const open = (stream, plan) => nodeFiles.openSink(stream, { inputs: [], ...plan });
-/** Lets everything happen that can happen without us. */
-const idle = () => new Promise((resolve) => setImmediate(() => setImmediate(resolve)));
-const isPending = async (promise) => {
-  await idle();
-  return (await Promise.race([promise.then(() => false), Promise.resolve(true)])) === true;
-};
 
 test('puts pieces in order, fills gaps with zeros, copies shared memory, and closes', async () => {
   const { stream, seen, bytes } = collector();

@@ -34,6 +34,7 @@ export { Pipeline } from '../../../dist/convert/pipeline.js';
 export { REVISION } from '../../../dist/convert/revision.js';
 export { ERROR_CODES, QuantizeError } from '../../../dist/errors.js';
 export { HELD_BYTES } from '../../../dist/io/byte-io.js';
+export { readRanges } from '../../../dist/io/read-ranges.js';
 export { modelTexts, tensorsOf } from '../../../dist/layouts/read-tensors.js';
 export { LAYOUTS } from '../../../dist/layouts/table.js';
 export { inspectFile } from '../../../dist/models/inspect.js';
@@ -50,7 +51,9 @@ export { nodeFiles, removeUnfinished } from '../../../dist/runtime/node/files.js
 export { obstacleToTrust } from '../../../dist/runtime/node/ownership.js';
 export { isRunning, ownIdentity, parseIdentity, shortHash } from '../../../dist/runtime/node/process-identity.js';
 export { UnfinishedFile } from '../../../dist/runtime/resume/unfinished-file.js';
+export { PositionQueue } from '../../../dist/runtime/sinks/position-queue.js';
 export { BytesSource } from '../../../dist/runtime/sources/bytes-source.js';
 export { launchModule } from '../../../dist/wasm/load.js';
 export { createWindowPool } from '../../../dist/wasm/window-pool.js';
 export { WINDOW_BYTES } from '../../../dist/wasm/windows.js';
+export { affineCodec, codecNamed } from '../../../dist/codecs/codec.js';

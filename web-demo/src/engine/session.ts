@@ -6,6 +6,7 @@ import {
   type FileEvent,
   type FilePlan,
   type Inspection,
+  type OpenedModel,
   type QuantizeFileOptions,
   type TensorReport,
 } from 'arrowquant';
@@ -21,7 +22,9 @@ export class Session {
   readonly #tell: (progress: Progress) => void;
   #quantizer: Promise<ArrowQuant> | null = null;
   #files: Source | null = null;
-  #result: File | null = null;
+  /** Its header is read once for plans and views. */
+  #model: OpenedModel | null = null;
+  #result: OpenedModel | null = null;
   #job: AbortController | null = null;
 
   constructor(tell: (progress: Progress) => void) {
@@ -39,23 +42,24 @@ export class Session {
 
   async open(files: Source): Promise<Inspection> {
     const quantizer = await this.#ready();
-    this.#files = null;
-    this.#result = null;
-    const inspection = await quantizer.inspectFile(files);
+    await this.#close();
+    const model = await quantizer.open(files);
     this.#files = files;
-    return inspection;
+    this.#model = model;
+    const { file, container, files: names, metadata, tensors, elements, bytes } = model;
+    return { file, container, files: names, metadata, tensors, elements, bytes };
   }
 
   async plan(options: QuantizeFileOptions): Promise<FilePlan> {
-    const quantizer = await this.#ready();
-    return quantizer.plan(this.#opened(), options);
+    return this.#opened().model.plan(options);
   }
 
   async quantize(options: QuantizeFileOptions, target: Target): Promise<Outcome> {
     const quantizer = await this.#ready();
-    const files = this.#opened();
+    const { files } = this.#opened();
     const job = new AbortController();
     this.#job = job;
+    await this.#result?.close();
     this.#result = null;
     const output = await openOutput(target);
     try {
@@ -68,8 +72,9 @@ export class Session {
         },
       });
       meter.flush();
-      this.#result = await output.finish();
-      return { report, file: this.#result };
+      const file = await output.finish();
+      this.#result = await quantizer.open(file);
+      return { report, file };
     } catch (error) {
       await output.discard();
       throw error;
@@ -84,14 +89,22 @@ export class Session {
   }
 
   async viewLayer(name: string, outputName: string, shape: readonly number[]): Promise<LayerView> {
-    const quantizer = await this.#ready();
-    const files = this.#opened();
+    const { model } = this.#opened();
     const result = this.#result;
     if (result === null) throw new QuantizeError('unreadable_input', { detail: 'there is no result yet' });
     return layerView(name, shape, {
-      before: (begin, end) => quantizer.readTensor(files, name, { begin, end }),
-      after: (begin, end) => quantizer.readTensor(result, outputName, { begin, end }),
+      before: (begin, end) => model.read(name, { begin, end }),
+      after: (begin, end) => result.read(outputName, { begin, end }),
     });
+  }
+
+  async #close(): Promise<void> {
+    const [model, result] = [this.#model, this.#result];
+    this.#files = null;
+    this.#model = null;
+    this.#result = null;
+    await model?.close();
+    await result?.close();
   }
 
   #ready(): Promise<ArrowQuant> {
@@ -99,9 +112,11 @@ export class Session {
     return this.#quantizer;
   }
 
-  #opened(): Source {
-    if (this.#files === null) throw new QuantizeError('unreadable_input', { detail: 'no model is open' });
-    return this.#files;
+  #opened(): { readonly files: Source; readonly model: OpenedModel } {
+    if (this.#files === null || this.#model === null) {
+      throw new QuantizeError('unreadable_input', { detail: 'no model is open' });
+    }
+    return { files: this.#files, model: this.#model };
   }
 }
 

@@ -88,5 +88,5 @@ export function planInput({ keyValues, tensors }) {
     shape,
     elements: shape.reduce((count, extent) => count * extent, 1),
   }));
-  return { tensors: described.toReversed(), source: 'gguf', keyValue: (key) => values.get(key) };
+  return { tensors: described.toReversed(), hasFinalNames: true, keyValue: (key) => values.get(key) };
 }

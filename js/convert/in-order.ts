@@ -1,0 +1,142 @@
+import { planeBytes } from '../codecs/codec.js';
+import { QuantizeError, quoted } from '../errors.js';
+import type { ByteWriter, PlannedPiece } from '../io/byte-io.js';
+import { targetBytes } from '../layouts/tensor.js';
+import type { Pipeline } from '../pipeline/pipeline.js';
+import { DirectWriter, type PlacedStep, type PlaneWriter } from './job.js';
+
+/**
+ * Outputs that take bytes in order only. The first plane of a tensor goes out window by window; the others, which are small
+ * and lie behind it, are put together in memory and follow. Where a tensor's planes lie apart, because of alignment, all of
+ * it is kept in memory until its turn comes, at the end.
+ */
+export interface OrderedSteps {
+  /** In the order in which they are worked on. */
+  readonly steps: readonly PlacedStep[];
+  /** The last of them, whose planes lie apart. */
+  readonly apart: ReadonlySet<PlacedStep>;
+}
+
+/** Bytes of each of the planes that a step writes. */
+const planesOf = ({ planned: { target, elements }, places }: PlacedStep): readonly number[] =>
+  places.map((_, plane) => (target.kind === 'codec' ? planeBytes(target.codec, plane, elements) : target.bytes));
+
+const liesTogether = (step: PlacedStep): boolean => {
+  const bytes = planesOf(step);
+  return step.places.every(({ position }, plane) => {
+    const before = step.places[plane - 1];
+    return before === undefined || position === before.position + (bytes[plane - 1] ?? 0);
+  });
+};
+
+/** Throws `invalid_option` where more would have to be kept in memory than `mostBytes`. */
+export function orderSteps(steps: readonly PlacedStep[], mostBytes: number): OrderedSteps {
+  const apart = steps.filter((step) => !liesTogether(step));
+  const keptBytes = apart.reduce((sum, { planned }) => sum + targetBytes(planned.elements, planned.target), 0);
+  const [first] = apart;
+  if (first !== undefined && keptBytes > mostBytes) {
+    const detail =
+      `a stream takes bytes in order only, and ${keptBytes} bytes of tensors such as ${quoted(first.planned.name)}, ` +
+      `whose sizes are no multiples of 4, would have to wait in memory; write to a file, or to a GGUF`;
+    throw new QuantizeError('invalid_option', { layer: first.stored.name, detail });
+  }
+  const set = new Set(apart);
+  return { steps: [...steps.filter((step) => !set.has(step)), ...apart], apart: set };
+}
+
+/** What will be written, in the order of the bytes. */
+export function orderedPieces({ steps, apart }: OrderedSteps): PlannedPiece[] {
+  const together = steps.filter((step) => !apart.has(step)).flatMap(piecesOfStep);
+  const last = [...apart].flatMap(piecesOfStep).sort((a, b) => a.begin - b.begin);
+  return [...together, ...last];
+}
+
+const piecesOfStep = (step: PlacedStep): PlannedPiece[] => {
+  const bytes = planesOf(step);
+  return step.places.map(({ position }, plane) => ({ begin: position, bytes: bytes[plane] ?? 0 }));
+};
+
+/** Keeps the planes behind the first one until that is written. */
+export class InOrderWriter implements PlaneWriter {
+  readonly #file: ByteWriter;
+  readonly #direct: DirectWriter;
+  readonly #step: PlacedStep;
+  readonly #kept: Uint8Array[];
+
+  constructor(file: ByteWriter, step: PlacedStep) {
+    this.#file = file;
+    this.#direct = new DirectWriter(file, step);
+    this.#step = step;
+    this.#kept = planesOf(step).map((bytes, plane) => new Uint8Array(plane === 0 ? 0 : bytes));
+  }
+
+  reserve(begin: number, bytes: number): Promise<void> {
+    return this.#direct.reserve(begin, bytes);
+  }
+
+  write(plane: number, bytes: Uint8Array, begin: number): Promise<void> {
+    if (plane === 0) return this.#direct.write(plane, bytes, begin);
+    this.#kept[plane]?.set(bytes, begin);
+    return Promise.resolve();
+  }
+
+  async end(pipeline: Pipeline, done: Promise<void>): Promise<void> {
+    const kept = this.#kept.slice(1);
+    if (kept.length === 0) return;
+    const begin = this.#step.places[1]?.position ?? 0;
+    const bytes = kept.reduce((sum, { length }) => sum + length, 0);
+    await pipeline.start({
+      reserve: () => this.#file.reserve(begin, bytes),
+      end: async () => {
+        await pipeline.whenDone(done);
+        for (const [index, plane] of kept.entries()) await this.#direct.write(index + 1, plane, 0);
+      },
+    });
+  }
+}
+
+/** Keeps all planes of tensors that lie apart, and writes them in the order of their bytes. */
+export class KeptWriter {
+  readonly #file: ByteWriter;
+  readonly #kept: { readonly position: number; readonly bytes: Uint8Array }[] = [];
+  readonly #done: Promise<void>[] = [];
+
+  constructor(file: ByteWriter) {
+    this.#file = file;
+  }
+
+  writerFor(step: PlacedStep): PlaneWriter {
+    const planes = planesOf(step).map((bytes) => new Uint8Array(bytes));
+    for (const [plane, bytes] of planes.entries()) {
+      const place = step.places[plane];
+      if (place !== undefined) this.#kept.push({ position: place.position, bytes });
+    }
+    return {
+      reserve: () => Promise.resolve(),
+      write: (plane, bytes, begin) => {
+        planes[plane]?.set(bytes, begin);
+        return Promise.resolve();
+      },
+      end: (_, done) => {
+        this.#done.push(done);
+        return Promise.resolve();
+      },
+    };
+  }
+
+  /** Writes what is kept, once all of it is there. */
+  async flush(pipeline: Pipeline): Promise<void> {
+    const inOrder = this.#kept.sort((a, b) => a.position - b.position);
+    const [first] = inOrder;
+    const last = inOrder.at(-1);
+    if (first === undefined || last === undefined) return;
+    const all = last.position + last.bytes.length - first.position;
+    await pipeline.start({
+      reserve: () => this.#file.reserve(first.position, all),
+      end: async () => {
+        await pipeline.whenDone(Promise.all(this.#done));
+        for (const { position, bytes } of inOrder) await this.#file.write(bytes, position);
+      },
+    });
+  }
+}

@@ -1,0 +1,72 @@
+import type { Place } from '../containers/container.js';
+import type { ByteWriter } from '../io/byte-io.js';
+import type { TensorMetrics } from '../pipeline/metrics.js';
+import type { Pipeline } from '../pipeline/pipeline.js';
+import type { PlannedStep } from '../plan/report.js';
+
+/** A step, and where the planes of its tensor go: one place for each. */
+export interface PlacedStep extends PlannedStep {
+  readonly places: readonly [Place, ...Place[]];
+}
+
+/** What the functions that treat one tensor need. */
+export interface TensorJob {
+  readonly step: PlacedStep;
+  readonly pipeline: Pipeline;
+  readonly output: PlaneWriter;
+  readonly measure: boolean;
+  /** As in ConversionEvents. */
+  readonly advanced: (bytes: number) => void;
+  readonly finished: (metrics: TensorMetrics | null) => Promise<void>;
+}
+
+/** Takes the planes of one tensor, to wherever they go. */
+export interface PlaneWriter {
+  /** Waits for room, as ByteWriter.reserve does, for the bytes of the first plane that a piece of work will write. */
+  reserve(begin: number, bytes: number): Promise<void>;
+  /** Writes bytes of a plane, which may lie in a window. */
+  write(plane: number, bytes: Uint8Array, begin: number): Promise<void>;
+  /** The pieces of work that write the tensor have all been started; `done` resolves when they have ended well. */
+  end(pipeline: Pipeline, done: Promise<void>): Promise<void>;
+}
+
+/** Every plane goes straight to its place. */
+export class DirectWriter implements PlaneWriter {
+  readonly #file: ByteWriter;
+  readonly #places: PlacedStep['places'];
+
+  constructor(file: ByteWriter, { places }: PlacedStep) {
+    this.#file = file;
+    this.#places = places;
+  }
+
+  reserve(begin: number, bytes: number): Promise<void> {
+    return this.#file.reserve(this.#places[0].position + begin, bytes);
+  }
+
+  write(plane: number, bytes: Uint8Array, begin: number): Promise<void> {
+    const place = this.#places[plane];
+    if (place === undefined) throw new RangeError(`there is no place for plane ${plane}`);
+    return this.#file.write(bytes, place.position + begin);
+  }
+
+  end(): Promise<void> {
+    return Promise.resolve();
+  }
+}
+
+/** A value that is there when its promise resolves. It never rejects: who waits for it looks at failures otherwise. */
+export class Completion<Value> {
+  readonly promise: Promise<Value>;
+  #resolve: (value: Value) => void = () => undefined;
+
+  constructor() {
+    this.promise = new Promise((resolve) => {
+      this.#resolve = resolve;
+    });
+  }
+
+  resolve(value: Value): void {
+    this.#resolve(value);
+  }
+}

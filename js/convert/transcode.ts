@@ -1,0 +1,161 @@
+import { codecBytes, isFloat, needsRange, sameCodec, traitsOf, type Codec } from '../codecs/codec.js';
+import { QuantizeError } from '../errors.js';
+import { storedBytes, type CodedTensor } from '../layouts/tensor.js';
+import { metricsOf } from '../pipeline/metrics.js';
+import { cutsOf, inputOfStretch, locating, located, stretchesOf, type Stretch } from '../pipeline/stretches.js';
+import { rowWeights } from '../rules/file-types.js';
+import type { ErrorSums, LeasedWindow, TranscodeOptions, WeightRange } from '../wasm/windows.js';
+import { Completion, type TensorJob } from './job.js';
+
+/** A tensor on its way from one codec to another. */
+export interface Transcoding {
+  readonly job: TensorJob;
+  readonly tensor: CodedTensor;
+  readonly target: Codec;
+}
+
+/** Whether the tensor's bytes are those that the target asks for. */
+export const isCopy = ({ codec, scale }: CodedTensor, target: Codec): boolean =>
+  sameCodec(codec, target) && scale === undefined;
+
+/** Weights that stretches are multiples of: whole rows, where the target's encoder needs them. */
+export const stretchUnit = (target: Codec, shape: readonly number[]): number =>
+  traitsOf(target).needsRows ? rowWeights(shape) : 1;
+
+/** Whether a first pass has to find the tensor's extent, because it does not fit into one window. */
+export const needsFirstPass = ({ tensor, target }: Transcoding): boolean =>
+  needsRange(target) && stretchesOf(tensor.elements).length > 1;
+
+/** Starts the first pass; what it gives is the tensor's extent once all of its pieces have ended well. */
+export async function startScan({ job, tensor }: Transcoding): Promise<Completion<WeightRange>> {
+  const stretches = stretchesOf(tensor.elements);
+  const ranges: WeightRange[] = [];
+  let unfinished = stretches.length;
+  const found = new Completion<WeightRange>();
+  for (const stretch of stretches) {
+    await job.pipeline.start({
+      input: inputOfStretch(tensor, stretch),
+      work: async (window) => {
+        ranges[stretch.index] = await scanStretch(tensor, window, stretch);
+      },
+      end: () => {
+        if (--unfinished === 0) found.resolve(ranges.reduce(mergeRanges));
+        return Promise.resolve();
+      },
+    });
+  }
+  return found;
+}
+
+const scanStretch = (tensor: CodedTensor, window: LeasedWindow, { first, weights }: Stretch): Promise<WeightRange> =>
+  locating(tensor, first, () => window.scan(weights, tensor));
+
+/** The extent of two consecutive stretches: of equal magnitudes, the first counts. */
+const mergeRanges = (first: WeightRange, later: WeightRange): WeightRange => ({
+  lo: Math.min(first.lo, later.lo),
+  hi: Math.max(first.hi, later.hi),
+  extreme: Math.abs(later.extreme) > Math.abs(first.extreme) ? later.extreme : first.extreme,
+});
+
+/**
+ * Starts the pieces that transcode the tensor, and reports it finished after the last one. `range` is its extent, where a
+ * first pass has found it. Failures get the names of file and tensor, and an index that counts from its first weight.
+ */
+export async function transcodeTensor(transcoding: Transcoding, range?: WeightRange): Promise<void> {
+  const { job, tensor, target } = transcoding;
+  const { step, pipeline, output } = job;
+  const stretches = stretchesOf(tensor.elements, stretchUnit(target, step.planned.shape));
+  const bytesPerWeight = storedBytes(tensor) / tensor.elements;
+  const sums: ErrorSums[] = [];
+  const done = new Completion<void>();
+  let unfinished = stretches.length;
+  for (const stretch of stretches) {
+    await pipeline.start({
+      reserve: () => {
+        const { begin, bytes } = cutsOf(target, stretch)[0] ?? { begin: 0, bytes: 0 };
+        return output.reserve(begin, bytes);
+      },
+      input: inputOfStretch(tensor, stretch),
+      work: async (window) => {
+        const lost = await transcodeStretch(transcoding, window, stretch, range);
+        if (lost !== null) sums[stretch.index] = lost;
+      },
+      end: async () => {
+        job.advanced(stretch.weights * bytesPerWeight);
+        if (--unfinished > 0) return;
+        done.resolve();
+        await job.finished(sums.length === stretches.length ? metricsOf(sums, tensor.elements) : null);
+      },
+    });
+  }
+  await output.end(pipeline, done.promise);
+}
+
+async function transcodeStretch(
+  { job, tensor, target }: Transcoding,
+  window: LeasedWindow,
+  stretch: Stretch,
+  range: WeightRange | undefined,
+): Promise<ErrorSums | null> {
+  const { first, weights, index } = stretch;
+  // A tensor that fits into one window is read once for both passes.
+  const known = range ?? (needsRange(target) ? await scanStretch(tensor, window, stretch) : undefined);
+  const options = { ...encodeOptions(job, target), range: known, firstRow: firstRowOf(job, target, first) };
+  const { planes, error } = await transcoding(tensor, first, target, () =>
+    window.transcode(weights, tensor, target, options),
+  );
+  const cuts = cutsOf(target, stretch);
+  await window.transfer(() =>
+    planes.flatMap((bytes, plane) => {
+      const begin = cuts[plane]?.begin ?? 0;
+      // What spans the whole tensor is the same from every stretch.
+      return begin === 0 && plane > 0 && index > 0 ? [] : [job.output.write(plane, bytes, begin)];
+    }),
+  );
+  return error;
+}
+
+/** What a transcoding is told besides source and target. */
+export function encodeOptions({ step, measure }: Pick<TensorJob, 'step' | 'measure'>, target: Codec): TranscodeOptions {
+  const { importance, effort, planned } = step;
+  const { needsRows, usesImportance } = traitsOf(target);
+  return {
+    measure,
+    checked: isFloat(target),
+    importance,
+    effort,
+    ...((needsRows || usesImportance) && { rowWeights: rowWeights(planned.shape) }),
+  };
+}
+
+function firstRowOf({ step }: TensorJob, target: Codec, first: number): number | undefined {
+  return traitsOf(target).needsRows ? first / rowWeights(step.planned.shape) : undefined;
+}
+
+/** Runs a transcoding; failures learn whose they are, and restored weights are called so. */
+export async function transcoding<Value>(
+  tensor: CodedTensor,
+  first: number,
+  target: Codec,
+  work: () => Promise<Value>,
+): Promise<Value> {
+  try {
+    return await work();
+  } catch (error) {
+    throw located(tensor, first, restoredError(tensor, target, error));
+  }
+}
+
+/** A restored weight may lie half a step outside of the original range, and so beyond what the target can hold. */
+export function restoredError({ codec }: CodedTensor, target: Codec, error: unknown): unknown {
+  if (!(error instanceof QuantizeError) || codec.name !== 'affine' || !isFloat(target)) return error;
+  if (error.code !== 'not_finite' && error.code !== 'float_overflow') return error;
+  const advice = target.name === 'F32' ? '' : '; restore it as F32';
+  const detail = `what is restored is too large for ${target.name}${advice}`;
+  const { index } = error;
+  return new QuantizeError('not_finite', { detail, cause: error, ...(index !== undefined && { index }) });
+}
+
+/** Bytes of both sides, for bundles. */
+export const transcodedBytes = ({ tensor, target }: Pick<Transcoding, 'tensor' | 'target'>): number =>
+  storedBytes(tensor) + codecBytes(target, tensor.elements);

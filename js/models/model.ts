@@ -1,0 +1,54 @@
+import type { Carried, FactValue } from '../containers/container.js';
+import { containerNamed, openFiles } from '../containers/registry.js';
+import { modelTexts, tensorsOf } from '../layouts/read-tensors.js';
+import type { Tensor } from '../layouts/tensor.js';
+import type { ByteSource } from '../io/byte-io.js';
+import type { ContainerName } from '../types.js';
+
+/** An opened model: one file or all its shards, and the tensors in it, whatever they lie as. */
+export interface Model {
+  /** Name of the container format. */
+  readonly container: ContainerName;
+  /** Whether tensors have the names and shapes that programs which run the model expect. */
+  readonly hasFinalNames: boolean;
+  /** What error messages call it. */
+  readonly name: string;
+  /** Every file that it consists of, the index of a sharded one included. */
+  readonly sources: readonly ByteSource[];
+  /** In the order in which they lie in the files. */
+  readonly tensors: readonly Tensor[];
+  /** Texts that describe the model, as people read them. */
+  readonly texts: ReadonlyMap<string, string>;
+  /** Those of them that an output of another container may take over. */
+  readonly portableTexts: ReadonlyMap<string, string>;
+  readonly carried: Carried | null;
+  /** What the metadata says under a key. */
+  readonly fact: (key: string) => FactValue | undefined;
+  close(): Promise<void>;
+}
+
+/** Opens the model in `source`, which it closes, also when it rejects. */
+export async function openModel(source: ByteSource): Promise<Model> {
+  const files = await openFiles(source);
+  try {
+    const { container, name, sources, parts, carried } = files;
+    return {
+      ...{ name, sources, carried, tensors: tensorsOf(files) },
+      // Without what the layouts say: that is about their entries.
+      texts: modelTexts(files.texts, parts),
+      portableTexts: modelTexts(files.portableTexts, parts),
+      container: container as ContainerName,
+      hasFinalNames: containerNamed(container).hasFinalNames,
+      fact: (key) => files.fact(key),
+      close: () => files.close(),
+    };
+  } catch (error) {
+    await files.close();
+    throw error;
+  }
+}
+
+/** Rejects with `unreadable_input` when one of the model's files is no longer what it was when it was opened. */
+export async function checkUnchanged({ sources }: Pick<Model, 'sources'>): Promise<void> {
+  for (const source of sources) await source.checkUnchanged();
+}

@@ -1,0 +1,221 @@
+/** How a file is to be quantized, and as what it is to be written, with every default filled in. */
+
+import { choice, flag, invalidOption, nameIn } from '../checks.js';
+import { affineCodec, codecLabel, codecNamed, findTraits, isFloat, type Codec } from '../codecs/codec.js';
+import { CODECS } from '../codecs/table.js';
+import type { Container } from '../containers/container.js';
+import { containerNamed, namedContainer } from '../containers/registry.js';
+import { CONTAINERS } from '../containers/table.js';
+import type { Quantization } from '../convert/convert-file.js';
+import type { QuantizeFileOptions } from '../convert/options.js';
+import { endpointName, sinkEndpoint, type ModelSink } from '../endpoints.js';
+import { QuantizeError, quoted } from '../errors.js';
+import type { Layout } from '../layouts/layout.js';
+import { LAYOUTS, layoutNamed } from '../layouts/table.js';
+import { checkHeld, whyNotHeld } from '../plan/plan.js';
+import { PRESETS } from '../rules/presets.js';
+import { BASE_TYPES } from '../rules/file-types.js';
+import { ARCHITECTURES, FILE_TYPES, type FileType, type Mode } from '../types.js';
+import { readDefaults, readGivenBatch, type Defaults } from './batch.js';
+import { readImportance } from './importance.js';
+import { QUANTIZE_FILE_OPTIONS, readOptions, type Given } from './names.js';
+import { readBytes } from './numbers.js';
+import { readRules } from './rules.js';
+
+const OVERFLOWS = { error: 'error', f32: 'f32' } as const;
+const DEFAULT_TYPE: FileType = 'Q4_K_M';
+/** One tensor may be larger: the smallest part that has a size anyone asks for. */
+const LEAST_SPLIT_BYTES = 1e6;
+const MOST_EFFORT = 255;
+
+/** What only codecs with parameters understand, and what only whole files of llama.cpp's types do. */
+const PARAMETERS = ['bits', 'groupSize', 'symmetric', 'profile', 'mode'] as const;
+const FILE_TYPE_OPTIONS = ['pure', 'architecture'] as const;
+
+type Names<Name extends string> = Readonly<Record<string, Name>>;
+
+const named = <Name extends string>(names: readonly Name[]): Names<Name> =>
+  Object.fromEntries(names.map((name) => [name, name]));
+
+const CODEC_NAMES: readonly string[] = CODECS.map(({ name }) => name);
+const TYPES: readonly string[] = [...new Set([...FILE_TYPES, ...CODEC_NAMES])];
+
+const isFileType = (type: string): type is FileType => (FILE_TYPES as readonly string[]).includes(type);
+
+/** `sink` is undefined where nothing is written. */
+export function readQuantization(
+  options: QuantizeFileOptions | null | undefined,
+  defaults: Defaults,
+  sink: unknown,
+): Quantization {
+  const given = readOptions(options, QUANTIZE_FILE_OPTIONS);
+  const type = choice('type', nameIn(TYPES, given.type) ?? given.type, named(TYPES));
+  const container = readOutputContainer(given, type, sink);
+  const shared = {
+    container,
+    keepOverflowing: choice('f16Overflow', given.f16Overflow, OVERFLOWS) === 'f32',
+    splitBytes: readBytes('splitSize', given.splitSize, LEAST_SPLIT_BYTES),
+    rules: readRules(given.rules),
+    importance: readImportance(given.importance),
+    effort: readEffort(given.effort),
+    measure: flag('metrics', given.metrics ?? true),
+  };
+  return container.takesFileTypes && (type === undefined || isFileType(type))
+    ? readFileType(given, type ?? DEFAULT_TYPE, shared)
+    : readUniform(given, type, shared, defaults);
+}
+
+type Shared = Pick<
+  Extract<Quantization, { kind: 'uniform' }>,
+  'container' | 'keepOverflowing' | 'splitBytes' | 'rules' | 'importance' | 'effort' | 'measure'
+>;
+
+function readFileType(given: Given<QuantizeFileOptions>, type: FileType, shared: Shared): Quantization {
+  refuse(given, PARAMETERS, `${shared.container.title}; leave it out`);
+  const codec = codecNamed(BASE_TYPES[type]);
+  return {
+    kind: 'file-type',
+    ...shared,
+    layout: readLayout(given, shared.container, codec),
+    type,
+    pure: flag('pure', given.pure),
+    architecture: choice('architecture', given.architecture, named(ARCHITECTURES)) ?? null,
+  };
+}
+
+function readUniform(
+  given: Given<QuantizeFileOptions>,
+  type: string | undefined,
+  shared: Shared,
+  defaults: Defaults,
+): Quantization {
+  const { container } = shared;
+  const [codec, preset] =
+    type === undefined || hasParameters(type)
+      ? readParameters(given, defaults, type ?? 'affine')
+      : readPlainCodec(given, type, container);
+  const what = isFloat(codec) ? codecLabel(codec) : `affine levels in ${container.name}`;
+  refuse(given, FILE_TYPE_OPTIONS, `${what}; leave it out, or write a GGUF`);
+  if (!isFloat(codec)) refuse(given, ['f16Overflow'], `${what}; leave it out`);
+  const form = { container, layout: readLayout(given, container, codec) };
+  checkHeld(codec, form);
+  for (const { name, type: outcome } of shared.rules) {
+    if (outcome === 'keep' || outcome === 'drop') continue;
+    const why = whyNotHeld(codecNamed(outcome), form);
+    if (why === null) continue;
+    throw new QuantizeError('invalid_option', { detail: `${name} gives a type that the output cannot hold: ${why}` });
+  }
+  return { kind: 'uniform', ...shared, ...form, codec, preset };
+}
+
+type Preset = Extract<Quantization, { kind: 'uniform' }>['preset'];
+
+const hasParameters = (type: string): boolean => (findTraits(type)?.bits.length ?? 0) > 0;
+
+function readParameters(given: Given<QuantizeFileOptions>, defaults: Defaults, name: string): readonly [Codec, Preset] {
+  const { mode } = given;
+  // What a batch has besides is no option of files.
+  const { bits, groupSize, symmetric } = readGivenBatch(given.bits, precisionOf(given), modeDefaults(mode, defaults));
+  const preset = choice('mode', mode, PRESETS) ?? PRESETS[defaults.mode];
+  return [{ ...affineCodec(bits, groupSize === 'tensor' ? 0 : groupSize, symmetric), name }, preset];
+}
+
+const precisionOf = ({ groupSize, symmetric, profile }: Given<QuantizeFileOptions>): Given<QuantizeFileOptions> => ({
+  ...(groupSize !== undefined && { groupSize }),
+  ...(symmetric !== undefined && { symmetric }),
+  ...(profile !== undefined && { profile }),
+});
+
+/** Floats keep nothing back; for others, what must stay precise is the same as for affine levels. */
+function readPlainCodec(
+  given: Given<QuantizeFileOptions>,
+  type: string,
+  container: Container,
+): readonly [Codec, Preset] {
+  refuse(given, PARAMETERS, `${type}; leave it out`);
+  const traits = findTraits(type);
+  if (traits === undefined || !traits.encodes || !isHeldBy(container, codecNamed(type)))
+    throw notHeldBy(container, type);
+  const codec = codecNamed(type);
+  return [codec, isFloat(codec) ? [] : PRESETS.base];
+}
+
+const isHeldBy = (container: Container, codec: Codec): boolean =>
+  LAYOUTS.some((layout) => whyNotHeld(codec, { container, layout }) === null);
+
+function notHeldBy(container: Container, type: string): QuantizeError {
+  const traits = findTraits(type);
+  if (traits?.encodes === false) {
+    return new QuantizeError('invalid_option', { detail: `type ${type} can be read, but not written` });
+  }
+  const others = CONTAINERS.filter((one) =>
+    traits === undefined ? one.takesFileTypes : isHeldBy(one, codecNamed(type)),
+  ).map(({ extension }) => extension);
+  const detail =
+    others.length === 0
+      ? `${container.title} cannot hold ${type}, nor can any other`
+      : `type ${type} needs an output whose name ends with ${others.join(' or ')}`;
+  return new QuantizeError('invalid_option', { detail });
+}
+
+/** What is asked for, else what the name of the output says, else what holds the type. */
+function readOutputContainer(
+  { container: asked }: Given<QuantizeFileOptions>,
+  type: string | undefined,
+  sink: unknown,
+): Container {
+  const name = choice(
+    'container',
+    nameIn(
+      CONTAINERS.map((one) => one.name),
+      asked,
+    ) ?? asked,
+    named(CONTAINERS.map((one) => one.name)),
+  );
+  const bySink = containerOfSink(sink);
+  if (name !== undefined) {
+    if (bySink === undefined || bySink.name === name) return containerNamed(name);
+    const detail = `container is ${quoted(name)}, but the name of the output ends with ${bySink.extension}`;
+    throw new QuantizeError('invalid_option', { detail });
+  }
+  if (bySink !== undefined) return bySink;
+  return containerNamed(type !== undefined && isFileType(type) ? 'gguf' : 'safetensors');
+}
+
+/** The file format that the name of a sink asks for; undefined where it has no name that says so. */
+export const containerOfSink = (sink: unknown): Container | undefined =>
+  sink === undefined || sinkEndpoint(sink) === null ? undefined : namedContainer(endpointName(sink as ModelSink));
+
+function readLayout({ layout: asked }: Given<QuantizeFileOptions>, container: Container, codec: Codec): Layout {
+  const names = LAYOUTS.map(({ name }) => name);
+  const name = choice('layout', asked, named(names));
+  if (name !== undefined) {
+    const form = { container, layout: layoutNamed(name) };
+    checkHeld(codec, form);
+    return form.layout;
+  }
+  const found = LAYOUTS.find((layout) => whyNotHeld(codec, { container, layout }) === null);
+  return found ?? layoutNamed('plain');
+}
+
+function refuse(
+  given: Given<QuantizeFileOptions>,
+  names: readonly (keyof QuantizeFileOptions)[],
+  output: string,
+): void {
+  const name = names.find((one) => given[one] !== undefined);
+  if (name !== undefined) {
+    const detail = `${name} has no meaning, because the output is ${output}`;
+    throw new QuantizeError('invalid_option', { detail });
+  }
+}
+
+function readEffort(value: unknown): number {
+  if (value === undefined) return 0;
+  if (typeof value === 'number' && Number.isInteger(value) && value >= 0 && value <= MOST_EFFORT) return value;
+  throw invalidOption('effort', value, `a whole number from 0 to ${String(MOST_EFFORT)}`);
+}
+
+/** A mode that the call names brings its own group size, unless the quantizer's profile has decided that. */
+const modeDefaults = (mode: Mode | undefined, defaults: Defaults): Defaults =>
+  mode === undefined || defaults.profiled ? defaults : readDefaults({ mode });

@@ -1,0 +1,113 @@
+import { codecNamed, findTraits } from '../codecs/codec.js';
+import { FILE_TYPE_IDS } from '../rules/file-types.js';
+import type { Fact } from '../containers/container.js';
+import type { PipelineTools } from '../pipeline/pipeline.js';
+import { storageLabel, type Tensor } from '../layouts/tensor.js';
+import type { Model } from '../models/model.js';
+import type { ShapeFact, TensorDecision } from '../rules/decision.js';
+import { compareTensors } from '../rules/language-tensors.js';
+import { planTypes } from '../rules/plan-types.js';
+import type { TensorDescription, TypedRule } from '../rules/rule.js';
+import type { Architecture, FileType, TensorType } from '../types.js';
+import { keepingOverflowing } from './f16-overflow.js';
+import { withImportance, type Importance } from './importance.js';
+import { checkLeftovers, codecTarget, copiedTarget, notHeld, type ConversionPlan, type OutputForm } from './plan.js';
+import { droppedTensor, type DroppedTensor, type PlannedStep } from './report.js';
+import { TAKEN_IN, withFp8Scales } from '../models/scaled-fp8.js';
+import { warningsAbout } from './warnings.js';
+
+/** What a whole file is to be, as llama.cpp names it: the rules of the model's family say which tensor becomes what. */
+export interface FileTypeQuantization extends OutputForm {
+  readonly type: FileType;
+  readonly pure: boolean;
+  /** Null: found out. */
+  readonly architecture: Architecture | null;
+  /** Whether a tensor with a weight that is too large for F16 becomes F32 instead; such weights are refused otherwise. */
+  readonly keepOverflowing: boolean;
+  readonly splitBytes: number | undefined;
+  readonly rules: readonly TypedRule[];
+  readonly importance: Importance | null;
+  readonly effort: number;
+  readonly measure: boolean;
+}
+
+/** `general.quantization_version` of the block formats as they are today. */
+const QUANTIZATION_VERSION = 2;
+/** What a file of no known family says of itself: readers want the key. */
+const UNKNOWN_ARCHITECTURE = 'unknown';
+
+/**
+ * A file of one type, or of what it mixes. Rejects with `invalid_option` for a rule that cannot apply, with
+ * `unsupported_dtype` for tensors that the output cannot hold.
+ */
+export async function planFileType(
+  model: Model,
+  quantization: FileTypeQuantization,
+  tools: PipelineTools,
+): Promise<ConversionPlan> {
+  const { type, pure, rules, splitBytes, container, layout } = quantization;
+  const tensors = await withFp8Scales(model);
+  const { architecture, notes, decisions, idle, ...most } = planTypes({
+    tensors: tensors.map((tensor) => describe(tensor, quantization)),
+    target: type,
+    hasFinalNames: model.hasFinalNames,
+    keyValue: model.fact,
+    ...{ pure, rules },
+    ...(quantization.architecture !== null && { architecture: quantization.architecture }),
+  });
+  const refusal = notHeld(
+    tensors.filter((tensor, index) => decisions[index]?.kind === 'keep' && copiedTarget(tensor, quantization) === null),
+    quantization,
+  );
+  if (refusal !== null) throw refusal;
+  const planned = tensors.flatMap((tensor, index) => stepFor(tensor, decisions[index], quantization));
+  checkLeftovers(tensors, planned);
+  if (model.hasFinalNames) planned.sort((a, b) => compareTensors(a.planned, b.planned));
+  const narrowed = quantization.keepOverflowing ? await keepingOverflowing(planned, tools) : planned;
+  const steps = withImportance(narrowed, quantization, model);
+  const shapes = decisions.flatMap((decision) => (decision.kind === 'drop' ? [] : decision.keyValues));
+  const facts = factsOf(architecture, type, shapes);
+  const limits = { dimensions: most.mostDimensions, nameBytes: most.longestNameBytes };
+  const left = new Set(tensors.map(({ name }) => name));
+  const dropped = [
+    ...tensors.flatMap((tensor, index) => droppedBy(tensor, decisions[index])),
+    ...model.tensors.flatMap((tensor) => (left.has(tensor.name) ? [] : [droppedTensor(tensor, TAKEN_IN)])),
+  ];
+  const warnings = warningsAbout(steps, tensors, idle);
+  return { container, layout, steps, facts, limits, splitBytes, architecture, type, notes, warnings, dropped };
+}
+
+function describe(tensor: Tensor, form: OutputForm): TensorDescription {
+  const { name, shape, elements, codec } = tensor;
+  const isHeld = codec === null || copiedTarget(tensor, form) !== null;
+  const dtype = storageLabel(tensor);
+  const described = { name, shape, elements, dtype, isDecoded: codec !== null };
+  return isHeld ? described : { ...described, keptAs: floatFor(tensor.dtype) };
+}
+
+/** The float type that holds the values of another: F16 those of fp8. */
+const floatFor = (dtype: string): TensorType => {
+  const traits = findTraits(dtype);
+  return traits?.encodes === true && traits.ggmlType !== null ? (dtype as TensorType) : 'F16';
+};
+
+const droppedBy = (stored: Tensor, decision: TensorDecision | undefined): DroppedTensor[] =>
+  decision?.kind === 'drop' ? [droppedTensor(stored, decision.rule)] : [];
+
+function stepFor(stored: Tensor, decision: TensorDecision | undefined, form: OutputForm): PlannedStep[] {
+  if (decision === undefined) throw new RangeError(`there is no decision about ${stored.name}`);
+  if (decision.kind === 'drop') return [];
+  const { outputName: name, outputShape: shape, rule } = decision;
+  const kept = decision.kind === 'keep';
+  const target = kept ? copiedTarget(stored, form) : codecTarget(codecNamed(decision.type));
+  if (target === null) throw new RangeError(`${stored.name} cannot be kept`);
+  const { dtype, elements } = stored;
+  return [{ stored, planned: { name, dtype, shape, elements, target }, rule, kept }];
+}
+
+const factsOf = (architecture: string | null, type: FileType, shapes: readonly ShapeFact[]): readonly Fact[] => [
+  { key: 'general.architecture', type: 'text', value: architecture ?? UNKNOWN_ARCHITECTURE },
+  { key: 'general.quantization_version', type: 'u32', value: QUANTIZATION_VERSION },
+  { key: 'general.file_type', type: 'u32', value: FILE_TYPE_IDS[type] },
+  ...shapes.map(({ key, values }): Fact => ({ key, type: 'i32s', value: values })),
+];

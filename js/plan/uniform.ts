@@ -1,0 +1,164 @@
+import { codecLabel, codecNamed, isFloat, sameCodec, traitsOf, type Codec } from '../codecs/codec.js';
+import { containerNamed } from '../containers/registry.js';
+import type { PipelineTools } from '../pipeline/pipeline.js';
+import { QuantizeError, quoted } from '../errors.js';
+import { layoutNamed } from '../layouts/table.js';
+import { storageLabel, type Tensor } from '../layouts/tensor.js';
+import type { Model } from '../models/model.js';
+import { rowWeights } from '../rules/file-types.js';
+import { fulfils, idleRules, keepingRule, type TensorRule, type TypedRule } from '../rules/rule.js';
+import { undecodedBecause } from '../rules/type-rules.js';
+import { WINDOW_WEIGHTS } from '../wasm/windows.js';
+import { keepingOverflowing } from './f16-overflow.js';
+import { withImportance, type Importance } from './importance.js';
+import {
+  checkHeld,
+  checkLeftovers,
+  codecTarget,
+  copiedTarget,
+  notHeld,
+  sameStep,
+  whyNotHeld,
+  type ConversionPlan,
+  type OutputForm,
+} from './plan.js';
+import { droppedTensor, type PlannedStep } from './report.js';
+import { TAKEN_IN, withFp8Scales } from '../models/scaled-fp8.js';
+import { warningsAbout } from './warnings.js';
+
+/** One codec for every tensor that no rule keeps. */
+export interface UniformQuantization extends OutputForm {
+  readonly codec: Codec;
+  /** The caller's; the first one that fits a tensor decides. */
+  readonly rules: readonly TypedRule[];
+  /** Tried after those: the first one that fits a tensor keeps it as it is. */
+  readonly preset: readonly TensorRule[];
+  readonly importance: Importance | null;
+  readonly effort: number;
+  /** Whether a tensor with a weight that is too large for F16 becomes F32 instead; such weights are refused otherwise. */
+  readonly keepOverflowing: boolean;
+  readonly splitBytes: number | undefined;
+  /** Whether to decode again and measure what was lost. */
+  readonly measure: boolean;
+}
+
+/**
+ * Rejects with `invalid_option` where the output cannot hold the codec, a rule cannot apply, or the rules leave nothing; with
+ * `unsupported_dtype` for tensors that it cannot hold.
+ */
+export async function planUniform(
+  model: Model,
+  quantization: UniformQuantization,
+  tools: PipelineTools,
+): Promise<ConversionPlan> {
+  const { codec, rules, container, layout, splitBytes } = quantization;
+  checkHeld(codec, quantization);
+  // Where fp8 is kept, its factors are kept beside it.
+  const tensors = isFloat(codec) ? await withFp8Scales(model) : model.tensors;
+  const described = tensors.map((stored) => ({ stored, ...describe(stored, storageLabel(stored)) }));
+  const ruled = described.map((one) => ({ ...one, own: rules.find(({ when }) => fulfils(one, when)) }));
+  const remaining = ruled.filter(({ own }) => own?.type !== 'drop');
+  const foreign = remaining.filter(
+    ({ stored }) => stored.codec === null && copiedTarget(stored, quantization) === null,
+  );
+  const refusal = notHeld(
+    foreign.map(({ stored }) => stored),
+    quantization,
+  );
+  if (refusal !== null) throw refusal;
+  const planned = remaining.map(({ stored, own }) => stepFor(stored, own, quantization));
+  checkLeftovers(tensors, planned);
+  const narrowed = quantization.keepOverflowing ? await keepingOverflowing(planned, tools) : planned;
+  const steps = withImportance(narrowed, quantization, model);
+  const left = new Set(tensors.map(({ name }) => name));
+  const dropped = [
+    ...ruled.flatMap(({ stored, own }) => (own?.type === 'drop' ? [droppedTensor(stored, own.name)] : [])),
+    ...model.tensors.flatMap((tensor) => (left.has(tensor.name) ? [] : [droppedTensor(tensor, TAKEN_IN)])),
+  ];
+  const warnings = warningsAbout(steps, tensors, idleRules(rules, described));
+  return { ...plainPlan({ container, layout }, steps, codecLabel(codec)), splitBytes, warnings, dropped };
+}
+
+const describe = (
+  { name, shape, elements }: Tensor,
+  dtype: string,
+): { readonly name: string; readonly shape: readonly number[]; readonly elements: number; readonly dtype: string } => ({
+  name,
+  shape,
+  elements,
+  dtype,
+});
+
+function stepFor(stored: Tensor, own: TypedRule | undefined, quantization: UniformQuantization): PlannedStep {
+  const given = own === undefined || own.type === 'keep' || own.type === 'drop' ? null : own.type;
+  if (own !== undefined && given !== null) return typedStep(stored, codecNamed(given), own.name, quantization);
+  // What is quantized counts as what it was before.
+  const dtype = stored.codec === null || isFloat(stored.codec) ? storageLabel(stored) : stored.dtype;
+  const rule = own ?? keepingRule(quantization.preset, describe(stored, dtype));
+  if (rule !== null) return keptStep(stored, rule.name, quantization);
+  if (stored.codec === null) return keptStep(stored, undecodedBecause(stored.type.name), quantization);
+  const why = whyNoRows(stored, quantization.codec);
+  return why === null ? codedStep(stored, quantization.codec, null) : keptStep(stored, why, quantization);
+}
+
+const codedStep = (stored: Tensor, codec: Codec, rule: string | null): PlannedStep => {
+  const isSame = stored.codec !== null && sameCodec(stored.codec, codec) && stored.scale === undefined;
+  return sameStep(stored, codecTarget(codec), rule, isSame);
+};
+
+/** Its bytes; where the output cannot hold them, floats of the type that it had before it was quantized. */
+function keptStep(stored: Tensor, rule: string, form: OutputForm): PlannedStep {
+  const copied = copiedTarget(stored, form);
+  return copied === null
+    ? sameStep(stored, codecTarget(codecNamed(stored.dtype)), rule, false)
+    : sameStep(stored, copied, rule, true);
+}
+
+/** What a rule of the caller's asks for. */
+function typedStep(stored: Tensor, codec: Codec, rule: string, form: OutputForm): PlannedStep {
+  const held = whyNotHeld(codec, form);
+  const why = held ?? (stored.codec === null ? `its elements are ${stored.type.name}` : whyNoRows(stored, codec));
+  if (why === null) return codedStep(stored, codec, rule);
+  const detail = `${rule} cannot apply to tensor ${quoted(stored.name)}: ${why}`;
+  throw new QuantizeError('invalid_option', { layer: stored.name, detail });
+}
+
+/** Why the tensor's rows cannot be encoded so; null when they can. */
+function whyNoRows({ shape, originalShape = shape }: Tensor, codec: Codec): string | null {
+  const { blockWeights, needsRows } = traitsOf(codec);
+  const row = rowWeights(originalShape);
+  if (row % blockWeights !== 0) return `a row of ${row} weights is no whole number of blocks of ${blockWeights}`;
+  return needsRows && row > WINDOW_WEIGHTS ? `a row of ${row} weights is longer than ${WINDOW_WEIGHTS}` : null;
+}
+
+/**
+ * Floats in safetensors: quantized tensors become `dtype`, or the type that they had before; the others stay. Throws
+ * `unsupported_dtype` for what cannot be held.
+ */
+export function planRestored({ tensors }: Model, dtype: string | null): ConversionPlan {
+  const form = { container: containerNamed('safetensors'), layout: layoutNamed('plain') };
+  const foreign = tensors.filter((tensor) => tensor.codec === null && copiedTarget(tensor, form) === null);
+  const refusal = notHeld(foreign, form);
+  if (refusal !== null) throw refusal;
+  const steps = tensors.map((tensor): PlannedStep => {
+    const copied = copiedTarget(tensor, form);
+    if (copied !== null)
+      return sameStep(tensor, copied, tensor.codec === null ? 'cannot be decoded' : 'not quantized', true);
+    return sameStep(tensor, codecTarget(codecNamed(dtype ?? tensor.dtype)), null, false);
+  });
+  return { ...plainPlan(form, steps, dtype ?? 'as before'), warnings: warningsAbout(steps, tensors, []) };
+}
+
+const plainPlan = (form: OutputForm, steps: readonly PlannedStep[], type: string): ConversionPlan => ({
+  container: form.container,
+  layout: form.layout,
+  steps,
+  facts: [],
+  limits: undefined,
+  splitBytes: undefined,
+  architecture: null,
+  type,
+  notes: [],
+  warnings: [],
+  dropped: [],
+});
