@@ -8,6 +8,7 @@ export { knownKeys, nameIn, nearestName } from '../../../dist/checks.js';
 export { shorten } from '../../../dist/cli/format.js';
 export { siblingName } from '../../../dist/cli/options.js';
 export { progressOn } from '../../../dist/cli/progress.js';
+export { CODECS } from '../../../dist/codecs/table.js';
 export { FILE_TYPE_IDS, GGML_TYPES, fileTypeName, ggmlTypeNamed } from '../../../dist/containers/gguf/ggml-types.js';
 export { readGguf } from '../../../dist/containers/gguf/header.js';
 export {
@@ -29,6 +30,9 @@ export { openGgufShards } from '../../../dist/containers/gguf/shards.js';
 export { layoutGguf } from '../../../dist/containers/gguf/writer.js';
 
 export { safetensors } from '../../../dist/containers/safetensors/safetensors.js';
+export { openFiles } from '../../../dist/containers/registry.js';
+export { readHeader } from '../../../dist/containers/safetensors/header.js';
+export { CONTAINERS } from '../../../dist/containers/table.js';
 export { fingerprintOf } from '../../../dist/convert/fingerprint.js';
 export { ASIDE_BYTES, memoryOf, shareWithStream } from '../../../dist/pipeline/memory-budget.js';
 export { Pipeline } from '../../../dist/pipeline/pipeline.js';
@@ -37,6 +41,8 @@ export { ERROR_CODES, QuantizeError } from '../../../dist/errors.js';
 export { HELD_BYTES } from '../../../dist/io/byte-io.js';
 export { readRanges } from '../../../dist/io/read-ranges.js';
 export { openModel };
+export { modelTexts, tensorsOf } from '../../../dist/layouts/read-tensors.js';
+export { LAYOUTS } from '../../../dist/layouts/table.js';
 export { DIFFUSION_FAMILIES } from '../../../dist/rules/diffusion-families.js';
 export { compareTensors } from '../../../dist/rules/language-tensors.js';
 export { nearestNames } from '../../../dist/rules/nearest-names.js';
