@@ -1,7 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import createModule from 'arrowquant/wasm';
-import { affineCodec, codecNamed } from '../../dist/codecs/codec.js';
-import { createWindowPool } from '../../dist/wasm/window-pool.js';
+import { affineCodec, codecNamed, createWindowPool } from './support/internals.mjs';
 import { randomWeights, sameBytes } from './support/weights.mjs';
 
 const kF32 = codecNamed('F32');

@@ -1,5 +1,6 @@
 import { describe, expect, test } from '@jest/globals';
 import {
+  CODECS,
   affineCodec,
   codecBytes,
   codecLabel,
@@ -10,8 +11,7 @@ import {
   planeBytes,
   sameCodec,
   traitsOf,
-} from '../../../dist/codecs/codec.js';
-import { CODECS } from '../../../dist/codecs/table.js';
+} from '../support/internals.mjs';
 
 test.each(CODECS)('$name is found by its name', (traits) => {
   expect(findTraits(traits.name)).toBe(traits);
