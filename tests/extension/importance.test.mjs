@@ -123,7 +123,11 @@ describe('what the call refuses', () => {
     ['importance for F16', { type: 'F16', importance: { 'x.weight': columns } }, /importance has no meaning for F16/u],
     ['more effort than the codec knows', { effort: 2 }, /effort 2 has no meaning for row_signs/u],
     ['effort for affine levels', { type: 'affine', effort: 1 }, /effort 1 has no meaning for int4/u],
-    ['what only whole files of llama.cpp have', { pure: true }, /pure has no meaning, because the output is row_signs;/u],
+    [
+      'what only whole files of llama.cpp have',
+      { pure: true },
+      /pure has no meaning, because the output is row_signs;/u,
+    ],
     ['half an effort', { effort: 0.5 }, /effort/u],
     ['an unknown layout', { layout: 'shelves' }, /"shelves".*planes, folders,? (?:or|and)? ?plain/u],
     ['an unknown container', { container: 'box' }, /"box".*safetensors, gguf,? (?:or|and)? ?crate/u],
