@@ -17,7 +17,7 @@
 #include <thread>
 #include <vector>
 
-#include "formats/affine.h"
+#include "codecs/affine/affine.h"
 #include "measure.h"
 
 namespace arrowquant {

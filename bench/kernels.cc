@@ -16,9 +16,10 @@
 #include <string>
 #include <vector>
 
-#include "formats/affine.h"
-#include "formats/block_format.h"
-#include "formats/metrics.h"
+#include "codecs/affine/affine.h"
+#include "codecs/codec.h"
+#include "codecs/comparison.h"
+#include "codecs/metrics.h"
 #include "measure.h"
 #include "simd/half_arrays.h"
 
@@ -70,7 +71,7 @@ struct Buffers {
 /// Keeps results alive that nothing else reads.
 volatile uint64_t sink;
 
-void add_affine(std::vector<Kernel>& kernels, Buffers& buffers, const AffineParameters& parameters) {
+void add_affine(std::vector<Kernel>& kernels, Buffers& buffers, const CodecParameters& parameters) {
   const size_t weights = buffers.original.size();
   const size_t groups = weights / parameters.group_size;
   const std::span<uint8_t> packed = std::span(buffers.encoded).first(weights * parameters.bits / 8);
@@ -89,27 +90,29 @@ void add_affine(std::vector<Kernel>& kernels, Buffers& buffers, const AffinePara
   kernels.push_back({"decode " + name, weights * sizeof(float), decode});
 }
 
-void add_block_format(std::vector<Kernel>& kernels, Buffers& buffers, const BlockFormat& format) {
-  const size_t weights = buffers.original.size() / format.block_weights * format.block_weights;
+void add_block_codec(std::vector<Kernel>& kernels, Buffers& buffers, const Codec& codec) {
+  const Encoding encoding = {&codec, {}};
+  const size_t weights = buffers.original.size() / codec.block_weights * codec.block_weights;
   const std::span<const float> original = std::span(buffers.original).first(weights);
   const std::span<uint8_t> blocks =
-      std::span(buffers.encoded).first(weights / format.block_weights * format.block_bytes);
-  const std::string name(format.name);
-  const auto add_encode = [&](const std::string& which, auto encode) {
-    kernels.push_back(
-        {"encode " + name + which, original.size_bytes(), [=] { sink = encode(original, blocks).position; }});
+      std::span(buffers.encoded).first(static_cast<size_t>(plane_bytes(encoding, 0, weights)));
+  const std::string name(codec.name);
+  const auto add_encode = [&](const std::string& which, Codec::Encode encode) {
+    kernels.push_back({"encode " + name + which, original.size_bytes(),
+                       [=] { sink = encode(original, {blocks}, EncodeContext{}).position; }});
   };
-  add_encode("", format.encode);
-  add_encode(" (reference)", format.encode_reference);
-  kernels.push_back({"decode " + name, original.size_bytes(),
-                     [=, &format, &buffers] { format.decode(blocks, std::span(buffers.restored).first(weights)); }});
+  add_encode("", codec.encode);
+  add_encode(" (reference)", codec.encode_reference);
+  kernels.push_back({"decode " + name, original.size_bytes(), [=, &codec, &buffers] {
+                       codec.decode({blocks}, {}, std::span(buffers.restored).first(weights));
+                     }});
 }
 
 void add_others(std::vector<Kernel>& kernels, Buffers& buffers) {
   const size_t bytes = buffers.original.size() * sizeof(float);
   kernels.push_back({"scan", bytes, [&buffers] {
-                       AffineRange range;
-                       sink = scan_affine_range(buffers.original, range).position;
+                       WeightRange range;
+                       sink = scan_range(buffers.original, range).position;
                      }});
   kernels.push_back({"encode int4 with a known scale", bytes, [&buffers] {
                        const auto packed = std::span(buffers.encoded).first(buffers.original.size() / 2);
@@ -120,6 +123,9 @@ void add_others(std::vector<Kernel>& kernels, Buffers& buffers) {
   kernels.push_back({"F32 to F16", bytes, [&buffers] { float_to_half(buffers.original, buffers.encoded.data()); }});
   kernels.push_back(
       {"F32 to BF16", bytes, [&buffers] { float_to_bfloat16(buffers.original, buffers.encoded.data()); }});
+  kernels.push_back({"compare values", bytes, [&buffers] {
+                       sink = static_cast<uint64_t>(compare_values(buffers.original, buffers.restored).equal);
+                     }});
   kernels.push_back({"measure error", bytes, [&buffers] {
                        sink = static_cast<uint64_t>(measure_error(buffers.original, buffers.restored).squared_error);
                      }});
@@ -151,7 +157,9 @@ int run(size_t weights, size_t rounds, const std::string& part) {
   }
   add_affine(kernels, buffers, {4, 32, false});
   add_others(kernels, buffers);
-  for (const BlockFormat* format : block_formats()) add_block_format(kernels, buffers, *format);
+  for (const Codec* codec : codecs()) {
+    if (codec->encode != nullptr && codec->block_weights > 1) add_block_codec(kernels, buffers, *codec);
+  }
 
   const auto unwanted = [&](const Kernel& kernel) { return kernel.name.find(part) == std::string::npos; };
   kernels.erase(std::remove_if(kernels.begin() + 1, kernels.end(), unwanted), kernels.end());

@@ -6,7 +6,7 @@
 import { existsSync, mkdirSync, renameSync, rmSync } from 'node:fs';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { writeCodecTable } from './build/codec-table.mjs';
+import { writeTables } from './build/codec-table.mjs';
 import { packageJavaScript } from './build/package.mjs';
 import { checkSizes, sizeTable } from './build/sizes.mjs';
 import { isFresh, markFresh, stampOf } from './build/stamp.mjs';
@@ -46,7 +46,7 @@ async function buildLocked(force) {
     await buildWasm(emscripten, wasm, say);
     markFresh('wasm', wasmStamp);
   }
-  await writeCodecTable(wasm, say);
+  await writeTables(wasm, say);
   const packageStamp = stampOf(kPackageInputs);
   const staging = inProject('build/dist.new');
   rmSync(staging, { recursive: true, force: true });

@@ -10,12 +10,13 @@ const kMostLines = 450;
 const kCppArrows = {
   base: ['base'],
   simd: ['simd', 'base'],
-  formats: ['formats', 'simd', 'base'],
-  engine: ['engine', 'formats', 'simd', 'base'],
-  bindings: ['bindings', 'engine', 'formats', 'simd', 'base'],
+  codecs: ['codecs', 'simd', 'base'],
+  engine: ['engine', 'codecs', 'simd', 'base'],
+  bindings: ['bindings', 'engine', 'codecs', 'simd', 'base'],
 };
 
-const kServesAllFormats = ['block_format', 'metrics'];
+/** Files directly in src/codecs that are no codecs, but serve all of them. */
+const kServesAllCodecs = ['codec', 'comparison', 'metrics', 'weight_range'];
 
 /** Areas of js/ that an area may import. A file directly in js/ is an area of its own. */
 const kFoundations = [
@@ -120,18 +121,19 @@ function checkCpp(name, text) {
       problems.push(`${name}: includes ${header}, but ${area} must not know ${target}`);
     }
     if (header.endsWith('.cc')) problems.push(`${name}: includes the source file ${header}`);
-    if (area === 'formats' && isOtherFormat(name, header)) {
-      problems.push(`${name}: includes ${header}, another format's file`);
+    if (area === 'codecs' && isOtherCodec(name, header)) {
+      problems.push(`${name}: includes ${header}, another codec's file`);
     }
   }
 }
 
-/** A .cc of src/formats is a format, unless it serves all of them; `affine_x.h` is a part of the format `affine`. */
-function isOtherFormat(name, header) {
-  const stem = (file) => path.posix.basename(file).replace(/\.\w+$/, '');
+/** A .cc of src/codecs is a codec, unless it serves all of them; `affine_x.h` beside it is a part of the codec `affine`. */
+function isOtherCodec(name, header) {
+  const stem = (file) => file.replace(/^src\//, '').replace(/\.\w+$/, '');
   const [own, other] = [stem(name), stem(header)];
-  const isFormat = !kServesAllFormats.includes(other) && existsSync(inProject(`src/formats/${other}.cc`));
-  return header.startsWith('formats/') && isFormat && own !== other && !own.startsWith(`${other}_`);
+  const serves = kServesAllCodecs.some((one) => other === `codecs/${one}`);
+  const isCodec = other.startsWith('codecs/') && !serves && existsSync(inProject(`src/${other}.cc`));
+  return isCodec && own !== other && !own.startsWith(`${other}_`);
 }
 
 function checkTs(name, text) {

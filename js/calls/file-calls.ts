@@ -1,5 +1,5 @@
 import { runtime } from '#runtime';
-import { AbortActions } from '../abort-actions.js';
+import type { AbortActions } from '../abort-actions.js';
 import { reading } from '../checks.js';
 import type { GivenConversionOptions } from '../convert/convert-file.js';
 import type { ConvertFileOptions } from '../convert/options.js';

@@ -51,6 +51,7 @@ export interface CodecTraits {
 }
 
 const TRAITS: ReadonlyMap<string, CodecTraits> = new Map(CODECS.map((traits) => [traits.name, traits]));
+const INDICES: ReadonlyMap<string, number> = new Map(CODECS.map(({ name }, index) => [name, index]));
 
 export const findTraits = (name: string): CodecTraits | undefined => TRAITS.get(name);
 
@@ -60,6 +61,9 @@ export const traitsOf = ({ name }: Pick<Codec, 'name'>): CodecTraits => {
   if (traits === undefined) throw new RangeError(`there is no codec ${name}`);
   return traits;
 };
+
+/** Its place in the table, by which the module knows it; -1 where there is no codec of that name. */
+export const codecIndex = ({ name }: Pick<Codec, 'name'>): number => INDICES.get(name) ?? -1;
 
 const hasParameters = ({ bits, groupSizes }: CodecTraits): boolean => bits.length > 0 || groupSizes.length > 0;
 

@@ -86,7 +86,10 @@ async function compareModels(left: Model, right: Model, tools: FileTools, progre
     for (const [index, pair] of pairs.entries()) {
       const finding = findings[index];
       if (finding === undefined || isReshaped(pair)) told.done(index);
-      else await startPair(pair, finding, pipeline, signal, () => told.done(index));
+      else
+        await startPair(pair, finding, pipeline, signal, () => {
+          told.done(index);
+        });
     }
   });
   if (signal.aborted) throw abortError(signal.reason);
@@ -108,6 +111,13 @@ class InOrder {
 
   constructor(tell: (index: number) => void) {
     this.#tell = tell;
+  }
+
+  /** What says that one has ended. */
+  doneWith(index: number): () => void {
+    return () => {
+      this.done(index);
+    };
   }
 
   done(index: number): void {

@@ -35,7 +35,7 @@ const FILE_TYPE_OPTIONS = ['pure', 'architecture'] as const;
 type Names<Name extends string> = Readonly<Record<string, Name>>;
 
 const named = <Name extends string>(names: readonly Name[]): Names<Name> =>
-  Object.fromEntries(names.map((name) => [name, name])) as Names<Name>;
+  Object.fromEntries(names.map((name) => [name, name]));
 
 const CODEC_NAMES: readonly string[] = CODECS.map(({ name }) => name);
 const TYPES: readonly string[] = [...new Set([...FILE_TYPES, ...CODEC_NAMES])];

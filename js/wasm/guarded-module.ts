@@ -1,17 +1,11 @@
 /** The compiled module as it is handed out: its numbers are checked, and nothing enters it once it has ended. */
 
-import { invalidOption, knownKeys, optionsOf, reading, shown } from '../checks.js';
-import { QuantizeError } from '../errors.js';
+import { invalidOption, knownKeys, optionsOf, reading } from '../checks.js';
 import { refuseUnawaited, refuseUnawaitedLayer } from '../weight-arrays.js';
-import type { CompiledModule, RawBatchOptions, RawJob, RawModule } from './module.js';
+import type { CompiledModule, RawBatchOptions, RawModule } from './module.js';
 
 const BATCH_OPTIONS: Readonly<Record<keyof RawBatchOptions, true>> = {
   ...{ groupSize: true, symmetric: true, continueOnError: true, transfer: true, output: true, cancellation: true },
-};
-const JOB_FIELDS: Readonly<Record<keyof RawJob, true>> = {
-  ...{ operation: true, weights: true, input: true, source: true, sourceScale: true, sourceFormat: true },
-  ...{ output: true, target: true, scales: true, zeroPoints: true, bits: true, groupSize: true, symmetric: true },
-  ...{ scale: true, zeroPoint: true, format: true, measure: true, checked: true },
 };
 
 /**
@@ -113,25 +107,22 @@ export function guardedModule(life: ModuleLife): RawModule {
         });
         return module.decodeBlocks(blocks, format, cancellation);
       }),
-    submit: (job) =>
+    submit: (records, works, outcomes) =>
       call(() => {
-        reading('invalid_option', () => {
-          checkFields(job);
-        });
-        return module.submit(job);
+        const numbers = [count('records', records), count('count', works), count('outcomes', outcomes)] as const;
+        return module.submit(...numbers);
       }),
-    blockFormats() {
+    codecs() {
       life.check();
-      return module.blockFormats();
+      return module.codecs();
     },
-    affinePackedBytes(weights, bits) {
+    statuses() {
       life.check();
-      return module.affinePackedBytes(count('weights', weights), bitWidth(bits));
+      return module.statuses();
     },
-    affineScale({ lo, hi, extreme }, bits, symmetric) {
+    jobWords() {
       life.check();
-      const range = { lo: finite('lo', lo), hi: finite('hi', hi), extreme: finite('extreme', extreme) };
-      return module.affineScale(range, bitWidth(bits), symmetric);
+      return module.jobWords();
     },
     allocate(bytes) {
       life.check();
@@ -162,23 +153,7 @@ function refuseUnawaitedWeights(weights: unknown): void {
   for (const [name, entry] of weights as ReadonlyMap<unknown, unknown>) refuseUnawaitedLayer(entry, String(name));
 }
 
-function checkFields(job: unknown): void {
-  const place = 'the job';
-  if (typeof job !== 'object' || job === null) throw invalidOption(place, job, 'an object with the fields of a job');
-  knownKeys(place, job, JOB_FIELDS);
-}
-
 function count(name: string, value: number): number {
   if (Number.isSafeInteger(value) && value >= 0) return value;
   throw invalidOption(name, value, 'a whole number from 0 to 2^53 - 1');
-}
-
-function finite(name: string, value: number): number {
-  if (Number.isFinite(value)) return value;
-  throw invalidOption(name, value, 'a finite number');
-}
-
-function bitWidth(bits: number): number {
-  if (bits === 2 || bits === 4 || bits === 8) return bits;
-  throw new QuantizeError('invalid_bit_width', { detail: shown(bits) });
 }

@@ -1,14 +1,16 @@
 import { abortError } from '../errors.js';
-import type { FloatType, RawModule } from './module.js';
+import type { Codec } from '../codecs/codec.js';
 import type {
-  EncodedViews,
-  EncodedWindow,
-  Encoding,
+  BundlePart,
+  ErrorSums,
   HeapWindow,
   LeasedWindow,
   LeaseOptions,
+  SourceCodec,
+  TranscodedWindow,
+  TranscodeOptions,
   WeightRange,
-  WeightSource,
+  WindowComparison,
   WindowPool,
 } from './windows.js';
 
@@ -19,10 +21,7 @@ interface Waiter {
 }
 
 /** Lends out `windows`, in the order in which they are asked for. */
-export function lendWindows(
-  windows: readonly HeapWindow[],
-  module: Pick<RawModule, 'affineScale' | 'affinePackedBytes'>,
-): WindowPool {
+export function lendWindows(windows: readonly HeapWindow[]): WindowPool {
   const free = [...windows];
   const waiting: Waiter[] = [];
   return {
@@ -43,8 +42,6 @@ export function lendWindows(
         else next.resolve(window);
       }
     },
-    affineScale: (range, bits, symmetric) => module.affineScale(range, bits, symmetric),
-    packedBytes: (weights, bits) => module.affinePackedBytes(weights, bits),
   };
 }
 
@@ -78,24 +75,41 @@ class Lease implements LeasedWindow {
     this.#failed = failed;
   }
 
-  input(weights: number, source: WeightSource): Uint8Array {
-    return this.#open().input(weights, source);
+  input(weights: number, codec: Codec): readonly Uint8Array[] {
+    return this.#open().input(weights, codec);
   }
 
-  encodedInput(weights: number, encoding: Encoding): EncodedViews {
-    return this.#open().encodedInput(weights, encoding);
+  output(weights: number, codec: Codec): readonly Uint8Array[] {
+    return this.#open().output(weights, codec);
   }
 
-  encode(weights: number, source: WeightSource, encoding: Encoding, measure: boolean): Promise<EncodedWindow> {
-    return this.#follow(this.#open().encode(weights, source, encoding, measure));
+  inputBytes(): Uint8Array {
+    return this.#open().inputBytes();
   }
 
-  scan(weights: number, source: WeightSource): Promise<WeightRange> {
+  outputBytes(): Uint8Array {
+    return this.#open().outputBytes();
+  }
+
+  transcode(
+    weights: number,
+    source: SourceCodec,
+    target: Codec,
+    options?: TranscodeOptions,
+  ): Promise<TranscodedWindow> {
+    return this.#follow(this.#open().transcode(weights, source, target, options));
+  }
+
+  transcodeBundle(parts: readonly BundlePart[]): Promise<readonly (ErrorSums | null)[]> {
+    return this.#follow(this.#open().transcodeBundle(parts));
+  }
+
+  scan(weights: number, source: SourceCodec): Promise<WeightRange> {
     return this.#follow(this.#open().scan(weights, source));
   }
 
-  decode(weights: number, encoding: Encoding, target: FloatType): Promise<Uint8Array> {
-    return this.#follow(this.#open().decode(weights, encoding, target));
+  compare(weights: number, a: SourceCodec, b: SourceCodec): Promise<WindowComparison> {
+    return this.#follow(this.#open().compare(weights, a, b));
   }
 
   transfer(begin: () => readonly Promise<void>[]): Promise<void> {

@@ -134,7 +134,7 @@ function handOut(life: ModuleLife, backend: Backend, workers: WorkerPool | null)
   const createWindows = (least: number): WindowPool =>
     workers === null
       ? createWindowPool(module, least)
-      : createTransferredWindows(workers, module, Math.max(least, workers.count + SPARE_WINDOWS));
+      : createTransferredWindows(workers, Math.max(least, workers.count + SPARE_WINDOWS));
   return { module, backend, createWindows };
 }
 

@@ -1,5 +1,6 @@
 /** What the compiled module offers (src/bindings). `arrowquant/wasm` hands it out behind guarded-module.ts. */
 
+import type { CodecTraits } from '../codecs/codec.js';
 import type { WeightArray } from '../weight-arrays.js';
 
 /** A layer to quantize: its weights, and their shape when they are not one-dimensional. */
@@ -33,72 +34,18 @@ export interface RawBatchOptions {
   readonly cancellation?: { cancelled: boolean };
 }
 
-/** A llama.cpp block format. */
-export interface RawBlockFormat {
-  readonly name: string;
-  readonly ggmlType: number;
-  readonly blockWeights: number;
-  readonly blockBytes: number;
+/** A codec, as js/codecs/codec.ts has it; the build writes js/codecs/table.ts from these. */
+export type RawCodec = CodecTraits;
+
+/** The places of words in the records of `submit`, by name; the build writes js/wasm/job-words.ts from them. */
+export interface RawJobWords {
+  readonly verbs: Readonly<Record<string, number>>;
+  readonly job: Readonly<Record<string, number>>;
+  readonly operand: Readonly<Record<string, number>>;
+  readonly outcome: Readonly<Record<string, number>>;
 }
 
 export type ProgressCallback = (layer: string, progress: number) => unknown;
-
-/** Element types that the kernels read and write. */
-export type FloatType = 'F32' | 'F16' | 'BF16';
-
-/** Element types that they read: `F8_E4M3` is float8_e4m3fn (no infinities), `F8_E5M2` the upper byte of an F16. */
-export type WeightType = FloatType | 'F8_E4M3' | 'F8_E5M2';
-
-/** One operation on heap memory; addresses are byte offsets in the heap. */
-export interface RawJob {
-  readonly operation:
-    | 'encode-affine'
-    | 'encode-affine-scaled'
-    | 'scan-affine'
-    | 'decode-affine'
-    | 'encode-block'
-    | 'decode-block'
-    | 'convert';
-  readonly weights: number;
-  /** First input byte: weights as `source` and `sourceFormat` say (encode, scan, convert), or levels / blocks (decode). */
-  readonly input: number;
-  readonly source: WeightType;
-  /** What each weight of the input is multiplied with, in f32; 1 when absent. Not for blocks. */
-  readonly sourceScale?: number;
-  /** Name of the block format that the input is in, whatever `source` is; absent or '' for floats. */
-  readonly sourceFormat?: string;
-  /** First output byte: packed levels or blocks (encode), floats of type `target` (decode, convert). */
-  readonly output: number;
-  readonly target: FloatType;
-  readonly scales: number;
-  readonly zeroPoints: number;
-  readonly bits: number;
-  readonly groupSize: number;
-  readonly symmetric: boolean;
-  readonly scale: number;
-  readonly zeroPoint: number;
-  /** Name of the block format, '' for the affine operations. */
-  readonly format: string;
-  /** Whether to decode again and measure what was lost (encode operations and `convert`). */
-  readonly measure: boolean;
-  /** `convert` only: fail for weights that are NaN or infinite, or that `target` cannot hold. */
-  readonly checked?: boolean;
-}
-
-/** Outcome of a job. `code` is a StatusCode of src/base/status.h, `position` an index into the job's weights. */
-export interface RawJobResult {
-  readonly code: number;
-  readonly position: number;
-  readonly squaredError: number;
-  readonly squaredOriginal: number;
-  readonly squaredRestored: number;
-  readonly dot: number;
-  readonly maxError: number;
-  /** `scan-affine` only. */
-  readonly lo: number;
-  readonly hi: number;
-  readonly extreme: number;
-}
 
 /**
  * What callers get. After `dispose`, or when the module has failed, its promises reject with `disposed` (or with what went
@@ -132,24 +79,23 @@ export interface RawModule {
   /** Encodes to a block format; `data.length` must be whole blocks (the caller checks rows). */
   encodeBlocks(data: WeightArray, format: string, cancellation?: { cancelled: boolean }): Promise<Uint8Array>;
   decodeBlocks(blocks: Uint8Array, format: string, cancellation?: { cancelled: boolean }): Promise<Float32Array>;
-  blockFormats(): RawBlockFormat[];
-  /** Bytes of `weights` packed levels. */
-  affinePackedBytes(weights: number, bits: number): number;
-  /** The one scale of a tensor, from the merged ranges of its pieces. */
-  affineScale(
-    range: { readonly lo: number; readonly hi: number; readonly extreme: number },
-    bits: number,
-    symmetric: boolean,
-  ): { readonly scale: number; readonly zeroPoint: number };
+  /** What weights can be stored as. */
+  codecs(): RawCodec[];
+  /** What the codes of outcomes are called, in their order. */
+  statuses(): string[];
+  jobWords(): RawJobWords;
   /** Heap memory, 64-byte aligned; 0 when there is none left. */
   allocate(bytes: number): number;
   /** Gives back what `allocate` gave. */
   release(address: number): void;
   /**
-   * Runs one job on the pool. Rejects with `invalid_option` when it is none, or when not all of its memory is in the heap,
-   * with `out_of_memory` and with `disposed`; else it resolves.
+   * Has the pool do what `count` records in the heap ask for, all of f64 words, from the byte `records` on; `jobWords` says
+   * where each word lies, src/bindings/job_words.def what it is. They are read at once. What became of each goes to
+   * `outcomes`, which must stay allocated until then, as all that the records name. Resolves to the index of the first that
+   * has failed, or -1. Rejects with `invalid_option` where one cannot be done, or not all of its memory is in the heap, and
+   * then does none of them; with `out_of_memory` and with `disposed`.
    */
-  submit(job: RawJob): Promise<RawJobResult>;
+  submit(records: number, count: number, outcomes: number): Promise<number>;
   /** Has the batches look at their cancellation flags in the next turn of the event loop. */
   wake(): void;
   /** Stops the threads; pending promises reject with the code `disposed`. */

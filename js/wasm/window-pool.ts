@@ -1,166 +1,173 @@
-import { QuantizeError, type QuantizeErrorCode } from '../errors.js';
+import { planeBytes, traitsOf, type Codec } from '../codecs/codec.js';
+import { QuantizeError, type ErrorDetails, type QuantizeErrorCode } from '../errors.js';
+import { runJob, type JobModule, type JobOutcomes, type JobWork } from './jobs.js';
 import { lendWindows } from './lending.js';
-import type { FloatType, RawJob, RawJobResult, RawModule, WeightType } from './module.js';
+import type { RawModule } from './module.js';
 import {
-  WINDOW_WEIGHTS,
-  type EncodedViews,
-  type EncodedWindow,
-  type Encoding,
+  BundleError,
+  WINDOW_BYTES,
+  type BundlePart,
+  type ErrorSums,
   type HeapWindow,
+  type SourceCodec,
+  type TranscodeOptions,
+  type TranscodedWindow,
   type WeightRange,
-  type WeightSource,
+  type WindowComparison,
   type WindowPool,
 } from './windows.js';
 
-/** The names of the status codes of src/base/status.h that a job can end with. */
-const FAILURES: Readonly<Record<number, QuantizeErrorCode>> = {
-  1: 'not_finite',
-  2: 'scale_overflow',
-  7: 'float_overflow',
-};
+/** Bytes of a window's input, and of its output. */
+export const HALF_BYTES = WINDOW_BYTES / 2;
 
-const SMALLEST_GROUP = 32;
-const FLOAT_BYTES: Readonly<Record<WeightType, number>> = { F32: 4, F16: 2, BF16: 2, F8_E4M3: 1, F8_E5M2: 1 };
-const FLOATS_BYTES = WINDOW_WEIGHTS * 4;
-const SCALES_BYTES = (WINDOW_WEIGHTS / SMALLEST_GROUP) * 4;
-const ZERO_POINTS_BYTES = WINDOW_WEIGHTS / SMALLEST_GROUP;
-/** The widest encodings are block formats of 34 bytes for 32 weights, and floats. */
-const ENCODED_BYTES = FLOATS_BYTES;
+/** Planes of a window begin at multiples of it, for the sake of caches and of the largest elements. */
+const PLANE_ALIGNMENT = 64;
 
-/** Memory of one window. */
-export const WINDOW_BYTES = FLOATS_BYTES + ENCODED_BYTES + SCALES_BYTES + ZERO_POINTS_BYTES;
-
-/** What a window asks of a module. */
-type WindowModule = Pick<RawModule, 'HEAPU8' | 'submit' | 'affinePackedBytes' | 'blockFormats'>;
-
-/** Where in the heap a window's parts lie. */
-interface Layout {
-  readonly floats: number;
-  readonly encoded: number;
-  readonly scales: number;
-  readonly zeroPoints: number;
+/** Where each plane of `weights` weights lies, one after the other, from `begin` on. Throws where they do not fit a half. */
+function planeOffsets(weights: number, codec: Codec, begin: number): number[] {
+  let end = 0;
+  const offsets = traitsOf(codec).planes.map((_, plane) => {
+    const offset = Math.ceil(end / PLANE_ALIGNMENT) * PLANE_ALIGNMENT;
+    end = offset + planeBytes(codec, plane, weights);
+    return begin + offset;
+  });
+  if (end <= HALF_BYTES) return offsets;
+  throw new RangeError(`${String(weights)} weights of ${codec.name} are more than a window has room for`);
 }
 
-const groupsOf = (weights: number, groupSize: number): number =>
-  groupSize === 0 ? Math.min(weights, 1) : Math.ceil(weights / groupSize);
+/** The places of a part's planes within a half, which they must not leave: behind it are other people's bytes. */
+function partOffsets(weights: number, codec: Codec, offsets: readonly number[], begin: number): number[] {
+  return traitsOf(codec).planes.map((_, plane) => {
+    const offset = offsets[plane] ?? Number.NaN;
+    if (offset >= 0 && offset + planeBytes(codec, plane, weights) <= HALF_BYTES) return begin + offset;
+    throw new RangeError(`a part of a bundle does not lie within its window: ${codec.name} at ${String(offset)}`);
+  });
+}
 
-/** The group size of an encoding; 0 where it has one scale or none. */
-const groupSizeOf = (encoding: Encoding): number => (encoding.kind === 'affine' ? encoding.groupSize : 0);
+/** Views on a window's memory, which lies anywhere. */
+export class WindowViews {
+  readonly #memory: () => Uint8Array;
+  readonly #begin: number;
 
-/** The fields of a job that say what its input is. */
-const inputFields = (source: WeightSource): Pick<RawJob, 'source' | 'sourceScale' | 'sourceFormat'> =>
-  source.kind === 'block'
-    ? { source: 'F32', sourceFormat: source.format }
-    : { source: source.type, sourceScale: source.scale ?? 1 };
+  /** The memory is where `memory` says, from byte `begin` on. */
+  constructor(memory: () => Uint8Array, begin: number) {
+    this.#memory = memory;
+    this.#begin = begin;
+  }
 
-class Window implements HeapWindow {
-  readonly #module: WindowModule;
-  readonly #layout: Layout;
+  input(weights: number, codec: Codec): readonly Uint8Array[] {
+    return this.#views(weights, codec, 0);
+  }
 
-  constructor(module: WindowModule, layout: Layout) {
+  output(weights: number, codec: Codec): readonly Uint8Array[] {
+    return this.#views(weights, codec, HALF_BYTES);
+  }
+
+  inputBytes(): Uint8Array {
+    return this.#bytes(0, HALF_BYTES);
+  }
+
+  outputBytes(): Uint8Array {
+    return this.#bytes(HALF_BYTES, HALF_BYTES);
+  }
+
+  #views(weights: number, codec: Codec, half: number): Uint8Array[] {
+    const offsets = planeOffsets(weights, codec, half);
+    return offsets.map((offset, plane) => this.#bytes(offset, planeBytes(codec, plane, weights)));
+  }
+
+  #bytes(offset: number, bytes: number): Uint8Array {
+    return this.#memory().subarray(this.#begin + offset, this.#begin + offset + bytes);
+  }
+}
+
+class Window extends WindowViews implements HeapWindow {
+  readonly #module: JobModule;
+  readonly #input: number;
+  readonly #output: number;
+
+  constructor(module: JobModule, address: number) {
+    super(() => module.HEAPU8, address);
     this.#module = module;
-    this.#layout = layout;
+    this.#input = address;
+    this.#output = address + HALF_BYTES;
   }
 
-  input(weights: number, source: WeightSource): Uint8Array {
-    return this.#bytes(this.#layout.floats, this.#sourceBytes(weights, source));
-  }
-
-  async encode(weights: number, source: WeightSource, encoding: Encoding, measure: boolean): Promise<EncodedWindow> {
-    const operation = {
-      affine: 'encode-affine',
-      'affine-scaled': 'encode-affine-scaled',
-      block: 'encode-block',
-      float: 'convert',
-    } as const;
-    const checked = encoding.kind === 'float' && encoding.checked === true;
-    const job = { operation: operation[encoding.kind], weights, ...inputFields(source), measure, checked };
-    const result = await this.#run(encoding, job);
-    const { squaredError, squaredOriginal, squaredRestored, dot, maxError } = result;
-    return {
-      ...this.#encodedViews(weights, encoding),
-      error: measure ? { squaredError, squaredOriginal, squaredRestored, dot, maxError } : null,
-    };
-  }
-
-  async scan(weights: number, source: WeightSource): Promise<WeightRange> {
-    const encoding = { kind: 'affine', bits: 8, groupSize: 0, symmetric: false } as const;
-    const { lo, hi, extreme } = await this.#run(encoding, {
-      operation: 'scan-affine',
+  async transcode(
+    weights: number,
+    source: SourceCodec,
+    target: Codec,
+    options: TranscodeOptions = {},
+  ): Promise<TranscodedWindow> {
+    const work = {
+      verb: 'transcode',
       weights,
-      ...inputFields(source),
+      ...this.#operands(weights, source, { codec: target }),
+      options,
+    } as const;
+    const outcomes = await this.#run(work, target);
+    const error = options.measure === true ? outcomes.error(0) : null;
+    return { planes: this.output(weights, target), error };
+  }
+
+  async transcodeBundle(parts: readonly BundlePart[]): Promise<readonly (ErrorSums | null)[]> {
+    const works = parts.map(({ weights, source, inputOffsets, target, outputOffsets, options }): JobWork => {
+      const from = { ...source, addresses: partOffsets(weights, source.codec, inputOffsets, this.#input) };
+      const to = { codec: target, addresses: partOffsets(weights, target, outputOffsets, this.#output) };
+      return { verb: 'transcode', weights, source: from, target: to, options };
     });
-    return { lo, hi, extreme };
-  }
-
-  encodedInput(weights: number, encoding: Encoding): EncodedViews {
-    return this.#encodedViews(weights, encoding);
-  }
-
-  async decode(weights: number, encoding: Encoding, target: FloatType): Promise<Uint8Array> {
-    const memory = { input: this.#layout.encoded, output: this.#layout.floats };
-    if (encoding.kind === 'float') {
-      // Both sides are floats: the encoded side is the job's input.
-      await this.#run(encoding, { operation: 'convert', weights, source: encoding.type, target, ...memory });
-    } else {
-      const operation = encoding.kind === 'block' ? 'decode-block' : 'decode-affine';
-      await this.#run(encoding, { operation, weights, target, ...memory });
+    const outcomes = await runJob(this.#module, works);
+    const { failed } = outcomes;
+    const culprit = parts[failed];
+    if (culprit !== undefined) {
+      const { code, about } = windowFailure(outcomes.status(failed), outcomes.position(failed), culprit.target);
+      throw new BundleError(code, about, failed);
     }
-    return this.input(weights, { kind: 'float', type: target });
+    return parts.map(({ options }, index) => (options?.measure === true ? outcomes.error(index) : null));
   }
 
-  #bytes(address: number, bytes: number): Uint8Array {
-    return this.#module.HEAPU8.subarray(address, address + bytes);
+  async scan(weights: number, source: SourceCodec): Promise<WeightRange> {
+    const { source: from } = this.#operands(weights, source, source);
+    return (await this.#run({ verb: 'scan', weights, source: from }, source.codec)).range(0);
   }
 
-  #encodedViews(weights: number, encoding: Encoding): EncodedViews {
-    const groups =
-      encoding.kind === 'affine' ? groupsOf(weights, encoding.groupSize) : encoding.kind === 'affine-scaled' ? 1 : 0;
+  async compare(weights: number, a: SourceCodec, b: SourceCodec): Promise<WindowComparison> {
+    const work = { verb: 'compare', weights, ...this.#operands(weights, a, b) } as const;
+    return (await this.#run(work, b.codec)).comparison(0);
+  }
+
+  #operands(weights: number, source: SourceCodec, target: SourceCodec): Required<Pick<JobWork, 'source' | 'target'>> {
     return {
-      packed: this.#bytes(this.#layout.encoded, this.#encodedBytes(weights, encoding)),
-      scales: new Float32Array(this.#module.HEAPU8.buffer, this.#layout.scales, groups),
-      zeroPoints: this.#bytes(this.#layout.zeroPoints, groups),
+      source: { ...source, addresses: planeOffsets(weights, source.codec, this.#input) },
+      target: { ...target, addresses: planeOffsets(weights, target.codec, this.#output) },
     };
   }
 
-  #encodedBytes(weights: number, encoding: Encoding): number {
-    if (encoding.kind === 'float' || encoding.kind === 'block') return this.#sourceBytes(weights, encoding);
-    return this.#module.affinePackedBytes(weights, encoding.bits);
-  }
-
-  #sourceBytes(weights: number, source: WeightSource): number {
-    if (source.kind === 'float') return weights * FLOAT_BYTES[source.type];
-    const format = this.#module.blockFormats().find(({ name }) => name === source.format);
-    if (format === undefined) throw new QuantizeError('unknown_type', { detail: source.format });
-    return (weights / format.blockWeights) * format.blockBytes;
-  }
-
-  async #run(encoding: Encoding, job: Pick<RawJob, 'operation' | 'weights'> & Partial<RawJob>): Promise<RawJobResult> {
-    const result = await this.#module.submit({
-      input: this.#layout.floats,
-      source: 'F32',
-      output: this.#layout.encoded,
-      target: encoding.kind === 'float' ? encoding.type : 'F32',
-      scales: this.#layout.scales,
-      zeroPoints: this.#layout.zeroPoints,
-      bits: encoding.kind === 'affine' || encoding.kind === 'affine-scaled' ? encoding.bits : 8,
-      groupSize: groupSizeOf(encoding),
-      symmetric: encoding.kind === 'affine' && encoding.symmetric,
-      scale: encoding.kind === 'affine-scaled' ? encoding.scale : 1,
-      zeroPoint: encoding.kind === 'affine-scaled' ? encoding.zeroPoint : 0,
-      format: encoding.kind === 'block' ? encoding.format : '',
-      measure: false,
-      ...job,
-    });
-    if (result.code === 0) return result;
-    throw windowError(FAILURES[result.code] ?? 'internal', result.position, encoding);
+  async #run(work: JobWork, target: Codec): Promise<JobOutcomes> {
+    const outcomes = await runJob(this.#module, [work]);
+    if (outcomes.failed < 0) return outcomes;
+    const { code, about } = windowFailure(outcomes.status(0), outcomes.position(0), target);
+    throw new QuantizeError(code, about);
   }
 }
 
-/** What a window's methods reject with: `index` counts from the window's first weight. */
-export function windowError(code: QuantizeErrorCode, index: number, encoding: Encoding): QuantizeError {
-  const detail = code === 'float_overflow' && encoding.kind === 'float' ? { detail: encoding.type } : {};
-  return new QuantizeError(code, { index, ...detail });
+/** Why a window's method fails, as `QuantizeError` wants it; `index` counts from the window's first weight. */
+export function windowFailure(
+  status: string,
+  index: number,
+  target: Pick<Codec, 'name'>,
+): { readonly code: QuantizeErrorCode; readonly about: ErrorDetails } {
+  switch (status) {
+    case 'not_finite':
+    case 'scale_overflow':
+      return { code: status, about: { index } };
+    case 'float_overflow':
+      return { code: status, about: { index, detail: target.name } };
+    case 'invalid_planes':
+      return { code: 'invalid_file', about: { index, detail: 'has an impossible scale or zero point' } };
+    default:
+      return { code: 'internal', about: { detail: status } };
+  }
 }
 
 /**
@@ -168,41 +175,20 @@ export function windowError(code: QuantizeErrorCode, index: number, encoding: En
  * Throws a `QuantizeError` with the code `out_of_memory` when the heap has no room for them.
  */
 export function createWindowPool(module: RawModule, count: number): WindowPool {
-  const layouts = allocateLayouts(module, count);
-  return lendWindows(
-    layouts.map((layout) => new Window(module, layout)),
-    module,
-  );
-}
-
-/** A window whose memory is no module's: views to fill and to read, but nothing that encodes or decodes. */
-export function windowOver(memory: Uint8Array, module: Omit<WindowModule, 'HEAPU8' | 'submit'>): HeapWindow {
-  const submit = (): Promise<never> =>
-    Promise.reject(new QuantizeError('internal', { detail: 'a window of no module' }));
-  const { affinePackedBytes, blockFormats } = module;
-  return new Window({ HEAPU8: memory, submit, affinePackedBytes, blockFormats }, layoutFrom(0));
+  const addresses = allocateWindows(module, count);
+  return lendWindows(addresses.map((address) => new Window(module, address)));
 }
 
 /** All of them, or none: what has been taken before the heap is full goes back. */
-function allocateLayouts(module: RawModule, count: number): Layout[] {
-  const layouts: Layout[] = [];
-  try {
-    while (layouts.length < count) layouts.push(allocateLayout(module));
-    return layouts;
-  } catch (error) {
-    for (const { floats } of layouts) module.release(floats);
-    throw error;
+function allocateWindows(module: RawModule, count: number): number[] {
+  const addresses: number[] = [];
+  while (addresses.length < count) {
+    const address = module.allocate(WINDOW_BYTES);
+    if (address === 0) {
+      for (const taken of addresses) module.release(taken);
+      throw new QuantizeError('out_of_memory', {});
+    }
+    addresses.push(address);
   }
-}
-
-function allocateLayout(module: RawModule): Layout {
-  const floats = module.allocate(WINDOW_BYTES);
-  if (floats === 0) throw new QuantizeError('out_of_memory', {});
-  return layoutFrom(floats);
-}
-
-function layoutFrom(floats: number): Layout {
-  const encoded = floats + FLOATS_BYTES;
-  const scales = encoded + ENCODED_BYTES;
-  return { floats, encoded, scales, zeroPoints: scales + SCALES_BYTES };
+  return addresses;
 }

@@ -104,9 +104,9 @@ export interface HeapWindow {
   /** The same in the output half: what `transcode` wrote, or the second side of `compare`. */
   output(weights: number, codec: Codec): readonly Uint8Array[];
   /** All of the input half, for bundles and copies. */
-  readonly inputBytes: () => Uint8Array;
+  inputBytes(): Uint8Array;
   /** All of the output half. */
-  readonly outputBytes: () => Uint8Array;
+  outputBytes(): Uint8Array;
   /** Makes the first `weights` weights of `input` the target's planes in `output`. */
   transcode(weights: number, source: SourceCodec, target: Codec, options?: TranscodeOptions): Promise<TranscodedWindow>;
   /**

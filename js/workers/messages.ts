@@ -1,20 +1,28 @@
 /** What page and workers tell each other. Buffers are transferred. */
 
+import type { Codec } from '../codecs/codec.js';
 import type { QuantizeErrorCode } from '../errors.js';
-import type { FloatType } from '../wasm/module.js';
-import type { Encoding, ErrorSums, WeightRange, WeightSource } from '../wasm/windows.js';
+import type {
+  BundlePart,
+  ErrorSums,
+  SourceCodec,
+  TranscodeOptions,
+  WeightRange,
+  WindowComparison,
+} from '../wasm/windows.js';
 
 /** A call of a window that the worker makes on a window of its own heap. */
 export type WindowCall =
   | {
-      readonly method: 'encode';
+      readonly method: 'transcode';
       readonly weights: number;
-      readonly source: WeightSource;
-      readonly encoding: Encoding;
-      readonly measure: boolean;
+      readonly source: SourceCodec;
+      readonly target: Codec;
+      readonly options: TranscodeOptions;
     }
-  | { readonly method: 'scan'; readonly weights: number; readonly source: WeightSource }
-  | { readonly method: 'decode'; readonly weights: number; readonly encoding: Encoding; readonly target: FloatType };
+  | { readonly method: 'bundle'; readonly parts: readonly BundlePart[] }
+  | { readonly method: 'scan'; readonly weights: number; readonly source: SourceCodec }
+  | { readonly method: 'compare'; readonly weights: number; readonly a: SourceCodec; readonly b: SourceCodec };
 
 export type Order =
   /** Comes first. */
@@ -24,17 +32,24 @@ export type Order =
   /** A window's memory, and what to do with it. */
   | { readonly kind: 'window'; readonly id: number; readonly call: WindowCall; readonly memory: ArrayBuffer };
 
-/** What a call tells besides what it writes to the window's memory. */
+/** What a call gives besides what it writes to the window's memory: each method has its field. */
 export interface WindowResult {
-  /** Of `encode`, when it measures. */
-  readonly error: ErrorSums | null;
-  /** Of `scan`. */
-  readonly range: WeightRange | null;
+  /** One of `transcode`, one for each part of `bundle`. */
+  readonly errors?: readonly (ErrorSums | null)[];
+  readonly range?: WeightRange;
+  readonly comparison?: WindowComparison;
+}
+
+/** Why a call has failed; `part` is that of a bundle. */
+export interface WindowFailure {
+  readonly code: QuantizeErrorCode;
+  readonly index?: number | undefined;
+  readonly detail?: string | undefined;
+  readonly part?: number | undefined;
 }
 
 export type WindowOutcome =
-  | ({ readonly ok: true } & WindowResult)
-  | { readonly ok: false; readonly code: QuantizeErrorCode; readonly index: number; readonly message: string };
+  { readonly ok: true; readonly result: WindowResult } | { readonly ok: false; readonly failure: WindowFailure };
 
 export type Reply =
   | { readonly kind: 'ready' }

@@ -1,8 +1,9 @@
+import { planeBytes, traitsOf, type Codec } from '../codecs/codec.js';
 import { QuantizeError } from '../errors.js';
 import type { CompiledModule, RawModuleFactory } from '../wasm/module.js';
-import { createWindowPool, windowOver } from '../wasm/window-pool.js';
-import type { EncodedViews, HeapWindow, WindowPool } from '../wasm/windows.js';
-import type { Order, Post, Reply, WindowCall, WindowOutcome, WindowResult } from './messages.js';
+import { WindowViews, createWindowPool } from '../wasm/window-pool.js';
+import { BundleError, type BundlePart, type HeapWindow, type WindowPool } from '../wasm/windows.js';
+import type { Order, Post, Reply, WindowCall, WindowFailure, WindowOutcome, WindowResult } from './messages.js';
 
 /** Milliseconds of work after which the page hears of what is done: it may wait for that. */
 const LONGEST_SILENCE = 1;
@@ -70,41 +71,72 @@ class Servant {
   /** One window after the other: each works on the whole instance. */
   async work(id: number, call: WindowCall, memory: ArrayBuffer): Promise<void> {
     this.#windows ??= createWindowPool(this.#module, 1);
-    const window = windowOver(new Uint8Array(memory), this.#module);
-    const outcome = await this.#windows.lease((heap) => outcomeOf(heap, window, call));
+    const bytes = new Uint8Array(memory);
+    const page = new WindowViews(() => bytes, 0);
+    const outcome = await this.#windows.lease((heap) => outcomeOf(heap, page, call));
     this.#post({ kind: 'window', id, outcome, memory }, [memory]);
   }
 }
 
-async function outcomeOf(heap: HeapWindow, window: HeapWindow, call: WindowCall): Promise<WindowOutcome> {
+async function outcomeOf(heap: HeapWindow, page: WindowViews, call: WindowCall): Promise<WindowOutcome> {
   try {
-    return { ok: true, ...(await perform(heap, window, call)) };
+    return { ok: true, result: await perform(heap, page, call) };
   } catch (error) {
-    const { message } = asError(error);
-    if (!(error instanceof QuantizeError)) return { ok: false, code: 'internal', index: 0, message };
-    return { ok: false, code: error.code, index: error.index ?? 0, message };
+    return { ok: false, failure: failureOf(error) };
   }
 }
 
-/** Does in the heap's window what is asked of `window`, whose memory is the page's. */
-async function perform(heap: HeapWindow, window: HeapWindow, call: WindowCall): Promise<WindowResult> {
-  const { weights } = call;
-  if (call.method === 'decode') {
-    const { encoding, target } = call;
-    copyEncoded(window.encodedInput(weights, encoding), heap.encodedInput(weights, encoding));
-    const restored = await heap.decode(weights, encoding, target);
-    window.input(weights, { kind: 'float', type: target }).set(restored);
-    return { error: null, range: null };
-  }
-  heap.input(weights, call.source).set(window.input(weights, call.source));
-  if (call.method === 'scan') return { error: null, range: await heap.scan(weights, call.source) };
-  const encoded = await heap.encode(weights, call.source, call.encoding, call.measure);
-  copyEncoded(encoded, window.encodedInput(weights, call.encoding));
-  return { error: encoded.error, range: null };
+function failureOf(error: unknown): WindowFailure {
+  if (!(error instanceof QuantizeError)) return { code: 'internal', detail: asError(error).message };
+  const { code, index, detail } = error;
+  return { code, index, detail, part: error instanceof BundleError ? error.part : undefined };
 }
 
-function copyEncoded(from: EncodedViews, to: EncodedViews): void {
-  to.packed.set(from.packed);
-  to.scales.set(from.scales);
-  to.zeroPoints.set(from.zeroPoints);
+/** Does in the heap's window what is asked of `page`, a window whose memory is the page's. */
+async function perform(heap: HeapWindow, page: WindowViews, call: WindowCall): Promise<WindowResult> {
+  switch (call.method) {
+    case 'transcode': {
+      const { weights, source, target, options } = call;
+      copy(page.input(weights, source.codec), heap.input(weights, source.codec));
+      const { planes, error } = await heap.transcode(weights, source, target, options);
+      copy(planes, page.output(weights, target));
+      return { errors: [error] };
+    }
+    case 'bundle': {
+      copyParts(call.parts, page.inputBytes(), heap.inputBytes(), inputOf);
+      const errors = await heap.transcodeBundle(call.parts);
+      copyParts(call.parts, heap.outputBytes(), page.outputBytes(), outputOf);
+      return { errors };
+    }
+    case 'scan':
+      copy(page.input(call.weights, call.source.codec), heap.input(call.weights, call.source.codec));
+      return { range: await heap.scan(call.weights, call.source) };
+    case 'compare': {
+      const { weights, a, b } = call;
+      copy(page.input(weights, a.codec), heap.input(weights, a.codec));
+      copy(page.output(weights, b.codec), heap.output(weights, b.codec));
+      return { comparison: await heap.compare(weights, a, b) };
+    }
+  }
+}
+
+function copy(from: readonly Uint8Array[], to: readonly Uint8Array[]): void {
+  from.forEach((plane, index) => to[index]?.set(plane));
+}
+
+/** What lies where on one side of a part. */
+type Side = (part: BundlePart) => { readonly codec: Codec; readonly offsets: readonly number[] };
+
+const inputOf: Side = ({ source, inputOffsets }) => ({ codec: source.codec, offsets: inputOffsets });
+const outputOf: Side = ({ target, outputOffsets }) => ({ codec: target, offsets: outputOffsets });
+
+/** Nothing but the parts' own planes: between them may lie what others have put there. */
+function copyParts(parts: readonly BundlePart[], from: Uint8Array, to: Uint8Array, side: Side): void {
+  for (const part of parts) {
+    const { codec, offsets } = side(part);
+    traitsOf(codec).planes.forEach((_, plane) => {
+      const begin = offsets[plane] ?? 0;
+      to.set(from.subarray(begin, begin + planeBytes(codec, plane, part.weights)), begin);
+    });
+  }
 }

@@ -1,6 +1,8 @@
 #pragma once
 
+#include <array>
 #include <cstdint>
+#include <string_view>
 
 namespace arrowquant {
 
@@ -14,7 +16,13 @@ enum class StatusCode : uint8_t {
   kCancelled = 5,
   kOutOfMemory = 6,    ///< no room for a result
   kFloatOverflow = 7,  ///< `position` is the index of the first finite weight that the target type cannot hold
+  kInvalidPlanes = 8,  ///< `position` is the index of the first weight whose scale or the like no encoder writes
 };
+
+/// What JavaScript calls each code, in the order of the codes.
+inline constexpr std::array<std::string_view, 9> kStatusNames = {
+    "ok",      "not_finite",    "scale_overflow", "invalid_option", "detached_buffer",
+    "aborted", "out_of_memory", "float_overflow", "invalid_planes"};
 
 /// Result of an operation: a code and, where it has one, the element it is about.
 struct [[nodiscard]] Status {

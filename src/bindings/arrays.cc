@@ -22,16 +22,15 @@ class RequestClient final : public BatchClient {
  public:
   explicit RequestClient(val request) : request_(std::move(request)) {}
 
-  StatusCode copy_in(size_t layer, Stream stream, uint64_t offset, std::span<uint8_t> to) override {
-    return static_cast<StatusCode>(aq_copy_in(request_.as_handle(), layer, static_cast<int>(stream),
-                                              static_cast<double>(offset), to.data(), to.size()));
+  StatusCode copy_in(size_t layer, size_t plane, uint64_t offset, std::span<uint8_t> to) override {
+    return static_cast<StatusCode>(
+        aq_copy_in(request_.as_handle(), layer, plane, static_cast<double>(offset), to.data(), to.size()));
   }
 
-  StatusCode copy_out(size_t layer, Stream stream, uint64_t total, uint64_t offset,
+  StatusCode copy_out(size_t layer, size_t plane, uint64_t total, uint64_t offset,
                       std::span<const uint8_t> from) override {
-    return static_cast<StatusCode>(aq_copy_out(request_.as_handle(), layer, static_cast<int>(stream),
-                                               static_cast<double>(total), static_cast<double>(offset), from.data(),
-                                               from.size()));
+    return static_cast<StatusCode>(aq_copy_out(request_.as_handle(), layer, plane, static_cast<double>(total),
+                                               static_cast<double>(offset), from.data(), from.size()));
   }
 
   void layer_done(size_t layer, Status status) override {
@@ -63,9 +62,12 @@ void run(const val& request, const std::vector<LayerSpec>& layers, bool continue
   all.add(std::make_unique<Batch>(layers, std::move(client), continue_on_error, all.slots()));
 }
 
-AffineParameters affine_of(const val& request) {
-  return {request["bits"].as<uint32_t>(), request["groupSize"].as<uint32_t>(), request["symmetric"].as<bool>()};
+Encoding affine_of(const val& request) {
+  return {find_codec("affine"),
+          {request["bits"].as<uint32_t>(), request["groupSize"].as<uint32_t>(), request["symmetric"].as<bool>()}};
 }
+
+Encoding floats_of(bool halves) { return {halves ? find_codec("F16") : &kF32, {}}; }
 
 val quantize_batch(const val& weights, const val& bits, const val& callback, const val& options) {
   const val request = val::take_ownership(
@@ -76,12 +78,12 @@ val quantize_batch(const val& weights, const val& bits, const val& callback, con
   const auto lengths = emscripten::vecFromJSArray<double>(request["lengths"]);
   const auto halves = emscripten::vecFromJSArray<double>(request["halves"]);
   LayerSpec spec;
-  spec.affine = affine_of(request);
+  spec.target = affine_of(request);
   std::vector<LayerSpec> layers;
   layers.reserve(lengths.size());
   for (size_t i = 0; i < lengths.size(); ++i) {
     spec.weights = static_cast<uint64_t>(lengths[i]);
-    spec.source = halves[i] != 0 ? FloatType::kF16 : FloatType::kF32;
+    spec.source = floats_of(halves[i] != 0);
     layers.push_back(spec);
   }
   run(request, layers, request["continueOnError"].as<bool>());
@@ -91,11 +93,9 @@ val quantize_batch(const val& weights, const val& bits, const val& callback, con
 /// Runs a request about one tensor; it fails when an input has not the length that `spec` needs.
 void run_single(const val& request, const LayerSpec& spec) {
   const val inputs = request["inputs"][0];
-  for (size_t i = 0; i < kStreamCount; ++i) {
-    const val input = inputs[i];
-    if (input.isUndefined()) continue;
-    const uint64_t wanted = stream_bytes(spec, static_cast<Stream>(i), spec.weights);
-    if (input["byteLength"].as<double>() == static_cast<double>(wanted)) continue;
+  for (size_t i = 0; i < spec.source.codec->plane_count; ++i) {
+    const uint64_t wanted = plane_bytes(spec.source, i, spec.weights);
+    if (inputs[i]["byteLength"].as<double>() == static_cast<double>(wanted)) continue;
     aq_reject(request.as_handle(), "shape_mismatch", "an array has not the length that the shape asks for");
     return;
   }
@@ -107,8 +107,7 @@ val dequantize(const val& layer, const val& cancellation) {
   const val promise = request["promise"];
   if (!aq_is_open(request.as_handle()) || !has_room_for_layers(request, 1)) return promise;
   LayerSpec spec;
-  spec.operation = Operation::kDecodeAffine;
-  spec.affine = affine_of(request);
+  spec.source = affine_of(request);
   spec.weights = static_cast<uint64_t>(request["weights"].as<double>());
   run_single(request, spec);
   return promise;
@@ -121,21 +120,22 @@ val run_blocks(const val& array, const val& type, const val& cancellation, bool 
   const val promise = request["promise"];
   if (!aq_is_open(request.as_handle()) || !has_room_for_layers(request, 1)) return promise;
   const auto name = request["type"].as<std::string>();
-  LayerSpec spec;
-  spec.operation = encodes ? Operation::kEncodeBlock : Operation::kDecodeBlock;
-  spec.format = find_block_format(name);
-  if (spec.format == nullptr) {
+  const Codec* const codec = find_codec(name);
+  if (codec == nullptr || codec->ggml_type < 0 || codec->block_weights == 1) {
     aq_reject(request.as_handle(), "unknown_type", name.c_str());
     return promise;
   }
+  const Encoding blocks = {codec, {}};
   const auto length = static_cast<uint64_t>(request["length"].as<double>());
-  const uint32_t unit = encodes ? spec.format->block_weights : spec.format->block_bytes;
+  const uint64_t unit = encodes ? codec->block_weights : plane_bytes(blocks, 0, codec->block_weights);
   if (length % unit != 0) {
     aq_reject(request.as_handle(), "row_not_whole_blocks", name.c_str());
     return promise;
   }
-  spec.weights = length / unit * spec.format->block_weights;
-  if (encodes && request["halves"].as<bool>()) spec.source = FloatType::kF16;
+  LayerSpec spec;
+  spec.weights = length / unit * codec->block_weights;
+  (encodes ? spec.target : spec.source) = blocks;
+  if (encodes) spec.source = floats_of(request["halves"].as<bool>());
   run_single(request, spec);
   return promise;
 }
@@ -148,19 +148,6 @@ val decode_blocks(const val& blocks, const val& type, const val& cancellation) {
   return run_blocks(blocks, type, cancellation, false);
 }
 
-val block_format_list() {
-  val list = val::array();
-  for (const BlockFormat* format : block_formats()) {
-    val entry = val::object();
-    entry.set("name", std::string(format->name));
-    entry.set("ggmlType", format->ggml_type);
-    entry.set("blockWeights", format->block_weights);
-    entry.set("blockBytes", format->block_bytes);
-    list.call<void>("push", entry);
-  }
-  return list;
-}
-
 }  // namespace
 
 EMSCRIPTEN_BINDINGS(arrowquant_arrays) {
@@ -168,7 +155,6 @@ EMSCRIPTEN_BINDINGS(arrowquant_arrays) {
   emscripten::function("dequantize", &dequantize);
   emscripten::function("encodeBlocks", &encode_blocks);
   emscripten::function("decodeBlocks", &decode_blocks);
-  emscripten::function("blockFormats", &block_format_list);
 }
 
 }  // namespace arrowquant

@@ -11,24 +11,22 @@ extern "C" {
 [[nodiscard]] emscripten::EM_VAL aq_open_dequantize(emscripten::EM_VAL layer, emscripten::EM_VAL cancellation);
 [[nodiscard]] emscripten::EM_VAL aq_open_blocks(emscripten::EM_VAL array, emscripten::EM_VAL type,
                                                 emscripten::EM_VAL cancellation, bool encodes);
-/// What `job` asks for, checked, is the request's `job`.
-[[nodiscard]] emscripten::EM_VAL aq_open_work(emscripten::EM_VAL job);
 /// A request without input.
 [[nodiscard]] emscripten::EM_VAL aq_open_job();
 [[nodiscard]] bool aq_is_open(emscripten::EM_VAL request);
 [[nodiscard]] bool aq_is_cancelled(emscripten::EM_VAL request);
-[[nodiscard]] int aq_copy_in(emscripten::EM_VAL request, uint32_t layer, int stream, double offset, void* to,
+[[nodiscard]] int aq_copy_in(emscripten::EM_VAL request, uint32_t layer, uint32_t plane, double offset, void* to,
                              uint32_t bytes);
-[[nodiscard]] int aq_copy_out(emscripten::EM_VAL request, uint32_t layer, int stream, double total_bytes, double offset,
-                              const void* from, uint32_t bytes);
+[[nodiscard]] int aq_copy_out(emscripten::EM_VAL request, uint32_t layer, uint32_t plane, double total_bytes,
+                              double offset, const void* from, uint32_t bytes);
 void aq_layer_done(emscripten::EM_VAL request, uint32_t layer, int status, double position);
 void aq_finish(emscripten::EM_VAL request, int status, double position, uint32_t layer);
 void aq_resolve(emscripten::EM_VAL request, emscripten::EM_VAL value);
 void aq_reject(emscripten::EM_VAL request, const char* code, const char* detail);
-/// Whether the caller has given an array for a layer's stream.
-[[nodiscard]] bool aq_has_result(emscripten::EM_VAL request, uint32_t layer, int stream);
+/// Whether the caller has given an array for a layer's plane.
+[[nodiscard]] bool aq_has_result(emscripten::EM_VAL request, uint32_t layer, uint32_t plane);
 /// Runs on pool threads: allocates an array for a result, touches its pages, and sends it to the calling thread.
-void aq_prepare_result(uint32_t request, uint32_t layer, int stream, double bytes);
+void aq_prepare_result(uint32_t request, uint32_t layer, uint32_t plane, double bytes);
 /// Has the calling thread's event loop call aq_pump. Runs on pool threads; slower than Emscripten's proxying, but takes
 /// no memory of the heap.
 void aq_wake();
@@ -43,6 +41,8 @@ void aq_flush_parcels(bool quick);
 /// The bytes of a parcel (an ArrayBuffer) that has come to this worker.
 void aq_read_parcel(emscripten::EM_VAL parcel, uint32_t offset, void* to, uint32_t bytes);
 void aq_write_parcel(emscripten::EM_VAL parcel, uint32_t offset, const void* from, uint32_t bytes);
+/// What a status code is called; nullptr where there are no more. The library asks for it.
+[[nodiscard]] const char* aq_status_name(uint32_t code);
 void aq_schedule();
 void aq_dispose();
 }

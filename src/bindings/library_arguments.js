@@ -112,10 +112,10 @@ addToLibrary({
       };
     },
 
-    /** The caller's arrays for a layer's results, by stream; what it has not given is undefined. */
+    /** The caller's arrays for a layer's results, by plane; what it has not given is undefined. */
     readOutput(output, name) {
       const { quantizedData, scales, zeroPoints } = output.get(name) ?? {};
-      return [undefined, quantizedData ?? undefined, scales ?? undefined, zeroPoints ?? undefined];
+      return [quantizedData ?? undefined, scales ?? undefined, zeroPoints ?? undefined];
     },
 
     readBatch(request, weights, bits, callback, given) {
@@ -137,6 +137,7 @@ addToLibrary({
       const arrays = transfer ? ArrowQuantArguments.takeOver(data) : data;
       Object.assign(request, { bits, groupSize, symmetric, callback, continueOnError, cancellation, names, outputs });
       request.inputs = arrays.map((array) => [array]);
+      request.outputTypes = [Uint8Array, Float32Array, Uint8Array];
       request.failures = new Map();
       request.finish = () => ArrowQuantArguments.batchResult(request, layers);
     },
@@ -146,7 +147,7 @@ addToLibrary({
       const result = new Map();
       layers.forEach(({ name, shape }, i) => {
         if (failures.has(name)) return;
-        const [, quantizedData, scales, zeroPoints] = request.outputs[i];
+        const [quantizedData, scales, zeroPoints] = request.outputs[i];
         result.set(name, {
           quantizedData: quantizedData ?? new Uint8Array(0),
           scales: scales ?? new Float32Array(0),
@@ -161,46 +162,25 @@ addToLibrary({
       return result;
     },
 
-    /** A request about one tensor: streams in, one stream out. */
-    readSingle(request, inputs, output, cancellation) {
+    /** A request about one tensor: the planes of its source, and one of `Type` that its target has. */
+    readSingle(request, inputs, Type, cancellation) {
       request.inputs = [inputs];
       request.outputs = [[]];
+      request.outputTypes = [Type];
       request.names = [null];
       request.cancellation = cancellation;
-      request.finish = () => {
-        const Type = output === ArrowQuant.WEIGHTS ? Float32Array : Uint8Array;
-        return request.outputs[0][output] ?? new Type(0);
-      };
-    },
-
-    /** A copy of what C++ reads: it must not come across a getter, nor a value of another type. */
-    readJob(job) {
-      const copy = { scale: Number(job.scale), sourceScale: Number(job.sourceScale ?? 1) };
-      copy.sourceFormat = String(job.sourceFormat ?? '');
-      for (const field of ['measure', 'symmetric', 'checked']) copy[field] = Boolean(job[field]);
-      const take = (fields, isFit) => {
-        for (const field of fields) {
-          const value = job[field];
-          if (!isFit(value)) throw ArrowQuant.error('invalid_option', null, null, `the job's ${field} is ${String(value)}`);
-          copy[field] = value;
-        }
-      };
-      take(['operation', 'source', 'target', 'format'], (value) => typeof value === 'string');
-      const isCount = (value) => Number.isInteger(value) && value >= 0 && value < 2 ** 32;
-      take(['weights', 'input', 'output', 'scales', 'zeroPoints', 'bits', 'groupSize', 'zeroPoint'], isCount);
-      return copy;
+      request.finish = () => request.outputs[0][0] ?? new Type(0);
     },
 
     readQuantized(request, layer, cancellation) {
       const { quantizedData, scales, zeroPoints, shape, bitWidth: bits, groupSize, symmetric } = layer;
       ArrowQuantArguments.checkAffine(bits, groupSize);
       const inputs = [
-        undefined,
         ArrowQuantArguments.expectArray(quantizedData, 'Uint8Array', 'quantizedData'),
         ArrowQuantArguments.expectArray(scales, 'Float32Array', 'scales'),
         ArrowQuantArguments.expectArray(zeroPoints, 'Uint8Array', 'zeroPoints'),
       ];
-      ArrowQuantArguments.readSingle(request, inputs, ArrowQuant.WEIGHTS, cancellation);
+      ArrowQuantArguments.readSingle(request, inputs, Float32Array, cancellation);
       const weights = ArrowQuantArguments.weightsIn(shape, null);
       Object.assign(request, { bits, groupSize, symmetric: Boolean(symmetric), weights });
     },
@@ -210,13 +190,6 @@ addToLibrary({
   aq_open_batch: (...handles) => {
     const values = handles.map((handle) => Emval.toValue(handle));
     return ArrowQuant.openRequest((request) => ArrowQuantArguments.readBatch(request, ...values));
-  },
-
-  aq_open_work__deps: ['$ArrowQuant', '$ArrowQuantArguments', '$Emval'],
-  aq_open_work: (handle) => {
-    const job = Emval.toValue(handle);
-    const read = (request) => (request.job = ArrowQuantArguments.readJob(job));
-    return ArrowQuant.openRequest(read, 'invalid_option');
   },
 
   aq_open_dequantize__deps: ['$ArrowQuant', '$ArrowQuantArguments', '$Emval'],
@@ -234,10 +207,7 @@ addToLibrary({
       const data = encodes
         ? expectArray(given, 'Float32Array', 'data', isWeights(given))
         : expectArray(given, 'Uint8Array', 'blocks');
-      const [input, output] = encodes ? [ArrowQuant.WEIGHTS, ArrowQuant.ENCODED] : [ArrowQuant.ENCODED, ArrowQuant.WEIGHTS];
-      const inputs = [];
-      inputs[input] = data;
-      ArrowQuantArguments.readSingle(request, inputs, output, flag);
+      ArrowQuantArguments.readSingle(request, [data], encodes ? Uint8Array : Float32Array, flag);
       Object.assign(request, { type: String(name), length: data.length, halves: isHalves(data) });
     });
   },

@@ -1,38 +1,36 @@
 /**
  * The JavaScript side of the bindings, in four parts: requests (here), arguments, arrays, the event loop.
  *
- * A request is one call of the public API: its input and output arrays by layer and stream (the numbers of
- * src/engine/slots.h), and its promise. C++ refers to it by an embind handle. Nothing here throws into wasm frames:
- * what may throw is caught and becomes a rejection or a status code of src/base/status.h.
+ * A request is one call of the public API: its input and output arrays by layer and plane, and its promise. C++ refers to
+ * it by an embind handle. Nothing here throws into wasm frames: what may throw is caught and becomes a rejection or a
+ * status code of src/base/status.h.
  */
 addToLibrary({
-  $ArrowQuant__deps: ['$Emval'],
+  $ArrowQuant__deps: ['$Emval', '$UTF8ToString', 'aq_status_name'],
   // The linker writes the object out as source text, which holds no sets.
   $ArrowQuant__postset: 'ArrowQuant.open = new Set(); ArrowQuant.errors = new WeakSet();',
   $ArrowQuant: {
-    WEIGHTS: 0,
-    ENCODED: 1,
-    SCALES: 2,
-    ZERO_POINTS: 3,
     STATUS_OK: 0,
-    STATUS_DETACHED: 4,
-    STATUS_OUT_OF_MEMORY: 6,
-    statusNames: [
-      'ok',
-      'not_finite',
-      'scale_overflow',
-      'invalid_option',
-      'detached_buffer',
-      'aborted',
-      'out_of_memory',
-      'float_overflow',
-    ],
+    statusNames: undefined,
     open: undefined,
     errors: undefined,
     disposed: false,
     scheduled: false,
     lastId: 0,
     hold: undefined,
+
+    /** What the status codes are called, in the order of the codes. */
+    statuses() {
+      if (ArrowQuant.statusNames === undefined) {
+        ArrowQuant.statusNames = [];
+        for (let name = _aq_status_name(0); name !== 0; name = _aq_status_name(ArrowQuant.statusNames.length)) {
+          ArrowQuant.statusNames.push(UTF8ToString(name));
+        }
+      }
+      return ArrowQuant.statusNames;
+    },
+
+    statusNamed: (name) => ArrowQuant.statuses().indexOf(name),
 
     error(code, layer = null, index = null, detail = null, cause = undefined) {
       const error = ArrowQuant.makeError(code, layer, index, detail, cause);
@@ -52,7 +50,7 @@ addToLibrary({
 
     /** The error of a failed status; only two of the codes are about one element. */
     statusError(status, position, layer) {
-      const code = ArrowQuant.statusNames[status];
+      const code = ArrowQuant.statuses()[status];
       const index = code === 'not_finite' || code === 'scale_overflow' ? position : null;
       return ArrowQuant.error(code, layer, index);
     },
@@ -160,7 +158,7 @@ addToLibrary({
       ArrowQuant.succeed(request, request.finish());
       return;
     }
-    const name = ArrowQuant.statusNames[status] === 'aborted' ? null : request.names[layer];
+    const name = ArrowQuant.statuses()[status] === 'aborted' ? null : request.names[layer];
     ArrowQuant.fail(request, ArrowQuant.statusError(status, position, name));
   },
 

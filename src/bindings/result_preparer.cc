@@ -1,5 +1,6 @@
 #include "bindings/result_preparer.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "bindings/library.h"
@@ -24,20 +25,19 @@ ResultPreparer::ResultPreparer(emscripten::val request, const std::vector<LayerS
   uint64_t begin = 0;
   for (size_t i = 0; i < layers.size() && orders_.size() < kMostOrders; ++i) {
     const LayerSpec& spec = layers[i];
-    const bool decodes = spec.operation == Operation::kDecodeAffine || spec.operation == Operation::kDecodeBlock;
-    const Stream stream = decodes ? Stream::kWeights : Stream::kEncoded;
-    const uint64_t bytes = stream_bytes(spec, stream, spec.weights);
+    // The first plane is the large one.
+    const uint64_t bytes = plane_bytes(spec.target, 0, spec.weights);
     const bool worthwhile = begin >= kHeadStartBytes && bytes >= kSmallestBytes && bytes <= kLargestBytes;
-    if (worthwhile && !aq_has_result(request_.as_handle(), i, static_cast<int>(stream))) {
-      orders_.push_back({id, static_cast<uint32_t>(i), stream, bytes});
+    if (worthwhile && !aq_has_result(request_.as_handle(), i, 0)) {
+      orders_.push_back({id, static_cast<uint32_t>(i), 0, bytes});
     }
-    begin += stream_bytes(spec, Stream::kWeights, spec.weights);
+    begin += std::max(bytes, plane_bytes(spec.source, 0, spec.weights));
   }
   task_.owner = this;
-  task_.work.operation = Operation::kCall;
-  task_.work.call = [](const void* context) noexcept {
+  task_.work.verb = Verb::kCall;
+  task_.work.call = [](const void* context, Scratch& /*scratch*/) noexcept {
     const Order& order = *static_cast<const Order*>(context);
-    aq_prepare_result(order.request, order.layer, static_cast<int>(order.stream), static_cast<double>(order.bytes));
+    aq_prepare_result(order.request, order.layer, order.plane, static_cast<double>(order.bytes));
   };
 }
 
@@ -47,7 +47,7 @@ bool ResultPreparer::submit_one(ThreadPool& pool) {
   if (!aq_is_open(request_.as_handle())) next_ = orders_.size();
   for (; next_ < orders_.size(); ++next_) {
     const Order& order = orders_[next_];
-    if (aq_has_result(request_.as_handle(), order.layer, static_cast<int>(order.stream))) continue;
+    if (aq_has_result(request_.as_handle(), order.layer, order.plane)) continue;
     in_flight_ = true;
     task_.work.context = &orders_[next_++];
     pool.submit(task_);

@@ -26,7 +26,7 @@ class ResultPreparer final : public Activity {
   struct Order {
     uint32_t request;
     uint32_t layer;
-    Stream stream;
+    uint32_t plane;
     uint64_t bytes;
   };
 

@@ -1,73 +1,25 @@
 #include "engine/batch.h"
 
 #include <algorithm>
-#include <array>
 #include <utility>
 
 namespace arrowquant {
 namespace {
 
-using StreamList = std::span<const Stream>;
-
-constexpr std::array kWeightsOnly = {Stream::kWeights};
-constexpr std::array kEncodedOnly = {Stream::kEncoded};
-constexpr std::array kAffineStreams = {Stream::kEncoded, Stream::kScales, Stream::kZeroPoints};
-
-bool decodes(Operation operation) noexcept {
-  return operation == Operation::kDecodeAffine || operation == Operation::kDecodeBlock;
-}
-
-bool is_block(Operation operation) noexcept {
-  return operation == Operation::kEncodeBlock || operation == Operation::kDecodeBlock;
-}
-
 uint64_t chunk_count(const LayerSpec& spec) noexcept {
   return spec.weights / kChunkWeights + (spec.weights % kChunkWeights == 0 ? 0 : 1);
 }
 
-size_t chunk_weights(const LayerSpec& spec, uint64_t chunk) noexcept {
+size_t weights_of(const LayerSpec& spec, uint64_t chunk) noexcept {
   return static_cast<size_t>(std::min<uint64_t>(kChunkWeights, spec.weights - chunk * kChunkWeights));
 }
 
-/// Offset of a chunk in a stream. One scale for the whole layer lies at 0 for every chunk.
-uint64_t stream_offset(const LayerSpec& spec, Stream stream, uint64_t chunk) noexcept {
-  const bool shared = spec.affine.group_size == 0 && (stream == Stream::kScales || stream == Stream::kZeroPoints);
-  return shared ? 0 : stream_bytes(spec, stream, chunk * kChunkWeights);
-}
-
-uint64_t group_entries(const LayerSpec& spec, uint64_t weights) noexcept {
-  if (spec.affine.group_size == 0) return weights == 0 ? 0 : 1;
-  return affine_group_count(weights, spec.affine.group_size);
+/// Offset of a chunk in a plane. What is one for the whole layer lies at 0 for every chunk.
+uint64_t offset_of(const Encoding& encoding, size_t plane, uint64_t chunk) noexcept {
+  return is_shared(encoding, plane) ? 0 : plane_bytes(encoding, plane, chunk * kChunkWeights);
 }
 
 }  // namespace
-
-StreamList input_streams(Operation operation) noexcept {
-  if (!decodes(operation)) return kWeightsOnly;
-  return is_block(operation) ? StreamList(kEncodedOnly) : StreamList(kAffineStreams);
-}
-
-StreamList output_streams(Operation operation) noexcept {
-  if (decodes(operation)) return kWeightsOnly;
-  if (operation == Operation::kScanAffine) return {};
-  const bool one = is_block(operation) || operation == Operation::kEncodeAffineScaled;
-  return one ? StreamList(kEncodedOnly) : StreamList(kAffineStreams);
-}
-
-uint64_t stream_bytes(const LayerSpec& spec, Stream stream, uint64_t weights) noexcept {
-  switch (stream) {
-    case Stream::kWeights:
-      return weights * float_bytes(spec.source);
-    case Stream::kEncoded:
-      if (is_block(spec.operation)) return weights / spec.format->block_weights * spec.format->block_bytes;
-      return affine_packed_bytes(weights, spec.affine.bits);
-    case Stream::kScales:
-      return is_block(spec.operation) ? 0 : group_entries(spec, weights) * sizeof(float);
-    case Stream::kZeroPoints:
-      return is_block(spec.operation) ? 0 : group_entries(spec, weights);
-  }
-  return 0;
-}
 
 Batch::Batch(const std::vector<LayerSpec>& layers, std::unique_ptr<BatchClient> client, bool continue_on_error,
              SlotRing& slots)
@@ -81,12 +33,13 @@ bool Batch::submit_one(ThreadPool& pool) {
   slot.owner = this;
   slot.layer = next_layer_;
   slot.chunk = next_chunk_++;
-  if (const Status status = copy_inputs(slot); !status.ok()) {
+  Status status = prepare_work(slot);
+  if (status.ok()) status = copy_inputs(slot);
+  if (!status.ok()) {
     slots_.release(slot);
     fail(slot.layer, status);
     return true;
   }
-  prepare_work(slot);
   ++in_flight_;
   ++layers_[slot.layer].in_flight;
   pool.submit(slot);
@@ -113,51 +66,45 @@ void Batch::begin_layer(Layer& layer) {
   layer_begun_ = true;
   layer.chunks_left = chunk_count(layer.spec);
   layer.done = layer.chunks_left == 0;
-  layer.scanning =
-      layer.spec.operation == Operation::kEncodeAffine && layer.spec.affine.group_size == 0 && layer.chunks_left > 1;
+  layer.scanning = needs_range(layer.spec.target) && layer.chunks_left > 1;
   if (layer.scanning) layer.ranges.resize(static_cast<size_t>(layer.chunks_left));
 }
 
 Status Batch::copy_inputs(const Slot& slot) {
-  const LayerSpec& spec = layers_[slot.layer].spec;
-  const size_t weights = chunk_weights(spec, slot.chunk);
-  for (const Stream stream : input_streams(spec.operation)) {
-    const std::span<uint8_t> to(stream_memory(slot, stream), static_cast<size_t>(stream_bytes(spec, stream, weights)));
-    const StatusCode code = client_->copy_in(slot.layer, stream, stream_offset(spec, stream, slot.chunk), to);
+  const Operand& source = slot.work.source;
+  const Planes planes = planes_of(source, 0, slot.work.weights);
+  for (size_t i = 0; i < source.encoding.codec->plane_count; ++i) {
+    const StatusCode code = client_->copy_in(slot.layer, i, offset_of(source.encoding, i, slot.chunk), planes[i]);
     if (code != StatusCode::kOk) return {code, 0};
   }
   return {};
 }
 
 Status Batch::copy_outputs(const Slot& slot) {
-  const LayerSpec& spec = layers_[slot.layer].spec;
-  const size_t weights = chunk_weights(spec, slot.chunk);
-  for (const Stream stream : output_streams(slot.work.operation)) {
-    const std::span<const uint8_t> from(stream_memory(slot, stream),
-                                        static_cast<size_t>(stream_bytes(spec, stream, weights)));
-    const StatusCode code = client_->copy_out(slot.layer, stream, stream_bytes(spec, stream, spec.weights),
-                                              stream_offset(spec, stream, slot.chunk), from);
+  const Operand& target = slot.work.target;
+  const uint64_t weights = layers_[slot.layer].spec.weights;
+  const Planes planes = planes_of(target, 0, slot.work.weights);
+  for (size_t i = 0; i < target.encoding.codec->plane_count; ++i) {
+    if (!writes_plane(slot.work, i)) continue;
+    const StatusCode code = client_->copy_out(slot.layer, i, plane_bytes(target.encoding, i, weights),
+                                              offset_of(target.encoding, i, slot.chunk), planes[i]);
     if (code != StatusCode::kOk) return {code, 0};
   }
   return {};
 }
 
-void Batch::prepare_work(Slot& slot) const {
+Status Batch::prepare_work(Slot& slot) const {
   const Layer& layer = layers_[slot.layer];
   Work& work = slot.work;
   work = Work{};
-  work.operation = layer.spec.operation;
-  if (layer.scanning) {
-    work.operation = Operation::kScanAffine;
-  } else if (!layer.ranges.empty()) {
-    work.operation = Operation::kEncodeAffineScaled;
-    work.scale = layer.scale;
-  }
-  work.affine = layer.spec.affine;
-  work.format = layer.spec.format;
-  work.source = layer.spec.source;
-  work.weights = chunk_weights(layer.spec, slot.chunk);
-  point_to_streams(slot);
+  work.verb = layer.scanning ? Verb::kScan : Verb::kTranscode;
+  work.has_range = !layer.ranges.empty();
+  work.range = layer.range;
+  work.begins_tensor = slot.chunk == 0;
+  work.source.encoding = layer.spec.source;
+  work.target.encoding = layer.spec.target;
+  work.weights = weights_of(layer.spec, slot.chunk);
+  return point_to_planes(slot) ? Status{} : Status{StatusCode::kInvalidArgument, 0};
 }
 
 void Batch::task_done(Task& task) {
@@ -184,7 +131,7 @@ void Batch::advance(size_t index) {
   Layer& layer = layers_[index];
   if (layer.status.ok() && layer.chunks_left == 0) {
     if (layer.scanning) {
-      end_scan(index);
+      end_scan(layer);
     } else {
       layer.done = true;
     }
@@ -193,18 +140,11 @@ void Batch::advance(size_t index) {
   if (layer.done) report();
 }
 
-void Batch::end_scan(size_t index) {
-  Layer& layer = layers_[index];
-  AffineRange range;
-  for (const AffineRange& chunk : layer.ranges) range.merge(chunk);
-  layer.scale = affine_scale(range, layer.spec.affine.bits, layer.spec.affine.symmetric);
+void Batch::end_scan(Layer& layer) {
+  for (const WeightRange& chunk : layer.ranges) layer.range.merge(chunk);
   layer.scanning = false;
   layer.chunks_left = chunk_count(layer.spec);
   next_chunk_ = 0;
-  const std::span scale(reinterpret_cast<const uint8_t*>(&layer.scale.scale), sizeof(float));
-  StatusCode code = client_->copy_out(index, Stream::kScales, scale.size(), 0, scale);
-  if (code == StatusCode::kOk) code = client_->copy_out(index, Stream::kZeroPoints, 1, 0, {&layer.scale.zero_point, 1});
-  if (code != StatusCode::kOk) fail(index, {code, 0});
 }
 
 /// Keeps the failure with the lowest position: chunks end in any order, what is reported must not depend on it.

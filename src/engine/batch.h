@@ -11,21 +11,12 @@
 
 namespace arrowquant {
 
-/// What is to be done with a layer: kEncodeAffine, kDecodeAffine, kEncodeBlock or kDecodeBlock.
+/// What is to be done with a layer: its weights are transcoded. One of both sides must be floats, and none need rows.
 struct LayerSpec {
-  Operation operation = Operation::kEncodeAffine;
-  AffineParameters affine;  ///< a group size of 0: one group over the whole layer
-  const BlockFormat* format = nullptr;
+  Encoding source = {&kF32, {}};
+  Encoding target = {&kF32, {}};
   uint64_t weights = 0;
-  FloatType source = FloatType::kF32;  ///< what is encoded; decoding gives kF32
 };
-
-/// The streams that an operation reads, and those that it writes.
-[[nodiscard]] std::span<const Stream> input_streams(Operation operation) noexcept;
-[[nodiscard]] std::span<const Stream> output_streams(Operation operation) noexcept;
-
-/// Bytes of a stream for the first `weights` weights of a layer.
-[[nodiscard]] uint64_t stream_bytes(const LayerSpec& spec, Stream stream, uint64_t weights) noexcept;
 
 /// The other side of a batch: owns the arrays. All calls come on the calling thread.
 class BatchClient {
@@ -35,10 +26,10 @@ class BatchClient {
   BatchClient& operator=(const BatchClient&) = delete;
   virtual ~BatchClient() = default;
 
-  /// Fills `to` from byte `offset` of a layer's stream; kDetached when the array is gone.
-  [[nodiscard]] virtual StatusCode copy_in(size_t layer, Stream stream, uint64_t offset, std::span<uint8_t> to) = 0;
-  /// The reverse, to an array of `total` bytes; kOutOfMemory when there is no room for it.
-  [[nodiscard]] virtual StatusCode copy_out(size_t layer, Stream stream, uint64_t total, uint64_t offset,
+  /// Fills `to` from byte `offset` of a plane of the layer's source; kDetached when the array is gone.
+  [[nodiscard]] virtual StatusCode copy_in(size_t layer, size_t plane, uint64_t offset, std::span<uint8_t> to) = 0;
+  /// The reverse for its target, to an array of `total` bytes; kOutOfMemory when there is no room for it.
+  [[nodiscard]] virtual StatusCode copy_out(size_t layer, size_t plane, uint64_t total, uint64_t offset,
                                             std::span<const uint8_t> from) = 0;
   /// Layers are reported in their order, each once, until the first failure (with continue_on_error: all of them).
   virtual void layer_done(size_t layer, Status status) = 0;
@@ -68,17 +59,17 @@ class Batch final : public Activity {
     Status status;
     bool done = false;
     bool scanning = false;            ///< the first of two passes: one group spans several chunks
-    AffineScale scale;                ///< what that pass found
-    std::vector<AffineRange> ranges;  ///< one a chunk, while scanning
+    WeightRange range;                ///< what that pass found
+    std::vector<WeightRange> ranges;  ///< one a chunk, while scanning
   };
 
   [[nodiscard]] bool find_chunk();
   [[nodiscard]] Status copy_inputs(const Slot& slot);
   [[nodiscard]] Status copy_outputs(const Slot& slot);
-  void prepare_work(Slot& slot) const;
+  [[nodiscard]] Status prepare_work(Slot& slot) const;
   void begin_layer(Layer& layer);
   void advance(size_t index);
-  void end_scan(size_t index);
+  void end_scan(Layer& layer);
   void fail(size_t index, Status status);
   void report();
   [[nodiscard]] bool is_cancelled();

@@ -10,7 +10,7 @@
 namespace arrowquant {
 
 /// What goes with a slot's memory to another instance of this very program, where the chunk is executed, and back.
-/// The addresses are those of the instance that sends it; what `work.format` points to lies at the same place in both.
+/// The addresses are those of the instance that sends it; the codecs lie at the same places in both.
 struct ParcelLabel {
   Slot* slot = nullptr;
   Work work;

@@ -2,8 +2,7 @@
 
 namespace arrowquant {
 
-static_assert(kSlotBytes % kSlotAlignment == 0 && stream_begin(1) % kSlotAlignment == 0 &&
-              stream_begin(2) % kSlotAlignment == 0 && stream_begin(3) % kSlotAlignment == 0);
+static_assert(kSlotBytes % kSlotAlignment == 0);
 
 SlotRing::SlotRing(size_t count) : memory_(new uint8_t[count * kSlotBytes + kSlotAlignment]), slots_(count) {
   const auto address = reinterpret_cast<uintptr_t>(memory_.get());
@@ -30,12 +29,17 @@ Slot* SlotRing::acquire() noexcept {
 
 void SlotRing::release(Slot& slot) noexcept { free_.push_back(&slot); }
 
-void point_to_streams(Slot& slot) noexcept {
-  slot.work.input = stream_memory(slot, Stream::kWeights);
-  slot.work.output = stream_memory(slot, Stream::kWeights);
-  slot.work.encoded = stream_memory(slot, Stream::kEncoded);
-  slot.work.scales = reinterpret_cast<float*>(stream_memory(slot, Stream::kScales));
-  slot.work.zero_points = stream_memory(slot, Stream::kZeroPoints);
+bool point_to_planes(Slot& slot) noexcept {
+  uint64_t at = 0;
+  for (Operand* operand : {&slot.work.source, &slot.work.target}) {
+    for (size_t i = 0; i < operand->encoding.codec->plane_count; ++i) {
+      const uint64_t bytes = plane_bytes(operand->encoding, i, slot.work.weights);
+      if (at + bytes > kSlotBytes) return false;
+      operand->planes[i] = slot.memory + at;
+      at += (bytes + kSlotAlignment - 1) / kSlotAlignment * kSlotAlignment;
+    }
+  }
+  return true;
 }
 
 }  // namespace arrowquant

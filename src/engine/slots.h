@@ -1,6 +1,5 @@
 #pragma once
 
-#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -10,25 +9,12 @@
 
 namespace arrowquant {
 
-/// The arrays that a layer consists of, before and after encoding.
-enum class Stream : uint8_t { kWeights = 0, kEncoded = 1, kScales = 2, kZeroPoints = 3 };
-inline constexpr size_t kStreamCount = 4;
-
-/// Room for each stream of a chunk: in the smallest groups, and in the widest block formats (34 bytes for 32 weights).
-inline constexpr std::array<size_t, kStreamCount> kStreamRoom = {
-    kChunkWeights * sizeof(float), kChunkWeights / 32 * 34, kChunkWeights / 32 * sizeof(float), kChunkWeights / 32};
-
-/// Where a stream begins in a slot's memory.
-[[nodiscard]] constexpr size_t stream_begin(size_t stream) noexcept {
-  size_t begin = 0;
-  for (size_t i = 0; i < stream; ++i) begin += kStreamRoom[i];
-  return begin;
-}
-
-inline constexpr size_t kSlotBytes = stream_begin(kStreamCount);
+/// Room for a chunk's floats, and for all planes of what is encoded from them or was: 10 bits a weight, which those of
+/// the narrowest groups (9.25) and of the widest blocks (8.5) fit into, each at an address of its own alignment.
+inline constexpr size_t kSlotBytes = kChunkWeights * sizeof(float) + kChunkWeights / 8 * 10;
 inline constexpr size_t kSlotAlignment = 64;
 
-/// Room for one chunk in all of its streams; itself the task that encodes or decodes it.
+/// Room for one chunk before and after; itself the task that transcodes it.
 struct Slot : Task {
   size_t layer = 0;
   uint64_t chunk = 0;
@@ -56,11 +42,8 @@ class SlotRing {
   std::vector<Slot*> free_;
 };
 
-[[nodiscard]] inline uint8_t* stream_memory(const Slot& slot, Stream stream) noexcept {
-  return slot.memory + stream_begin(static_cast<size_t>(stream));
-}
-
-/// Has the slot's work read and write the slot's streams.
-void point_to_streams(Slot& slot) noexcept;
+/// Has the slot's work read and write the slot's memory: the planes of the source, then those of the target, one after
+/// the other. False where they do not fit.
+[[nodiscard]] bool point_to_planes(Slot& slot) noexcept;
 
 }  // namespace arrowquant

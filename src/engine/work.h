@@ -5,101 +5,100 @@
 #include <cstdint>
 
 #include "base/status.h"
-#include "formats/affine.h"
-#include "formats/block_format.h"
-#include "formats/metrics.h"
+#include "codecs/codec.h"
+#include "codecs/comparison.h"
+#include "codecs/metrics.h"
+#include "codecs/weight_range.h"
 
 namespace arrowquant {
 
 /// Weights of one task. A multiple of every group and block size; as f32 they stay in a core's L2 cache.
 inline constexpr size_t kChunkWeights = 131072;
 
-/// Weights that are converted, encoded and measured while they lie in the L1 cache. Divides kChunkWeights.
+/// Weights that are decoded, encoded and measured while they lie in the L1 cache. Divides kChunkWeights.
 inline constexpr size_t kPieceWeights = 4096;
 
 /// The numbers cross the JavaScript boundary: append only.
-enum class Operation : uint8_t {
-  kEncodeAffine = 0,
-  kEncodeAffineScaled = 1,
-  kScanAffine = 2,
-  kDecodeAffine = 3,
-  kEncodeBlock = 4,
-  kDecodeBlock = 5,
-  kConvert = 6,
-  kCall = 7,
+enum class Verb : uint8_t {
+  kTranscode = 0,  ///< the source's weights become the target's
+  kScan = 1,       ///< the extent of the source's weights
+  kCompare = 2,    ///< what the target's weights and the source's have in common
+  kCall = 3,       ///< whatever `call` does
 };
 
-/// The types of one byte are read only: no Work has them as its target.
-enum class FloatType : uint8_t { kF32 = 0, kF16 = 1, kBF16 = 2, kF8E4M3 = 3, kF8E5M2 = 4 };
+/// One side of a Work. What is only read is not written, though the addresses would allow it.
+struct Operand {
+  Encoding encoding;
+  float scale = 1;  ///< what each weight is multiplied with, in f32, once it is decoded; 1 where it is encoded
+  std::array<uint8_t*, kMostPlanes> planes = {};
+};
 
-[[nodiscard]] constexpr size_t float_bytes(FloatType type) noexcept {
-  if (type == FloatType::kF32) return 4;
-  return type == FloatType::kF16 || type == FloatType::kBF16 ? 2 : 1;
-}
+/// Room for one piece before and after, and for what all weights share; each pool thread has one. A piece may begin in
+/// the middle of a unit of its source.
+struct Scratch {
+  alignas(64) std::array<float, kPieceWeights + 2 * kMostAlignedWeights> weights;
+  alignas(64) std::array<float, kPieceWeights> restored;
+  alignas(16) std::array<std::array<uint8_t, kMostSharedBytes>, kMostPlanes> shared;
+};
 
-/// One operation on contiguous memory.
+/// One verb on contiguous weights.
 ///
-/// Encoding reads floats of type `source` at `input`, times `source_scale`, or blocks of `source_format` if there is
-/// one (`weights` must be whole blocks then), and writes levels or blocks to `encoded` (affine: also `scales`
-/// and `zero_points`). Decoding reads `encoded`, `scales`, `zero_points` and writes floats of type `target` to
-/// `output`. kConvert reads `input` as encoding does and writes `output`; with `checked` it gives kNotFinite or
-/// kFloatOverflow for the first weight that is not finite before or after. kCall calls `call` and touches nothing else.
-/// A group size of 0 means one scale for all of the weights.
+/// kTranscode decodes the source's weights and encodes them into the target's planes; a target that needs the extent of
+/// the whole tensor finds it out where `range` is not given. kCompare reads both. A Work is a tensor or a part of one:
+/// `first_row` and `first_column` say where it begins.
 struct Work {
-  Operation operation = Operation::kEncodeAffine;
-  FloatType source = FloatType::kF32;
-  FloatType target = FloatType::kF32;
-  float source_scale = 1;
-  const BlockFormat* source_format = nullptr;
-  bool measure = false;  ///< decode again and sum up what was lost
-  bool checked = false;  ///< kConvert only
-  AffineParameters affine;
-  AffineScale scale;  ///< kEncodeAffineScaled only
-  const BlockFormat* format = nullptr;
+  Verb verb = Verb::kTranscode;
+  bool measure = false;        ///< kTranscode: decode again and sum up what was lost
+  bool checked = false;        ///< kTranscode to floats: refuse weights that are not finite before or after
+  bool checks_planes = false;  ///< refuse sources that no encoder writes
+  bool has_range = false;
+  bool begins_tensor = true;  ///< whoever does writes what all parts share
+  bool quick = true;          ///< kCall: takes microseconds
+  uint32_t effort = 0;
+  Operand source;
+  Operand target;
   size_t weights = 0;
-  const uint8_t* input = nullptr;
-  uint8_t* output = nullptr;
-  uint8_t* encoded = nullptr;
-  float* scales = nullptr;
-  uint8_t* zero_points = nullptr;
-  void (*call)(const void* context) noexcept = nullptr;  ///< kCall only
+  size_t skipped = 0;                 ///< weights of the source's first unit that lie before the first weight
+  WeightRange range;                  ///< of the whole tensor
+  const float* importance = nullptr;  ///< one for each column, if any
+  size_t row_weights = 0;
+  uint64_t first_row = 0;
+  size_t first_column = 0;
+  float* row_room = nullptr;  ///< row_room_floats of them
+  void (*call)(const void* context, Scratch& scratch) noexcept = nullptr;
   const void* context = nullptr;
 };
 
 struct Outcome {
   Status status;
-  ErrorSums error;    ///< with Work::measure
-  AffineRange range;  ///< kScanAffine
+  ErrorSums error;        ///< kCompare, and with Work::measure
+  WeightRange range;      ///< kScan
+  Comparison comparison;  ///< kCompare
+
+  /// Adds what the weights after these gave.
+  void merge(const Outcome& later) noexcept;
 };
 
-/// Room for one piece before and after; each pool thread has one.
-struct Scratch {
-  alignas(64) std::array<float, kPieceWeights> weights;
-  alignas(64) std::array<float, kPieceWeights> restored;
-};
+/// Memory of the planes for `weights` weights from `first` on, a multiple of aligned_weights.
+[[nodiscard]] Planes planes_of(const Operand& operand, size_t first, size_t weights) noexcept;
 
-/// Bytes that `weights` weights take at `input` when they are encoded or converted. As the other sizes here, 64 bits
-/// also where addresses have 32: those of weights that no memory can hold must not look small.
-[[nodiscard]] uint64_t source_bytes(const Work& work, uint64_t weights) noexcept;
-
-/// Bytes that `weights` weights take when encoded (without scales and zero points).
-[[nodiscard]] uint64_t encoded_bytes(const Work& work, uint64_t weights) noexcept;
-
-/// Bytes that a Work reads or writes at each of its addresses.
-struct NeededBytes {
-  uint64_t input = 0;
-  uint64_t output = 0;
-  uint64_t encoded = 0;
-  uint64_t scales = 0;
-  uint64_t zero_points = 0;
-};
-
-[[nodiscard]] NeededBytes needed_bytes(const Work& work) noexcept;
+/// Whether the Work writes this plane of its target: of several parts one writes what they share.
+[[nodiscard]] bool writes_plane(const Work& work, size_t plane) noexcept;
 
 /// Whether a chunk of it takes microseconds, not milliseconds, so that the calling thread may do it in passing.
 [[nodiscard]] bool is_quick(const Work& work) noexcept;
 
-/// The part of `work` from weight `first` on, a multiple of kChunkWeights, `weights` long.
+/// Weights of a part of `work` that one task does: whole rows where the target needs them, and all of a tensor whose
+/// extent is to be found out.
+[[nodiscard]] size_t chunk_weights(const Work& work) noexcept;
+
+/// Whether the rows that the target needs are whole blocks, and begin in every plane with a whole unit and byte.
+[[nodiscard]] bool has_whole_rows(const Work& work) noexcept;
+
+/// Floats that `row_room` must have room for: rows that are longer than a piece do not fit into a Scratch.
+[[nodiscard]] size_t row_room_floats(const Work& work) noexcept;
+
+/// The part of `work` from weight `first` on, a multiple of chunk_weights, `weights` long.
 [[nodiscard]] Work slice(const Work& work, size_t first, size_t weights) noexcept;
 
 /// Runs `work` on this thread. Positions in the outcome count from the first weight of `work`.

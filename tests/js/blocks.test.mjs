@@ -1,31 +1,33 @@
-import { readFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { ArrowQuant, BLOCK_TYPES } from 'arrowquant';
 import createModule from 'arrowquant/wasm';
+import { codecBytes, codecNamed, traitsOf } from '../../dist/codecs/codec.js';
+import * as table from '../../dist/codecs/table.js';
+import * as words from '../../dist/wasm/job-words.js';
 import { randomWeights, sameBytes } from './support/weights.mjs';
 
 let quantizer;
-let formats;
 
 beforeAll(async () => {
   quantizer = await ArrowQuant.create({ threads: 2 });
-  const module = await createModule({ backend: 'single' });
-  formats = new Map(module.blockFormats().map((format) => [format.name, format]));
-  module.dispose();
 });
 afterAll(() => quantizer.dispose());
 
-test('the types that TypeScript knows are the formats of the module, in the same order', () => {
-  expect([...BLOCK_TYPES]).toEqual([...formats.keys()]);
-  const declared = readFileSync(new URL('../../dist/block-types.d.ts', import.meta.url), 'utf8');
-  for (const type of BLOCK_TYPES) expect(declared).toContain(`"${type}"`);
+test('what TypeScript knows of codecs, statuses and records is what the module has', async () => {
+  const module = await createModule({ backend: 'single' });
+  expect(table.CODECS).toEqual(module.codecs());
+  expect(table.STATUSES).toEqual(module.statuses());
+  const { JOB_WORDS: job, OPERAND_WORDS: operand, OUTCOME_WORDS: outcome, VERBS: verbs } = words;
+  expect({ job, operand, outcome, verbs }).toEqual(module.jobWords());
+  expect(BLOCK_TYPES).toBe(table.BLOCK_TYPES);
+  module.dispose();
 });
 
 describe.each(BLOCK_TYPES)('%s', (type) => {
-  const format = () => formats.get(type);
+  const { blockWeights } = traitsOf(codecNamed(type));
+  const blockBytes = codecBytes(codecNamed(type), blockWeights);
 
   test('encodes whole rows, whatever the shape, and decodes what it encoded', async () => {
-    const { blockWeights, blockBytes } = format();
     const data = randomWeights(blockWeights * 600, 5);
     const bytes = await quantizer.encode(data, type);
     expect(bytes).toHaveLength(600 * blockBytes);
@@ -38,10 +40,7 @@ describe.each(BLOCK_TYPES)('%s', (type) => {
   });
 
   test('zeros come back as zeros, and no weights as none', async () => {
-    const restored = await quantizer.decode(
-      await quantizer.encode(new Float32Array(format().blockWeights), type),
-      type,
-    );
+    const restored = await quantizer.decode(await quantizer.encode(new Float32Array(blockWeights), type), type);
     expect(restored.every((x) => x === 0)).toBe(true);
     expect(await quantizer.encode(new Float32Array(0), type)).toHaveLength(0);
     expect(await quantizer.encode({ data: new Float32Array(0), shape: [0, 4096] }, type)).toHaveLength(0);
@@ -49,7 +48,6 @@ describe.each(BLOCK_TYPES)('%s', (type) => {
   });
 
   test('rejects a row that is not a whole number of blocks', async () => {
-    const { blockWeights } = format();
     const data = new Float32Array(blockWeights * 4);
     for (const weights of [
       data.subarray(1),
@@ -64,7 +62,7 @@ describe.each(BLOCK_TYPES)('%s', (type) => {
   });
 
   test('rejects bytes that are not a whole number of blocks', async () => {
-    const bytes = new Uint8Array(format().blockBytes * 3 - 1);
+    const bytes = new Uint8Array(blockBytes * 3 - 1);
     await expect(quantizer.decode(bytes, type)).rejects.toMatchObject({ code: 'row_not_whole_blocks' });
   });
 
@@ -84,7 +82,6 @@ describe.each(BLOCK_TYPES)('%s', (type) => {
     const data = randomWeights(262_144, 3);
     data[140_000] = 1e10;
     data[140_001] = -1e10;
-    const { blockWeights } = format();
     await expect(quantizer.encode(data, type)).rejects.toMatchObject({
       name: 'QuantizeError',
       code: 'scale_overflow',

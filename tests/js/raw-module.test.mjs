@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, jest, test } from '@jest/globals';
 import { ArrowQuant, QuantizeError } from 'arrowquant';
 import createModule from 'arrowquant/wasm';
+import { RawJobs } from './support/raw-jobs.mjs';
 import { quantizeReference } from './support/reference.mjs';
 import { layersOf, randomWeights, sameBytes } from './support/weights.mjs';
 
@@ -129,48 +130,43 @@ describe.each(['threads', 'workers', 'single'])('arrowquant/wasm, backend %s', (
     for (const data of weights.values()) expect(data.length).toBeGreaterThan(0);
   });
 
-  const job = {
-    ...{ operation: 'convert', source: 'F32', target: 'F16', format: '', weights: 0, input: 0, output: 0 },
-    ...{ scales: 0, zeroPoints: 0, bits: 8, groupSize: 0, scale: 1, zeroPoint: 0, symmetric: false, measure: false },
-  };
-
-  test.each([
-    ['nothing', undefined],
-    ['an empty object', {}],
-    ['an unknown operation', { ...job, operation: 'fold' }],
-    ['an address that is no number', { ...job, input: '0' }],
-    ['a target that is read only', { ...job, target: 'F8_E4M3' }],
-    ['a source in an unknown block format', { ...job, sourceFormat: 'Q9' }],
-    ['a source of no whole blocks', { ...job, sourceFormat: 'Q8_0', weights: 33 }],
-    ['a source in a format that is no string', { ...job, sourceFormat: {} }],
-    ['a source whose scale is a symbol', { ...job, sourceScale: Symbol('scale') }],
-    ['blocks that are no whole ones', { ...job, operation: 'encode-block', format: 'Q4_K', weights: 32 }],
-    ['levels of no bits', { ...job, operation: 'encode-affine', groupSize: 32, bits: 0, weights: 32 }],
-    ['levels of 16 bits', { ...job, operation: 'decode-affine', groupSize: 32, bits: 16, weights: 32 }],
-    [
-      'a field that throws',
-      {
-        ...job,
-        get format() {
-          throw new Error('no');
-        },
-      },
-    ],
-  ])('a job that is %s is refused by the promise', async (_, given) => {
-    const promise = module.submit(given);
-    await expect(promise).rejects.toMatchObject({ name: 'QuantizeError', code: 'invalid_option' });
-    await expect(module.submit(job)).resolves.toMatchObject({ code: 0 });
+  test('a job does what its records ask for, and tells of each what became of it', async () => {
+    const jobs = new RawJobs(module);
+    const memory = module.allocate(4096);
+    const floats = new Float32Array(module.HEAPU8.buffer, memory, 64).fill(0.5);
+    floats[40] = -2;
+    const [source, target] = [
+      { codec: 'F32', planes: [memory] },
+      { codec: 'F16', planes: [memory + 1024] },
+    ];
+    jobs.write({ verb: 'transcode', weights: 64, source, target, measure: 1 }, 0);
+    jobs.write({ verb: 'scan', weights: 64, source }, 1);
+    jobs.write({ verb: 'compare', weights: 64, source, target: { ...source, scale: 2 } }, 2);
+    expect(await jobs.submit(3)).toBe(-1);
+    expect(new Uint16Array(module.HEAPU8.buffer, memory + 1024, 64)[40]).toBe(0xc000);
+    expect(jobs.outcome('squaredOriginal', 0)).toBe(63 * 0.25 + 4);
+    expect(['lo', 'hi', 'extreme'].map((word) => jobs.outcome(word, 1))).toEqual([-2, 0.5, -2]);
+    expect(['equal', 'finite', 'maxError'].map((word) => jobs.outcome(word, 2))).toEqual([0, 1, 2]);
+    floats[41] = Number.NaN;
+    expect(await jobs.submit(3)).toBe(1);
+    expect(module.statuses()[jobs.outcome('code', 1)]).toBe('not_finite');
+    expect(jobs.outcome('position', 1)).toBe(41);
+    expect(jobs.outcome('finite', 2)).toBe(0);
+    module.release(memory);
+    jobs.release();
   });
 
   test('a batch that the heap cannot hold is refused, and the module goes on', async () => {
     const kMebibyte = 2 ** 20;
+    const jobs = new RawJobs(module);
+    jobs.write({ verb: 'scan', weights: 0, source: { codec: 'F32' } });
     const rooms = [];
     for (let at = module.allocate(kMebibyte); at !== 0; at = module.allocate(kMebibyte)) rooms.push(at);
     const full = { name: 'QuantizeError', code: 'out_of_memory' };
     try {
       await expect(module.quantizeBatchWithProgress(layersOf(1), 4)).rejects.toMatchObject(full);
       await expect(module.encodeBlocks(randomWeights(32), 'Q8_0')).rejects.toMatchObject(full);
-      await expect(module.submit(job)).rejects.toMatchObject(full);
+      await expect(jobs.submit()).rejects.toMatchObject(full);
       for (const at of rooms.splice(0, 16)) module.release(at);
       const data = new Float32Array(4);
       const many = new Map(Array.from({ length: 150_000 }, (_, i) => [`layer ${i}`, data]));
@@ -179,6 +175,7 @@ describe.each(['threads', 'workers', 'single'])('arrowquant/wasm, backend %s', (
       expect((await module.quantizeBatchWithProgress(layersOf(100), 4)).size).toBe(100);
     } finally {
       for (const at of rooms) module.release(at);
+      jobs.release();
     }
   });
 

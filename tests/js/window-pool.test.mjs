@@ -1,9 +1,9 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import createModule from 'arrowquant/wasm';
-import { createWindowPool } from './support/internals.mjs';
+import { affineCodec, codecNamed, createWindowPool } from './support/internals.mjs';
 import { randomWeights, sameBytes } from './support/weights.mjs';
 
-const kF32 = { kind: 'float', type: 'F32' };
+const kF32 = codecNamed('F32');
 
 describe('a pool of windows', () => {
   const kMebibyte = 2 ** 20;
@@ -37,7 +37,7 @@ describe('a pool of windows', () => {
     for (const at of [room, ...taken]) module.release(at);
   });
 
-  const placeOf = (window) => window.input(1, kF32).byteOffset;
+  const placeOf = (window) => window.input(1, kF32)[0].byteOffset;
 
   /** A promise, and what settles it. */
   function gate() {
@@ -112,7 +112,8 @@ describe('a pool of windows', () => {
     const pool = createWindowPool(module, 1);
     const kept = await pool.lease((window) => Promise.resolve(window));
     expect(() => kept.input(1, kF32)).toThrow('ended');
-    expect(() => kept.scan(1, kF32)).toThrow('ended');
+    expect(() => kept.outputBytes()).toThrow('ended');
+    expect(() => kept.scan(1, { codec: kF32 })).toThrow('ended');
     expect(() => kept.transfer(() => [])).toThrow('ended');
   });
 
@@ -158,19 +159,26 @@ describe.each(['threads', 'single'])('a window, backend %s', (backend) => {
 
   const bytesOf = ({ buffer, byteOffset, byteLength }) => new Uint8Array(buffer, byteOffset, byteLength);
 
-  /** Encodes `bytes`; what comes back is copied out of the window. */
-  async function encode(bytes, weights, source, encoding) {
-    const input = window.input(weights, source);
-    expect(input).toHaveLength(bytes.length);
-    input.set(bytes);
-    const { packed, error } = await window.encode(weights, source, encoding, true);
-    return { packed: packed.slice(), error };
+  /** Puts `planes` where the window wants them. */
+  function fill(views, planes) {
+    expect(views.map(({ length }) => length)).toEqual(planes.map(({ length }) => length));
+    views.forEach((view, index) => view.set(planes[index]));
   }
 
-  const toFloats = async (bytes, weights, source) => {
-    const { packed } = await encode(bytes, weights, source, { kind: 'float', type: 'F32' });
-    return new Float32Array(packed.buffer);
-  };
+  /** Transcodes `planes`; what comes back is copied out of the window. */
+  async function transcode(planes, weights, source, target, options = { measure: true }) {
+    fill(window.input(weights, source.codec), planes);
+    const result = await window.transcode(weights, source, target, options);
+    return { planes: result.planes.map((plane) => plane.slice()), error: result.error };
+  }
+
+  const fromFloats = (floats, target, options) =>
+    transcode([bytesOf(floats)], floats.length, { codec: kF32 }, target, options);
+
+  async function toFloats(planes, weights, source) {
+    const { planes: restored } = await transcode(planes, weights, source, kF32);
+    return new Float32Array(restored[0].buffer);
+  }
 
   /** The number that a finite fp8 code stands for. */
   function fp8Number(code, exponentBits, bias) {
@@ -192,30 +200,62 @@ describe.each(['threads', 'single'])('a window, backend %s', (backend) => {
       return fp8Number(code, exponentBits, bias);
     };
     const expected = Float32Array.from(codes, number);
-    expect(await toFloats(codes, 256, { kind: 'float', type })).toEqual(expected);
+    const codec = codecNamed(type);
+    expect(await toFloats([codes], 256, { codec })).toEqual(expected);
     const scale = Math.fround(0.0123);
     const scaled = expected.map((value) => value * scale);
-    expect(await toFloats(codes, 256, { kind: 'float', type, scale })).toEqual(scaled);
+    expect(await toFloats([codes], 256, { codec, scale })).toEqual(scaled);
   });
 
-  test.each(['Q8_0', 'Q4_1', 'Q6_K', 'IQ4_XS'])('encodes %s again, like the floats it stands for', async (format) => {
-    const from = { kind: 'block', format };
-    const { packed: blocks } = await encode(bytesOf(randomWeights(kWeights)), kWeights, kF32, from);
-    const floats = await toFloats(blocks, kWeights, from);
-    for (const to of ['Q4_K', 'Q8_0']) {
-      const target = { kind: 'block', format: to };
-      const found = await encode(blocks, kWeights, from, target);
-      const expected = await encode(bytesOf(floats), kWeights, kF32, target);
+  const kSources = [...['Q8_0', 'Q4_1', 'Q6_K', 'IQ4_XS', 'F16'].map(codecNamed), affineCodec(4, 32, false)];
+  const kTargets = [codecNamed('Q4_K'), codecNamed('Q8_0'), codecNamed('BF16'), affineCodec(2, 256, true)];
+
+  test.each(kSources)('makes of %j what it makes of the floats that it stands for', async (codec) => {
+    const { planes } = await fromFloats(randomWeights(kWeights), codec);
+    const floats = await toFloats(planes, kWeights, { codec });
+    for (const target of kTargets) {
+      const found = await transcode(planes, kWeights, { codec }, target);
+      const expected = await fromFloats(floats, target);
       expect(found.error).toEqual(expected.error);
-      expect(sameBytes(found.packed, expected.packed)).toBe(true);
+      found.planes.forEach((plane, index) => expect(sameBytes(plane, expected.planes[index])).toBe(true));
     }
   });
 
   test('scans what it would encode', async () => {
     const codes = Uint8Array.of(0x38, 0xc0, 0x30);
-    const source = { kind: 'float', type: 'F8_E4M3', scale: 0.5 };
-    window.input(3, source).set(codes);
+    const source = { codec: codecNamed('F8_E4M3'), scale: 0.5 };
+    fill(window.input(3, source.codec), [codes]);
     expect(await window.scan(3, source)).toEqual({ lo: -1, hi: 0.5, extreme: -1 });
+  });
+
+  test('has one scale for a whole tensor, with its range and without', async () => {
+    const floats = randomWeights(kWeights);
+    const target = affineCodec(4, 0, false);
+    const whole = await fromFloats(floats, target, {});
+    expect(whole.planes.map(({ length }) => length)).toEqual([kWeights / 2, 4, 1]);
+    const range = await window.scan(kWeights, { codec: kF32 });
+    const ranged = await fromFloats(floats, target, { range });
+    expect(ranged).toEqual(whole);
+  });
+
+  test('compares what two encodings stand for', async () => {
+    const floats = randomWeights(kWeights);
+    const [a, b] = [codecNamed('F16'), affineCodec(8, 64, true)];
+    const [left, right] = [await fromFloats(floats, a), await fromFloats(floats, b)];
+    const restored = [
+      await toFloats(left.planes, kWeights, { codec: a }),
+      await toFloats(right.planes, kWeights, { codec: b }),
+    ];
+    fill(window.input(kWeights, a), left.planes);
+    fill(window.output(kWeights, b), right.planes);
+    const { equal, finite, error } = await window.compare(kWeights, { codec: a }, { codec: b });
+    expect({ equal, finite }).toEqual({ equal: false, finite: true });
+    const squared = restored[0].reduce((sum, x, i) => sum + (x - restored[1][i]) ** 2, 0);
+    expect(error.squaredError / squared).toBeCloseTo(1, 9);
+    fill(window.output(kWeights, a), left.planes);
+    expect(await window.compare(kWeights, { codec: a }, { codec: a })).toMatchObject({ equal: true, finite: true });
+    window.output(kWeights, a)[0].set([0, 0x7c], 2 * (kWeights - 1));
+    expect(await window.compare(kWeights, { codec: a }, { codec: a })).toMatchObject({ equal: false, finite: false });
   });
 
   test.each([
@@ -224,16 +264,15 @@ describe.each(['threads', 'single'])('a window, backend %s', (backend) => {
   ])('refuses a weight that %s cannot hold, when asked', async (type, weight) => {
     const weights = new Float32Array(kWeights).fill(65504);
     weights[kWeights - 7] = -weight;
-    const bytes = bytesOf(weights);
-    await expect(encode(bytes, kWeights, kF32, { kind: 'float', type, checked: true })).rejects.toMatchObject({
+    await expect(fromFloats(weights, codecNamed(type), { checked: true })).rejects.toMatchObject({
       name: 'QuantizeError',
       code: 'float_overflow',
       index: kWeights - 7,
       detail: type,
       message: `Weight too large for ${type} at index ${kWeights - 7}; the tensor can be kept as F32`,
     });
-    await encode(bytes, kWeights, kF32, { kind: 'float', type });
-    await encode(bytes, kWeights, kF32, { kind: 'float', type: 'F32', checked: true });
+    await fromFloats(weights, codecNamed(type));
+    await fromFloats(weights, kF32, { checked: true });
   });
 
   test('refuses what is not finite, when asked', async () => {
@@ -241,22 +280,109 @@ describe.each(['threads', 'single'])('a window, backend %s', (backend) => {
     weights[kWeights - 9] = Number.NaN;
     weights[kWeights - 8] = 1e6;
     for (const type of ['F32', 'F16', 'BF16']) {
-      const promise = encode(bytesOf(weights), kWeights, kF32, { kind: 'float', type, checked: true });
+      const promise = fromFloats(weights, codecNamed(type), { checked: true });
       await expect(promise).rejects.toMatchObject({ code: 'not_finite', index: kWeights - 9 });
     }
   });
 
-  test('refuses an unknown block format, and weights that are no whole blocks', async () => {
-    const q8 = { kind: 'block', format: 'Q8_0' };
-    expect(() => window.input(32, { kind: 'block', format: 'Q9' })).toThrow(
-      expect.objectContaining({ code: 'unknown_type' }),
-    );
-    await expect(window.encode(32, { kind: 'block', format: 'Q9' }, q8, false)).rejects.toMatchObject({
-      code: 'invalid_option',
+  test.each([
+    ['a scale', 1, [0, 0, 0xc0, 0x7f], 4],
+    ['a zero point', 2, [16], 1],
+  ])('refuses %s that no encoder writes', async (_, plane, bytes, entryBytes) => {
+    const codec = affineCodec(4, 32, false);
+    const { planes } = await fromFloats(randomWeights(kWeights), codec);
+    planes[plane].set(bytes, 4100 * entryBytes);
+    await expect(transcode(planes, kWeights, { codec }, kF32)).rejects.toMatchObject({
+      code: 'invalid_file',
+      index: 4100 * 32,
+      detail: 'has an impossible scale or zero point',
     });
-    await expect(window.encode(33, kF32, q8, false)).rejects.toMatchObject({ code: 'invalid_option' });
-    await expect(window.encode(33, q8, { kind: 'float', type: 'F16' }, false)).rejects.toMatchObject({
-      code: 'invalid_option',
+  });
+
+  test('refuses weights that are no whole blocks, targets that are read only, and more than it has room for', async () => {
+    const [q8, f16] = [codecNamed('Q8_0'), codecNamed('F16')];
+    const invalid = { code: 'invalid_option' };
+    await expect(window.transcode(33, { codec: kF32 }, q8)).rejects.toMatchObject(invalid);
+    await expect(window.transcode(33, { codec: q8 }, f16)).rejects.toMatchObject(invalid);
+    await expect(window.transcode(32, { codec: kF32 }, codecNamed('F8_E4M3'))).rejects.toMatchObject(invalid);
+    await expect(window.transcode(32, { codec: kF32 }, affineCodec(5, 32, false))).rejects.toMatchObject(invalid);
+    expect(() => window.input(2 ** 21, kF32)).toThrow(RangeError);
+    await expect(window.scan(2 ** 21, { codec: kF32 })).rejects.toThrow(RangeError);
+  });
+
+  test('takes as many importances as a row has weights', async () => {
+    const options = { rowWeights: 64, importance: new Float32Array(64).fill(2) };
+    const floats = randomWeights(256);
+    const plain = await fromFloats(floats, codecNamed('Q4_0'));
+    expect((await fromFloats(floats, codecNamed('Q4_0'), options)).planes).toEqual(plain.planes);
+    const short = { ...options, importance: new Float32Array(63) };
+    await expect(fromFloats(floats, codecNamed('Q4_0'), short)).rejects.toThrow(RangeError);
+  });
+
+  describe('a bundle', () => {
+    const kTargetsInTurn = [codecNamed('Q8_0'), affineCodec(4, 0, true), codecNamed('F16'), affineCodec(8, 32, false)];
+    const align = (bytes) => Math.ceil(bytes / 64) * 64;
+
+    /** Parts one after the other, with room for each plane to spare. */
+    function bundleOf(tensors) {
+      let [input, output] = [0, 0];
+      return tensors.map((floats, index) => {
+        const target = kTargetsInTurn[index % kTargetsInTurn.length];
+        window.inputBytes().set(bytesOf(floats), input);
+        const part = {
+          weights: floats.length,
+          source: { codec: kF32 },
+          inputOffsets: [input],
+          target,
+          outputOffsets: [0, 1, 2].map((plane) => output + plane * align(4 * floats.length)),
+          options: { measure: index % 3 === 0 },
+        };
+        input += align(4 * floats.length);
+        output += 3 * align(4 * floats.length);
+        return part;
+      });
+    }
+
+    const tensors = Array.from({ length: 200 }, (_, index) => randomWeights(32 * (index % 40), index));
+
+    test('gives each of its parts what it would be by itself, and touches nothing else', async () => {
+      window.outputBytes().fill(0xa5);
+      const parts = bundleOf(tensors);
+      const errors = await window.transcodeBundle(parts);
+      const found = window.outputBytes().slice();
+      for (const [index, part] of parts.entries()) {
+        const alone = await fromFloats(tensors[index], part.target, part.options);
+        expect(errors[index]).toEqual(alone.error);
+        alone.planes.forEach((plane, at) => {
+          const begin = part.outputOffsets[at];
+          expect(sameBytes(found.subarray(begin, begin + plane.length), plane)).toBe(true);
+          found.fill(0xa5, begin, begin + plane.length);
+        });
+      }
+      expect(found.every((byte) => byte === 0xa5)).toBe(true);
+    });
+
+    test('tells the first part that fails, and where', async () => {
+      const broken = tensors.map((floats) => floats.slice());
+      broken[150][3] = Number.NaN;
+      broken[77][9] = broken[77][5] = Number.POSITIVE_INFINITY;
+      const failure = { name: 'QuantizeError', code: 'not_finite', part: 77, index: 5 };
+      await expect(window.transcodeBundle(bundleOf(broken))).rejects.toMatchObject(failure);
+      expect(await window.transcodeBundle([])).toEqual([]);
+    });
+
+    test('does not leave its window', async () => {
+      const [part] = bundleOf([randomWeights(64)]);
+      const half = window.inputBytes().length;
+      for (const wrong of [
+        { inputOffsets: [half - 252] },
+        { inputOffsets: [-64] },
+        { inputOffsets: [] },
+        { outputOffsets: [half - 4] },
+        { outputOffsets: [Number.NaN] },
+      ]) {
+        await expect(window.transcodeBundle([part, { ...part, ...wrong }])).rejects.toThrow(RangeError);
+      }
     });
   });
 });

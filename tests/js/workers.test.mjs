@@ -4,14 +4,14 @@ import { Worker } from 'node:worker_threads';
 import { afterAll, beforeAll, describe, expect, jest, test } from '@jest/globals';
 import { ArrowQuant, BLOCK_TYPES } from 'arrowquant';
 import createModule from 'arrowquant/wasm';
-import { createWindowPool, launchModule } from './support/internals.mjs';
+import { affineCodec, codecNamed, createWindowPool, launchModule } from './support/internals.mjs';
 import { useFolder } from './support/models/folder.mjs';
 import { bfloatTensor, float32Tensor, halfTensor, modelFile } from './support/models/safetensors.mjs';
 import { runFixture } from './support/child.mjs';
 import { layersOf, randomWeights, sameBytes } from './support/weights.mjs';
 
 const folder = useFolder();
-const kF32 = { kind: 'float', type: 'F32' };
+const kF32 = codecNamed('F32');
 const kWindowWeights = 1 << 20;
 
 let quantizer;
@@ -114,51 +114,81 @@ describe('windows', () => {
     return results;
   }
 
-  const kEncodings = [
-    { kind: 'affine', bits: 4, groupSize: 32, symmetric: false },
-    { kind: 'affine', bits: 2, groupSize: 256, symmetric: true },
-    { kind: 'affine-scaled', bits: 8, scale: 0.01, zeroPoint: 128 },
-    { kind: 'float', type: 'BF16' },
-    ...BLOCK_TYPES.map((format) => ({ kind: 'block', format })),
+  const kTargets = [
+    ...[affineCodec(4, 32, false), affineCodec(2, 256, true), affineCodec(8, 0, true), codecNamed('BF16')],
+    ...BLOCK_TYPES.map(codecNamed),
   ];
 
-  test.each(kEncodings)('encode, measure and decode %j as those of a heap do', async (encoding) => {
+  const copyOf = (planes) => planes.map((plane) => plane.slice());
+  const fill = (views, planes) => views.forEach((view, index) => view.set(planes[index]));
+
+  test.each(kTargets)('encode, measure, compare and decode %j as those of a heap do', async (target) => {
     const weights = 256 * 600;
-    const data = randomWeights(weights, 7);
+    const data = bytesOf(randomWeights(weights, 7));
     const [ours, theirs] = await onBoth(async (window) => {
-      window.input(weights, kF32).set(bytesOf(data));
-      const { packed, scales, zeroPoints, error } = await window.encode(weights, kF32, encoding, true);
-      const parts = [packed, scales, zeroPoints].map((part) => part.slice());
-      const given = window.encodedInput(weights, encoding);
-      [given.packed, given.scales, given.zeroPoints].forEach((part, index) => part.set(parts[index]));
-      if (encoding.kind === 'affine-scaled') return { parts, error };
-      return { parts: [...parts, (await window.decode(weights, encoding, 'F16')).slice()], error };
+      fill(window.input(weights, kF32), [data]);
+      const { planes, error } = await window.transcode(weights, { codec: kF32 }, target, { measure: true });
+      const encoded = copyOf(planes);
+      const comparison = await window.compare(weights, { codec: kF32 }, { codec: target });
+      fill(window.input(weights, target), encoded);
+      const restored = await window.transcode(weights, { codec: target }, codecNamed('F16'));
+      return { parts: [...encoded, ...copyOf(restored.planes)], told: { error, comparison } };
     });
-    expect(ours.error).toEqual(theirs.error);
+    expect(ours.told).toEqual(theirs.told);
     ours.parts.forEach((part, index) => expect(sameBytes(part, theirs.parts[index])).toBe(true));
   });
 
   test('keep the weights while they are scanned', async () => {
-    const data = randomWeights(kWindowWeights, 9);
+    const data = bytesOf(randomWeights(kWindowWeights, 9));
     const [ours, theirs] = await onBoth(async (window) => {
-      window.input(data.length, kF32).set(bytesOf(data));
-      const range = await window.scan(data.length, kF32);
-      return { range, kept: sameBytes(window.input(data.length, kF32), bytesOf(data)) };
+      fill(window.input(kWindowWeights, kF32), [data]);
+      const range = await window.scan(kWindowWeights, { codec: kF32 });
+      return { range, kept: sameBytes(window.input(kWindowWeights, kF32)[0], data) };
     });
     expect(ours).toEqual(theirs);
     expect(ours.kept).toBe(true);
   });
 
+  test('do bundles as those of a heap do, and leave what lies between the parts', async () => {
+    const target = affineCodec(4, 32, false);
+    const parts = Array.from({ length: 50 }, (_, index) => ({
+      weights: 16 * index,
+      source: { codec: kF32 },
+      inputOffsets: [index * 4096],
+      target,
+      outputOffsets: [index * 4096, index * 4096 + 2048, index * 4096 + 3072],
+      options: { measure: true, rowWeights: 8, importance: new Float32Array(1000).subarray(8, 16).fill(1) },
+    }));
+    const [ours, theirs] = await onBoth(async (window) => {
+      window.inputBytes().set(bytesOf(randomWeights(60_000, 11)));
+      window.outputBytes().fill(0x5a);
+      const errors = await window.transcodeBundle(parts);
+      return { errors, output: window.outputBytes().slice() };
+    });
+    expect(ours.errors).toEqual(theirs.errors);
+    expect(sameBytes(ours.output, theirs.output)).toBe(true);
+  });
+
+  test('tell which part of a bundle has failed', async () => {
+    const outcomes = await onBoth((window) => {
+      fill(window.input(64, kF32), [bytesOf(Float32Array.from({ length: 64 }, (_, i) => (i === 40 ? Number.NaN : i)))]);
+      const part = { weights: 32, source: { codec: kF32 }, target: codecNamed('Q8_0'), outputOffsets: [0] };
+      const parts = [0, 128].map((offset) => ({ ...part, inputOffsets: [offset] }));
+      return window.transcodeBundle(parts).catch((error) => error);
+    });
+    for (const error of outcomes) expect(error).toMatchObject({ code: 'not_finite', part: 1, index: 8 });
+  });
+
   test.each([
-    ['not_finite', { kind: 'affine', bits: 4, groupSize: 128, symmetric: false }, Number.NaN],
-    ['scale_overflow', { kind: 'block', format: 'Q4_0' }, 1e30],
-    ['float_overflow', { kind: 'float', type: 'F16', checked: true }, 1e30],
-  ])('reject with %s, the index and the same text', async (code, encoding, value) => {
+    ['not_finite', affineCodec(4, 128, false), Number.NaN],
+    ['scale_overflow', codecNamed('Q4_0'), 1e30],
+    ['float_overflow', codecNamed('F16'), 1e30],
+  ])('reject with %s, the index and the same text', async (code, target, value) => {
     const data = randomWeights(300_032);
     data[200_000] = value;
     const [ours, theirs] = await onBoth((window) => {
-      window.input(data.length, kF32).set(bytesOf(data));
-      return window.encode(data.length, kF32, encoding, false).catch((error) => error);
+      fill(window.input(data.length, kF32), [bytesOf(data)]);
+      return window.transcode(data.length, { codec: kF32 }, target, { checked: true }).catch((error) => error);
     });
     expect(ours).toMatchObject({ name: 'QuantizeError', code, index: 200_000 });
     expect(ours.message).toBe(theirs.message);
@@ -169,11 +199,11 @@ describe('windows', () => {
     const memories = new Set();
     for (let i = 0; i < 3 * pool.count; ++i) {
       await pool.lease(async (window) => {
-        window.input(64, kF32).fill(i === 0 ? 0xff : 0);
-        const encoding = { kind: 'affine', bits: 4, groupSize: 32, symmetric: false };
-        const { code = 'ok' } = await window.encode(64, kF32, encoding, false).catch((error) => error);
+        window.inputBytes().fill(i === 0 ? 0xff : 0);
+        const target = affineCodec(4, 32, false);
+        const { code = 'ok' } = await window.transcode(64, { codec: kF32 }, target).catch((error) => error);
         expect(code).toBe(i === 0 ? 'not_finite' : 'ok');
-        memories.add(window.input(64, kF32).buffer.byteLength);
+        memories.add(window.inputBytes().buffer.byteLength);
       });
     }
     expect(memories.size).toBe(1);

@@ -1,5 +1,5 @@
 /**
- * Weights that have broken quantizers, the same bits on every platform. tests/cpp/formats/block_weights.h makes the same
+ * Weights that have broken quantizers, the same bits on every platform. tests/cpp/codecs/block_weights.h makes the same
  * in C++; the golden hashes cover the weights, so that the two cannot drift apart.
  */
 

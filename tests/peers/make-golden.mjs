@@ -1,5 +1,5 @@
 /**
- * Writes tests/cpp/formats/block_golden.h: hashes of what llama.cpp makes of the weights of block-weights.mjs, for the
+ * Writes tests/cpp/codecs/block_golden.h: hashes of what llama.cpp makes of the weights of block-weights.mjs, for the
  * tests on platforms that its library does not run on. After a change of the weights or the list of formats:
  * `node tests/peers/make-golden.mjs && npm run format`.
  */
@@ -66,4 +66,4 @@ ${BLOCK_TYPES.map((name) => row(name).replace('    {', '    GoldenFormat{')).joi
 }  // namespace arrowquant::testing
 `;
 
-writeFileSync(new URL('../cpp/formats/block_golden.h', import.meta.url), text);
+writeFileSync(new URL('../cpp/codecs/block_golden.h', import.meta.url), text);

@@ -4,24 +4,40 @@ import { pathToFileURL } from 'node:url';
 import { format, resolveConfig } from 'prettier';
 import { inProject } from '../lib/paths.mjs';
 
+const kCodecTable = 'js/codecs/table.ts';
+const kJobWords = 'js/wasm/job-words.ts';
+
 /**
- * Brings what TypeScript knows of the codecs in step with src/codecs/codecs.def, by asking the module that was built from
- * it. The file is in git, so that editors and type checks work before the first build.
+ * Brings what TypeScript knows of the codecs and of the module's records in step with src/, by asking the module that was
+ * built from it. The files are in git, so that editors and type checks work before the first build.
  */
-export async function writeCodecTable(wasm, say) {
+export async function writeTables(wasm, say) {
   const { default: createModule } = await import(pathToFileURL(path.join(wasm, 'arrowquant-single.node.mjs')).href);
   const module = await createModule();
-  const file = inProject('js/codecs/table.ts');
-  const text = await codecTableSource(module.codecs(), module.statuses());
-  if (existsSync(file) && readFileSync(file, 'utf8') === text) return;
-  writeFileSync(file, text);
-  say('the list of codecs has changed: js/codecs/table.ts is written anew');
+  const tables = [
+    [kCodecTable, codecTableSource(module.codecs(), module.statuses())],
+    [kJobWords, jobWordsSource(module.jobWords())],
+  ];
+  for (const [name, source] of tables) {
+    const file = inProject(name);
+    const text = await formatted(file, source);
+    if (existsSync(file) && readFileSync(file, 'utf8') === text) continue;
+    writeFileSync(file, text);
+    say(`${name} is written anew: what it tells of src/ has changed`);
+  }
 }
 
 /** Laid out as `npm run format` would do it. */
-export async function codecTableSource(codecs, statuses) {
-  const file = inProject('js/codecs/table.ts');
-  const source = `/** The codecs, in the order of src/codecs/codecs.def. Written by the build: do not edit. */
+async function formatted(file, source) {
+  return format(source, { ...(await resolveConfig(file)), filepath: file });
+}
+
+const literal = (value) => JSON.stringify(value);
+
+const isBlock = ({ ggmlType, blockWeights }) => ggmlType !== null && blockWeights > 1;
+
+function codecTableSource(codecs, statuses) {
+  return `/** The codecs, in the order of src/codecs/codecs.def. Written by the build: do not edit. */
 export const CODECS = [${codecs.map((codec) => literal(codec)).join(',')}] as const;
 
 /** Names of ggml's block codecs. */
@@ -35,9 +51,18 @@ export const FILE_TYPES = ${literal(codecs.flatMap(({ fileTypes }) => fileTypes.
 /** What a status of src/base/status.h is called, by its number. */
 export const STATUSES = ${literal(statuses)} as const;
 `;
-  return format(source, { ...(await resolveConfig(file)), filepath: file });
 }
 
-const isBlock = ({ ggmlType, blockWeights }) => ggmlType !== null && blockWeights > 1;
+function jobWordsSource({ verbs, job, operand, outcome }) {
+  return `/** Where the words of jobs lie, as src/bindings/job_words.def has it. Written by the build: do not edit. */
+export const JOB_WORDS = ${literal(job)} as const;
 
-const literal = (value) => JSON.stringify(value);
+/** From \`source\` or \`target\` of a job on. */
+export const OPERAND_WORDS = ${literal(operand)} as const;
+
+export const OUTCOME_WORDS = ${literal(outcome)} as const;
+
+/** What a job's word \`verb\` can be. */
+export const VERBS = ${literal(verbs)} as const;
+`;
+}

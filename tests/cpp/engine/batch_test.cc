@@ -4,18 +4,21 @@
 
 #include <limits>
 
-#include "simd/half_arrays.h"
+#include "tensor.h"
 #include "test_host.h"
 
 namespace arrowquant {
 namespace {
 
+using testing::affine_encoding;
 using testing::bytes_of;
+using testing::encoding_of;
 using testing::floats_of;
 using testing::MemoryClient;
 using testing::pool_sizes;
 using testing::Record;
 using testing::sample_weights;
+using testing::Tensor;
 using testing::TestHost;
 
 constexpr size_t kSlots = 5;
@@ -23,7 +26,7 @@ constexpr float kNan = std::numeric_limits<float>::quiet_NaN();
 
 LayerSpec spec_of(size_t weights, uint32_t bits, uint32_t group_size, bool symmetric = false) {
   LayerSpec spec;
-  spec.affine = {bits, group_size, symmetric};
+  spec.target = affine_encoding(bits, group_size, symmetric);
   spec.weights = weights;
   return spec;
 }
@@ -39,8 +42,8 @@ struct Plan {
   }
 
   [[nodiscard]] std::unique_ptr<Batch> batch(Record& record, SlotRing& slots) const {
-    std::vector<MemoryClient::Streams> inputs;
-    for (const std::vector<float>& values : weights) inputs.push_back({bytes_of(values), {}, {}, {}});
+    std::vector<MemoryClient::PlaneBytes> inputs;
+    for (const std::vector<float>& values : weights) inputs.push_back({bytes_of(values)});
     auto client = std::make_unique<MemoryClient>(specs, std::move(inputs), record);
     return std::make_unique<Batch>(specs, std::move(client), continue_on_error, slots);
   }
@@ -71,27 +74,6 @@ Plan mixed_plan() {
   return plan;
 }
 
-/// Encodes a layer in one go, without chunks.
-MemoryClient::Streams encode_whole(const LayerSpec& spec, const std::vector<float>& weights) {
-  MemoryClient::Streams streams(kStreamCount);
-  const auto size = [&](Stream stream) { return static_cast<size_t>(stream_bytes(spec, stream, spec.weights)); };
-  streams[1].resize(size(Stream::kEncoded));
-  streams[3].resize(size(Stream::kZeroPoints));
-  std::vector<float> scales(streams[3].size());
-  if (spec.affine.group_size != 0) {
-    EXPECT_TRUE(encode_affine(weights, spec.affine, {streams[1], scales, streams[3]}).ok());
-  } else {
-    AffineRange range;
-    EXPECT_TRUE(scan_affine_range(weights, range).ok());
-    const AffineScale scale = affine_scale(range, spec.affine.bits, spec.affine.symmetric);
-    EXPECT_TRUE(encode_affine_scaled(weights, spec.affine.bits, scale, streams[1]).ok());
-    scales[0] = scale.scale;
-    streams[3][0] = scale.zero_point;
-  }
-  streams[2] = bytes_of(scales);
-  return streams;
-}
-
 class BatchThreads : public ::testing::TestWithParam<uint32_t> {};
 INSTANTIATE_TEST_SUITE_P(Pools, BatchThreads, ::testing::ValuesIn(pool_sizes()));
 
@@ -101,28 +83,24 @@ TEST_P(BatchThreads, GivesTheBytesOfOneKernelCallPerLayer) {
   plan.execute(GetParam(), record);
   ASSERT_TRUE(record.status.ok());
   for (size_t i = 0; i < plan.specs.size(); ++i) {
-    const MemoryClient::Streams expected = encode_whole(plan.specs[i], plan.weights[i]);
-    for (size_t stream = 1; stream < kStreamCount; ++stream) {
-      EXPECT_EQ(record.outputs[i][stream], expected[stream]) << "layer " << i << " stream " << stream;
-    }
+    MemoryClient::PlaneBytes expected = Tensor::encoded(plan.specs[i].target, plan.weights[i]).bytes();
+    expected.resize(record.outputs[i].size());
+    EXPECT_EQ(record.outputs[i], expected) << "layer " << i;
   }
 }
 
 TEST_P(BatchThreads, HalvesGiveTheBytesOfTheFloatsThatTheyStandFor) {
   std::vector<LayerSpec> specs;
-  std::vector<MemoryClient::Streams> inputs;
+  std::vector<MemoryClient::PlaneBytes> inputs;
   Plan floats;
   uint32_t seed = 100;
   for (LayerSpec spec : mixed_plan().specs) {
     const auto count = static_cast<size_t>(spec.weights);
-    std::vector<uint8_t> halves(2 * count);
-    float_to_half(sample_weights(count, seed++), halves.data());
-    std::vector<float> widened(count);
-    half_to_float(halves.data(), widened);
-    floats.add(spec, std::move(widened));
-    spec.source = FloatType::kF16;
+    Tensor halves = Tensor::encoded(encoding_of("F16"), sample_weights(count, seed++));
+    floats.add(spec, halves.decoded());
+    spec.source = encoding_of("F16");
     specs.push_back(spec);
-    inputs.push_back({std::move(halves), {}, {}, {}});
+    inputs.push_back({halves.bytes()[0]});
   }
   Record expected;
   floats.execute(GetParam(), expected);
@@ -152,7 +130,7 @@ TEST_P(BatchThreads, DecodesWhatItEncoded) {
   Record encoded;
   plan.execute(GetParam(), encoded);
   std::vector<LayerSpec> specs = plan.specs;
-  for (LayerSpec& spec : specs) spec.operation = Operation::kDecodeAffine;
+  for (LayerSpec& spec : specs) std::swap(spec.source, spec.target);
   Record decoded;
   TestHost host;
   Scheduler scheduler(GetParam(), kSlots, host);
@@ -163,9 +141,9 @@ TEST_P(BatchThreads, DecodesWhatItEncoded) {
   for (size_t i = 0; i < specs.size(); ++i) {
     const std::vector<float> restored = floats_of(decoded.outputs[i][0]);
     ASSERT_EQ(restored.size(), plan.weights[i].size());
+    const CodecParameters& parameters = specs[i].source.parameters;
     // Weights lie within ±1: half a step of the widest grid, and its rounding.
-    const float bound =
-        1.001F / static_cast<float>((1U << specs[i].affine.bits) - 1) * (specs[i].affine.symmetric ? 2 : 1);
+    const float bound = 1.001F / static_cast<float>((1U << parameters.bits) - 1) * (parameters.symmetric ? 2 : 1);
     for (size_t k = 0; k < restored.size(); ++k) ASSERT_NEAR(restored[k], plan.weights[i][k], bound) << i << " " << k;
   }
 }

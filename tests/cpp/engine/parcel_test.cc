@@ -5,11 +5,13 @@
 #include <limits>
 #include <queue>
 
+#include "tensor.h"
 #include "test_host.h"
 
 namespace arrowquant {
 namespace {
 
+using testing::affine_encoding;
 using testing::bytes_of;
 using testing::MemoryClient;
 using testing::Record;
@@ -80,11 +82,11 @@ class ParcelPost final : public Remote {
 
 struct Layers {
   std::vector<LayerSpec> specs;
-  std::vector<MemoryClient::Streams> inputs;
+  std::vector<MemoryClient::PlaneBytes> inputs;
 
-  void add(const LayerSpec& spec, MemoryClient::Streams streams) {
+  void add(const LayerSpec& spec, MemoryClient::PlaneBytes planes) {
     specs.push_back(spec);
-    inputs.push_back(std::move(streams));
+    inputs.push_back(std::move(planes));
   }
 
   [[nodiscard]] std::unique_ptr<Batch> batch(Record& record, SlotRing& slots) const {
@@ -120,7 +122,7 @@ constexpr std::array kSizes = {size_t{1}, size_t{4096}, kChunkWeights, 3 * kChun
 
 LayerSpec affine_spec(size_t weights, uint32_t bits, uint32_t group_size, bool symmetric) {
   LayerSpec spec;
-  spec.affine = {bits, group_size, symmetric};
+  spec.target = affine_encoding(bits, group_size, symmetric);
   spec.weights = weights;
   return spec;
 }
@@ -135,7 +137,7 @@ void expect_same(const Record& a, const Record& b) {
 
 /// The inverse of `spec`, fed with what it gave.
 LayerSpec decoding(LayerSpec spec) {
-  spec.operation = spec.operation == Operation::kEncodeBlock ? Operation::kDecodeBlock : Operation::kDecodeAffine;
+  std::swap(spec.source, spec.target);
   return spec;
 }
 
@@ -153,8 +155,7 @@ TEST(Parcel, AffineBatchesComeBackAsTheyWouldFromHere) {
   for (const size_t size : kSizes) {
     for (const uint32_t bits : {2U, 4U, 8U}) {
       for (const uint32_t group_size : {0U, 32U, 256U}) {
-        layers.add(affine_spec(size, bits, group_size, seed % 2 == 0),
-                   {bytes_of(sample_weights(size, seed)), {}, {}, {}});
+        layers.add(affine_spec(size, bits, group_size, seed % 2 == 0), {bytes_of(sample_weights(size, seed))});
         ++seed;
       }
     }
@@ -162,14 +163,14 @@ TEST(Parcel, AffineBatchesComeBackAsTheyWouldFromHere) {
   expect_same_both_ways(layers);
 }
 
-TEST(Parcel, BlocksComeBackAsTheyWouldFromHere) {
+TEST(Parcel, BlocksAndFloatsComeBackAsTheyWouldFromHere) {
   Layers layers;
-  for (const BlockFormat* format : block_formats()) {
+  for (const Codec* codec : codecs()) {
+    if (codec->encode == nullptr || !codec->bits.empty()) continue;
     LayerSpec spec;
-    spec.operation = Operation::kEncodeBlock;
-    spec.format = format;
+    spec.target = {codec, {}};
     spec.weights = kChunkWeights + 512;
-    layers.add(spec, {bytes_of(sample_weights(static_cast<size_t>(spec.weights), 7)), {}, {}, {}});
+    layers.add(spec, {bytes_of(sample_weights(static_cast<size_t>(spec.weights), 7))});
   }
   expect_same_both_ways(layers);
 }
@@ -177,11 +178,11 @@ TEST(Parcel, BlocksComeBackAsTheyWouldFromHere) {
 TEST(Parcel, FailuresNameTheSameLayerAndWeight) {
   Layers layers;
   std::vector<float> weights = sample_weights(3 * kChunkWeights, 3);
-  layers.add(affine_spec(weights.size(), 4, 128, false), {bytes_of(weights), {}, {}, {}});
+  layers.add(affine_spec(weights.size(), 4, 128, false), {bytes_of(weights)});
   weights[2 * kChunkWeights + 5] = std::numeric_limits<float>::infinity();
   weights[kChunkWeights + 77] = std::numeric_limits<float>::quiet_NaN();
   for (const uint32_t group_size : {0U, 64U}) {
-    layers.add(affine_spec(weights.size(), 4, group_size, false), {bytes_of(weights), {}, {}, {}});
+    layers.add(affine_spec(weights.size(), 4, group_size, false), {bytes_of(weights)});
   }
   const Record record = layers.execute_remotely();
   EXPECT_EQ(record.failed_layer, 1U);

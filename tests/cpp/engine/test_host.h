@@ -65,29 +65,29 @@ struct Record {
   size_t failed_layer = 0;
   bool cancel = false;                                     ///< set by a test: the client answers that it is cancelled
   std::function<void(size_t layer)> on_layer_done;         ///< set by a test: runs inside the callback
-  std::vector<std::vector<std::vector<uint8_t>>> outputs;  ///< by layer and stream
+  std::vector<std::vector<std::vector<uint8_t>>> outputs;  ///< by layer and plane of the target
 };
 
-/// Arrays in ordinary memory. An input stream that is too short counts as detached.
+/// Arrays in ordinary memory. An input plane that is too short counts as detached.
 class MemoryClient final : public BatchClient {
  public:
-  using Streams = std::vector<std::vector<uint8_t>>;
+  using PlaneBytes = std::vector<std::vector<uint8_t>>;
 
-  MemoryClient(const std::vector<LayerSpec>& layers, std::vector<Streams> inputs, Record& record)
+  MemoryClient(const std::vector<LayerSpec>& layers, std::vector<PlaneBytes> inputs, Record& record)
       : inputs_(std::move(inputs)), record_(record) {
-    record_.outputs.assign(layers.size(), Streams(kStreamCount));
+    for (const LayerSpec& layer : layers) record_.outputs.emplace_back(layer.target.codec->plane_count);
   }
 
-  StatusCode copy_in(size_t layer, Stream stream, uint64_t offset, std::span<uint8_t> to) override {
-    const std::vector<uint8_t>& from = inputs_[layer][static_cast<size_t>(stream)];
+  StatusCode copy_in(size_t layer, size_t plane, uint64_t offset, std::span<uint8_t> to) override {
+    const std::vector<uint8_t>& from = inputs_[layer][plane];
     if (from.size() < offset + to.size()) return StatusCode::kDetached;
     std::memcpy(to.data(), from.data() + offset, to.size());
     return StatusCode::kOk;
   }
 
-  StatusCode copy_out(size_t layer, Stream stream, uint64_t total, uint64_t offset,
+  StatusCode copy_out(size_t layer, size_t plane, uint64_t total, uint64_t offset,
                       std::span<const uint8_t> from) override {
-    std::vector<uint8_t>& to = record_.outputs[layer][static_cast<size_t>(stream)];
+    std::vector<uint8_t>& to = record_.outputs[layer][plane];
     to.resize(static_cast<size_t>(total));
     if (to.size() < offset + from.size()) return StatusCode::kOutOfMemory;
     std::memcpy(to.data() + offset, from.data(), from.size());
@@ -108,7 +108,7 @@ class MemoryClient final : public BatchClient {
   bool cancelled() override { return record_.cancel; }
 
  private:
-  std::vector<Streams> inputs_;
+  std::vector<PlaneBytes> inputs_;
   Record& record_;
 };
 

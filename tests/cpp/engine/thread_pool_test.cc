@@ -26,7 +26,7 @@ struct Trace {
   size_t place = 0;
 };
 
-void trace(const void* context) noexcept {
+void trace(const void* context, Scratch& /*scratch*/) noexcept {
   Trace& mine = *static_cast<Trace*>(const_cast<void*>(context));
   ++mine.executions;
   if (mine.next_place != nullptr) mine.place = (*mine.next_place)++;
@@ -51,7 +51,7 @@ struct Ring {
 
   explicit Ring(uint32_t threads) : pool(threads, Wakes::wake, &wakes) {
     for (size_t i = 0; i < kTasks; ++i) {
-      tasks[i].work.operation = Operation::kCall;
+      tasks[i].work.verb = Verb::kCall;
       tasks[i].work.call = trace;
       tasks[i].work.context = &traces[i];
     }
@@ -97,7 +97,7 @@ struct Gate {
   std::atomic<uint32_t> open{0};
   std::atomic<uint32_t> arrived{0};
 
-  static void pass(const void* self) noexcept {
+  static void pass(const void* self, Scratch& /*scratch*/) noexcept {
     Gate& gate = *static_cast<Gate*>(const_cast<void*>(self));
     gate.arrived.fetch_add(1);
     while (gate.open.load() == 0) park(gate.open, 0);
@@ -105,7 +105,7 @@ struct Gate {
 
   void hold_all(ThreadPool& pool, std::vector<Task>& holders) {
     for (Task& task : holders) {
-      task.work.operation = Operation::kCall;
+      task.work.verb = Verb::kCall;
       task.work.call = pass;
       task.work.context = this;
       pool.submit(task);

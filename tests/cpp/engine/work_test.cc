@@ -5,20 +5,25 @@
 #include <array>
 #include <bit>
 #include <cmath>
-#include <cstring>
 #include <limits>
 #include <string_view>
 #include <tuple>
 #include <vector>
 
 #include "base/half.h"
-#include "simd/half_arrays.h"
+#include "row_codec.h"
+#include "tensor.h"
 #include "test_host.h"
 
 namespace arrowquant {
 namespace {
 
+using testing::affine_encoding;
+using testing::encoding_of;
+using testing::kRowCodec;
 using testing::sample_weights;
+using testing::Tensor;
+using testing::transcoding;
 
 /// More than a piece, and whole blocks.
 constexpr size_t kWeights = kPieceWeights + 512;
@@ -26,78 +31,30 @@ constexpr size_t kWeights = kPieceWeights + 512;
 constexpr float kInfinity = std::numeric_limits<float>::infinity();
 constexpr float kNan = std::numeric_limits<float>::quiet_NaN();
 
-const uint8_t* bytes_of(const std::vector<float>& weights) { return reinterpret_cast<const uint8_t*>(weights.data()); }
-
-/// An input for a Work, and the weights that it stands for.
-struct Source {
-  std::vector<uint8_t> bytes;
-  std::vector<float> weights;
-  Work work;  ///< the fields that tell what the input is
-};
-
-Source fp8_source(FloatType type, float scale) {
-  Source source;
-  source.bytes.resize(kWeights);
-  // No code with all exponent bits set: those are NaN, infinities, and in E4M3 the numbers from 256 on.
-  for (size_t i = 0; i < kWeights; ++i) source.bytes[i] = static_cast<uint8_t>((i * 37 % 0x78) | (i % 2) << 7);
-  source.weights.resize(kWeights);
-  (type == FloatType::kF8E4M3 ? e4m3_to_float_reference : e5m2_to_float_reference)(source.bytes.data(), source.weights);
-  for (float& weight : source.weights) weight *= scale;
-  source.work.source = type;
-  source.work.source_scale = scale;
-  return source;
+/// Every codec with some of its parameters.
+std::vector<Encoding> all_encodings() {
+  std::vector<Encoding> all;
+  for (const Codec* codec : codecs()) {
+    if (codec->bits.empty()) all.push_back({codec, {}});
+  }
+  for (const uint32_t bits : {2U, 4U, 8U}) {
+    for (const uint32_t group_size : {32U, 256U, 0U}) all.push_back(affine_encoding(bits, group_size, bits == 4));
+  }
+  return all;
 }
 
-Source half_source(float scale) {
-  Source source;
-  source.bytes.resize(2 * kWeights);
-  float_to_half(sample_weights(kWeights, 3), source.bytes.data());
-  source.weights.resize(kWeights);
-  half_to_float_reference(source.bytes.data(), source.weights);
-  for (float& weight : source.weights) weight *= scale;
-  source.work.source = FloatType::kF16;
-  source.work.source_scale = scale;
-  return source;
+/// A tensor of any encoding, also of those that are read only.
+Tensor tensor_of(const Encoding& encoding, uint32_t seed) {
+  if (encoding.codec->encode != nullptr) return Tensor::encoded(encoding, sample_weights(kWeights, seed));
+  Tensor tensor(encoding, kWeights);
+  // No fp8 code with all exponent bits set: those are NaN, infinities, and in E4M3 the numbers from 256 on.
+  for (size_t i = 0; i < kWeights; ++i) tensor.plane(0)[i] = static_cast<uint8_t>((i * 37 % 0x78) | (i % 2) << 7);
+  return tensor;
 }
 
-Source float_source(float scale) {
-  Source source;
-  source.weights = sample_weights(kWeights, 4);
-  source.bytes.resize(4 * kWeights);
-  std::memcpy(source.bytes.data(), source.weights.data(), source.bytes.size());
-  for (float& weight : source.weights) weight *= scale;
-  source.work.source_scale = scale;
-  return source;
-}
-
-Source block_source(const BlockFormat& format) {
-  Source source;
-  source.bytes.resize(kWeights / format.block_weights * format.block_bytes);
-  EXPECT_TRUE(format.encode(sample_weights(kWeights, 5), source.bytes).ok());
-  source.weights.resize(kWeights);
-  format.decode_reference(source.bytes, source.weights);
-  source.work.source_format = &format;
-  return source;
-}
-
-std::vector<Source> all_sources() {
-  std::vector<Source> sources = {fp8_source(FloatType::kF8E4M3, 1),
-                                 fp8_source(FloatType::kF8E4M3, 0.013F),
-                                 fp8_source(FloatType::kF8E5M2, 1),
-                                 fp8_source(FloatType::kF8E5M2, -3e-5F),
-                                 half_source(1.7F),
-                                 float_source(0.3F)};
-  for (const BlockFormat* format : block_formats()) sources.push_back(block_source(*format));
-  return sources;
-}
-
-/// `work` on plain floats, which the other sources must equal.
-Work on_floats(Work work, const std::vector<float>& weights) {
-  work.source = FloatType::kF32;
-  work.source_scale = 1;
-  work.source_format = nullptr;
-  work.input = bytes_of(weights);
-  return work;
+std::string name_of(const Encoding& encoding) {
+  return std::string(encoding.codec->name) + ' ' + std::to_string(encoding.parameters.bits) + ' ' +
+         std::to_string(encoding.parameters.group_size);
 }
 
 void expect_same_sums(const ErrorSums& a, const ErrorSums& b) {
@@ -109,149 +66,120 @@ void expect_same_sums(const ErrorSums& a, const ErrorSums& b) {
   EXPECT_EQ(a.weights, b.weights);
 }
 
-TEST(WorkBytes, AreThoseOfEachOperation) {
-  Work work;
-  work.weights = 1000;
-  work.source = FloatType::kF16;
-  work.affine = {4, 64, false};
-  const auto list = [](const NeededBytes& bytes) {
-    return std::array{bytes.input, bytes.output, bytes.encoded, bytes.scales, bytes.zero_points};
-  };
-  using List = std::array<uint64_t, 5>;
-  EXPECT_EQ(list(needed_bytes(work)), (List{2000, 0, 500, 64, 16}));
-  work.affine.group_size = 0;
-  EXPECT_EQ(list(needed_bytes(work)), (List{2000, 0, 500, 4, 1}));
-  work.operation = Operation::kEncodeAffineScaled;
-  EXPECT_EQ(list(needed_bytes(work)), (List{2000, 0, 500, 0, 0}));
-  work.operation = Operation::kScanAffine;
-  EXPECT_EQ(list(needed_bytes(work)), (List{2000, 0, 0, 0, 0}));
-  work.operation = Operation::kDecodeAffine;
-  EXPECT_EQ(list(needed_bytes(work)), (List{0, 4000, 500, 4, 1}));
-  work.operation = Operation::kConvert;
-  EXPECT_EQ(list(needed_bytes(work)), (List{2000, 4000, 0, 0, 0}));
-  work.weights = 320;
-  work.format = find_block_format("Q8_0");
-  work.operation = Operation::kEncodeBlock;
-  EXPECT_EQ(list(needed_bytes(work)), (List{640, 0, 340, 0, 0}));
-  work.operation = Operation::kDecodeBlock;
-  EXPECT_EQ(list(needed_bytes(work)), (List{0, 1280, 340, 0, 0}));
-  work.weights = 0;
-  EXPECT_EQ(list(needed_bytes(work)), (List{0, 0, 0, 0, 0}));
-}
-
-TEST(WorkBytes, OfMoreWeightsThanAddressesAreNotSmall) {
-  Work work;
-  work.weights = std::numeric_limits<uint32_t>::max();
-  EXPECT_EQ(needed_bytes(work).input, uint64_t{0xFFFFFFFF} * 4);
-  work.operation = Operation::kDecodeBlock;
-  work.format = find_block_format("Q8_0");
-  EXPECT_EQ(needed_bytes(work).output, uint64_t{0xFFFFFFFF} * 4);
-  EXPECT_EQ(needed_bytes(work).encoded, uint64_t{0xFFFFFFFF} / 32 * 34);
-}
-
-TEST(WorkSources, EncodeToBlocksLikeTheirFloats) {
+TEST(WorkTranscode, AnySourceGivesAnyTargetTheBytesOfItsFloats) {
   Scratch scratch;
-  for (const Source& source : all_sources()) {
-    for (const std::string_view name : {"Q8_0", "Q4_0", "Q4_K"}) {
-      Work work = source.work;
-      work.operation = Operation::kEncodeBlock;
-      work.format = find_block_format(name);
-      work.weights = kWeights;
+  uint32_t seed = 1;
+  for (const Encoding& from : all_encodings()) {
+    for (const Encoding& to : all_encodings()) {
+      if (to.codec->encode == nullptr) continue;
+      SCOPED_TRACE(name_of(from) + " to " + name_of(to));
+      const float scale = seed++ % 2 == 0 ? 1.0F : -0.37F;
+      Tensor source = tensor_of(from, seed);
+      Tensor target(to, kWeights);
+      Work work = transcoding(source, target, scale);
       work.measure = true;
-      work.input = source.bytes.data();
-      std::vector<uint8_t> blocks(static_cast<size_t>(encoded_bytes(work, kWeights)));
-      std::vector<uint8_t> expected(blocks.size());
-      work.encoded = blocks.data();
       const Outcome outcome = execute(work, scratch);
-      work.encoded = expected.data();
-      const Outcome plain = execute(on_floats(work, source.weights), scratch);
       ASSERT_TRUE(outcome.status.ok());
-      EXPECT_EQ(blocks, expected) << name;
-      expect_same_sums(outcome.error, plain.error);
+      const std::vector<float> floats = source.decoded(scale);
+      EXPECT_EQ(target.bytes(), Tensor::encoded(to, floats).bytes());
+      ErrorSums expected;
+      const std::vector<float> restored = target.decoded();
+      for (size_t at = 0; at < kWeights; at += kPieceWeights) {
+        const size_t count = std::min(kPieceWeights, kWeights - at);
+        expected.add(
+            measure_error_reference(std::span(floats).subspan(at, count), std::span(restored).subspan(at, count)));
+      }
+      expect_same_sums(outcome.error, expected);
     }
   }
 }
 
-TEST(WorkSources, EncodeInGroupsAndWholeLikeTheirFloats) {
+TEST(WorkTranscode, SlicesReadAndWriteWhereTheWholeDoes) {
   Scratch scratch;
-  for (const Source& source : all_sources()) {
-    for (const uint32_t group_size : {32U, 0U}) {
-      Work work = source.work;
-      work.affine = {4, group_size, false};
-      work.weights = kWeights;
-      work.input = source.bytes.data();
-      const size_t groups = group_size == 0 ? 1 : kWeights / group_size;
-      std::vector<uint8_t> levels(kWeights / 2);
-      std::vector<uint8_t> zero_points(groups);
-      std::vector<float> scales(groups);
-      work.encoded = levels.data();
-      work.zero_points = zero_points.data();
-      work.scales = scales.data();
-      ASSERT_TRUE(execute(work, scratch).status.ok());
-      const auto found = std::tuple(levels, zero_points, scales);
-      ASSERT_TRUE(execute(on_floats(work, source.weights), scratch).status.ok());
-      EXPECT_EQ(found, std::tuple(levels, zero_points, scales));
+  for (const Encoding& from : all_encodings()) {
+    for (const Encoding& to : {affine_encoding(4, 32), encoding_of("Q4_0"), encoding_of("BF16")}) {
+      Tensor source = tensor_of(from, 8);
+      Tensor target(to, kWeights);
+      const Work work = transcoding(source, target);
+      for (size_t first = 0; first < kWeights; first += 512) {
+        ASSERT_TRUE(execute(slice(work, first, 512), scratch).status.ok());
+      }
+      EXPECT_EQ(target.bytes(), Tensor::encoded(to, source.decoded()).bytes()) << name_of(from) << name_of(to);
     }
   }
 }
 
-TEST(WorkSources, SlicesReadWhereTheWholeDoes) {
+TEST(WorkTranscode, PartsOfAOneGroupTensorShareWhatTheFirstOneWrites) {
   Scratch scratch;
-  for (const Source& source : all_sources()) {
-    Work work = source.work;
-    work.operation = Operation::kConvert;
-    work.weights = kWeights;
-    work.input = source.bytes.data();
-    std::vector<float> converted(kWeights);
-    work.output = reinterpret_cast<uint8_t*>(converted.data());
-    for (size_t first = 0; first < kWeights; first += 512) {
-      ASSERT_TRUE(execute(slice(work, first, 512), scratch).status.ok());
-    }
-    EXPECT_EQ(std::memcmp(converted.data(), source.weights.data(), kWeights * sizeof(float)), 0);
+  for (const bool measure : {false, true}) {
+    const std::vector<float> weights = sample_weights(kWeights, 9);
+    Tensor source = Tensor::of_floats(weights);
+    Tensor target(affine_encoding(8, 0, true), kWeights);
+    Work work = transcoding(source, target);
+    work.has_range = true;
+    work.measure = measure;
+    ASSERT_TRUE(scan_range(weights, work.range).ok());
+    EXPECT_EQ(chunk_weights(work), kChunkWeights);
+    const std::vector<uint8_t> before = target.bytes()[1];
+    ASSERT_TRUE(execute(slice(work, 512, kWeights - 512), scratch).status.ok());
+    EXPECT_EQ(target.bytes()[1], before);
+    ASSERT_TRUE(execute(slice(work, 0, 512), scratch).status.ok());
+    EXPECT_EQ(target.bytes(), Tensor::encoded(affine_encoding(8, 0, true), weights).bytes());
   }
 }
 
-TEST(WorkSources, NanOfFp8IsFoundWhereItIs) {
+TEST(WorkTranscode, NanOfFp8IsFoundWhereItIs) {
   Scratch scratch;
-  for (const FloatType type : {FloatType::kF8E4M3, FloatType::kF8E5M2}) {
-    Source source = fp8_source(type, 1);
-    source.bytes[kPieceWeights + 77] = 0xFF;
-    Work work = source.work;
-    work.operation = Operation::kEncodeBlock;
-    work.format = find_block_format("Q8_0");
-    work.weights = kWeights;
-    work.input = source.bytes.data();
-    std::vector<uint8_t> blocks(static_cast<size_t>(encoded_bytes(work, kWeights)));
-    work.encoded = blocks.data();
-    const Status status = execute(work, scratch).status;
+  for (const std::string_view name : {"F8_E4M3", "F8_E5M2"}) {
+    Tensor source = tensor_of(encoding_of(name), 1);
+    source.plane(0)[kPieceWeights + 77] = 0xFF;
+    Tensor target(encoding_of("Q8_0"), kWeights);
+    const Status status = execute(transcoding(source, target), scratch).status;
     EXPECT_EQ(status.code, StatusCode::kNotFinite);
     EXPECT_EQ(status.position, kPieceWeights + 77);
   }
 }
 
-Status convert(const std::vector<float>& weights, FloatType target, bool checked) {
+TEST(WorkTranscode, PlanesThatNoEncoderWritesAreRefusedWhenAsked) {
   Scratch scratch;
-  std::vector<uint8_t> output(weights.size() * 4);
-  Work work;
-  work.operation = Operation::kConvert;
-  work.target = target;
-  work.weights = weights.size();
-  work.input = bytes_of(weights);
-  work.output = output.data();
+  for (const Verb verb : {Verb::kTranscode, Verb::kScan, Verb::kCompare}) {
+    for (const size_t plane : {size_t{1}, size_t{2}}) {
+      Tensor source = Tensor::encoded(affine_encoding(4, 32), sample_weights(kWeights, 2));
+      if (plane == 1) reinterpret_cast<float*>(source.plane(1).data())[130] = kNan;
+      if (plane == 2) source.plane(2)[130] = 16;
+      Tensor target(encoding_of("F32"), kWeights);
+      std::fill(target.plane(0).begin(), target.plane(0).end(), uint8_t{0});
+      Work work = transcoding(source, target);
+      work.verb = verb;
+      work.checks_planes = true;
+      const Status status = execute(work, scratch).status;
+      EXPECT_EQ(status.code, StatusCode::kInvalidPlanes);
+      EXPECT_EQ(status.position, 130U * 32);
+      work.checks_planes = false;
+      EXPECT_NE(execute(work, scratch).status.code, StatusCode::kInvalidPlanes);
+    }
+  }
+}
+
+Status convert(const std::vector<float>& weights, std::string_view to, bool checked) {
+  Scratch scratch;
+  Tensor source = Tensor::of_floats(weights);
+  Tensor target(encoding_of(to), weights.size());
+  Work work = transcoding(source, target);
   work.checked = checked;
   return execute(work, scratch).status;
 }
 
-bool becomes_infinite(float weight, FloatType target) {
-  if (target == FloatType::kF16) return std::isinf(half_to_float(float_to_half(weight)));
-  if (target == FloatType::kBF16) return std::isinf(bfloat16_to_float(float_to_bfloat16(weight)));
+bool becomes_infinite(float weight, std::string_view to) {
+  if (to == "F16") return std::isinf(half_to_float(float_to_half(weight)));
+  if (to == "BF16") return std::isinf(bfloat16_to_float(float_to_bfloat16(weight)));
   return false;
 }
 
-constexpr std::array kTargets = {FloatType::kF32, FloatType::kF16, FloatType::kBF16};
+constexpr std::array<std::string_view, 3> kTargets = {"F32", "F16", "BF16"};
 
 TEST(WorkChecked, RefusesExactlyWhatBecomesInfinite) {
-  for (const FloatType target : kTargets) {
+  for (const std::string_view target : kTargets) {
     std::vector<float> candidates = {65504.0F,
                                      65520.0F,
                                      70000.0F,
@@ -281,15 +209,15 @@ TEST(WorkChecked, TellsTheFirstOfSeveralFaults) {
   weights[5000] = kNan;
   weights[4999] = kInfinity;
   weights[4990] = -1e38F;
-  for (const FloatType target : kTargets) {
+  for (const std::string_view target : kTargets) {
     const Status status = convert(weights, target, true);
-    EXPECT_EQ(status.code, target == FloatType::kF16 ? StatusCode::kFloatOverflow : StatusCode::kNotFinite);
-    EXPECT_EQ(status.position, target == FloatType::kF16 ? 4990U : 4999U);
+    EXPECT_EQ(status.code, target == "F16" ? StatusCode::kFloatOverflow : StatusCode::kNotFinite);
+    EXPECT_EQ(status.position, target == "F16" ? 4990U : 4999U);
   }
 }
 
 TEST(WorkChecked, NotFiniteIsRefusedForEveryTarget) {
-  for (const FloatType target : kTargets) {
+  for (const std::string_view target : kTargets) {
     for (const float bad : {kNan, -kNan, kInfinity, -kInfinity}) {
       std::vector<float> weights(100, 0.5F);
       weights[99] = bad;
@@ -299,6 +227,140 @@ TEST(WorkChecked, NotFiniteIsRefusedForEveryTarget) {
       EXPECT_TRUE(convert(weights, target, false).ok());
     }
   }
+}
+
+Outcome compare(Tensor& a, Tensor& b, float scale = 1) {
+  Scratch scratch;
+  Work work = transcoding(a, b);
+  work.verb = Verb::kCompare;
+  work.target.scale = scale;
+  return execute(work, scratch);
+}
+
+TEST(WorkCompare, SeesWhatTwoEncodingsOfTheSameWeightsHaveInCommon) {
+  for (const Encoding& from : all_encodings()) {
+    for (const Encoding& to : all_encodings()) {
+      Tensor a = tensor_of(from, 4);
+      Tensor b = tensor_of(to, 4);
+      const Outcome outcome = compare(a, b, 2);
+      ASSERT_TRUE(outcome.status.ok());
+      const std::vector<float> left = a.decoded();
+      const std::vector<float> right = b.decoded(2);
+      EXPECT_EQ(outcome.comparison.equal, left == right) << name_of(from) << name_of(to);
+      EXPECT_TRUE(outcome.comparison.finite);
+      double squared = 0;
+      for (size_t i = 0; i < kWeights; ++i) squared += std::pow(double{left[i]} - double{right[i]}, 2);
+      EXPECT_NEAR(outcome.error.squared_error, squared, squared * 1e-9);
+      EXPECT_TRUE(compare(a, a).comparison.equal);
+    }
+  }
+}
+
+// --- Rows
+// --------------------------------------------------------------------------------------------------------------
+
+/// Rows within a piece, about as long, and longer than a chunk; none a multiple of 256.
+constexpr std::array kRowLengths = {size_t{32}, size_t{96}, size_t{4064}, size_t{4128}, kChunkWeights + 32};
+constexpr Encoding kRows = {&kRowCodec, {8, testing::kRowGroup, false}};
+
+std::vector<float> importance_of(size_t row_weights) {
+  std::vector<float> importance = sample_weights(row_weights, 77);
+  for (float& one : importance) one = std::fabs(one) + 0.1F;
+  return importance;
+}
+
+/// A Work about rows with importance and effort, from the 7th row on, and what it is to give.
+struct RowsCase {
+  std::vector<float> importance;
+  Tensor source;
+  Tensor target;
+  Tensor expected;
+  Work work;
+  std::vector<float> room;
+
+  RowsCase(const Encoding& from, size_t rows, size_t row_weights)
+      : importance(importance_of(row_weights)),
+        source(Tensor::encoded(from, sample_weights(rows * row_weights, 5))),
+        target(kRows, rows * row_weights),
+        expected(kRows, 0),
+        work(transcoding(source, target)) {
+    EncodeContext context;
+    context.row_weights = row_weights;
+    context.first_row = 7;
+    context.importance = importance;
+    context.effort = 1;
+    expected = Tensor::encoded(kRows, source.decoded(), context);
+    work.row_weights = row_weights;
+    work.first_row = 7;
+    work.importance = importance.data();
+    work.effort = 1;
+    work.measure = true;
+    room.resize(row_room_floats(work));
+    work.row_room = room.data();
+  }
+};
+
+TEST(WorkRows, AreEncodedWholeWithImportanceFromEverySource) {
+  Scratch scratch;
+  for (const size_t row_weights : kRowLengths) {
+    const size_t rows = row_weights > kChunkWeights ? 2 : 3 * kPieceWeights / row_weights + 2;
+    for (const Encoding& from :
+         {encoding_of("F32"), encoding_of("F16"), encoding_of("Q8_0"), affine_encoding(4, 256)}) {
+      for (const bool measure : {false, true}) {
+        SCOPED_TRACE(name_of(from) + ", rows of " + std::to_string(row_weights));
+        RowsCase rows_case(from, rows, row_weights);
+        rows_case.work.measure = measure;
+        EXPECT_TRUE(has_whole_rows(rows_case.work));
+        const Outcome outcome = execute(rows_case.work, scratch);
+        ASSERT_TRUE(outcome.status.ok());
+        EXPECT_EQ(rows_case.target.bytes(), rows_case.expected.bytes());
+        if (measure) {
+          EXPECT_EQ(outcome.error.weights, rows * row_weights);
+        }
+      }
+    }
+  }
+}
+
+TEST(WorkRows, SlicesBeginAtRowsAndInTheMiddleOfTheSourcesUnits) {
+  Scratch scratch;
+  for (const size_t row_weights : kRowLengths) {
+    for (const Encoding& from : {encoding_of("F32"), encoding_of("Q4_0"), affine_encoding(2, 256)}) {
+      const size_t rows = row_weights > kChunkWeights ? 3 : 40;
+      RowsCase rows_case(from, rows, row_weights);
+      EXPECT_EQ(chunk_weights(rows_case.work) % row_weights, 0U);
+      for (size_t row = 0; row < rows; ++row) {
+        const Work part = slice(rows_case.work, row * row_weights, row_weights);
+        EXPECT_EQ(part.first_row, 7 + row);
+        ASSERT_TRUE(execute(part, scratch).status.ok());
+      }
+      EXPECT_EQ(rows_case.target.bytes(), rows_case.expected.bytes()) << name_of(from) << row_weights;
+    }
+  }
+}
+
+TEST(WorkRows, ThatAreNotWholeAreSeen) {
+  Tensor source(encoding_of("F32"), 96);
+  Tensor target(kRows, 96);
+  Work work = transcoding(source, target);
+  EXPECT_FALSE(has_whole_rows(work));
+  work.row_weights = 96;
+  EXPECT_TRUE(has_whole_rows(work));
+  work.row_weights = 48;
+  EXPECT_FALSE(has_whole_rows(work)) << "half a block";
+  work.row_weights = 64;
+  EXPECT_FALSE(has_whole_rows(work)) << "half a row";
+}
+
+TEST(WorkRows, ColumnsGoOnWhereTheTargetNeedsNoRows) {
+  Tensor source(encoding_of("F32"), 1000);
+  Tensor target(affine_encoding(8, 32), 1000);
+  Work work = transcoding(source, target);
+  work.row_weights = 300;
+  work.first_row = 2;
+  const Work part = slice(work, 640, 100);
+  EXPECT_EQ(part.first_row, 4U);
+  EXPECT_EQ(part.first_column, 40U);
 }
 
 }  // namespace

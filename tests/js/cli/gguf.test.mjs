@@ -92,7 +92,10 @@ describe('quantize', () => {
     [['flux.safetensors', '--type', 'Q8_0', '--rule', 'attn=Q9'], /"Q9" is no type/],
     [['flux.safetensors', '--type', 'Q8_0', '--rule', '(=Q8_0'], /no regular expression/],
     [['flux.safetensors', '--type', 'Q8_0', '--architecture', 'flex'], /flex/],
-    [['flux.safetensors', '--rule', 'attn=Q8_0'], /gives a type that the output cannot hold: a safetensors file has no type Q8_0/],
+    [
+      ['flux.safetensors', '--rule', 'attn=Q8_0'],
+      /gives a type that the output cannot hold: a safetensors file has no type Q8_0/,
+    ],
     [['flux.safetensors', '--type', 'Q8_0', '--memory-limit', '1MB'], /memoryLimit/],
   ])('%j: exit code 2, a sentence, nothing written', async (parameters, says) => {
     const { code, stdout, stderr } = await run('quantize', ...parameters);

@@ -1,6 +1,7 @@
 /** 2^32 - 1 weights overflowed a count of 32 bits: the job resolved, and nothing had been done. */
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import createModule from 'arrowquant/wasm';
+import { RawJobs } from '../support/raw-jobs.mjs';
 
 const kInvalid = { name: 'QuantizeError', code: 'invalid_option' };
 const kWeights = 64;
@@ -9,55 +10,111 @@ const kMany = 2 ** 32 - 1;
 describe.each(['threads', 'single'])('numbers that cannot be, backend %s', (backend) => {
   let module;
   let memory;
+  let jobs;
   let heapBytes;
   let job;
+  let floats;
+  let affine;
 
   beforeAll(async () => {
     module = await createModule({ backend, threads: 2 });
+    jobs = new RawJobs(module);
     heapBytes = module.HEAPU8.length;
     memory = module.allocate(4096);
     module.HEAPU8.fill(0, memory, memory + 4096);
-    job = {
-      ...{ operation: 'convert', source: 'F32', target: 'F32', format: '', weights: kWeights, measure: false },
-      ...{ input: memory, output: memory + 1024, scales: memory + 2048, zeroPoints: memory + 3072 },
-      ...{ bits: 8, groupSize: 32, scale: 1, zeroPoint: 0, symmetric: false },
-    };
+    floats = { codec: 'F32', planes: [memory] };
+    affine = { codec: 'affine', bits: 8, groupSize: 32, planes: [memory + 1024, memory + 2048, memory + 3072] };
+    job = { verb: 'transcode', weights: kWeights, source: floats, target: affine };
   });
   afterAll(() => {
+    jobs.release();
     module.release(memory);
     module.dispose();
   });
 
+  async function expectRefusal(wrong) {
+    jobs.write(job);
+    jobs.write(wrong, 1);
+    await expect(jobs.submit(2)).rejects.toMatchObject(kInvalid);
+    await expect(jobs.submit(1)).resolves.toBe(-1);
+  }
+
   test.each([
     ['as many weights as can be counted', { weights: kMany }],
-    ['that many levels', { operation: 'encode-affine', weights: kMany }],
-    ['that many scanned', { operation: 'scan-affine', weights: kMany }],
-    ['that many decoded', { operation: 'decode-affine', weights: kMany, groupSize: 0 }],
-    ['that many in blocks', { operation: 'encode-block', format: 'Q8_0', weights: 2 ** 32 - 32 }],
+    ['that many scanned', { verb: 'scan', weights: kMany }],
+    ['that many compared', { verb: 'compare', weights: kMany }],
     ['2^30 weights, whose bytes are 2^32', { weights: 2 ** 30 }],
     ['more than can be counted', { weights: 2 ** 53 }],
     ['fewer than none', { weights: -1 }],
     ['half a weight', { weights: 0.5 }],
     ['NaN', { weights: Number.NaN }],
-    ['no address, as of memory that there was none of', { input: 0 }],
-    ['an output at no address', { output: 0 }],
-    ['scales at no address', { operation: 'encode-affine', scales: 0 }],
-    ['zero points at no address', { operation: 'decode-affine', zeroPoints: 0 }],
-    ['an address that wraps around', { input: 2 ** 32 - 4 }],
-    ['levels in groups of 7', { operation: 'encode-affine', groupSize: 7 }],
-    ['levels in groups of 2^31', { operation: 'decode-affine', groupSize: 2 ** 31 }],
-    ['a scale of 0', { operation: 'encode-affine-scaled', scale: 0 }],
-    ['a scale that is NaN', { operation: 'encode-affine-scaled', scale: Number.NaN }],
-    ['a zero point of 9 bits', { operation: 'encode-affine-scaled', zeroPoint: 256 }],
+    ['an unknown verb', { verb: 3 }],
+    ['half a verb', { verb: 0.5 }],
+    ['an effort that the codec has not', { effort: 1 }],
+    ['importance without rows', { importance: 2 ** 20 }],
+    ['importance that lies nowhere', { importance: 8, rowWeights: 32 }],
+    ['more importance than the heap has', { importance: 2 ** 20, rowWeights: kMany }],
+    ['half a row', { rowWeights: 0.5 }],
+    ['a row before the first', { firstRow: -1 }],
+    ['a range that is none', { hasRange: 1, lo: 1, hi: 2 }],
+    ['a range of NaN', { hasRange: 1, lo: Number.NaN }],
   ])('a job of %s is refused', async (_, fields) => {
-    await expect(module.submit({ ...job, ...fields })).rejects.toMatchObject(kInvalid);
-    await expect(module.submit(job)).resolves.toMatchObject({ code: 0 });
+    await expectRefusal({ ...job, ...fields });
   });
 
-  test('a job whose memory reaches over the end of the heap is refused', async () => {
-    for (const field of ['input', 'output']) {
-      await expect(module.submit({ ...job, [field]: heapBytes - kWeights * 4 + 4 })).rejects.toMatchObject(kInvalid);
+  test.each([
+    ['no bits', { bits: 0 }],
+    ['16 bits', { bits: 16 }],
+    ['groups of 7', { groupSize: 7 }],
+    ['groups of 2^31', { groupSize: 2 ** 31 }],
+    ['a scale of its own', { scale: 2 }],
+    ['a codec that there is not', { codec: 1000 }],
+    ['half a codec', { codec: 0.5 }],
+    ['a codec before the first', { codec: -1 }],
+    ['a codec that is read only', { codec: 'F8_E4M3', bits: 0, groupSize: 0 }],
+    ['whole blocks', { codec: 'Q8_0', bits: 0, groupSize: 0 }, { weights: 33 }],
+    ['one group, and so many weights', { groupSize: 0 }, { weights: kMany }],
+  ])('a target of %s is refused', async (_, target, fields) => {
+    await expectRefusal({ ...job, ...fields, target: { ...affine, ...target } });
+  });
+
+  test('a job whose memory is not all in the heap, or not aligned, is refused', async () => {
+    for (const address of [0, 8, 0.5, -4, heapBytes - 4, 2 ** 32 - 4, 2 ** 53, Number.NaN]) {
+      await expectRefusal({ ...job, source: { ...floats, planes: [address] } });
+      for (const plane of [0, 1, 2]) {
+        const planes = affine.planes.with(plane, address === heapBytes - 4 ? heapBytes - 1 : address);
+        await expectRefusal({ ...job, target: { ...affine, planes } });
+      }
     }
+    await expectRefusal({ ...job, source: { ...floats, planes: [memory + 2] } });
+  });
+
+  test('records and outcomes that are not all in the heap are refused', async () => {
+    jobs.write(job);
+    const [records, outcomes] = [jobs.address, jobs.outcomes];
+    for (const [from, count, to] of [
+      [0, 1, outcomes],
+      [records, 1, 0],
+      [records + 4, 1, outcomes],
+      [records, 1, outcomes + 4],
+      [heapBytes - 8, 1, outcomes],
+      [records, 1, heapBytes - 8],
+      [records, 2 ** 32, outcomes],
+      [records, 2 ** 40, outcomes],
+      [records, -1, outcomes],
+      [records, undefined, outcomes],
+      [records, 1, '64'],
+    ]) {
+      await expect(module.submit(from, count, to)).rejects.toMatchObject(kInvalid);
+    }
+    await expect(module.submit(records, 0, outcomes)).resolves.toBe(-1);
+  });
+
+  test('a job is not changed by what is written to its record meanwhile', async () => {
+    const promise = (jobs.write(job), jobs.submit());
+    jobs.write({ ...job, weights: kMany });
+    await expect(promise).resolves.toBe(-1);
+    expect(jobs.outcome('code')).toBe(0);
   });
 
   test.each([-1, 0.5, Number.NaN, Number.POSITIVE_INFINITY, 2 ** 53, '64', undefined])(
@@ -83,24 +140,6 @@ describe.each(['threads', 'single'])('numbers that cannot be, backend %s', (back
     expect(() => module.release(address)).toThrow(expect.objectContaining(kInvalid));
     module.release(0);
   });
-
-  test('sizes of packed levels are exact as far as numbers are', () => {
-    expect(module.affinePackedBytes(2 ** 52 + 1, 4)).toBe(2 ** 51 + 1);
-    for (const weights of [-1, 1.5, Number.NaN, 2 ** 53]) {
-      expect(() => module.affinePackedBytes(weights, 4)).toThrow(expect.objectContaining(kInvalid));
-    }
-    const noBits = expect.objectContaining({ code: 'invalid_bit_width' });
-    for (const bits of [0, 16, Number.NaN, undefined]) expect(() => module.affinePackedBytes(8, bits)).toThrow(noBits);
-  });
-
-  test('a scale is that of a range', () => {
-    const range = { lo: -1, hi: 1, extreme: 1 };
-    expect(module.affineScale(range, 8, false).scale).toBeCloseTo(2 / 255);
-    for (const wrong of [{ lo: Number.NaN }, { hi: '1' }, { extreme: undefined }]) {
-      const take = () => module.affineScale({ ...range, ...wrong }, 8, false);
-      expect(take).toThrow(expect.objectContaining(kInvalid));
-    }
-  });
 });
 
 describe.each(['threads', 'workers', 'single'])('a module that was disposed of, backend %s', (backend) => {
@@ -115,15 +154,15 @@ describe.each(['threads', 'workers', 'single'])('a module that was disposed of, 
       module.dequantize({}),
       module.encodeBlocks(new Float32Array(32), 'Q8_0'),
       module.decodeBlocks(new Uint8Array(34), 'Q8_0'),
-      module.submit({}),
+      module.submit(0, 1, 0),
     ];
     for (const { reason } of await Promise.allSettled(calls)) expect(reason).toMatchObject(disposed);
     for (const call of [
       () => module.threadCount(),
-      () => module.blockFormats(),
+      () => module.codecs(),
+      () => module.statuses(),
+      () => module.jobWords(),
       () => module.allocate(64),
-      () => module.affinePackedBytes(8, 4),
-      () => module.affineScale({ lo: 0, hi: 1, extreme: 1 }, 8, false),
     ]) {
       expect(call).toThrow(expect.objectContaining(disposed));
     }

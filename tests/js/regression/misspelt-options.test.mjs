@@ -160,14 +160,6 @@ test.each([
 });
 
 test.each([
-  [null, 'the job is null, must be an object with the fields of a job'],
-  ['convert', 'the job is "convert", must be'],
-  [{ Measure: true }, 'the job has no key "Measure"; did you mean "measure"?'],
-])('a job with a misspelt field, or that is none, is refused: %j', async (job, says) => {
-  await expect(module.submit(job)).rejects.toMatchObject(refusal(says));
-});
-
-test.each([
   [{ nmae: 'mine', when: { rankBelow: 2 } }, 'rules[0] has no key "nmae"; did you mean "name"?'],
   [{ name: 'mine', when: { rank_below: 2 } }, 'rules[0].when has no key "rank_below"; did you mean "rankBelow"?'],
   [{ name: 'mine', when: { rankBelow: null } }, 'rules[0].when has no condition'],

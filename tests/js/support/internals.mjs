@@ -51,3 +51,4 @@ export { BytesSource } from '../../../dist/runtime/sources/bytes-source.js';
 export { launchModule } from '../../../dist/wasm/load.js';
 export { createWindowPool } from '../../../dist/wasm/window-pool.js';
 export { WINDOW_BYTES } from '../../../dist/wasm/windows.js';
+export { affineCodec, codecNamed } from '../../../dist/codecs/codec.js';

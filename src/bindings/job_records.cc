@@ -1,0 +1,121 @@
+#include "bindings/job_records.h"
+
+#include <emscripten/heap.h>
+
+#include <algorithm>
+#include <cmath>
+
+/// Where what can be allocated begins; the linker knows.
+extern "C" const uint8_t __heap_base;
+
+namespace arrowquant {
+namespace {
+
+using Record = std::span<const double, kJobWords>;
+using OperandRecord = std::span<const double, kOperandWords>;
+
+constexpr double kMost32 = 4294967296.0;
+constexpr double kMostSafe = 9007199254740992.0;
+
+/// Whether it is a whole number from 0 to below `end`. No NaN is.
+bool is_count(double value, double end) { return value >= 0 && value < end && value == std::floor(value); }
+
+uint8_t* pointer_to(double address) { return reinterpret_cast<uint8_t*>(static_cast<uintptr_t>(address)); }
+
+bool is_aligned(double address, size_t bytes) { return static_cast<uintptr_t>(address) % bytes == 0; }
+
+bool read_planes(OperandRecord record, size_t weights, Operand& operand) {
+  const Encoding& encoding = operand.encoding;
+  for (size_t i = 0; i < encoding.codec->plane_count; ++i) {
+    const double address = record[kPlanes + i];
+    if (!is_in_heap(address, plane_bytes(encoding, i, weights))) return false;
+    // Two bytes are loaded and stored at any address.
+    const size_t alignment = encoding.codec->planes[i].element == ElementType::kF32 ? sizeof(float) : 1;
+    if (!is_aligned(address, alignment)) return false;
+    operand.planes[i] = pointer_to(address);
+  }
+  return true;
+}
+
+bool read_operand(OperandRecord record, size_t weights, Operand& operand) {
+  const auto all = codecs();
+  const bool counts = is_count(record[kCodec], static_cast<double>(all.size())) && is_count(record[kBits], kMost32) &&
+                      is_count(record[kGroupSize], kMost32) && is_count(record[kSymmetric], 2);
+  if (!counts) return false;
+  operand.encoding = {
+      all[static_cast<size_t>(record[kCodec])],
+      {static_cast<uint32_t>(record[kBits]), static_cast<uint32_t>(record[kGroupSize]), record[kSymmetric] == 1}};
+  operand.scale = static_cast<float>(record[kScale]);
+  return is_valid(operand.encoding) && weights % operand.encoding.codec->block_weights == 0 &&
+         read_planes(record, weights, operand);
+}
+
+bool read_rows(Record record, Work& work) {
+  if (!is_count(record[kRowWeights], kMost32) || !is_count(record[kFirstRow], kMostSafe)) return false;
+  work.row_weights = static_cast<size_t>(record[kRowWeights]);
+  work.first_row = static_cast<uint64_t>(record[kFirstRow]);
+  const double importance = record[kImportance];
+  if (importance == 0) return true;
+  if (work.row_weights == 0 || !is_in_heap(importance, uint64_t{work.row_weights} * sizeof(float))) return false;
+  if (!is_aligned(importance, sizeof(float))) return false;
+  work.importance = reinterpret_cast<const float*>(pointer_to(importance));
+  return true;
+}
+
+bool read_range(Record record, Work& work) {
+  work.has_range = record[kHasRange] == 1;
+  work.range = {static_cast<float>(record[kLo]), static_cast<float>(record[kHi]), static_cast<float>(record[kExtreme])};
+  const auto [lo, hi, extreme] = work.range;
+  return lo <= 0 && hi >= 0 && std::isfinite(lo) && std::isfinite(hi) && std::isfinite(extreme);
+}
+
+/// Whether the target can be what the verb wants it to be.
+bool can_be_target(Record record, const Work& work) {
+  if (work.verb != Verb::kTranscode) return true;
+  const Codec& codec = *work.target.encoding.codec;
+  return codec.encode != nullptr && work.target.scale == 1 && is_count(record[kEffort], codec.efforts) &&
+         has_whole_rows(work);
+}
+
+}  // namespace
+
+bool is_in_heap(double address, uint64_t bytes) {
+  if (!is_count(address, kMost32)) return false;
+  const auto begin = static_cast<uint64_t>(address);
+  return bytes == 0 ||
+         (begin >= reinterpret_cast<uintptr_t>(&__heap_base) && begin + bytes <= emscripten_get_heap_size());
+}
+
+std::optional<Work> read_record(Record record) {
+  constexpr auto kVerbs = static_cast<double>(Verb::kCall);
+  if (!is_count(record[kVerb], kVerbs) || !is_count(record[kWeights], kMost32)) return std::nullopt;
+  Work work;
+  work.verb = static_cast<Verb>(static_cast<uint8_t>(record[kVerb]));
+  work.weights = static_cast<size_t>(record[kWeights]);
+  work.measure = record[kMeasure] == 1;
+  work.checked = record[kChecked] == 1;
+  work.checks_planes = true;
+  if (!read_operand(record.subspan<kSourceWords, kOperandWords>(), work.weights, work.source)) return std::nullopt;
+  if (work.verb == Verb::kScan) return work;
+  if (!read_operand(record.subspan<kTargetWords, kOperandWords>(), work.weights, work.target)) return std::nullopt;
+  if (!read_rows(record, work) || !read_range(record, work) || !can_be_target(record, work)) return std::nullopt;
+  work.effort = static_cast<uint32_t>(record[kEffort]);
+  return work;
+}
+
+void write_outcome(const Outcome& outcome, std::span<double, kOutcomeWords> words) {
+  words[kCode] = static_cast<double>(outcome.status.code);
+  words[kPosition] = static_cast<double>(outcome.status.position);
+  words[kSquaredError] = outcome.error.squared_error;
+  words[kSquaredOriginal] = outcome.error.squared_original;
+  words[kSquaredRestored] = outcome.error.squared_restored;
+  words[kDot] = outcome.error.dot;
+  words[kMaxError] = outcome.error.max_error;
+  words[kFoundLo] = outcome.range.lo;
+  words[kFoundHi] = outcome.range.hi;
+  words[kFoundExtreme] = outcome.range.extreme;
+  words[kEqual] = outcome.comparison.equal ? 1 : 0;
+  words[kFinite] = outcome.comparison.finite ? 1 : 0;
+}
+
+}  // namespace arrowquant

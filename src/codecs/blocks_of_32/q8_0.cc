@@ -1,0 +1,94 @@
+#include <array>
+#include <cstddef>
+#include <cstdint>
+
+#include "codecs/block_codec.h"
+#include "codecs/blocks_of_32/blocks_of_32.h"
+#include "simd/lanes_scalar.h"
+#include "simd/lanes_wasm.h"
+
+namespace arrowquant {
+namespace blocks_of_32 {
+namespace {
+
+struct Q80 {
+  /// 32 weights: f16 scale d, then the levels as signed bytes. weight ≈ d · level.
+  struct Block {
+    std::array<uint8_t, 2> scale;
+    std::array<uint8_t, kWeights> levels;
+  };
+  static_assert(sizeof(Block) == 34);
+
+  /// The largest magnitude of each block, which is not finite if a weight is not.
+  template <typename Lanes>
+  static typename Lanes::F32 find_magnitudes(const float* from) noexcept {
+    const auto max = [](auto a, auto b) noexcept { return Lanes::max(a, b); };
+    typename Lanes::I32Square rows;
+    for (size_t r = 0; r < Lanes::kWidth; ++r) {
+      rows[r] = Lanes::splat(int32_t{0});
+      for (size_t i = 0; i < kWeights; i += Lanes::kWidth) {
+        const auto bits = Lanes::bits(Lanes::load(from + r * kWeights + i));
+        rows[r] = max(rows[r], Lanes::bit_and(bits, Lanes::splat(~kSign)));
+      }
+    }
+    // Without their signs the bits of floats are in the order of the floats.
+    return Lanes::from_bits(fold_rows<Lanes>(rows, max));
+  }
+
+  /// Half away from zero. The number before 0.5 is what is added: with 0.5 itself, the sum of the number before 0.5
+  /// and 0.5 would round up to 1.
+  template <typename Lanes>
+  static typename Lanes::F32 round_away(typename Lanes::F32 value) noexcept {
+    const auto sign = Lanes::bit_and(Lanes::bits(value), Lanes::splat(kSign));
+    const auto half = Lanes::from_bits(Lanes::bit_or(sign, Lanes::bits(Lanes::splat(0x0.FFFFFFp-1F))));
+    return Lanes::whole_part(Lanes::add(value, half));
+  }
+
+  /// d = magnitude / 127; level = weight · (1/d), rounded half away from zero; 1/d is taken before d becomes f16.
+  template <typename Lanes>
+  static bool encode(const float* from, Block* blocks) noexcept {
+    const auto scale = Lanes::div(find_magnitudes<Lanes>(from), Lanes::splat(127.0F));
+    if (!all_fit<Lanes>(store_halves<Lanes>(blocks, &Block::scale, scale))) return false;
+    alignas(16) std::array<float, Lanes::kWidth> inv_scales;
+    Lanes::store(inv_scales.data(), invert<Lanes>(scale));
+    for (size_t r = 0; r < Lanes::kWidth; ++r) {
+      const auto inv_scale = Lanes::splat(inv_scales[r]);
+      const auto level = [&](size_t i) noexcept {
+        const auto weight = Lanes::load(from + r * kWeights + i);
+        return Lanes::round_magic(round_away<Lanes>(Lanes::mul(weight, inv_scale)));
+      };
+      for (size_t i = 0; i < kWeights; i += 4 * Lanes::kWidth) {
+        const auto low = Lanes::narrow(level(i), level(i + Lanes::kWidth));
+        const auto high = Lanes::narrow(level(i + 2 * Lanes::kWidth), level(i + 3 * Lanes::kWidth));
+        Lanes::store_bytes(&blocks[r].levels[i], Lanes::narrow_signed(low, high));
+      }
+    }
+    return true;
+  }
+
+  template <typename Lanes>
+  static void decode(const Block& block, float* to) noexcept {
+    const auto scale = Lanes::splat(load_half(block.scale));
+    for (size_t i = 0; i < kWeights; i += 4 * Lanes::kWidth) {
+      from_levels<Lanes>(Lanes::load_bytes(&block.levels[i]), to + i,
+                         [&](typename Lanes::F32 level) noexcept { return Lanes::mul(level, scale); });
+    }
+  }
+};
+
+}  // namespace
+}  // namespace blocks_of_32
+
+extern const Codec kQ80;
+constinit const Codec kQ80 = block_codec<
+    blocks_of_32::encode<blocks_of_32::Q80, WasmLanes>, blocks_of_32::encode<blocks_of_32::Q80, ScalarLanes>,
+    blocks_of_32::decode<blocks_of_32::Q80, WasmLanes>, blocks_of_32::decode<blocks_of_32::Q80, ScalarLanes>>({
+    .name = "Q8_0",
+    .ggml_type = 8,
+    .block_weights = blocks_of_32::kWeights,
+    .block_bytes = sizeof(blocks_of_32::Q80::Block),
+    .searches = false,
+    .file_types = {{{"Q8_0", 7}}},
+});
+
+}  // namespace arrowquant

@@ -1,0 +1,90 @@
+#pragma once
+
+#include <algorithm>
+#include <array>
+#include <cstddef>
+#include <cstdint>
+
+#include "codecs/k_quants/k_quant_levels.h"
+#include "codecs/k_quants/k_quant_min_search.h"
+
+/// How Q4_K and Q5_K store the scales and mins of their eight sub-blocks.
+namespace arrowquant::k_quant {
+
+inline constexpr size_t kPairs = 8;
+
+/// What opens a block. The eight (scale, min) pairs have 6 bits each: pairs 0…3 have their scales in the low 6 bits of
+/// bytes 0…3 and their mins in those of bytes 4…7; pairs 4…7 have the low 4 bits of both in bytes 8…11 (scale low) and
+/// the upper 2 on top of bytes 0…3 (scale) and 4…7 (min).
+struct ScalePairs {
+  HalfBytes scale;
+  HalfBytes min;
+  std::array<uint8_t, 12> packed;
+};
+static_assert(sizeof(ScalePairs) == 16);
+
+/// The factors of the sub-blocks.
+struct Factors {
+  std::array<float, kPairs> scale;
+  std::array<float, kPairs> min;
+};
+
+inline Factors load_factors(const ScalePairs& pairs) noexcept {
+  const auto& packed = pairs.packed;
+  const float scale = load_half(pairs.scale);
+  const float min = load_half(pairs.min);
+  Factors factors;
+  for (size_t j = 0; j < 4; ++j) {
+    factors.scale[j] = scale * static_cast<float>(packed[j] & 63);
+    factors.min[j] = min * static_cast<float>(packed[j + 4] & 63);
+    factors.scale[j + 4] = scale * static_cast<float>((packed[j + 8] & 15) | (packed[j] >> 6) << 4);
+    factors.min[j + 4] = min * static_cast<float>((packed[j + 8] >> 4) | (packed[j + 4] >> 6) << 4);
+  }
+  return factors;
+}
+
+/// `value` in units of 1/63 of `top`. What does not fit wraps to a byte first, as it does in llama.cpp.
+inline int six_bits(float value, float top) noexcept {
+  const float inv_scale = top > 0.0F ? 63.0F / top : 0.0F;
+  return std::min<int>(static_cast<uint8_t>(nearest_integer(inv_scale * value)), 63);
+}
+
+/// False if a scale is infinite in f16.
+[[nodiscard]] inline bool store_scale_pairs(const MinFits<kPairs>& fits, ScalePairs& pairs) noexcept {
+  const float top_scale = largest(fits.scale);
+  const float top_min = largest(fits.min);
+  for (size_t j = 0; j < 4; ++j) {
+    const int scale = six_bits(fits.scale[j], top_scale);
+    const int min = six_bits(fits.min[j], top_min);
+    const int later_scale = six_bits(fits.scale[j + 4], top_scale);
+    const int later_min = six_bits(fits.min[j + 4], top_min);
+    pairs.packed[j] = static_cast<uint8_t>(scale | (later_scale >> 4) << 6);
+    pairs.packed[j + 4] = static_cast<uint8_t>(min | (later_min >> 4) << 6);
+    pairs.packed[j + 8] = static_cast<uint8_t>((later_scale & 15) | (later_min & 15) << 4);
+  }
+  return store_half(pairs.scale, top_scale / 63.0F) && store_half(pairs.min, top_min / 63.0F);
+}
+
+/// Finds scales, mins and levels of a super-block. False if a scale is infinite in f16.
+template <typename Lanes, typename Rule>
+[[nodiscard]] bool find_levels(const float* weights, ScalePairs& pairs, Levels& levels) noexcept {
+  const auto fits = fit_super_block<Lanes, Rule>(weights);
+  if (!store_scale_pairs(fits, pairs)) return false;
+  const Factors factors = load_factors(pairs);
+  for (size_t j = 0; j < kPairs; ++j) {
+    const size_t at = j * Rule::kWeights;
+    min_levels<Lanes, Rule>(weights + at, fits, j, factors.scale[j], factors.min[j], &levels[at]);
+  }
+  return true;
+}
+
+template <typename Lanes, typename Rule>
+void expand_levels(const ScalePairs& pairs, const Levels& levels, float* weights) noexcept {
+  const Factors factors = load_factors(pairs);
+  for (size_t j = 0; j < kPairs; ++j) {
+    const size_t at = j * Rule::kWeights;
+    expand_sub_block<Lanes, 0>(&levels[at], factors.scale[j], factors.min[j], {weights + at, Rule::kWeights});
+  }
+}
+
+}  // namespace arrowquant::k_quant

@@ -1,0 +1,104 @@
+#include <array>
+#include <cstddef>
+#include <cstdint>
+
+#include "codecs/block_codec.h"
+#include "codecs/k_quants/k_quant_levels.h"
+#include "codecs/k_quants/k_quant_min_search.h"
+#include "codecs/k_quants/k_quant_packing.h"
+#include "simd/lanes_scalar.h"
+#include "simd/lanes_wasm.h"
+
+namespace arrowquant {
+namespace k_quant {
+namespace {
+
+struct Q2K {
+  static constexpr size_t kSubBlocks = 16;
+
+  /// 256 weights: the scales (low half) and mins (high half) of 16 sub-blocks; the levels, four to a byte; f16 scale,
+  /// f16 min. weight ≈ scale · sub-block scale · level − min · sub-block min.
+  struct Block {
+    std::array<uint8_t, kSubBlocks> pairs;
+    std::array<uint8_t, kSuperBlock / 4> levels;
+    HalfBytes scale;
+    HalfBytes min;
+  };
+  static_assert(sizeof(Block) == 84);
+
+  struct Rule {
+    static constexpr size_t kWeights = 16;
+    static constexpr int32_t kMaxLevel = 3;
+    static constexpr float kFirstStep = -0.5F;
+    static constexpr int kSteps = 15;
+    static constexpr bool kAbsoluteError = true;
+    static constexpr bool kRootMeanSquare = false;
+  };
+
+  /// `value` in units of 1/15 of `top`. A scale can come out negative, and llama.cpp stores its low byte, over the
+  /// min's half too.
+  static int four_bits(float value, float top) noexcept {
+    return top > 0.0F ? static_cast<uint8_t>(nearest_integer(15.0F / top * value)) : 0;
+  }
+
+  /// False if a scale is infinite in f16.
+  [[nodiscard]] static bool store_pairs(const MinFits<kSubBlocks>& fits, Block& block) noexcept {
+    const float top_scale = largest(fits.scale);
+    const float top_min = largest(fits.min);
+    for (size_t j = 0; j < kSubBlocks; ++j) {
+      const int pair = four_bits(fits.scale[j], top_scale) | four_bits(fits.min[j], top_min) << 4;
+      block.pairs[j] = static_cast<uint8_t>(pair & 0xFF);
+    }
+    return store_half(block.scale, top_scale / 15.0F) && store_half(block.min, top_min / 15.0F);
+  }
+
+  /// Calls `visit(j, scale, min)` for each sub-block with its factors.
+  template <typename Visit>
+  static void for_each_pair(const Block& block, Visit visit) noexcept {
+    const float scale = load_half(block.scale);
+    const float min = load_half(block.min);
+    for (size_t j = 0; j < kSubBlocks; ++j) {
+      visit(j, scale * static_cast<float>(block.pairs[j] & 15), min * static_cast<float>(block.pairs[j] >> 4));
+    }
+  }
+
+  template <typename Lanes>
+  static bool encode(const float* from, Block& block) noexcept {
+    const auto fits = fit_super_block<Lanes, Rule>(from);
+    if (!store_pairs(fits, block)) return false;
+    Levels levels;
+    for_each_pair(block, [&](size_t j, float scale, float min) noexcept {
+      const size_t at = j * Rule::kWeights;
+      min_levels<Lanes, Rule>(from + at, fits, j, scale, min, &levels[at]);
+    });
+    pack_two_bits<Lanes, 0>(levels, block.levels.data());
+    return true;
+  }
+
+  template <typename Lanes>
+  static void decode(const Block& block, float* to) noexcept {
+    Levels levels{};
+    unpack_two_bits<Lanes, 0>(block.levels.data(), levels);
+    for_each_pair(block, [&](size_t j, float scale, float min) noexcept {
+      const size_t at = j * Rule::kWeights;
+      expand_sub_block<Lanes, 0>(&levels[at], scale, min, {to + at, Rule::kWeights});
+    });
+  }
+};
+
+}  // namespace
+}  // namespace k_quant
+
+extern const Codec kQ2K;
+constinit const Codec kQ2K =
+    block_codec<k_quant::encode<k_quant::Q2K, WasmLanes>, k_quant::encode<k_quant::Q2K, ScalarLanes>,
+                k_quant::decode<k_quant::Q2K, WasmLanes>, k_quant::decode<k_quant::Q2K, ScalarLanes>>({
+        .name = "Q2_K",
+        .ggml_type = 10,
+        .block_weights = k_quant::kSuperBlock,
+        .block_bytes = sizeof(k_quant::Q2K::Block),
+        .searches = true,
+        .file_types = {{{"Q2_K", 10}}},
+    });
+
+}  // namespace arrowquant
