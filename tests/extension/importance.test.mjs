@@ -129,10 +129,15 @@ describe('what the call refuses', () => {
       /pure has no meaning, because the output is row_signs;/u,
     ],
     ['half an effort', { effort: 0.5 }, /effort/u],
-    ['an unknown layout', { layout: 'shelves' }, /"shelves".*planes, folders,? (?:or|and)? ?plain/u],
-    ['an unknown container', { container: 'box' }, /"box".*safetensors, gguf,? (?:or|and)? ?crate/u],
-    ['a container that contradicts the name', { container: 'crate' }, /"crate", but the name of the output ends/u],
+    ['an unknown layout', { layout: 'shelf' }, /"shelf", must be "planes" or "folders" or "plain"/u],
+    ['an unknown container', { container: 'box' }, /"box", must be "safetensors" or "gguf" or "crate"/u],
   ])('%s', (_, options, text) => refuse(options, text));
+
+  test('a container that contradicts the name of the output', async () => {
+    const source = folder.write('source.safetensors', kSmall);
+    const call = quantizer.quantizeFile(source, folder.path('output.gguf'), { ...kOptions, container: 'crate' });
+    await expectRefusal(call, /"crate", but the name of the output ends with \.gguf/u);
+  });
 
   test('the same in a GGUF, which has no room for planes', async () => {
     const source = folder.write('source.safetensors', kSmall);

@@ -48,12 +48,12 @@ async function buildLocked() {
   if (existsSync(stampFile) && readFileSync(stampFile, 'utf8') === stamp && existsSync(inCopy('dist'))) return;
   rmSync(stampFile, { force: true });
   writeCopy(files);
-  const [{ buildWasm }, { writeCodecTable }, { packageJavaScript }] = await Promise.all(
+  const [{ buildWasm }, { writeTables }, { packageJavaScript }] = await Promise.all(
     ['wasm', 'codec-table', 'package'].map((name) => import(pathToFileURL(inCopy(`tools/build/${name}.mjs`)).href)),
   );
   const wasm = inCopy('build/wasm');
   await buildWasm(emscripten, wasm, say);
-  await writeCodecTable(wasm, say);
+  await writeTables(wasm, say);
   const staging = inCopy('build/dist.new');
   rmSync(staging, { recursive: true, force: true });
   mkdirSync(staging, { recursive: true });

@@ -14,6 +14,8 @@ export const kTensors = [
   halfTensor('layers.0.half.weight', [2, 3, 512], 2),
   bfloatTensor('layers.1.bfloat.weight', [4, 256], 3),
   float32Tensor('layers.1.bfloat.bias', [40], 4),
+  // Its planes have odd numbers of bytes, and no rows of blocks.
+  halfTensor('layers.1.odd.weight', [5, 37], 6),
   halfTensor('layers.1.norm.weight', [256], 5),
   { name: 'positions', dtype: 'I32', shape: [5], bytes: Buffer.from(Int32Array.of(1, -2, 3, 4, 5).buffer) },
   fromFloats('layers.2.empty.weight', 'F32', [0, 256], []),
