@@ -39,29 +39,29 @@ export function textAbout(
 ): string | undefined {
   if (tensors.length === 0) return undefined;
   const { format, version } = tensors.every(({ target }) => target.codec.name === 'affine') ? AFFINE : PLANES;
-  const entries = tensors.map(({ name, dtype, shape, target }) => {
-    const parameters = parametersOf(target.codec);
+  const said = new Map<Codec, string>();
+  const entries = tensors.map(({ name, dtype, shape, target: { codec } }) => {
+    const parameters = said.get(codec) ?? parametersOf(codec);
+    said.set(codec, parameters);
+    const before = version === PLANES.version ? `"codec":${JSON.stringify(codec.name)},` : '';
     const known = isFloatName(dtype) ? dtype : DEFAULT_DTYPE;
-    const entry =
-      version === AFFINE.version
-        ? { dtype: known, shape, ...parameters }
-        : { codec: target.codec.name, dtype: known, shape, ...parameters };
-    return `${JSON.stringify(name)}:${JSON.stringify(entry)}`;
+    return `${JSON.stringify(name)}:{${before}"dtype":"${known}","shape":[${shape.join(',')}]${parameters}}`;
   });
-  // Put together by hand: a tensor may be called `__proto__`.
+  // Put together by hand: a tensor may be called `__proto__`, and objects take longer.
   return `{"format":"${format}","version":${version},"tensors":{${entries.join(',')}}}`;
 }
 
 const isFloatName = (dtype: unknown): dtype is string => isDType(dtype) && isFloatType(dtype);
 
-/** Those that the codec has. */
-function parametersOf(codec: Codec): object {
+/** Those that the codec has, with a comma before each. */
+function parametersOf(codec: Codec): string {
   const { bits, groupSizes, symmetric } = traitsOf(codec);
-  return {
-    ...(bits.length > 0 && { bits: codec.bits }),
-    ...(groupSizes.length > 0 && { group_size: codec.groupSize === 0 ? WHOLE_TENSOR : codec.groupSize }),
-    ...(symmetric && { symmetric: codec.symmetric }),
-  };
+  const size = codec.groupSize === 0 ? `"${WHOLE_TENSOR}"` : String(codec.groupSize);
+  return [
+    ...(bits.length > 0 ? [`,"bits":${codec.bits}`] : []),
+    ...(groupSizes.length > 0 ? [`,"group_size":${size}`] : []),
+    ...(symmetric ? [`,"symmetric":${codec.symmetric}`] : []),
+  ].join('');
 }
 
 /** By name, the tensors that the text describes. Throws `invalid_file` for what is not as docs/formats.md says. */

@@ -1,5 +1,6 @@
 import type { FilePart, OpenedFiles } from '../containers/container.js';
 import { invalidFile, quoted } from '../containers/invalid-file.js';
+import type { ByteSource } from '../io/byte-io.js';
 import { LAYOUTS } from './table.js';
 import type { Tensor } from './tensor.js';
 
@@ -8,25 +9,23 @@ import type { Tensor } from './tensor.js';
  * where a layout does, and for a name that two files have.
  */
 export function tensorsOf({ parts, container }: Pick<OpenedFiles, 'parts' | 'container'>): readonly Tensor[] {
-  const tensors: Tensor[] = [];
-  const places = new Map<string, FilePart>();
-  for (const part of parts) {
-    for (const tensor of tensorsOfPart(part, container)) {
-      const { name } = tensor;
-      const other = places.get(name);
-      if (other !== undefined) {
-        const fault = other === part ? 'is there twice, in different layouts' : 'is in another shard too';
-        throw invalidFile(part.source, `tensor ${quoted(name)} ${fault}`, { layer: name });
-      }
-      places.set(name, part);
-      tensors.push(tensor);
-    }
-  }
-  return tensors;
+  const found = parts.map((part) => tensorsOfPart(part, container));
+  // Names of one file's entries differ: only other layouts, and other files, can give tensors the same name.
+  if (found.length > 1 || found.some(({ isMixed }) => isMixed)) checkNames(found);
+  return found.flatMap(({ tensors }) => tensors);
+}
+
+/** What layouts have found in a file. */
+interface Found {
+  readonly source: ByteSource;
+  readonly tensors: readonly Tensor[];
+  /** Whether several layouts have. */
+  readonly isMixed: boolean;
 }
 
 /** Each layout takes what it knows; they are put together in the order in which the first planes are listed. */
-function tensorsOfPart(part: FilePart, container: string): readonly Tensor[] {
+function tensorsOfPart(part: FilePart, container: string): Found {
+  const { source } = part;
   const found: (readonly Tensor[])[] = [];
   let { entries } = part;
   for (const layout of LAYOUTS) {
@@ -35,7 +34,22 @@ function tensorsOfPart(part: FilePart, container: string): readonly Tensor[] {
     entries = rest;
   }
   const [first = [], ...others] = found;
-  return others.length === 0 ? first : inOrder(found.flat(), part);
+  if (others.length === 0) return { source, tensors: first, isMixed: false };
+  return { source, tensors: inOrder(found.flat(), part), isMixed: true };
+}
+
+function checkNames(found: readonly Found[]): void {
+  const places = new Map<string, ByteSource>();
+  for (const { source, tensors } of found) {
+    for (const { name } of tensors) {
+      const other = places.get(name);
+      if (other !== undefined) {
+        const fault = other === source ? 'is there twice, in different layouts' : 'is in another shard too';
+        throw invalidFile(source, `tensor ${quoted(name)} ${fault}`, { layer: name });
+      }
+      places.set(name, source);
+    }
+  }
 }
 
 function inOrder(tensors: readonly Tensor[], { entries }: FilePart): readonly Tensor[] {

@@ -11,10 +11,10 @@ import {
   type GgmlType,
   type GgmlTypeId,
 } from './ggml-types.js';
-import { GgufKeyValue, findKeyValue, wholeNumberOf, type GgufType } from './key-values.js';
+import { GgufKeyValue, LENGTH_BYTES, findKeyValue, wholeNumberOf, type GgufType } from './key-values.js';
 import { MAX_KEY_VALUES, MAX_NAME_BYTES, MAX_TENSORS } from './limits.js';
 import { HeaderReader } from './reader.js';
-import { readName, readType, skipValue } from './values.js';
+import { readName, readType, skipValue, takeName } from './values.js';
 import type { ByteRange, ByteSource } from '../../io/byte-io.js';
 
 export const GGUF_MAGIC = 'GGUF';
@@ -84,7 +84,7 @@ export async function readGguf(source: ByteSource): Promise<GgufFile> {
   const keyValues = pairs.map(({ key, type, begin, end }) => new GgufKeyValue(key, type, header.subarray(begin, end)));
   const alignment = readAlignment(keyValues, source);
   const dataBegin = aligned(header.length, alignment);
-  const ends = endsOf(infos, BigInt(Math.max(source.size - dataBegin, 0)));
+  const ends = endsOf(infos, Math.max(source.size - dataBegin, 0));
   const tensors = infos.map((info) => placeTensor(info, ends, { dataBegin, alignment, source }));
   checkTiling(tensors, dataBegin, alignment, source);
   return { version, alignment, keyValues, tensors, headerBytes: header.length, dataBegin };
@@ -105,7 +105,11 @@ async function readPreamble(
     throw reader.invalid(`it is of GGUF version ${version}, only versions 2 and 3 can be read`);
   }
   const tensorCount = reader.u64();
-  return { version, tensorCount, pairCount: reader.count('key-value pairs', LEAST_KEY_VALUE_BYTES, MAX_KEY_VALUES) };
+  return {
+    version,
+    tensorCount,
+    pairCount: reader.count(() => 'key-value pairs', LEAST_KEY_VALUE_BYTES, MAX_KEY_VALUES),
+  };
 }
 
 interface Pair {
@@ -136,8 +140,12 @@ async function readPairs(reader: HeaderReader, count: number): Promise<Pair[]> {
 interface TensorInfo extends Omit<GgufTensor, 'range'> {
   /** Null where the type is not known. */
   readonly bytes: number | null;
-  readonly offset: bigint;
+  /** A bigint where no number has it exactly: it lies beyond every file. */
+  readonly offset: number | bigint;
 }
+
+/** What a description takes at most, without the name. */
+const MOST_DESCRIBED_BYTES = LENGTH_BYTES + 4 + MAX_RANK * 8 + 4 + 8;
 
 async function readInfos(reader: HeaderReader, announced: bigint): Promise<TensorInfo[]> {
   if (announced * BigInt(LEAST_TENSOR_BYTES) > BigInt(reader.following)) {
@@ -149,36 +157,55 @@ async function readInfos(reader: HeaderReader, announced: bigint): Promise<Tenso
   const names = new Set<string>();
   const infos: TensorInfo[] = [];
   for (let index = 0; index < Number(announced); ++index) {
-    const name = await readName(reader, `the name of tensor ${index + 1}`, MAX_NAME_BYTES);
-    if (name === '') throw reader.invalid(`the name of tensor ${index + 1} is empty`);
+    // Of tens of thousands of tensors, most must not wait for anything.
+    const isAtHand = reader.has(LENGTH_BYTES) && reader.has(reader.peek64() + MOST_DESCRIBED_BYTES);
+    const what = (): string => `the name of tensor ${index + 1}`;
+    const name = isAtHand ? takeName(reader, what, MAX_NAME_BYTES) : await readName(reader, what(), MAX_NAME_BYTES);
+    if (name === '') throw reader.invalid(`${what()} is empty`);
     if (names.has(name)) throw reader.invalid(`tensor ${quoted(name)} occurs twice`, name);
     names.add(name);
-    infos.push(await readInfo(reader, name));
+    if (!isAtHand) await fetchInfo(reader, name);
+    infos.push(takeInfo(reader, name));
   }
   return infos;
 }
 
-async function readInfo(reader: HeaderReader, name: string): Promise<TensorInfo> {
+async function fetchInfo(reader: HeaderReader, name: string): Promise<void> {
   const what = `the description of tensor ${quoted(name)}`;
-  const fail = (detail: string): QuantizeError => reader.invalid(`tensor ${quoted(name)} ${detail}`, name);
   await reader.fetch(4, what, name);
+  const rank = reader.peek32();
+  if (rank <= MAX_RANK) await reader.fetch(4 + rank * 8 + 12, what, name);
+}
+
+function takeInfo(reader: HeaderReader, name: string): TensorInfo {
+  const fail = (detail: string): QuantizeError => reader.invalid(`tensor ${quoted(name)} ${detail}`, name);
   const rank = reader.u32();
   if (rank > MAX_RANK) throw fail(`has ${rank} dimensions, GGUF knows at most ${MAX_RANK}`);
-  await reader.fetch(rank * 8 + 12, what, name);
-  const extents = Array.from({ length: rank }, () => reader.u64());
-  const shape = extents.map(Number).reverse();
+  const begin = reader.position;
+  const shape = new Array<number>(rank);
+  for (let dimension = rank - 1; dimension >= 0; --dimension) shape[dimension] = reader.number64();
   const elements = elementCount(shape);
-  if (Number.isNaN(elements)) throw fail(`has the impossible extents ${extents.join(', ')}`);
+  const impossible = (): QuantizeError => {
+    reader.position = begin;
+    const extents = Array.from({ length: rank }, () => reader.u64());
+    return fail(`has the impossible extents ${extents.join(', ')}`);
+  };
+  if (Number.isNaN(elements)) throw impossible();
   const id = reader.u32();
   const type = ggmlTypeOfId(id) ?? unknownGgmlType(id);
-  if (!isKnownType(type)) return { name, type, shape, elements, bytes: null, offset: reader.u64() };
+  if (!isKnownType(type)) return { name, type, shape, elements, bytes: null, offset: takeOffset(reader) };
   const row = shape.at(-1) ?? 1;
   if (!isWholeBlocks(type, row)) {
     throw fail(`has rows of ${row}, no whole number of blocks of ${type.blockWeights} as ${type.name} needs`);
   }
   const bytes = ggmlBytes(type, elements);
-  if (!Number.isSafeInteger(bytes)) throw fail(`has the impossible extents ${extents.join(', ')}`);
-  return { name, type, shape, elements, bytes, offset: reader.u64() };
+  if (!Number.isSafeInteger(bytes)) throw impossible();
+  return { name, type, shape, elements, bytes, offset: takeOffset(reader) };
+}
+
+function takeOffset(reader: HeaderReader): number | bigint {
+  if (!Number.isSafeInteger(reader.peek64())) return reader.u64();
+  return reader.number64();
 }
 
 function readAlignment(keyValues: readonly GgufKeyValue[], source: ByteSource): number {
@@ -198,30 +225,31 @@ export const isAlignment = (value: number): boolean =>
   Number.isInteger(value) && value > 0 && value <= MAX_ALIGNMENT && (value & (value - 1)) === 0;
 
 /** By offset in the data, of which there are `available` bytes, where the next tensor begins; for tensors of unknown types. */
-function endsOf(infos: readonly TensorInfo[], available: bigint): ReadonlyMap<bigint, bigint> {
+function endsOf(infos: readonly TensorInfo[], available: number): ReadonlyMap<number | bigint, number> {
   if (infos.every(({ bytes }) => bytes !== null)) return new Map();
-  const offsets = [...new Set(infos.map(({ offset }) => offset))].sort((a, b) => (a < b ? -1 : Number(a > b)));
+  const offsets = [...new Set(infos.flatMap(({ offset }) => (typeof offset === 'bigint' ? [] : [offset])))];
+  offsets.sort((a, b) => a - b);
   return new Map(offsets.map((offset, index) => [offset, offsets[index + 1] ?? available]));
 }
 
 function placeTensor(
   { name, type, shape, elements, bytes: known, offset }: TensorInfo,
-  ends: ReadonlyMap<bigint, bigint>,
+  ends: ReadonlyMap<number | bigint, number>,
   { dataBegin, alignment, source }: Pick<GgufFile, 'dataBegin' | 'alignment'> & { readonly source: ByteSource },
 ): GgufTensor {
   const fail = (detail: string): QuantizeError =>
     invalidFile(source, `tensor ${quoted(name)} ${detail}`, { layer: name });
-  if (offset % BigInt(alignment) !== 0n)
+  if (typeof offset === 'bigint' ? offset % BigInt(alignment) !== 0n : offset % alignment !== 0)
     throw fail(`begins at byte ${offset} of the data, no multiple of ${alignment}`);
   const available = Math.max(source.size - dataBegin, 0);
-  const next = ends.get(offset) ?? offset;
-  const end = known === null && elements > 0 && next > offset ? next : offset + BigInt(known ?? 0);
-  if (end > BigInt(available)) {
+  const next = ends.get(offset) ?? 0;
+  const bytes = known ?? (elements > 0 && typeof offset === 'number' && next > offset ? next - offset : 0);
+  if (typeof offset === 'bigint' || offset + bytes > available) {
+    const end = BigInt(offset) + BigInt(bytes);
     throw fail(`ends at byte ${end} of the data, but there are only ${available}; ${CUT_OFF}`);
   }
-  const bytes = Number(end - offset);
   if (known === null && elements > 0 && bytes <= 0) throw fail(`has no bytes for its ${elements} elements`);
-  return { name, type, shape, elements, range: { source, begin: dataBegin + Number(offset), bytes } };
+  return { name, type, shape, elements, range: { source, begin: dataBegin + offset, bytes } };
 }
 
 function checkTiling(tensors: readonly GgufTensor[], dataBegin: number, alignment: number, source: ByteSource): void {

@@ -1,12 +1,15 @@
 import type { QuantizeError } from '../../errors.js';
 import { invalidFile } from '../invalid-file.js';
 import { CUT_OFF } from '../foreign-files.js';
-import { LENGTH_BYTES } from './key-values.js';
+import { LENGTH_BYTES, decodeText } from './key-values.js';
 import { MAX_HEADER_BYTES } from './limits.js';
 import type { ByteSource } from '../../io/byte-io.js';
 
 /** Enough for a header without a vocabulary. Each read doubles what is there. */
 const FIRST_READ_BYTES = 64 * 2 ** 10;
+
+/** Names of tensors are shorter; if they are in ASCII, they need no decoder, which takes longer to start than to decode. */
+const SHORT_BYTES = 128;
 
 /**
  * Goes through a GGUF header from its first byte on. `fetch` makes bytes available, and is the only one that reads the
@@ -59,19 +62,54 @@ export class HeaderReader {
     return value;
   }
 
+  /** A number of 64 bits, or the nearest one that JavaScript has. */
+  number64(): number {
+    const value = this.peek64();
+    this.position += LENGTH_BYTES;
+    return value;
+  }
+
+  /** The number of 32 bits that is next, without going past it. */
+  peek32(): number {
+    return this.#view.getUint32(this.position, true);
+  }
+
+  /** The number of 64 bits that is next, without going past it, or the nearest one that JavaScript has. */
+  peek64(): number {
+    const low = this.#view.getUint32(this.position, true);
+    return this.#view.getUint32(this.position + 4, true) * 2 ** 32 + low;
+  }
+
   /**
    * A count of things that take at least `least` bytes each, checked against `most` and against what follows of the file.
-   * `what` names them: "strings in …".
+   * `what` names them, when it comes to that: "strings in …".
    */
-  count(what: string, least: number, most: number): number {
-    const low = this.#view.getUint32(this.position, true);
-    const high = this.#view.getUint32(this.position + 4, true);
+  count(what: () => string, least: number, most: number): number {
+    const count = this.peek64();
+    const exact = this.position;
     this.position += LENGTH_BYTES;
-    const count = high * 2 ** 32 + low;
     if (count * least <= this.following && count <= most) return count;
-    const exact = (BigInt(high) << 32n) | BigInt(low);
-    if (count * least > this.following) throw this.tooShort(`${exact} ${what}`, exact * BigInt(least));
-    throw this.invalid(`its ${exact} ${what} are over the limit of ${most}`);
+    const announced = this.#view.getBigUint64(exact, true);
+    if (count * least > this.following) throw this.tooShort(`${announced} ${what()}`, announced * BigInt(least));
+    throw this.invalid(`its ${announced} ${what()} are over the limit of ${most}`);
+  }
+
+  /** Goes past a text of `bytes` bytes, which were fetched, and gives it; null where they are not valid UTF-8. */
+  text(bytes: number): string | null {
+    if (bytes > SHORT_BYTES) return this.#longText(bytes);
+    const codes: number[] = [];
+    for (let index = 0; index < bytes; ++index) {
+      const code = this.#bytes[this.position + index] ?? 0;
+      if (code >= 0x80) return this.#longText(bytes);
+      codes.push(code);
+    }
+    this.position += bytes;
+    return String.fromCharCode(...codes);
+  }
+
+  #longText(bytes: number): string | null {
+    const taken = this.take(bytes);
+    return isUtf8(taken) ? decodeText(taken) : null;
   }
 
   /** Goes past the next `bytes` bytes, which were fetched, and gives them: a view that is good until the next fetch. */

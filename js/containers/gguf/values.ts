@@ -4,7 +4,6 @@ import {
   LENGTH_BYTES,
   SCALAR_BYTES,
   TYPE_BYTES,
-  decodeText,
   isScalarType,
   type GgufType,
 } from './key-values.js';
@@ -45,7 +44,7 @@ async function skipArray(reader: HeaderReader, what: string, depth: number): Pro
   if (depth > MAX_ARRAY_DEPTH) throw reader.invalid(`${what} nests arrays deeper than ${MAX_ARRAY_DEPTH} levels`);
   const type = await readType(reader, what);
   await reader.fetch(LENGTH_BYTES, what);
-  const count = reader.count(`elements in ${what}`, leastBytes(type), MAX_ARRAY_ELEMENTS);
+  const count = reader.count(() => `elements in ${what}`, leastBytes(type), MAX_ARRAY_ELEMENTS);
   if (isScalarType(type)) await skipScalars(reader, type, count, what);
   else if (type === 'string') await skipStrings(reader, count, what);
   else for (let index = 0; index < count; ++index) await skipArray(reader, what, depth + 1);
@@ -65,10 +64,11 @@ async function skipScalars(
 }
 
 async function skipStrings(reader: HeaderReader, count: number, what: string): Promise<void> {
+  const ofString = (): string => `bytes of a string in ${what}`;
   for (let index = 0; index < count; ++index) {
     // A vocabulary has hundreds of thousands: most of them must not wait for anything.
     if (!reader.has(LENGTH_BYTES)) await reader.fetch(LENGTH_BYTES, what);
-    const bytes = reader.count(`bytes of a string in ${what}`, 1, MAX_STRING_BYTES);
+    const bytes = reader.count(ofString, 1, MAX_STRING_BYTES);
     if (!reader.has(bytes)) await reader.fetch(bytes, what);
     if (!isUtf8(reader.take(bytes))) throw reader.invalid(`a string in ${what} is not valid UTF-8`);
   }
@@ -77,9 +77,14 @@ async function skipStrings(reader: HeaderReader, count: number, what: string): P
 /** A string that is short by its nature; `what` names it in messages, `most` is its limit in bytes. */
 export async function readName(reader: HeaderReader, what: string, most: number): Promise<string> {
   await reader.fetch(LENGTH_BYTES, what);
-  const length = reader.count(`bytes of ${what}`, 1, most);
-  await reader.fetch(length, what);
-  const bytes = reader.take(length);
-  if (!isUtf8(bytes)) throw reader.invalid(`${what} is not valid UTF-8`);
-  return decodeText(bytes);
+  const length = reader.peek64();
+  if (length <= most) await reader.fetch(Math.min(LENGTH_BYTES + length, reader.following), what);
+  return takeName(reader, () => what, most);
+}
+
+/** The same of a string that was fetched. */
+export function takeName(reader: HeaderReader, what: () => string, most: number): string {
+  const name = reader.text(reader.count(() => `bytes of ${what()}`, 1, most));
+  if (name === null) throw reader.invalid(`${what()} is not valid UTF-8`);
+  return name;
 }

@@ -1,13 +1,22 @@
 import { QuantizeError } from '../../errors.js';
 import type { OutputFile, ReaderLimits } from '../container.js';
 import { elementCount } from '../dtypes.js';
+import { HeaderWriter } from '../header-writer.js';
 import { quoted } from '../invalid-file.js';
 import { checkSplit, shardNames } from '../shard-names.js';
 import { utf8Bytes } from '../utf8.js';
 import { ggmlBytes, ggmlTypeNamed, isWholeBlocks, type GgmlType, type GgmlTypeId } from './ggml-types.js';
 import { ALIGNMENT_KEY, DEFAULT_ALIGNMENT, GGUF_MAGIC, aligned, isAlignment } from './header.js';
-import { HeaderWriter } from './header-writer.js';
-import { i32, u16, u32, withKeyValue, withoutKeys, wholeNumberOf, type GgufKeyValue } from './key-values.js';
+import {
+  GGUF_TYPES,
+  i32,
+  u16,
+  u32,
+  withKeyValue,
+  withoutKeys,
+  wholeNumberOf,
+  type GgufKeyValue,
+} from './key-values.js';
 import { MAX_HEADER_BYTES, checkCounts } from './limits.js';
 import { SPLIT_COUNT, SPLIT_KEYS, SPLIT_NO, SPLIT_TENSORS } from './shards.js';
 
@@ -253,33 +262,53 @@ function unitsOf(items: readonly Item[]): readonly { readonly begin: number; rea
   return begins.map((begin, index) => ({ begin, end: begins[index + 1] ?? items.length }));
 }
 
+/** A string: its length in bytes, then its UTF-8. */
+function writeText(writer: HeaderWriter, text: string, bytes: number): void {
+  writer.u64(bytes);
+  writer.utf8(text);
+}
+
+/** The header of a file without the padding behind it, and where the items go in the data. */
+function describe(
+  { name, pairs, items }: Shard,
+  alignment: number,
+): { readonly writer: HeaderWriter; readonly offsets: readonly number[] } {
+  const writer = new HeaderWriter();
+  writer.utf8(GGUF_MAGIC);
+  writer.u32(VERSION);
+  writer.u64(items.length);
+  writer.u64(pairs.length);
+  for (const { key, type, encoded } of pairs) {
+    writeText(writer, key, utf8Bytes(key));
+    writer.u32(GGUF_TYPES.indexOf(type));
+    writer.bytes(encoded);
+  }
+  const offsets = [0];
+  for (const item of items) {
+    const offset = offsets.at(-1) ?? 0;
+    writeText(writer, item.name, item.nameBytes);
+    writer.u32(item.extents.length);
+    for (const extent of item.extents) writer.u64(extent);
+    writer.u32(item.typeId);
+    writer.u64(offset);
+    offsets.push(offset + aligned(item.bytes, alignment));
+  }
+  if (writer.length > MAX_HEADER_BYTES) {
+    const detail = `its header would take ${writer.length} bytes, over the limit of ${MAX_HEADER_BYTES}`;
+    throw new QuantizeError('unwritable_output', { file: name, detail });
+  }
+  return { writer, offsets };
+}
+
 function assemble(shards: readonly Shard[], alignment: number): GgufLayout {
   const places: GgufTensorPlace[] = [];
-  const files = shards.map(({ name, pairs, items }, file) => {
-    const writer = new HeaderWriter();
-    writer.bytes(new TextEncoder().encode(GGUF_MAGIC));
-    writer.u32(VERSION);
-    writer.u64(items.length);
-    writer.u64(pairs.length);
-    for (const pair of pairs) writer.pair(pair, utf8Bytes(pair.key));
-    const offsets: number[] = [];
-    let data = 0;
-    for (const { name: tensor, nameBytes, extents, typeId, bytes } of items) {
-      writer.text(tensor, nameBytes);
-      writer.u32(extents.length);
-      for (const extent of extents) writer.u64(extent);
-      writer.u32(typeId);
-      writer.u64(data);
-      offsets.push(data);
-      data += aligned(bytes, alignment);
-    }
-    if (writer.length > MAX_HEADER_BYTES) {
-      const detail = `its header would take ${writer.length} bytes, over the limit of ${MAX_HEADER_BYTES}`;
-      throw new QuantizeError('unwritable_output', { file: name, detail });
-    }
+  const files = shards.map((shard, file) => {
+    const { writer, offsets } = describe(shard, alignment);
     const header = writer.finish(aligned(writer.length, alignment));
-    items.forEach(({ bytes }, index) => places.push({ file, offset: header.length + (offsets[index] ?? 0), bytes }));
-    return { name, header, fileBytes: header.length + data };
+    shard.items.forEach(({ bytes }, index) => {
+      places.push({ file, offset: header.length + (offsets[index] ?? 0), bytes });
+    });
+    return { name: shard.name, header, fileBytes: header.length + (offsets.at(-1) ?? 0) };
   });
   return { files, places };
 }

@@ -1,11 +1,11 @@
-import type { QuantizeError } from '../../errors.js';
+import { QuantizeError } from '../../errors.js';
 import type { ByteSource } from '../../io/byte-io.js';
 import type { Entry, EntryType } from '../container.js';
 import { MAX_RANK, elementCount, knownBytes } from '../dtypes.js';
 import { CUT_OFF } from '../foreign-files.js';
 import { invalidFile, quoted } from '../invalid-file.js';
 import { decodeJson, isRecord, parseJsonText } from '../json.js';
-import { readUsualHeader, type HeaderMember } from './usual-header.js';
+import { readUsualHeader } from './usual-header.js';
 
 /** The header's length, a little-endian u64, comes before it. */
 export const LENGTH_BYTES = 8;
@@ -27,13 +27,6 @@ export interface SafetensorsHeader {
   readonly metadata: ReadonlyMap<string, string>;
 }
 
-/** An entry while the header is read. */
-interface PlacedEntry {
-  readonly entry: Entry;
-  readonly begin: number;
-  readonly bytes: number;
-}
-
 /**
  * Reads and checks the header of a safetensors file. What it returns is consistent: the tensors fill the file to its last
  * byte without gap or overlap, and each one's bytes are what its shape and type take, where the type is known.
@@ -43,38 +36,43 @@ export async function readHeader(source: ByteSource): Promise<SafetensorsHeader>
   const bytes = new Uint8Array(length);
   await source.read(bytes, LENGTH_BYTES);
   if (bytes[0] !== '{'.charCodeAt(0)) throw invalidFile(source, 'the header does not begin with "{"');
-  const { members, metadata } = takeApart(decodeJson(bytes, source, 'the header'), source);
-  const types = new Map<string, EntryType>();
-  const dataStart = LENGTH_BYTES + length;
-  const placed = members.map((member) => readEntry(member, dataStart, types, source));
-  placed.sort((a, b) => a.begin - b.begin || a.bytes - b.bytes);
-  checkTiling(placed, dataStart, source);
-  return { entries: placed.map(({ entry }) => entry), metadata };
+  const reader = new EntryReader(source, LENGTH_BYTES + length);
+  const metadata = readMembers(decodeJson(bytes, source, 'the header'), reader);
+  const entries = reader.entries.sort(byPosition);
+  checkTiling(entries, LENGTH_BYTES + length, source);
+  return { entries, metadata };
 }
 
-interface HeaderParts {
-  readonly members: readonly HeaderMember[];
-  readonly metadata: ReadonlyMap<string, string>;
+/** Has the reader take all entries, and gives the metadata. */
+function readMembers(text: string, reader: EntryReader): ReadonlyMap<string, string> {
+  const { source } = reader;
+  const faults: QuantizeError[] = [];
+  const usual = readUsualHeader(text, METADATA_NAME, (name, dtype, shape, begin, end) => {
+    if (faults.length > 0) return;
+    try {
+      reader.take(name, dtype, shape, begin, end);
+    } catch (error) {
+      if (!(error instanceof QuantizeError)) throw error;
+      // That it is no JSON, if it turns out so, says more.
+      faults.push(error);
+    }
+  });
+  if (usual === null) return readAnyMembers(text, reader);
+  const [fault] = faults;
+  if (fault !== undefined) throw fault;
+  if (usual.metadata === null) return new Map();
+  return readMetadata(parseJsonText(usual.metadata, source, 'the header', 0), source);
 }
 
-function takeApart(text: string, source: ByteSource): HeaderParts {
-  const usual = readUsualHeader(text, METADATA_NAME);
-  if (usual === null) return takeApartAny(text, source);
-  const { members, metadata } = usual;
-  if (metadata === null) return { members, metadata: new Map() };
-  const value = parseJsonText(metadata, source, 'the header', 0);
-  return { members, metadata: readMetadata(value, source) };
-}
-
-function takeApartAny(text: string, source: ByteSource): HeaderParts {
-  const members: HeaderMember[] = [];
+function readAnyMembers(text: string, reader: EntryReader): ReadonlyMap<string, string> {
+  const { source } = reader;
+  reader.entries.length = 0;
   let metadata: ReadonlyMap<string, string> = new Map();
   for (const [name, value] of Object.entries(parseJsonText(text, source, 'the header', 1))) {
-    if (name === METADATA_NAME) metadata = value === null ? new Map() : readMetadata(value, source);
-    else if (!isRecord(value)) throw fault(name, 'is not described by an object', source);
-    else members.push({ name, dtype: value['dtype'], shape: value['shape'], offsets: value['data_offsets'] });
+    if (name === METADATA_NAME) metadata = value === null ? metadata : readMetadata(value, source);
+    else reader.takeAny(name, value);
   }
-  return { members, metadata };
+  return metadata;
 }
 
 async function readHeaderLength(source: ByteSource): Promise<number> {
@@ -109,61 +107,76 @@ function readMetadata(value: unknown, source: ByteSource): ReadonlyMap<string, s
   return metadata;
 }
 
-const fault = (name: string, detail: string, source: ByteSource): QuantizeError =>
-  invalidFile(source, `tensor ${quoted(name)} ${detail}`, { layer: name });
+/** Makes entries of what the header says of them, and checks them. */
+class EntryReader {
+  readonly source: ByteSource;
+  readonly entries: Entry[] = [];
+  readonly #dataStart: number;
+  readonly #dataBytes: number;
+  /** Those that were met. */
+  readonly #types = new Map<string, EntryType>();
 
-/** `types` has the types that were met before. */
-function readEntry(
-  member: HeaderMember,
-  dataStart: number,
-  types: Map<string, EntryType>,
-  source: ByteSource,
-): PlacedEntry {
-  const { name, dtype, shape, offsets } = member;
-  const fail = (detail: string): QuantizeError => fault(name, detail, source);
-  if (typeof dtype !== 'string') throw fail('has no dtype');
-  const type = types.get(dtype) ?? typeOf(dtype, types);
-  if (type === undefined) throw fail(`has ${quoted(dtype)} for a dtype`);
-  if (!Array.isArray(shape) || shape.length > MAX_RANK) throw fail('has no valid shape');
-  const elements = elementCount(shape);
-  if (Number.isNaN(elements)) throw fail('has no valid shape');
-  const [begin, end] = readOffsets(offsets, fail);
-  const dataBytes = source.size - dataStart;
-  if (end > dataBytes) {
-    throw fail(`ends at byte ${end} of the data, but there are only ${dataBytes}; ${CUT_OFF}`);
+  constructor(source: ByteSource, dataStart: number) {
+    this.source = source;
+    this.#dataStart = dataStart;
+    this.#dataBytes = source.size - dataStart;
   }
-  const bytes = end - begin;
-  const expected = type.unknown === true ? undefined : knownBytes(dtype, elements);
-  if (expected === undefined ? (bytes === 0) !== (elements === 0) : bytes !== expected) {
-    const needed = expected === undefined ? `has ${elements} elements` : `of ${dtype} needs ${expected}`;
-    throw fail(`takes ${bytes} bytes, but its shape [${shape.join(', ')}] ${needed}`);
+
+  /** Takes an entry of which only the name is known to be right. */
+  takeAny(name: string, value: unknown): void {
+    if (!isRecord(value)) throw this.#fault(name, 'is not described by an object');
+    const { dtype, shape, data_offsets: offsets } = value;
+    if (typeof dtype !== 'string') throw this.#fault(name, 'has no dtype');
+    if (!Array.isArray(shape)) throw this.#fault(name, 'has no valid shape');
+    if (!Array.isArray(offsets) || offsets.length !== 2) throw this.#fault(name, 'has no valid data_offsets');
+    const [begin, end] = offsets as unknown[];
+    if (typeof begin !== 'number' || typeof end !== 'number') throw this.#fault(name, 'has no valid data_offsets');
+    this.take(name, dtype, shape as unknown[], begin, end);
   }
-  const range = { source, begin: dataStart + begin, bytes };
-  return { entry: { name, type, shape: shape as number[], elements, data: [range] }, begin: range.begin, bytes };
+
+  take(name: string, dtype: string, shape: readonly unknown[], begin: number, end: number): void {
+    const type = this.#types.get(dtype) ?? this.#typeOf(name, dtype);
+    const elements = shape.length > MAX_RANK ? Number.NaN : elementCount(shape);
+    if (Number.isNaN(elements)) throw this.#fault(name, 'has no valid shape');
+    if (!Number.isSafeInteger(begin) || !Number.isSafeInteger(end) || begin < 0 || begin > end) {
+      throw this.#fault(name, `has the impossible data_offsets [${begin}, ${end}]`);
+    }
+    if (end > this.#dataBytes) {
+      const detail = `ends at byte ${end} of the data, but there are only ${this.#dataBytes}; ${CUT_OFF}`;
+      throw this.#fault(name, detail);
+    }
+    const bytes = end - begin;
+    const expected = knownBytes(dtype, elements);
+    if (expected === undefined ? (bytes === 0) !== (elements === 0) : bytes !== expected) {
+      const needed = expected === undefined ? `has ${elements} elements` : `of ${dtype} needs ${expected}`;
+      throw this.#fault(name, `takes ${bytes} bytes, but its shape [${shape.join(', ')}] ${needed}`);
+    }
+    const range = { source: this.source, begin: this.#dataStart + begin, bytes };
+    this.entries.push({ name, type, shape: shape as readonly number[], elements, data: [range] });
+  }
+
+  #typeOf(name: string, dtype: string): EntryType {
+    if (!DTYPE_NAME.test(dtype)) throw this.#fault(name, `has ${quoted(dtype)} for a dtype`);
+    const type: EntryType = knownBytes(dtype, 1) === undefined ? { name: dtype, unknown: true } : { name: dtype };
+    this.#types.set(dtype, type);
+    return type;
+  }
+
+  #fault(name: string, detail: string): QuantizeError {
+    return invalidFile(this.source, `tensor ${quoted(name)} ${detail}`, { layer: name });
+  }
 }
 
-/** What a dtype is called, in `types` from now on; undefined where nothing can be called so. */
-function typeOf(dtype: string, types: Map<string, EntryType>): EntryType | undefined {
-  if (!DTYPE_NAME.test(dtype)) return undefined;
-  const type: EntryType = knownBytes(dtype, 1) === undefined ? { name: dtype, unknown: true } : { name: dtype };
-  types.set(dtype, type);
-  return type;
-}
+const beginOf = ({ data }: Entry): number => data[0]?.begin ?? 0;
+const bytesOf = ({ data }: Entry): number => data[0]?.bytes ?? 0;
+const byPosition = (a: Entry, b: Entry): number => beginOf(a) - beginOf(b) || bytesOf(a) - bytesOf(b);
 
-function readOffsets(offsets: unknown, fail: (detail: string) => QuantizeError): readonly [number, number] {
-  if (!Array.isArray(offsets) || offsets.length !== 2) throw fail('has no valid data_offsets');
-  const [begin, end] = offsets as unknown[];
-  if (typeof begin !== 'number' || typeof end !== 'number') throw fail('has no valid data_offsets');
-  const valid = Number.isSafeInteger(begin) && Number.isSafeInteger(end) && begin >= 0 && begin <= end;
-  if (!valid) throw fail(`has the impossible data_offsets [${begin}, ${end}]`);
-  return [begin, end];
-}
-
-function checkTiling(placed: readonly PlacedEntry[], dataStart: number, source: ByteSource): void {
+function checkTiling(entries: readonly Entry[], dataStart: number, source: ByteSource): void {
   let reached = dataStart;
   let previous = '';
-  for (const { entry, begin, bytes } of placed) {
+  for (const entry of entries) {
     const { name } = entry;
+    const [begin, bytes] = [beginOf(entry), bytesOf(entry)];
     if (begin < reached) {
       throw invalidFile(source, `the bytes of tensor ${quoted(name)} overlap those of ${quoted(previous)}`, {
         layer: name,

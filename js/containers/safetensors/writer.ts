@@ -1,5 +1,6 @@
 import { QuantizeError } from '../../errors.js';
 import type { FileLayout, OutputContents, OutputFile, Place } from '../container.js';
+import { HeaderWriter } from '../header-writer.js';
 import { checkSplit, shardNames } from '../shard-names.js';
 import { utf8Bytes } from '../utf8.js';
 import { LENGTH_BYTES, MAX_HEADER_BYTES, METADATA_NAME } from './header.js';
@@ -107,40 +108,62 @@ function draftOf(groups: readonly number[], { contents, items: all, texts }: Req
   const { file: name, inOrder, layoutTexts } = contents;
   const chosen = groups.map((group) => all[group] ?? []);
   const items = inOrder ? byGroup(chosen) : byAlignment(chosen);
-  const members: string[] = [];
+  const writer = new HeaderWriter();
+  writer.u64(0);
+  writer.utf8('{');
   const allTexts = new Map([...texts, ...layoutTexts(groups)]);
   if (allTexts.size > 0) {
     const pairs = [...allTexts].map(([key, text]) => `${JSON.stringify(key)}:${JSON.stringify(text)}`);
-    members.push(`"${METADATA_NAME}":{${pairs.join(',')}}`);
+    writer.utf8(`"${METADATA_NAME}":{${pairs.join(',')}}${items.length === 0 ? '' : ','}`);
   }
   let reached = 0;
-  for (const item of items) {
-    members.push(memberOf(item, String(reached), String(reached + item.bytes)));
+  items.forEach((item, index) => {
+    if (index > 0) writer.utf8(',');
+    writeItem(writer, item, reached);
     reached += item.bytes;
-  }
-  const header = encodeHeader(`{${members.join(',')}}`, name);
+  });
+  writer.utf8('}');
+  const header = finish(writer, name);
   return { name, items, header, fileBytes: header.length + reached };
 }
 
-const memberOf = ({ name, dtype, shape }: Item, begin: string, end: string): string =>
-  `${JSON.stringify(name)}:{"dtype":${JSON.stringify(dtype)},"shape":[${shape.join(',')}],"data_offsets":[${begin},${end}]}`;
+function writeItem(writer: HeaderWriter, { name, dtype, shape, bytes }: Item, begin: number): void {
+  writer.utf8(JSON.stringify(name));
+  writer.utf8(':{"dtype":');
+  writer.utf8(JSON.stringify(dtype));
+  writer.utf8(',"shape":[');
+  shape.forEach((size, dimension) => {
+    if (dimension > 0) writer.utf8(',');
+    writer.decimal(size);
+  });
+  writer.utf8('],"data_offsets":[');
+  writer.decimal(begin);
+  writer.utf8(',');
+  writer.decimal(begin + bytes);
+  writer.utf8(']}');
+}
 
-function encodeHeader(json: string, file: string): Uint8Array {
-  const text = new TextEncoder().encode(json);
-  const length = Math.ceil((LENGTH_BYTES + text.length) / ALIGNMENT) * ALIGNMENT - LENGTH_BYTES;
+/** The header, with its length before it and padded so that the data is aligned. */
+function finish(writer: HeaderWriter, file: string): Uint8Array {
+  const bytes = Math.ceil(writer.length / ALIGNMENT) * ALIGNMENT;
+  const length = bytes - LENGTH_BYTES;
   if (length > MAX_HEADER_BYTES) {
     const detail = `its header would take ${length} bytes, over the limit of ${MAX_HEADER_BYTES}`;
     throw new QuantizeError('unwritable_output', { file, detail });
   }
-  const header = new Uint8Array(LENGTH_BYTES + length).fill(' '.charCodeAt(0));
+  const header = writer.finish(bytes, ' '.charCodeAt(0));
   new DataView(header.buffer).setBigUint64(0, BigInt(length), true);
-  header.set(text, LENGTH_BYTES);
   return header;
 }
 
 /** Cuts the list of groups by what each takes at most, its part of the header included. */
 function splitGroups({ contents, items, texts }: Request, splitBytes: number): readonly (readonly number[])[] {
-  const most = String(splitBytes);
+  const writer = new HeaderWriter();
+  const describedBytes = (item: Item): number => {
+    const before = writer.length;
+    writeItem(writer, item, splitBytes);
+    return writer.length - before + 1;
+  };
   const textBytes = (pairs: ReadonlyMap<string, string>): number =>
     [...pairs].reduce((sum, pair) => sum + utf8Bytes(JSON.stringify(pair)), 0);
   const shared = LENGTH_BYTES + ALIGNMENT + `{"${METADATA_NAME}":{},}`.length + textBytes(texts);
@@ -148,7 +171,7 @@ function splitGroups({ contents, items, texts }: Request, splitBytes: number): r
   let reached = 0;
   items.forEach((ofGroup, group) => {
     const needed = ofGroup.reduce(
-      (sum, item) => sum + item.bytes + utf8Bytes(memberOf(item, most, most)) + 1,
+      (sum, item) => sum + item.bytes + describedBytes(item),
       textBytes(contents.layoutTexts([group])),
     );
     const last = runs.at(-1);

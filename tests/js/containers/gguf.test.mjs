@@ -1,6 +1,6 @@
 import { describe, expect, test } from '@jest/globals';
 import {
-  FILE_TYPES,
+  FILE_TYPE_IDS,
   GGML_TYPES,
   fileTypeName,
   findKeyValue,
@@ -194,7 +194,7 @@ describe('the table of types', () => {
     expect(ggmlTypeNamed('toString')).toBeUndefined();
     expect(fileTypeName(15)).toBe('Q4_K_M');
     expect(fileTypeName(4)).toBeUndefined();
-    expect(new Set(Object.values(FILE_TYPES)).size).toBe(Object.keys(FILE_TYPES).length);
+    expect(new Set(Object.values(FILE_TYPE_IDS)).size).toBe(Object.keys(FILE_TYPE_IDS).length);
   });
 });
 

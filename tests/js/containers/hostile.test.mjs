@@ -1,7 +1,7 @@
 import { linkSync, mkdirSync, readFileSync, statSync, statfsSync, symlinkSync, truncateSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { ArrowQuant, QuantizeError } from 'arrowquant';
-import { nodeFiles, openModel } from '../support/internals.mjs';
+import { nodeFiles, openFiles } from '../support/internals.mjs';
 import { useFolder } from '../support/models/folder.mjs';
 import { kHostileFiles } from '../support/models/hostile.mjs';
 import { float32Tensor, floatsOf, modelFile, readModel, rawFile } from '../support/models/safetensors.mjs';
@@ -52,7 +52,7 @@ describe('refuses a safetensors file with', () => {
     truncateSync(input, 200_001_000);
     await expectRefusal(input, { says: /200000000 bytes is over the limit/ });
     const { source, read } = countingSource(rawFile('{', [], 200_000_000), 200_001_000);
-    await expect(openModel(source)).rejects.toMatchObject({ code: 'invalid_file' });
+    await expect(openFiles(source)).rejects.toMatchObject({ code: 'invalid_file' });
     expect(read()).toBeLessThan(100);
   });
 
