@@ -6,7 +6,7 @@ import { useFolder } from '../js/support/models/folder.mjs';
 import { float32Tensor, halfTensor, modelFile } from '../js/support/models/safetensors.mjs';
 import { sameBytes } from '../js/support/weights.mjs';
 import { restored } from './support/codecs.mjs';
-import { importanceOf, kMatrices, kModel } from './support/models.mjs';
+import { importanceOf, kMatrices, kModel, weightsOf } from './support/models.mjs';
 import { ArrowQuant } from './support/package.mjs';
 
 const folder = useFolder();
@@ -106,10 +106,16 @@ test('any range of a tensor can be read, files can be inspected, compared and re
   expect(sameBytes(await quantizer.readTensor(restoredFile, name), all)).toBe(true);
 });
 
+/** One tensor is of more than one window. */
+const kStreamed = modelFile([
+  halfTensor('big.weight', [3, 400_000], 1),
+  float32Tensor('x.weight', [3, 160], 2),
+  float32Tensor('x.bias', [160], 3),
+]);
+
 test.each(['safetensors', 'crate'])('a stream takes a %s in order', async (container) => {
-  const tensors = [halfTensor('big.weight', [5, 300_000], 1), float32Tensor('x.weight', [3, 160], 2)];
-  const source = folder.write('source.safetensors', modelFile([...tensors, float32Tensor('x.bias', [160], 3)]));
-  const importance = { 'big.weight': importanceOf(300_000) };
+  const source = folder.write('source.safetensors', kStreamed);
+  const importance = { 'big.weight': importanceOf(400_000) };
   for (const layout of ['planes', 'folders']) {
     const options = { type: 'row_signs', container, layout, importance, effort: 1 };
     const pieces = [];
@@ -118,10 +124,45 @@ test.each(['safetensors', 'crate'])('a stream takes a %s in order', async (conta
     const streamed = folder.write('streamed', Buffer.concat(pieces));
     const written = folder.path(`written.${container}`);
     await quantizer.quantizeFile(source, written, options);
-    for (const { name } of tensors) {
+    for (const name of ['big.weight', 'x.weight']) {
       const values = await quantizer.readTensor(streamed, name);
       expect(sameBytes(values, await quantizer.readTensor(written, name))).toBe(true);
     }
+  }
+});
+
+test('one file has tensors of several codecs, with importance for those that use it', async () => {
+  const source = folder.write('source.safetensors', kModel);
+  const [, half] = kMatrices;
+  const importance = { [half.name]: importanceOf(512) };
+  const options = { bits: 4, rules: [['half', 'row_signs']], importance, effort: 1 };
+  for (const name of ['output.safetensors', 'output.crate']) {
+    for (const layout of ['planes', 'folders']) {
+      const output = folder.path(name);
+      const { tensors } = await quantizer.quantizeFile(source, output, { ...options, layout });
+      for (const { name: tensor } of kMatrices) {
+        const { to } = tensors.find((one) => one.name === tensor);
+        expect(to).toBe(tensor === half.name ? 'row_signs' : 'int4 tensor');
+      }
+      const wanted = await restored(quantizer, weightsOf(half), 'row_signs', {
+        ...{ importance: importance[half.name], effort: 1 },
+      });
+      expect(sameBytes(await quantizer.readTensor(output, half.name), wanted)).toBe(true);
+    }
+  }
+});
+
+test('the new layout is in every file of a split model', async () => {
+  const tensors = [1, 2, 3].map((seed) => halfTensor(`layer.${seed}.weight`, [512, 1024], seed));
+  const source = folder.write('source.safetensors', modelFile(tensors));
+  const options = { bits: 8, groupSize: 128, layout: 'folders', splitSize: 1.2e6 };
+  const { files } = await quantizer.quantizeFile(source, folder.path('output.safetensors'), options);
+  expect(files).toHaveLength(3);
+  expect(folder.list()).toContain('output-00001-of-00002.safetensors');
+  const index = folder.path('output.safetensors.index.json');
+  for (const tensor of tensors) {
+    const wanted = await restored(quantizer, weightsOf(tensor), 'int8 g128');
+    expect(sameBytes(await quantizer.readTensor(index, tensor.name), wanted)).toBe(true);
   }
 });
 
