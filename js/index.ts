@@ -12,8 +12,8 @@ export type {
   WritableFile,
 } from './endpoints.js';
 export { QuantizeError, type QuantizeErrorCode } from './errors.js';
-export type { FileComparison, TensorComparison } from './files/compare.js';
-export type { InspectedTensor, Inspection } from './files/inspect.js';
+export type { FileComparison, TensorComparison } from './models/compare.js';
+export type { InspectedTensor, Inspection } from './models/inspect.js';
 export type {
   ConvertFileOptions,
   DequantizeFileOptions,
@@ -21,7 +21,7 @@ export type {
   QuantizeFileOptions,
   ReadTensorOptions,
   TypeRule,
-} from './files/options.js';
+} from './convert/options.js';
 export type {
   DroppedTensor,
   FileEvent,
@@ -34,7 +34,7 @@ export type {
   PlanTotals,
   TensorPlan,
   TensorReport,
-} from './files/report.js';
+} from './plan/report.js';
 export { ArrowQuant } from './quantizer.js';
 export type { RuleOutcome, TensorCondition, TensorRule } from './rules/rule.js';
 export { ARCHITECTURES, FILE_TYPES, TENSOR_TYPES } from './types.js';

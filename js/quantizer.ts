@@ -5,24 +5,24 @@ import { AbortActions } from './abort-actions.js';
 import { nameIn, reading, shown } from './checks.js';
 import { abandoning, type ModelSink, type ModelSource } from './endpoints.js';
 import { QuantizeError, asQuantizeError } from './errors.js';
-import { compareFiles, type FileComparison } from './files/compare.js';
+import { compareFiles, type FileComparison } from './models/compare.js';
 import {
   dequantizeFile,
   planFile,
   quantizeFile,
   type FileTools,
   type GivenConversionOptions,
-} from './files/convert-file.js';
-import { inspectFile, type Inspection } from './files/inspect.js';
+} from './convert/convert-file.js';
+import { inspectFile, type Inspection } from './models/inspect.js';
 import type {
   ConvertFileOptions,
   DequantizeFileOptions,
   FileOptions,
   QuantizeFileOptions,
   ReadTensorOptions,
-} from './files/options.js';
-import { readTensor } from './files/read-tensor.js';
-import type { FilePlan, FileReport } from './files/report.js';
+} from './convert/options.js';
+import { readTensor } from './models/read-tensor.js';
+import type { FilePlan, FileReport } from './plan/report.js';
 import { readBatch, readCallSignal, readDefaults, type Batch, type Defaults } from './options/batch.js';
 import { readFileOptions, readName, readQuantization, readRange, readRestoredType } from './options/files.js';
 import { CALL_OPTIONS, CREATE_OPTIONS, FILE_OPTIONS, readOptions } from './options/names.js';

@@ -21,6 +21,7 @@ const kServesAllFormats = ['block_format', 'metrics'];
 const kFoundations = [
   ...['types', 'errors', 'checks', 'abort-actions', 'block-types', 'endpoints', 'weight-arrays', 'addresses'],
 ];
+const kFiles = ['convert', 'plan', 'models', 'containers', 'layouts', 'io'];
 const kTsArrows = {
   types: kFoundations,
   errors: kFoundations,
@@ -33,29 +34,35 @@ const kTsArrows = {
   wasm: ['wasm', 'workers', ...kFoundations],
   workers: ['workers', 'wasm', ...kFoundations],
   rules: ['rules', ...kFoundations],
-  files: ['files', 'rules', 'wasm/windows', ...kFoundations],
+  io: ['io', ...kFoundations],
+  containers: ['containers', 'layouts', 'convert/metrics', 'plan/report', 'io', ...kFoundations],
+  layouts: ['layouts', 'containers', 'io', ...kFoundations],
+  plan: ['plan', 'convert', 'containers', 'layouts', 'io', 'rules', 'wasm/windows', ...kFoundations],
+  convert: ['convert', 'plan', 'models', 'containers', 'layouts', 'io', 'rules', 'wasm/windows', ...kFoundations],
+  models: ['models', 'convert', 'plan', 'containers', 'layouts', 'io', 'rules', 'wasm/windows', ...kFoundations],
   // An entry of workers is one of a runtime: it names the runtime's globals, and its glue.
   runtime: [
     'runtime',
     'workers',
     'wasm/arrowquant-single.node.mjs',
     'wasm/arrowquant-single.web.mjs',
-    'files/io',
+    'io',
+    'containers/invalid-file',
     ...kFoundations,
   ],
-  options: ['options', 'files/registry', 'rules', ...kFoundations],
-  quantizer: ['options', 'files', 'rules', 'wasm', 'runtime', ...kFoundations],
-  index: ['quantizer', 'options', 'files', 'rules', 'wasm', 'runtime', ...kFoundations],
-  cli: ['cli', 'index', 'files', 'rules', 'runtime', ...kFoundations],
+  options: ['options', 'containers/registry', 'rules', ...kFoundations],
+  quantizer: ['options', ...kFiles, 'rules', 'wasm', 'runtime', ...kFoundations],
+  index: ['quantizer', 'options', ...kFiles, 'rules', 'wasm', 'runtime', ...kFoundations],
+  cli: ['cli', 'index', ...kFiles, 'rules', 'runtime', ...kFoundations],
 };
 
 /** What an area may take types, and nothing but types, from besides. */
 const kTypeArrows = {
   types: ['wasm/module'],
-  options: ['wasm/module', 'files'],
-  files: ['wasm/module'],
+  options: ['wasm/module', ...kFiles],
+  convert: ['wasm/module'],
   workers: ['runtime'],
-  runtime: ['wasm/module', 'files'],
+  runtime: ['wasm/module', ...kFiles],
 };
 
 const problems = [];

@@ -1,8 +1,8 @@
-import { shardName } from '../files/gguf-shards.js';
-import { containerFor, openModel } from '../files/registry.js';
+import { shardName } from '../containers/gguf/shards.js';
+import { containerFor, openModel } from '../containers/registry.js';
 import { QuantizeError, type FilePlan } from '../index.js';
 import { writeFailure } from '../runtime/failures.js';
-import { checkTarget } from '../runtime/node-target.js';
+import { checkTarget } from '../runtime/node/target.js';
 import { runtime } from '../runtime/node.js';
 
 /** Refuses an output that the conversion would refuse: a plan is made without one. */

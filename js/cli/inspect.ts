@@ -1,5 +1,5 @@
 import { Command, Option } from 'commander';
-import { inspectFile, type Inspection } from '../files/inspect.js';
+import { inspectFile, type Inspection } from '../models/inspect.js';
 import { runtime } from '../runtime/node.js';
 import { formatBytes, formatJson, formatShape, printable } from './format.js';
 import { parsePath } from './options.js';

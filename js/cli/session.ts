@@ -1,6 +1,6 @@
 import { constants } from 'node:os';
 import { ArrowQuant, QuantizeError, type CreateOptions } from '../index.js';
-import { removeUnfinished } from '../runtime/node-files.js';
+import { removeUnfinished } from '../runtime/node/files.js';
 import { Interrupted } from './exit.js';
 
 const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;

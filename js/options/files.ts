@@ -2,14 +2,14 @@
 
 import { choice, flag, invalidOption, nameIn } from '../checks.js';
 import { QuantizeError } from '../errors.js';
-import type { ContainerName } from '../files/container.js';
-import type { GivenConversionOptions, Quantization } from '../files/convert-file.js';
+import type { ContainerName } from '../containers/container.js';
+import type { GivenConversionOptions, Quantization } from '../convert/convert-file.js';
 import type {
   ConvertFileOptions,
   DequantizeFileOptions,
   QuantizeFileOptions,
   ReadTensorOptions,
-} from '../files/options.js';
+} from '../convert/options.js';
 import { PRESETS } from '../rules/presets.js';
 import { ARCHITECTURES, FILE_TYPES, type FileType, type Mode } from '../types.js';
 import { readDefaults, readGivenBatch, readSignal, type Defaults } from './batch.js';

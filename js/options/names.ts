@@ -7,7 +7,7 @@ import type {
   FileOptions,
   QuantizeFileOptions,
   ReadTensorOptions,
-} from '../files/options.js';
+} from '../convert/options.js';
 import type { BatchOptions, CallOptions, CreateOptions } from '../types.js';
 
 type Names<Options> = Readonly<Record<keyof Options, true>>;

@@ -10,8 +10,8 @@ import {
   type ModelSource,
 } from '../endpoints.js';
 import { QuantizeError } from '../errors.js';
-import { namedContainer, notWritable } from '../files/registry.js';
-import type { ContainerName } from '../files/container.js';
+import { namedContainer, notWritable } from '../containers/registry.js';
+import type { ContainerName } from '../containers/container.js';
 
 const SOURCES =
   'a path, a URL, a Blob or File, a Uint8Array or ArrayBuffer, a FileHandle, a FileSystemFileHandle, or an array of Files with names';

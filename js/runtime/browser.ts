@@ -1,5 +1,5 @@
 import type { Reply } from '../workers/messages.js';
-import { browserFiles } from './browser-files.js';
+import { browserFiles } from './browser/files.js';
 import type { RunningWorker, Runtime, WorkerEvents } from './types.js';
 
 const obstacleToWorkers = (): string | null =>

@@ -1,7 +1,7 @@
 import { Buffer } from 'node:buffer';
 import { Worker } from 'node:worker_threads';
-import { availableCores } from './node-cores.js';
-import { nodeFiles } from './node-files.js';
+import { availableCores } from './node/cores.js';
+import { nodeFiles } from './node/files.js';
 import type { Reply } from '../workers/messages.js';
 import type { RunningWorker, Runtime, WorkerEvents } from './types.js';
 

@@ -1,4 +1,4 @@
-import type { FileAccess } from '../files/io.js';
+import type { FileAccess } from '../io/byte-io.js';
 import type { Order, Post, Reply } from '../workers/messages.js';
 
 /** What the page hears of a worker. */

@@ -8,7 +8,7 @@ import { writeSparseModel } from '../js/cli/support/sparse.mjs';
 import { launchChromium } from './support/browsers.mjs';
 import { openElectronWindow } from './support/electron-window.mjs';
 import { installExample } from '../js/examples/support/example.mjs';
-import { useFolder } from '../js/files/support/folder.mjs';
+import { useFolder } from '../js/support/models/folder.mjs';
 
 const kScreenshots = inProject('build/screenshots');
 const example = installExample('electron');

@@ -3,7 +3,7 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { ArrowQuant } from '../../dist/index.js';
 import { makeSampleModel } from '../../tools/make-sample-model.mjs';
-import { float32Tensor, modelFile } from '../js/files/support/safetensors.mjs';
+import { float32Tensor, modelFile } from '../js/support/models/safetensors.mjs';
 import { makeLittleModel, startDemo } from './support/demo.mjs';
 
 let setting;

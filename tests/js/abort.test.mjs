@@ -1,7 +1,7 @@
 import { getEventListeners } from 'node:events';
 import { afterAll, beforeAll, describe, expect, jest, test } from '@jest/globals';
 import { ArrowQuant } from 'arrowquant';
-import { AbortActions } from '../../dist/abort-actions.js';
+import { AbortActions } from './support/internals.mjs';
 import { firstDifference, layersOf, randomWeights } from './support/weights.mjs';
 
 const reason = new Error('the caller has changed its mind');

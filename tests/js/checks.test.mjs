@@ -1,5 +1,5 @@
 import { describe, expect, test } from '@jest/globals';
-import { knownKeys, nameIn, nearestName } from '../../dist/checks.js';
+import { knownKeys, nameIn, nearestName } from './support/internals.mjs';
 
 const kKnown = { groupSize: true, symmetric: true, rules: true, architecture: true, type: true };
 

@@ -1,7 +1,7 @@
 import { expect, test } from '@jest/globals';
 import { Buffer } from 'node:buffer';
 import { ArrowQuant } from 'arrowquant';
-import { defaultThreads } from '../../dist/wasm/load.js';
+import { defaultThreads } from './support/internals.mjs';
 import { randomWeights, sameBytes } from './support/weights.mjs';
 
 /** A safetensors file of one tensor. */

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { expect, test } from '@jest/globals';
 import { ArrowQuant, QuantizeError } from 'arrowquant';
-import { ERROR_CODES } from '../../dist/errors.js';
+import { ERROR_CODES } from './support/internals.mjs';
 
 test('the documentation has a line for every code of an error, and for no other', () => {
   const text = readFileSync(new URL('../../docs/errors.md', import.meta.url), 'utf8');

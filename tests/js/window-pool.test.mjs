@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import createModule from 'arrowquant/wasm';
-import { createWindowPool } from '../../dist/wasm/window-pool.js';
+import { createWindowPool } from './support/internals.mjs';
 import { randomWeights, sameBytes } from './support/weights.mjs';
 
 const kF32 = { kind: 'float', type: 'F32' };

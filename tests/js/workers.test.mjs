@@ -4,10 +4,9 @@ import { Worker } from 'node:worker_threads';
 import { afterAll, beforeAll, describe, expect, jest, test } from '@jest/globals';
 import { ArrowQuant, BLOCK_TYPES } from 'arrowquant';
 import createModule from 'arrowquant/wasm';
-import { createWindowPool } from '../../dist/wasm/window-pool.js';
-import { launchModule } from '../../dist/wasm/load.js';
-import { useFolder } from './files/support/folder.mjs';
-import { bfloatTensor, float32Tensor, halfTensor, modelFile } from './files/support/safetensors.mjs';
+import { createWindowPool, launchModule } from './support/internals.mjs';
+import { useFolder } from './support/models/folder.mjs';
+import { bfloatTensor, float32Tensor, halfTensor, modelFile } from './support/models/safetensors.mjs';
 import { runFixture } from './support/child.mjs';
 import { layersOf, randomWeights, sameBytes } from './support/weights.mjs';
 

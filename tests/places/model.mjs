@@ -1,5 +1,5 @@
 import { writeFileSync } from 'node:fs';
-import { bfloatTensor, float32Tensor, halfTensor, modelFile } from '../js/files/support/safetensors.mjs';
+import { bfloatTensor, float32Tensor, halfTensor, modelFile } from '../js/support/models/safetensors.mjs';
 
 /** A model that becomes affine safetensors as well as GGUF, with every dtype of weights. Returns its tensors' number. */
 export function writeSmallModel(file) {

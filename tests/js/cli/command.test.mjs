@@ -1,9 +1,9 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, test } from '@jest/globals';
 import { makeSampleModel } from '../../../tools/make-sample-model.mjs';
-import { useFolder } from '../files/support/folder.mjs';
-import { kHostileFiles } from '../files/support/hostile.mjs';
-import { float32Tensor, halfTensor, modelFile } from '../files/support/safetensors.mjs';
+import { useFolder } from '../support/models/folder.mjs';
+import { kHostileFiles } from '../support/models/hostile.mjs';
+import { float32Tensor, halfTensor, modelFile } from '../support/models/safetensors.mjs';
 import { fixtureUrl } from '../support/child.mjs';
 import { runCommand } from './support/command.mjs';
 

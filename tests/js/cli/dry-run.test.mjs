@@ -1,8 +1,8 @@
 import { mkdirSync, readFileSync, symlinkSync } from 'node:fs';
 import { beforeEach, describe, expect, test } from '@jest/globals';
-import { diffusionModel } from '../files/support/diffusion-models.mjs';
-import { useFolder } from '../files/support/folder.mjs';
-import { modelFile } from '../files/support/safetensors.mjs';
+import { diffusionModel } from '../support/models/diffusion-models.mjs';
+import { useFolder } from '../support/models/folder.mjs';
+import { modelFile } from '../support/models/safetensors.mjs';
 import { runCommand } from './support/command.mjs';
 import { writeSparseModel } from './support/sparse.mjs';
 

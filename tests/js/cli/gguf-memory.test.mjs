@@ -1,6 +1,6 @@
 import { statSync } from 'node:fs';
 import { expect, test } from '@jest/globals';
-import { useFolder } from '../files/support/folder.mjs';
+import { useFolder } from '../support/models/folder.mjs';
 import { runCommand } from './support/command.mjs';
 import { writeSparseModel } from './support/sparse.mjs';
 

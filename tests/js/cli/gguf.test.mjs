@@ -1,9 +1,9 @@
 import { readFileSync } from 'node:fs';
 import { beforeEach, describe, expect, test } from '@jest/globals';
 import { ggufFile, readGguf, tinyLlama } from '../../peers/tiny-llama.mjs';
-import { diffusionModel } from '../files/support/diffusion-models.mjs';
-import { useFolder } from '../files/support/folder.mjs';
-import { modelFile, readModel } from '../files/support/safetensors.mjs';
+import { diffusionModel } from '../support/models/diffusion-models.mjs';
+import { useFolder } from '../support/models/folder.mjs';
+import { modelFile, readModel } from '../support/models/safetensors.mjs';
 import { runCommand } from './support/command.mjs';
 
 const folder = useFolder();

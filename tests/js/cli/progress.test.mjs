@@ -1,7 +1,6 @@
 import { Writable } from 'node:stream';
 import { describe, expect, test } from '@jest/globals';
-import { shorten } from '../../../dist/cli/format.js';
-import { progressOn } from '../../../dist/cli/progress.js';
+import { progressOn, shorten } from '../support/internals.mjs';
 
 const kWidth = 100;
 

@@ -1,6 +1,6 @@
 import { expect, test } from '@jest/globals';
-import { useFolder } from '../files/support/folder.mjs';
-import { float32Tensor, modelFile } from '../files/support/safetensors.mjs';
+import { useFolder } from '../support/models/folder.mjs';
+import { float32Tensor, modelFile } from '../support/models/safetensors.mjs';
 import { runCommand } from './support/command.mjs';
 
 const folder = useFolder();

@@ -5,8 +5,8 @@ import { afterAll, afterEach, beforeEach, describe, expect, test } from '@jest/g
 import { ArrowQuant } from '../../../dist/index.js';
 import { makeSampleModel } from '../../../tools/make-sample-model.mjs';
 import { writeSparseModel } from '../cli/support/sparse.mjs';
-import { useFolder } from '../files/support/folder.mjs';
-import { bfloatTensor, fromFloats, modelFile } from '../files/support/safetensors.mjs';
+import { useFolder } from '../support/models/folder.mjs';
+import { bfloatTensor, fromFloats, modelFile } from '../support/models/safetensors.mjs';
 import { installExample } from './support/example.mjs';
 import { openClient } from './support/port.mjs';
 

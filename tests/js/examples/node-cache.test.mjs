@@ -14,8 +14,8 @@ import {
 import { fileURLToPath } from 'node:url';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
 import { ArrowQuant } from '../../../dist/index.js';
-import { useFolder } from '../files/support/folder.mjs';
-import { floatsOf, readModel } from '../files/support/safetensors.mjs';
+import { useFolder } from '../support/models/folder.mjs';
+import { floatsOf, readModel } from '../support/models/safetensors.mjs';
 import { installExample } from './support/example.mjs';
 
 const example = installExample('node');

@@ -1,7 +1,7 @@
 import { symlinkSync, utimesSync, writeFileSync } from 'node:fs';
 import { request as rawRequest } from 'node:http';
 import { afterAll, afterEach, beforeEach, describe, expect, test } from '@jest/globals';
-import { useFolder } from '../files/support/folder.mjs';
+import { useFolder } from '../support/models/folder.mjs';
 import { installExample } from './support/example.mjs';
 
 const example = installExample('node');

@@ -1,7 +1,7 @@
 import { TransformStream, WritableStream } from 'node:stream/web';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { ArrowQuant } from 'arrowquant';
-import { float32Tensor, modelFile } from '../files/support/safetensors.mjs';
+import { float32Tensor, modelFile } from '../support/models/safetensors.mjs';
 
 let quantizer;
 let disposed;

@@ -1,9 +1,9 @@
 import { readFileSync } from 'node:fs';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { ArrowQuant } from 'arrowquant';
-import { useFolder } from '../files/support/folder.mjs';
-import { parseGguf } from '../files/support/gguf.mjs';
-import { fromFloats, modelFile } from '../files/support/safetensors.mjs';
+import { useFolder } from '../support/models/folder.mjs';
+import { parseGguf } from '../support/models/gguf.mjs';
+import { fromFloats, modelFile } from '../support/models/safetensors.mjs';
 
 const folder = useFolder();
 let quantizer;

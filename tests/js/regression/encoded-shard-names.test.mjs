@@ -1,13 +1,9 @@
 import { mkdirSync } from 'node:fs';
 import { describe, expect, test } from '@jest/globals';
-import { siblingName } from '../../../dist/cli/options.js';
-import { inspectFile } from '../../../dist/files/inspect.js';
-import { HTTP_SETTINGS } from '../../../dist/runtime/http-settings.js';
-import { openHttp } from '../../../dist/runtime/http-source.js';
-import { nodeFiles } from '../../../dist/runtime/node-files.js';
-import { useFolder } from '../files/support/folder.mjs';
-import { filesOf, layout } from '../files/support/gguf-layout.mjs';
-import { float32Tensor, modelFile } from '../files/support/safetensors.mjs';
+import { HTTP_SETTINGS, inspectFile, nodeFiles, openHttp, siblingName } from '../support/internals.mjs';
+import { useFolder } from '../support/models/folder.mjs';
+import { filesOf, layout } from '../support/models/gguf-layout.mjs';
+import { float32Tensor, modelFile } from '../support/models/safetensors.mjs';
 import { answerFrom, useServers } from '../runtime/support/server.mjs';
 
 const folder = useFolder();

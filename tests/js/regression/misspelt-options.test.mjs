@@ -2,8 +2,8 @@ import { runInNewContext } from 'node:vm';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { ArrowQuant } from 'arrowquant';
 import createModule from 'arrowquant/wasm';
-import { useFolder } from '../files/support/folder.mjs';
-import { float32Tensor, modelFile } from '../files/support/safetensors.mjs';
+import { useFolder } from '../support/models/folder.mjs';
+import { float32Tensor, modelFile } from '../support/models/safetensors.mjs';
 import { randomWeights } from '../support/weights.mjs';
 
 const folder = useFolder();

@@ -3,9 +3,9 @@ import { readFileSync, rmSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { ArrowQuant } from 'arrowquant';
 import { runCommand } from '../cli/support/command.mjs';
-import { useFolder } from '../files/support/folder.mjs';
-import { ggufFile, ggufTensor } from '../files/support/gguf.mjs';
-import { float32Tensor, modelFile, readModel } from '../files/support/safetensors.mjs';
+import { useFolder } from '../support/models/folder.mjs';
+import { ggufFile, ggufTensor } from '../support/models/gguf.mjs';
+import { float32Tensor, modelFile, readModel } from '../support/models/safetensors.mjs';
 import { answerFrom, useServers } from '../runtime/support/server.mjs';
 
 const folder = useFolder();

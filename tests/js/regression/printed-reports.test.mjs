@@ -1,7 +1,7 @@
 import { expect, test } from '@jest/globals';
 import { runCommand } from '../cli/support/command.mjs';
-import { useFolder } from '../files/support/folder.mjs';
-import { float32Tensor, modelFile, rawFile } from '../files/support/safetensors.mjs';
+import { useFolder } from '../support/models/folder.mjs';
+import { float32Tensor, modelFile, rawFile } from '../support/models/safetensors.mjs';
 
 const folder = useFolder();
 

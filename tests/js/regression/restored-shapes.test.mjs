@@ -1,9 +1,9 @@
 import { readFileSync } from 'node:fs';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { ArrowQuant } from 'arrowquant';
-import { useFolder } from '../files/support/folder.mjs';
-import { array, ggufFile, ggufTensor } from '../files/support/gguf.mjs';
-import { float32Tensor, modelFile, readModel } from '../files/support/safetensors.mjs';
+import { useFolder } from '../support/models/folder.mjs';
+import { array, ggufFile, ggufTensor } from '../support/models/gguf.mjs';
+import { float32Tensor, modelFile, readModel } from '../support/models/safetensors.mjs';
 
 const folder = useFolder();
 let quantizer;

@@ -1,8 +1,8 @@
 import { readFileSync, statSync, utimesSync, writeFileSync } from 'node:fs';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
 import { ArrowQuant } from 'arrowquant';
-import { useFolder } from '../files/support/folder.mjs';
-import { float32Tensor, modelFile } from '../files/support/safetensors.mjs';
+import { useFolder } from '../support/models/folder.mjs';
+import { float32Tensor, modelFile } from '../support/models/safetensors.mjs';
 import { answer, useServers } from '../runtime/support/server.mjs';
 
 const folder = useFolder();

@@ -2,8 +2,8 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { TransformStream } from 'node:stream/web';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { ArrowQuant } from 'arrowquant';
-import { useFolder } from '../files/support/folder.mjs';
-import { float32Tensor, modelFile, readModel } from '../files/support/safetensors.mjs';
+import { useFolder } from '../support/models/folder.mjs';
+import { float32Tensor, modelFile, readModel } from '../support/models/safetensors.mjs';
 import { answer, rangeOf, useServers } from '../runtime/support/server.mjs';
 import { gate, heldHandle, until } from './support/held-reads.mjs';
 

@@ -1,8 +1,8 @@
 import { WritableStream } from 'node:stream/web';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { ArrowQuant } from 'arrowquant';
-import { useFolder } from '../files/support/folder.mjs';
-import { float32Tensor, modelFile, readModel } from '../files/support/safetensors.mjs';
+import { useFolder } from '../support/models/folder.mjs';
+import { float32Tensor, modelFile, readModel } from '../support/models/safetensors.mjs';
 import { gate } from './support/held-reads.mjs';
 
 const folder = useFolder();

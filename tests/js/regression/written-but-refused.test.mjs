@@ -1,11 +1,8 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { ArrowQuant } from 'arrowquant';
-import { text } from '../../../dist/files/gguf-key-values.js';
-import { readGguf } from '../../../dist/files/gguf-header.js';
-import { layoutGguf } from '../../../dist/files/gguf-writer.js';
-import { safetensors } from '../../../dist/files/safetensors.js';
-import { useFolder } from '../files/support/folder.mjs';
-import { ggufFile, ggufTensor, memorySource } from '../files/support/gguf.mjs';
+import { layoutGguf, readGguf, safetensors, text } from '../support/internals.mjs';
+import { useFolder } from '../support/models/folder.mjs';
+import { ggufFile, ggufTensor, memorySource } from '../support/models/gguf.mjs';
 
 const folder = useFolder();
 let quantizer;

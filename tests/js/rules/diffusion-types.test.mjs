@@ -1,6 +1,5 @@
 import { describe, expect, test } from '@jest/globals';
-import { DIFFUSION_FAMILIES } from '../../../dist/rules/diffusion-families.js';
-import { planTypes } from '../../../dist/rules/plan-types.js';
+import { DIFFUSION_FAMILIES, planTypes } from '../support/internals.mjs';
 
 const describeTensor = ([name, shape, dtype = 'BF16']) => ({
   name,

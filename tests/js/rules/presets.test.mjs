@@ -1,6 +1,5 @@
 import { describe, expect, test } from '@jest/globals';
-import { PRESETS } from '../../../dist/rules/presets.js';
-import { keepingRule } from '../../../dist/rules/rule.js';
+import { PRESETS, keepingRule } from '../support/internals.mjs';
 
 /** Name of the rule that keeps a matrix of this name (or a tensor of this shape); null when it is quantized. */
 function ruleFor(name, { mode = 'diffusion', shape = [640, 640], dtype = 'F16' } = {}) {

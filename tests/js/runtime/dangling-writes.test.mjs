@@ -1,9 +1,8 @@
 import { readFileSync } from 'node:fs';
 import { open } from 'node:fs/promises';
 import { afterEach, expect, test } from '@jest/globals';
-import { nodeFiles } from '../../../dist/runtime/node-files.js';
-import { UnfinishedFile } from '../../../dist/runtime/unfinished-file.js';
-import { useFolder } from '../files/support/folder.mjs';
+import { UnfinishedFile, nodeFiles } from '../support/internals.mjs';
+import { useFolder } from '../support/models/folder.mjs';
 
 const folder = useFolder();
 const handles = [];

@@ -2,9 +2,8 @@ import { spawn } from 'node:child_process';
 import { mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { createInterface } from 'node:readline';
 import { afterEach, expect, test } from '@jest/globals';
-import { FileLock } from '../../../dist/runtime/file-lock.js';
-import { ownIdentity, shortHash } from '../../../dist/runtime/process-identity.js';
-import { useFolder } from '../files/support/folder.mjs';
+import { FileLock, ownIdentity, shortHash } from '../support/internals.mjs';
+import { useFolder } from '../support/models/folder.mjs';
 import { fixturePath } from '../support/child.mjs';
 
 const folder = useFolder();

@@ -1,7 +1,5 @@
 import { describe, expect, test } from '@jest/globals';
-import { openHttp } from '../../../dist/runtime/http-source.js';
-import { HTTP_SETTINGS } from '../../../dist/runtime/http-settings.js';
-import { nodeFiles } from '../../../dist/runtime/node-files.js';
+import { HTTP_SETTINGS, nodeFiles, openHttp } from '../support/internals.mjs';
 import { answer, rangeOf, useServers } from './support/server.mjs';
 
 const servers = useServers();

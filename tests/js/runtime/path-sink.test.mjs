@@ -11,9 +11,8 @@ import {
 } from 'node:fs';
 import { afterEach, describe, expect, test } from '@jest/globals';
 import { QuantizeError } from 'arrowquant';
-import { nodeFiles, removeUnfinished } from '../../../dist/runtime/node-files.js';
-import { ownIdentity } from '../../../dist/runtime/process-identity.js';
-import { useFolder } from '../files/support/folder.mjs';
+import { nodeFiles, ownIdentity, removeUnfinished } from '../support/internals.mjs';
+import { useFolder } from '../support/models/folder.mjs';
 import { fixturePath } from '../support/child.mjs';
 
 const folder = useFolder();

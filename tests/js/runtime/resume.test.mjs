@@ -12,12 +12,8 @@ import {
 } from 'node:fs';
 import { describe, expect, test } from '@jest/globals';
 import { QuantizeError } from 'arrowquant';
-import { fingerprintOf } from '../../../dist/files/fingerprint.js';
-import { REVISION } from '../../../dist/files/revision.js';
-import { FileLock } from '../../../dist/runtime/file-lock.js';
-import { nodeFiles } from '../../../dist/runtime/node-files.js';
-import { obstacleToTrust } from '../../../dist/runtime/ownership.js';
-import { useFolder } from '../files/support/folder.mjs';
+import { FileLock, REVISION, fingerprintOf, nodeFiles, obstacleToTrust } from '../support/internals.mjs';
+import { useFolder } from '../support/models/folder.mjs';
 
 const folder = useFolder();
 const goOn = () => undefined;

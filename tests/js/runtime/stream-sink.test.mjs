@@ -1,10 +1,7 @@
 import { ReadableStream, TransformStream, WritableStream } from 'node:stream/web';
 import { describe, expect, test } from '@jest/globals';
 import { QuantizeError } from 'arrowquant';
-import { nodeFiles } from '../../../dist/runtime/node-files.js';
-import { HELD_BYTES } from '../../../dist/files/io.js';
-import { ASIDE_BYTES, memoryOf, shareWithStream } from '../../../dist/files/memory-budget.js';
-import { WINDOW_BYTES } from '../../../dist/wasm/windows.js';
+import { ASIDE_BYTES, HELD_BYTES, WINDOW_BYTES, memoryOf, nodeFiles, shareWithStream } from '../support/internals.mjs';
 
 const goOn = () => undefined;
 

@@ -1,5 +1,5 @@
 import { closeSync, ftruncateSync, openSync, writeSync } from 'node:fs';
-import { rawFile } from '../../files/support/safetensors.mjs';
+import { rawFile } from '../../support/models/safetensors.mjs';
 
 /** Writes a model of zeros that takes no room on the disk: `tensors` matrices of F32 or F16, `bytes` in all. */
 export function writeSparseModel(file, bytes, tensors, dtype = 'F32') {

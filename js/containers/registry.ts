@@ -1,0 +1,69 @@
+import { endpointName } from '../endpoints.js';
+import { QuantizeError } from '../errors.js';
+import type { Container, Model } from './container.js';
+import { DTYPES } from './dtypes.js';
+import { invalidFile, quoted } from './invalid-file.js';
+import { readHead } from './foreign-files.js';
+import { GGML_TYPES } from './gguf/ggml-types.js';
+import type { ByteSource } from '../io/byte-io.js';
+import { gguf } from './gguf/gguf.js';
+import { shardPlace } from './shard-names.js';
+import { safetensors } from './safetensors/safetensors.js';
+
+/** Every file format that models come in; the first one that knows a file gets it. */
+const CONTAINERS: readonly Container[] = [safetensors, gguf];
+
+/** What the tensors of files are made of, as files of either format call it. */
+export const ELEMENT_TYPES: readonly string[] = [...new Set([...DTYPES, ...GGML_TYPES.map(({ name }) => name)])];
+
+/** Opens the model in `source`, by its content, or by its name where the content is damaged. The model closes `source`. */
+export async function openModel(source: ByteSource): Promise<Model> {
+  try {
+    const recognized = (head: Uint8Array): Container | undefined => CONTAINERS.find((one) => one.recognizes(head));
+    const head = await readHead(source, (bytes) => recognized(bytes) !== undefined);
+    const container = recognized(head) ?? namedContainer(source.name);
+    if (container === undefined) {
+      throw invalidFile(
+        source,
+        `it is in no format that can be read (${CONTAINERS.map(({ name }) => name).join(', ')})`,
+      );
+    }
+    return await container.open(source);
+  } catch (error) {
+    await source.close();
+    throw error;
+  }
+}
+
+/** The container that a file's name asks for; undefined when it has no known ending. */
+export const namedContainer = (file: string): Container | undefined =>
+  CONTAINERS.find(({ extension }) => file.toLowerCase().endsWith(extension));
+
+const URL_TEXT = /^(?:https?|file):\/\//iu;
+
+/** The error of a URL in the place of a sink. */
+export const notWritable = (url: string | URL): QuantizeError =>
+  new QuantizeError('invalid_option', {
+    detail: `the output is the URL ${quoted(endpointName(url))}, but only paths, handles and streams can be written to`,
+  });
+
+/**
+ * The container of a file to be written, by its name. Throws `invalid_option` for a URL, for a name with no known ending, and
+ * as `refuseShardName` does.
+ */
+export function containerFor(file: string): Container {
+  if (URL_TEXT.test(file)) throw notWritable(file);
+  refuseShardName(file);
+  const container = namedContainer(file);
+  if (container !== undefined) return container;
+  const endings = CONTAINERS.map(({ extension }) => extension).join(' or ');
+  throw new QuantizeError('invalid_option', { file, detail: `the output ${quoted(file)} must end with ${endings}` });
+}
+
+/** Throws `invalid_option` when a file is named as one shard of several: as that it would be read. */
+export function refuseShardName(file: string): void {
+  const place = shardPlace(file.replace(/^.*[/\\]/s, ''));
+  if (place === null) return;
+  const detail = `the output ${quoted(file)} is named as one of ${place.count} shards, but would be a whole model`;
+  throw new QuantizeError('invalid_option', { file, detail });
+}

@@ -1,0 +1,25 @@
+import type { FileLayout, Model } from '../containers/container.js';
+import type { PlacedStep } from './convert.js';
+import { REVISION } from './revision.js';
+
+/**
+ * A digest of all that an output depends on but for the weights themselves: what is read, what each tensor becomes, where
+ * it goes, and which build of this package makes it. A conversion that was interrupted may go on only if it is the same.
+ */
+export async function fingerprintOf(
+  { sources }: Model,
+  { files }: FileLayout,
+  steps: readonly PlacedStep[],
+  measure: boolean,
+  revision = REVISION,
+): Promise<string> {
+  const inputs = sources.map(({ name, size, version }) => [name, size, version]);
+  const outputs = files.map(({ name, fileBytes, header }) => [name, fileBytes, header.length]);
+  const tensors = steps.map(({ planned, place }) => [planned.name, planned.target, planned.elements, place]);
+  const text = JSON.stringify([revision, inputs, outputs, tensors, measure]);
+  const headers = files.map(({ header }) => header);
+  const digest = await crypto.subtle.digest('SHA-256', await new Blob([text, ...headers.map(ownBytes)]).arrayBuffer());
+  return [...new Uint8Array(digest)].map((byte) => byte.toString(16).padStart(2, '0')).join('');
+}
+
+const ownBytes = (bytes: Uint8Array): Uint8Array<ArrayBuffer> => new Uint8Array(bytes);

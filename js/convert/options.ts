@@ -1,0 +1,77 @@
+import type { RuleOutcome, TensorRule } from '../rules/rule.js';
+import type { AnyCase, Architecture, BitWidth, FileType, GroupSize, Mode, Profile } from '../types.js';
+import type { FloatType } from '../containers/dtypes.js';
+import type { FileEvent, TensorReport } from '../plan/report.js';
+
+/** What can be asked of everything that goes through a whole file. */
+export interface FileOptions {
+  /** Called exactly once a tensor, with the fraction of the tensors that are done; the last call gives 1. */
+  readonly progress?: ((tensor: string, progress: number) => unknown) | null | undefined;
+  /** Rejects the call with the code `aborted`; the output is as it was before. */
+  readonly signal?: AbortSignal | null | undefined;
+}
+
+export interface ConvertFileOptions extends FileOptions {
+  /** Called with each tensor's report as soon as it is written. */
+  readonly onTensor?: ((report: TensorReport) => unknown) | null | undefined;
+  /** Called with everything that happens. */
+  readonly onEvent?: ((event: FileEvent) => unknown) | null | undefined;
+  /**
+   * Go on where an earlier call with the same input, output and options was interrupted, at the last whole tensor, and if
+   * this one is interrupted leave what is done for the next. For outputs that are paths. What lies beside the output for it
+   * (`.NAME.arrowquant-*`) has to be this user's alone, and of the same build of this package; a call without this option
+   * removes it when it succeeds. Rejects with `unwritable_output`, and says what to do, while a process writes the same
+   * output, or one did of which nobody here can tell whether it runs: of another container, or before a restart. Default
+   * false.
+   */
+  readonly resume?: boolean | null | undefined;
+  /**
+   * Most bytes that tensors take in memory on their way, at least 16 MiB: where they are read and converted, and, when the
+   * output is a stream, what waits until that has taken it. Headers, and what streams keep themselves, come on top. Default
+   * and most: 36 MiB, and with the backend `workers` 9 MiB more for each worker but the first, whatever the sizes of files
+   * and tensors.
+   */
+  readonly memoryLimit?: number | null | undefined;
+}
+
+/** A rule of the caller's: tensors whose names match get this type; `keep` leaves them as they are, `drop` leaves them out. */
+export type TypeRule = readonly [pattern: RegExp | string, type: AnyCase<RuleOutcome>];
+
+export interface QuantizeFileOptions extends ConvertFileOptions {
+  /** Writes a GGUF of this type. Default: affine levels in safetensors; `Q4_K_M` when the output's name ends with .gguf. */
+  readonly type?: AnyCase<FileType> | null | undefined;
+  /** GGUF: one format for everything that is quantized, where the type would mix several. Default false. */
+  readonly pure?: boolean | null | undefined;
+  /** GGUF: whose rules apply. Default: found out from the tensors' names, or what the input says. */
+  readonly architecture?: Architecture | null | undefined;
+  /** GGUF: what happens to a tensor with a weight that is too large for the F16 or BF16 it would get. Default `error`. */
+  readonly f16Overflow?: 'error' | 'f32' | null | undefined;
+  /** GGUF: most bytes of one file, but for a tensor that is larger itself. Several are `NAME-00001-of-0000N.gguf`. */
+  readonly splitSize?: number | null | undefined;
+  /** Affine. Default: that of `profile`, else the quantizer's. */
+  readonly bits?: BitWidth | null | undefined;
+  /** Affine. */
+  readonly groupSize?: GroupSize | null | undefined;
+  /** Affine. */
+  readonly symmetric?: boolean | null | undefined;
+  /** Affine. */
+  readonly profile?: Profile | null | undefined;
+  /** Affine: which tensors stay as they are, and, where no profile decides, the group size. Default: the quantizer's mode. */
+  readonly mode?: Mode | null | undefined;
+  /** Tried in order before all others; the first one that fits a tensor decides. For affine output a type must be `keep` or `drop`. */
+  readonly rules?: readonly (TensorRule | TypeRule)[] | null | undefined;
+  /** Whether to decode again and measure what was lost. Default true. */
+  readonly metrics?: boolean | null | undefined;
+}
+
+export interface DequantizeFileOptions extends ConvertFileOptions {
+  /** Element type of the restored tensors. Default: what they were before; F32 for those of a GGUF. */
+  readonly dtype?: AnyCase<FloatType> | null | undefined;
+}
+
+export interface ReadTensorOptions {
+  /** The first element, and the one after the last. Default: all of them. */
+  readonly begin?: number | null | undefined;
+  readonly end?: number | null | undefined;
+  readonly signal?: AbortSignal | null | undefined;
+}

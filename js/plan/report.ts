@@ -1,0 +1,237 @@
+import {
+  storedBytes,
+  targetBytes,
+  type AffineLayout,
+  type ContainerName,
+  type StoredTensor,
+  type TensorTarget,
+} from '../containers/container.js';
+import type { TensorMetrics } from '../convert/metrics.js';
+import type { PlannedStep } from './plan.js';
+
+/** What becomes of one tensor, and why. */
+export interface TensorPlan {
+  readonly name: string;
+  /** Sizes by dimension, the contiguous one last. */
+  readonly shape: readonly number[];
+  /** Name and shape in the output; a family's prefix is stripped, and rows that fit no block may be joined. */
+  readonly outputName: string;
+  readonly outputShape: readonly number[];
+  readonly elements: number;
+  /** Element type or block format, or what it was quantized to: `F16`, `Q4_K`, `int4 g128`, `int8 tensor symmetric`. */
+  readonly from: string;
+  readonly to: string;
+  readonly bytesBefore: number;
+  readonly bytesAfter: number;
+  /** Of the output. */
+  readonly bitsPerWeight: number;
+  /** Whether its bytes are copied as they are. */
+  readonly kept: boolean;
+  /** Name of the rule that decided; null where nothing but the type that was asked for did. */
+  readonly rule: string | null;
+}
+
+/** What became of one tensor. */
+export interface TensorReport extends TensorPlan {
+  /** What conversion lost; null where nothing was converted or measured, or a restored weight is beyond f32. */
+  readonly rmse: number | null;
+  /** `rmse` over the root of the mean square of the original. */
+  readonly relativeRmse: number | null;
+  readonly cosine: number | null;
+  readonly maxError: number | null;
+}
+
+/** A tensor of the input that the output is without. */
+export interface DroppedTensor {
+  readonly name: string;
+  readonly shape: readonly number[];
+  readonly elements: number;
+  /** As in TensorPlan. */
+  readonly from: string;
+  readonly bytes: number;
+  /** Name of the rule that decided. */
+  readonly rule: string;
+}
+
+/**
+ * `rule_without_match`: a rule of the caller's matches no tensor, or only such as are left out anyway. `quantized_again`:
+ * tensors are quantized though they were quantized before. `copied_undecoded`: tensors are copied because their types cannot
+ * be decoded, or are not known.
+ */
+export type FileWarningCode = 'rule_without_match' | 'quantized_again' | 'copied_undecoded';
+
+/** What is likely to be a mistake, or costs quality, though the conversion can be done. */
+export interface FileWarning {
+  /** Stable; `message` is for people. */
+  readonly code: FileWarningCode;
+  readonly message: string;
+}
+
+/** Sums over the tensors of a plan. */
+export interface PlanTotals {
+  readonly tensors: number;
+  readonly converted: number;
+  readonly kept: number;
+  readonly elements: number;
+  /** Bytes of the tensors, headers not counted. */
+  readonly bytesBefore: number;
+  readonly bytesAfter: number;
+  /** `bytesBefore / bytesAfter`. */
+  readonly ratio: number;
+  /** Of the output's tensors, all together. */
+  readonly bitsPerWeight: number;
+  /** Bytes of the whole output, headers included. */
+  readonly fileBytes: number;
+}
+
+export interface FileTotals extends PlanTotals {
+  readonly seconds: number;
+  /** `bytesBefore / seconds`. */
+  readonly bytesPerSecond: number;
+}
+
+/** What a plan and a report say of the whole. */
+export interface FileSummary {
+  readonly input: string;
+  /** Container of the input. */
+  readonly container: ContainerName;
+  /** Architecture of the model; null when it is unknown, or of no consequence. */
+  readonly architecture: string | null;
+  /** What was asked for: `Q4_K_M`, `int4 g128`. */
+  readonly type: string;
+  /** Sentences about the model as a whole that a user should know. */
+  readonly notes: readonly string[];
+  readonly warnings: readonly FileWarning[];
+  /** What is left out, in sorted name order: by a rule of the caller's, or because the model has no use for it. */
+  readonly dropped: readonly DroppedTensor[];
+}
+
+/** What a conversion would do; tensors in the order in which they lie in the output. */
+export interface FilePlan extends FileSummary {
+  readonly output: { readonly container: ContainerName; readonly files: number; readonly bytes: number };
+  readonly tensors: readonly TensorPlan[];
+  readonly totals: PlanTotals;
+}
+
+/** Outcome of a conversion; tensors in sorted name order. */
+export interface FileReport extends FileSummary {
+  readonly output: string;
+  /** All files that were written; one, unless the output was split. */
+  readonly files: readonly string[];
+  readonly tensors: readonly TensorReport[];
+  readonly totals: FileTotals;
+}
+
+/** What happens during a conversion. */
+export type FileEvent =
+  /** Everything has been checked and planned; `bytes` of input are to be dealt with. */
+  | {
+      readonly type: 'start';
+      readonly tensors: number;
+      readonly bytes: number;
+      /** As in FileSummary. */
+      readonly warnings: readonly FileWarning[];
+    }
+  /** `done` of `bytes` have been dealt with after `seconds`; the last ones were those of `tensor`. */
+  | {
+      readonly type: 'bytes';
+      readonly tensor: string;
+      readonly done: number;
+      readonly bytes: number;
+      readonly seconds: number;
+      /** `done / seconds`. */
+      readonly bytesPerSecond: number;
+      /** At that rate; infinite as long as nothing is done. */
+      readonly secondsLeft: number;
+    }
+  /** A tensor is written; it is number `done` of `tensors`. */
+  | { readonly type: 'tensor'; readonly report: TensorReport; readonly done: number; readonly tensors: number };
+
+/** `int4 g128 symmetric`: bits, group size (or `tensor`), symmetry. */
+export function affineLabel({ bits, groupSize, symmetric }: AffineLayout): string {
+  const group = groupSize === 0 ? 'tensor' : `g${groupSize}`;
+  return `int${bits} ${group}${symmetric ? ' symmetric' : ''}`;
+}
+
+/** How reports call what a tensor is stored as. */
+export function storageLabel({ dtype, storage }: StoredTensor): string {
+  if (storage.kind === 'opaque') return storage.type;
+  if (storage.kind !== 'plain') return targetLabel(storage);
+  return storage.scale === undefined ? dtype : `${dtype} scaled`;
+}
+
+/** How reports call what a tensor becomes. */
+export function targetLabel(target: TensorTarget): string {
+  switch (target.kind) {
+    case 'plain':
+      return target.dtype;
+    case 'block':
+      return target.format;
+    case 'opaque':
+      return target.type;
+    case 'affine':
+      return affineLabel(target);
+  }
+}
+
+/** A planned step as callers see it. */
+export function tensorPlan({ stored, planned, rule, kept }: PlannedStep): TensorPlan {
+  const bytesAfter = targetBytes(planned.elements, planned.target);
+  return {
+    name: stored.name,
+    shape: stored.shape,
+    outputName: planned.name,
+    outputShape: planned.shape,
+    elements: stored.elements,
+    from: storageLabel(stored),
+    to: targetLabel(planned.target),
+    bytesBefore: storedBytes(stored.storage),
+    bytesAfter,
+    bitsPerWeight: bitsPerWeight(bytesAfter, planned.elements),
+    kept,
+    rule,
+  };
+}
+
+/** A tensor that is left out, as callers see it. */
+export const droppedTensor = (stored: StoredTensor, rule: string): DroppedTensor => ({
+  name: stored.name,
+  shape: stored.shape,
+  elements: stored.elements,
+  from: storageLabel(stored),
+  bytes: storedBytes(stored.storage),
+  rule,
+});
+
+export const tensorReport = (step: PlannedStep, metrics: TensorMetrics | null): TensorReport => ({
+  ...tensorPlan(step),
+  rmse: metrics?.rmse ?? null,
+  relativeRmse: metrics?.relativeRmse ?? null,
+  cosine: metrics?.cosine ?? null,
+  maxError: metrics?.maxError ?? null,
+});
+
+const bitsPerWeight = (bytes: number, elements: number): number => (elements === 0 ? 0 : (bytes * 8) / elements);
+
+export function totalsOf(tensors: readonly TensorPlan[], fileBytes: number): PlanTotals {
+  const sum = (of: (tensor: TensorPlan) => number): number => tensors.reduce((total, tensor) => total + of(tensor), 0);
+  const elements = sum((tensor) => tensor.elements);
+  const bytesBefore = sum((tensor) => tensor.bytesBefore);
+  const bytesAfter = sum((tensor) => tensor.bytesAfter);
+  const kept = tensors.filter((tensor) => tensor.kept).length;
+  return {
+    tensors: tensors.length,
+    converted: tensors.length - kept,
+    kept,
+    elements,
+    bytesBefore,
+    bytesAfter,
+    ratio: bytesAfter === 0 ? 1 : bytesBefore / bytesAfter,
+    bitsPerWeight: bitsPerWeight(bytesAfter, elements),
+    fileBytes,
+  };
+}
+
+/** By UTF-16 code units, as the batch functions sort. */
+export const byName = (a: { readonly name: string }, b: { readonly name: string }): number =>
+  a.name < b.name ? -1 : Number(a.name > b.name);

@@ -1,0 +1,51 @@
+import { endpointName, sinkEndpoint, sourceEndpoint, type ModelSink, type ModelSource } from '../../endpoints.js';
+import type { ByteSink, ByteSource, FileAccess, SinkPlan } from '../../io/byte-io.js';
+import { checkAborted, unreadable, unwritable } from '../failures.js';
+import { openHttp } from '../http/source.js';
+import { openWebSink, openWebSource } from './web-files.js';
+
+const PROTOCOLS: readonly string[] = ['http:', 'https:'];
+
+/** URLs, Blobs, handles and streams; there are no paths in a browser. */
+export const browserFiles: FileAccess = { openSource, openSink };
+
+async function openSource(source: ModelSource, signal?: AbortSignal): Promise<ByteSource> {
+  checkAborted(signal);
+  const endpoint = sourceEndpoint(source);
+  switch (endpoint?.kind) {
+    case 'text':
+      return openHttp(urlOf(endpoint.text), signal);
+    case 'url':
+      return openHttp(urlOf(endpoint.url.href), signal);
+    case 'blob':
+    case 'blobs':
+    case 'bytes':
+    case 'web-handle':
+      return openWebSource(endpoint, signal);
+    default:
+      throw unreadable(endpointName(source), 'browsers have no such files');
+  }
+}
+
+async function openSink(sink: ModelSink, plan: SinkPlan): Promise<ByteSink> {
+  const endpoint = sinkEndpoint(sink);
+  switch (endpoint?.kind) {
+    case 'stream':
+    case 'writable-file':
+    case 'web-handle':
+      return openWebSink(endpoint, plan);
+    default: {
+      const detail = 'there is no file system here; pass a FileSystemFileHandle or a WritableStream';
+      throw unwritable(endpointName(sink), detail);
+    }
+  }
+}
+
+/** URLs may be relative to the page, or to the script of a worker. */
+function urlOf(text: string): URL {
+  const base = typeof document === 'undefined' ? location.href : document.baseURI;
+  const url = URL.canParse(text, base) ? new URL(text, base) : null;
+  if (url === null) throw unreadable(text, 'it is no URL; pass a URL, a File or a FileSystemFileHandle');
+  if (!PROTOCOLS.includes(url.protocol)) throw unreadable(text, 'only http and https URLs can be read here');
+  return url;
+}

@@ -1,0 +1,65 @@
+import { fileURLToPath } from 'node:url';
+import { endpointName, sinkEndpoint, sourceEndpoint, type ModelSink, type ModelSource } from '../../endpoints.js';
+import type { ByteSink, ByteSource, FileAccess, SinkPlan } from '../../io/byte-io.js';
+import { checkAborted, readFailure, unreadable, unwritable } from '../failures.js';
+import { openHttp } from '../http/source.js';
+import { openNodeHandleSink } from './handle-sink.js';
+import { openHandle, openPath } from './source.js';
+import { openPathSink } from './path-sink.js';
+import { openWebSink, openWebSource } from '../browser/web-files.js';
+
+export { removeUnfinished } from '../resume/unfinished.js';
+
+/** Everything that models can be read from and written to in Node. */
+export const nodeFiles: FileAccess = { openSource, openSink };
+
+async function openSource(source: ModelSource, signal?: AbortSignal): Promise<ByteSource> {
+  checkAborted(signal);
+  const endpoint = sourceEndpoint(source);
+  switch (endpoint?.kind) {
+    case 'text':
+      return /^(https?|file):\/\//i.test(endpoint.text)
+        ? openUrl(endpoint.text, signal)
+        : openPath(endpoint.text, 'unreadable_input');
+    case 'url':
+      return openUrl(endpoint.url.href, signal);
+    case 'node-handle':
+      return openHandle(endpoint.handle);
+    case 'blob':
+    case 'blobs':
+    case 'bytes':
+    case 'web-handle':
+      return openWebSource(endpoint, signal);
+    default:
+      throw unreadable(endpointName(source), 'it is nothing that can be read');
+  }
+}
+
+function openUrl(text: string, signal: AbortSignal | undefined): Promise<ByteSource> {
+  let url: URL;
+  try {
+    // Also of URLs of another realm, which some functions of Node refuse.
+    url = new URL(text);
+    if (url.protocol === 'file:') return openPath(fileURLToPath(url), 'unreadable_input');
+  } catch (error) {
+    throw readFailure(text, error);
+  }
+  if (url.protocol === 'http:' || url.protocol === 'https:') return openHttp(url, signal);
+  throw unreadable(text, 'only http, https and file URLs can be read');
+}
+
+async function openSink(sink: ModelSink, plan: SinkPlan): Promise<ByteSink> {
+  const endpoint = sinkEndpoint(sink);
+  switch (endpoint?.kind) {
+    case 'text':
+      return openPathSink(endpoint.text, plan);
+    case 'node-handle':
+      return openNodeHandleSink(endpoint.handle, plan);
+    case 'stream':
+    case 'writable-file':
+    case 'web-handle':
+      return openWebSink(endpoint, plan);
+    default:
+      throw unwritable(endpointName(sink), 'it is nothing that can be written to');
+  }
+}

@@ -1,0 +1,52 @@
+/** What tests use of the package's insides: where a thing has moved, only this file says so. */
+export { AbortActions } from '../../../dist/abort-actions.js';
+export { knownKeys, nameIn, nearestName } from '../../../dist/checks.js';
+export { shorten } from '../../../dist/cli/format.js';
+export { siblingName } from '../../../dist/cli/options.js';
+export { progressOn } from '../../../dist/cli/progress.js';
+export { FILE_TYPES, GGML_TYPES, fileTypeName, ggmlTypeNamed } from '../../../dist/containers/gguf/ggml-types.js';
+export { readGguf } from '../../../dist/containers/gguf/header.js';
+export {
+  f32,
+  findKeyValue,
+  flag,
+  i32,
+  i32s,
+  text,
+  textOf,
+  texts,
+  u16,
+  u32,
+  wholeNumberOf,
+  withKeyValue,
+} from '../../../dist/containers/gguf/key-values.js';
+export { isUtf8 } from '../../../dist/containers/gguf/reader.js';
+export { openGgufShards } from '../../../dist/containers/gguf/shards.js';
+export { layoutGguf } from '../../../dist/containers/gguf/writer.js';
+export { openModel } from '../../../dist/containers/registry.js';
+export { safetensors } from '../../../dist/containers/safetensors/safetensors.js';
+export { fingerprintOf } from '../../../dist/convert/fingerprint.js';
+export { ASIDE_BYTES, memoryOf, shareWithStream } from '../../../dist/convert/memory-budget.js';
+export { Pipeline } from '../../../dist/convert/pipeline.js';
+export { REVISION } from '../../../dist/convert/revision.js';
+export { ERROR_CODES, QuantizeError } from '../../../dist/errors.js';
+export { HELD_BYTES } from '../../../dist/io/byte-io.js';
+export { inspectFile } from '../../../dist/models/inspect.js';
+export { DIFFUSION_FAMILIES } from '../../../dist/rules/diffusion-families.js';
+export { compareTensors } from '../../../dist/rules/language-tensors.js';
+export { nearestNames } from '../../../dist/rules/nearest-names.js';
+export { planTypes } from '../../../dist/rules/plan-types.js';
+export { PRESETS } from '../../../dist/rules/presets.js';
+export { keepingRule } from '../../../dist/rules/rule.js';
+export { HTTP_SETTINGS } from '../../../dist/runtime/http/settings.js';
+export { openHttp } from '../../../dist/runtime/http/source.js';
+export { availableCores, coresWithin } from '../../../dist/runtime/node/cores.js';
+export { FileLock } from '../../../dist/runtime/node/file-lock.js';
+export { nodeFiles, removeUnfinished } from '../../../dist/runtime/node/files.js';
+export { obstacleToTrust } from '../../../dist/runtime/node/ownership.js';
+export { isRunning, ownIdentity, parseIdentity, shortHash } from '../../../dist/runtime/node/process-identity.js';
+export { UnfinishedFile } from '../../../dist/runtime/resume/unfinished-file.js';
+export { BytesSource } from '../../../dist/runtime/sources/bytes-source.js';
+export { defaultThreads, launchModule } from '../../../dist/wasm/load.js';
+export { createWindowPool } from '../../../dist/wasm/window-pool.js';
+export { WINDOW_BYTES } from '../../../dist/wasm/windows.js';
