@@ -114,10 +114,25 @@ function bandwidthText({ results }) {
 
 const megabytes = (bytes) => `${(bytes / 1e6).toFixed(0)} MB`;
 
+/** Whoever waits for the disk is compared with a copy that does, and the others with one that does not. */
+function copiesTable(results) {
+  const find = (wanted) => results.find(({ name }) => name === wanted);
+  const [copy, durable] = [find('cp'), find('cp and sync')];
+  const rows = results.map((result) => {
+    const waits = result !== copy && !result.name.endsWith(', not waiting');
+    const beside = waits ? durable : copy;
+    const name = result.name.replace('safetensors to ', '').replace(', not waiting', ", `durability: 'none'`");
+    return [
+      result === copy ? '`cp`' : result === durable ? '`cp` and `sync FILE`' : name,
+      waits ? 'yes' : 'no',
+      `${(result.median / 1000).toFixed(2)} s`,
+      times(beside.median / result.median),
+    ];
+  });
+  return table(['2 GB of F16 safetensors', 'waits for the disk', 'time', 'beside the copy that does the same'], rows);
+}
+
 function filesText({ results, models }) {
-  const ratios = results
-    .filter(({ name }) => name !== 'cp')
-    .map(({ name, ratio }) => `${times(ratio)} (${name.replace('safetensors to ', '')})`);
   const rows = models.map(({ name, own, native, ratio, ownPeakBytes, nativePeakBytes }) => [
     name,
     `${(native / 1000).toFixed(2)} s`,
@@ -127,8 +142,12 @@ function filesText({ results, models }) {
     megabytes(ownPeakBytes),
   ]);
   const head = ['F16 GGUF to', 'llama.cpp, native', 'ArrowQuant', 'faster by', 'memory, llama.cpp', 'ArrowQuant'];
-  const copied = `2 GB of F16 safetensors become a GGUF at ${ratios.join(' and ')} of the speed at which \`cp\` copies them.`;
-  return `A language model's file beside llama.cpp's own \`llama_model_quantize\`, 2 threads each, the same bytes:\n\n${table(head, rows)}\n\n${copied}`;
+  return [
+    "A language model's file beside llama.cpp's own `llama_model_quantize`, 2 threads each, the same bytes:",
+    table(head, rows),
+    'Whole files beside copies of the same file:',
+    copiesTable(results),
+  ].join('\n\n');
 }
 
 const MAKERS = {
