@@ -1,4 +1,7 @@
-/** `node bench/table.mjs results.json`: puts a run of `npm run bench -- --json results.json` into the README. */
+/**
+ * `node bench/table.mjs results.json [pages.json…]`: puts a run of `npm run bench -- --json results.json` into the README,
+ * and runs of `npm run bench -- --in chromium --json pages.json` below it.
+ */
 import { readFileSync, writeFileSync } from 'node:fs';
 
 const BEGIN = '<!-- bench: begin -->';
@@ -159,10 +162,48 @@ const MAKERS = {
   files: filesText,
 };
 
-const { machine, groups } = JSON.parse(readFileSync(process.argv[2], 'utf8'));
+/** Results of both kinds of pages as columns. */
+function pageColumns(results, ratioTitle) {
+  const names = [...new Set(results.map(({ name }) => nameInPage(name)))];
+  const sites = ['isolated', 'not isolated'];
+  const find = (name, site) => results.find((one) => nameInPage(one.name) === name && siteOf(one.name) === site);
+  const rows = names.map((name) => [
+    name,
+    ...sites.flatMap((site) => {
+      const { median, ratio } = find(name, site);
+      return [`${median.toFixed(0)} ms`, times(ratio)];
+    }),
+  ]);
+  const head = ['', ...sites.flatMap((site) => [site, ratioTitle])];
+  return table(head, rows);
+}
+
+const siteOf = (name) => /(not )?isolated/.exec(name)[0];
+/** What is left of a case's name without the kind of page. */
+const nameInPage = (name) => name.replace(/^(not )?isolated: |, (not )?isolated$/, '');
+
+const PAGE_MAKERS = {
+  'kernels-in-page': ({ table: { head, rows } }) => table(head, rows),
+  'batch-in-page': ({ results }) => pageColumns(results, 'beside `TypedArray.set`'),
+  'files-in-page': ({ results }) =>
+    pageColumns(
+      results.filter(({ name }) => !name.endsWith('llama.cpp native')),
+      'as fast as llama.cpp, native',
+    ),
+};
+
+/** A run in pages; which groups it has is up to who ran it. */
+function pageText(file) {
+  const report = JSON.parse(readFileSync(file, 'utf8'));
+  return report.groups.map((group) => `${group.title}:\n\n${PAGE_MAKERS[group.id](group)}`);
+}
+
+const [, , resultsFile, ...pageFiles] = process.argv;
+const { machine, groups } = JSON.parse(readFileSync(resultsFile, 'utf8'));
 const missing = Object.keys(MAKERS).filter((id) => !groups.some((group) => group.id === id));
 if (missing.length > 0) throw new Error(`The results lack ${missing.join(', ')}: run all groups`);
-const parts = groups.map((group) => MAKERS[group.id](group));
+const ours = groups.filter(({ id }) => id in MAKERS);
+const parts = [...ours.map((group) => MAKERS[group.id](group)), ...pageFiles.flatMap(pageText)];
 const where = `Measured on ${machine.processor}, ${machine.cores} virtual cores, ${machine.runtime}, ${machine.date}; medians of one interleaved run.`;
 const readme = new URL('../README.md', import.meta.url);
 const text = readFileSync(readme, 'utf8');

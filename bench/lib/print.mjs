@@ -3,7 +3,8 @@ const padLeft = (text, width) => String(text).padStart(width);
 const number = (value, digits = 2) => (value === null || value === undefined ? '' : value.toFixed(digits));
 
 /** A group's results as aligned lines. */
-export function printGroup({ title, note, reference, results, blocks, models }) {
+export function printGroup({ title, note, reference, results, blocks, models, table }) {
+  if (table) return printTable(title, table);
   const width = Math.max(...results.map(({ name }) => name.length), 20) + 2;
   const lines = [`\n${title}`, ...(note ? [note] : [])];
   lines.push(
@@ -60,4 +61,13 @@ function printModels(models) {
     ];
     console.log(`  ${pad(name, 12)}${cells.map(cell).join('')}`);
   }
+}
+
+/** Cells that are texts already. */
+function printTable(title, { head, rows }) {
+  const widths = head.map((_, i) => Math.max(...[head, ...rows].map((row) => row[i].length)) + 2);
+  const lines = [head, ...rows].map((row) =>
+    row.map((cell, i) => (i === 0 ? pad(cell, widths[i]) : padLeft(cell, widths[i]))).join(''),
+  );
+  console.log([`\n${title}`, ...lines.map((line) => `  ${line}`)].join('\n'));
 }
