@@ -23,9 +23,11 @@ export function printGroup({ title, note, reference, results, blocks, models, ta
 
 const BLOCK_COLUMNS = {
   native: 'llama.cpp',
+  built: 'march=native',
   reference: 'scalar',
   kernel: 'SIMD',
   kernelRatio: '×',
+  builtRatio: '×',
   kernelTwo: '2 threads',
   encodeOne: 'encode() 1',
   encodeOneRatio: '×',
@@ -36,7 +38,7 @@ const BLOCK_COLUMNS = {
 
 /** Block formats: GB/s of input, and times llama.cpp's native library. */
 function printBlocks(blocks) {
-  const cell = (text) => padLeft(text, 12);
+  const cell = (text) => padLeft(text, 13);
   console.log(`\n  ${pad('GB/s', 10)}${Object.values(BLOCK_COLUMNS).map(cell).join('')}`);
   for (const block of blocks) {
     const cells = Object.keys(BLOCK_COLUMNS).map((key) => cell(number(block[key], key.endsWith('Ratio') ? 2 : 3)));
