@@ -63,6 +63,7 @@ export { PRESETS } from '../../../dist/rules/presets.js';
 export { keepingRule } from '../../../dist/rules/rule.js';
 export { HTTP_SETTINGS } from '../../../dist/runtime/http/settings.js';
 export { openHttp } from '../../../dist/runtime/http/source.js';
+export { availableCores, coresWithin } from '../../../dist/runtime/node/cores.js';
 export { FileLock } from '../../../dist/runtime/node/file-lock.js';
 export { nodeFiles, removeUnfinished } from '../../../dist/runtime/node/files.js';
 export { obstacleToTrust } from '../../../dist/runtime/node/ownership.js';
@@ -70,7 +71,7 @@ export { isRunning, ownIdentity, parseIdentity, shortHash } from '../../../dist/
 export { UnfinishedFile } from '../../../dist/runtime/resume/unfinished-file.js';
 export { PositionQueue } from '../../../dist/runtime/sinks/position-queue.js';
 export { BytesSource } from '../../../dist/runtime/sources/bytes-source.js';
-export { launchModule } from '../../../dist/wasm/load.js';
+export { defaultThreads, launchModule } from '../../../dist/wasm/load.js';
 export { createWindowPool } from '../../../dist/wasm/window-pool.js';
 export { WINDOW_BYTES } from '../../../dist/wasm/windows.js';
 export * as jobWords from '../../../dist/wasm/job-words.js';
