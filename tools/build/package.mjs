@@ -13,6 +13,7 @@ export async function packageJavaScript(staging, wasm) {
   writeRevision(staging);
   await bundleCommonJs(staging);
   await bundleForPages(staging);
+  await bundleWorker(staging);
   writeCommonJsTypes(staging);
   const cli = path.join(staging, 'cli/main.js');
   if (existsSync(cli)) chmodSync(cli, 0o755);
@@ -72,6 +73,24 @@ async function bundleForPages(staging) {
     logLevel: 'warning',
   });
   writeFileSync(path.join(staging, 'browser.d.ts'), "export * from './index.js';\n");
+}
+
+/** What workers of pages run, in one file, but for the glue that it imports. */
+async function bundleWorker(staging) {
+  const { build } = await import('esbuild');
+  const file = path.join(staging, 'runtime/worker-browser.js');
+  await build({
+    entryPoints: [file],
+    outfile: file,
+    allowOverwrite: true,
+    bundle: true,
+    format: 'esm',
+    platform: 'browser',
+    target: 'es2022',
+    minify: true,
+    external: ['*/arrowquant-single.web.mjs'],
+    logLevel: 'warning',
+  });
 }
 
 /**
