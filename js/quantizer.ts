@@ -10,7 +10,7 @@ import { BLOCK_TYPES } from './codecs/table.js';
 import { dequantizeFile, planModel, quantizeFile, type Quantization } from './convert/convert-file.js';
 import type { DequantizeFileOptions, FileOptions, QuantizeFileOptions, ReadTensorOptions } from './convert/options.js';
 import { abandoning, endpointName, type ModelSink, type ModelSource } from './endpoints.js';
-import { QuantizeError, asQuantizeError } from './errors.js';
+import { QuantizeError, abortError, asQuantizeError } from './errors.js';
 import { compareFiles, type FileComparison } from './models/compare.js';
 import { inspectionOf, type Inspection } from './models/inspect.js';
 import { openModel, type Model } from './models/model.js';
@@ -262,6 +262,7 @@ export class ArrowQuant {
     const controller = calls.controller();
     try {
       const model = await calls.reading(options, async ({ files, signal }) => {
+        if (signal.aborted) throw abortError(signal.reason);
         const revoke = this.#aborts.add(signal, () => {
           controller.abort(signal.reason);
         });

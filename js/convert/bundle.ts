@@ -1,13 +1,13 @@
-import { planeBytes, traitsOf } from '../codecs/codec.js';
+import { planeBytes, traitsOf, type Codec, type ElementType } from '../codecs/codec.js';
 import type { ByteRange, ByteWriter } from '../io/byte-io.js';
-import { storedBytes, targetBytes, type Tensor } from '../layouts/tensor.js';
+import { storedBytes, targetBytes } from '../layouts/tensor.js';
 import { metricsOf, type TensorMetrics } from '../pipeline/metrics.js';
 import { inputOf } from '../pipeline/piece-input.js';
 import type { Piece } from '../pipeline/pipeline.js';
 import { BundleError, type BundlePart, type ErrorSums, type LeasedWindow } from '../wasm/windows.js';
 import type { PlacedStep } from './job.js';
 import { encodeOptions, isCopy, restoredError } from './transcode.js';
-import { located } from '../pipeline/stretches.js';
+import { located, sourceCodecOf } from '../pipeline/stretches.js';
 
 /** A tensor of more bytes, before or after, is a piece of work of its own. */
 const MOST_TENSOR_BYTES = 2 ** 16;
@@ -17,8 +17,10 @@ const MOST_BUNDLE_BYTES = 2 ** 19;
 const MOST_GAP_BYTES = 2 ** 8;
 /** Each tensor takes some memory of the window to be aligned in. */
 const MOST_TENSORS = 4096;
-/** Memory of windows is aligned to this, and so are files' tensors, as far as they are. */
-const PHASE = 64;
+/** Runs begin at multiples of this in a window. */
+const RUN_ALIGNMENT = 64;
+/** More than GGUF files have between two tensors. */
+const MOST_PADDING_BYTES = 64;
 
 /** Small tensors that are read, worked on and written together: each by itself would cost more than its weights do. */
 export interface Bundle {
@@ -30,16 +32,7 @@ function isSmall({ stored, planned }: PlacedStep): boolean {
   const { target, elements } = planned;
   if (elements === 0 || stored.planes.some((plane) => plane.length !== 1)) return false;
   const bytes = Math.max(storedBytes(stored), targetBytes(elements, target));
-  return bytes <= MOST_TENSOR_BYTES && elements * 4 <= MOST_TENSOR_BYTES && isAligned(stored);
-}
-
-/** Kernels read numbers in place: those of planes that lie askew are copied first, which windows of their own do. */
-function isAligned({ codec, planes }: Tensor): boolean {
-  if (codec === null) return true;
-  return traitsOf(codec).planes.every(({ element }, plane) => {
-    const bytes = element === 'F32' ? 4 : element === 'F16' || element === 'BF16' ? 2 : 1;
-    return (planes[plane]?.[0]?.begin ?? 0) % bytes === 0;
-  });
+  return bytes <= MOST_TENSOR_BYTES && elements * 4 <= MOST_TENSOR_BYTES;
 }
 
 /** The steps in their order, with neighbours that are small, and are not to be by themselves, in bundles. */
@@ -94,9 +87,16 @@ interface PlaneAt {
   readonly plane: number;
   readonly begin: number;
   readonly bytes: number;
+  /** Kernels read and write numbers at multiples of their size. */
+  readonly elementBytes: number;
 }
 
-/** Runs of planes that lie close together, at offsets that are as far from multiples of PHASE as they are in the file. */
+const ELEMENT_BYTES: Readonly<Record<ElementType, number>> = { U8: 1, F32: 4, F16: 2, BF16: 2, F8_E4M3: 1, F8_E5M2: 1 };
+
+const elementBytesOf = (codec: Codec | null, plane: number): number =>
+  codec === null ? 1 : ELEMENT_BYTES[traitsOf(codec).planes[plane]?.element ?? 'U8'];
+
+/** Runs of planes that lie close together, and where in a half of the window each plane lies then. */
 function runsOf(
   planes: readonly PlaneAt[],
   mostGap: (before: PlaneAt, after: PlaneAt) => number,
@@ -108,8 +108,9 @@ function runsOf(
   for (const one of [...planes].sort((a, b) => a.begin - b.begin)) {
     let run = runs.at(-1);
     const gap = run === undefined ? Infinity : one.begin - run.begin - run.bytes;
-    if (run === undefined || before === undefined || gap > mostGap(before, one)) {
-      const offset = Math.ceil(free / PHASE) * PHASE + (one.begin % PHASE);
+    const isAskew = run !== undefined && (one.begin - run.begin) % one.elementBytes !== 0;
+    if (run === undefined || before === undefined || isAskew || gap > mostGap(before, one)) {
+      const offset = Math.ceil(free / RUN_ALIGNMENT) * RUN_ALIGNMENT;
       run = { begin: one.begin, bytes: 0, offset };
       runs.push(run);
     }
@@ -135,7 +136,8 @@ function layOut({ steps }: Bundle, follows: Follows): BundleLayout {
     for (const [plane, [range]] of step.stored.planes.entries()) {
       if (range === undefined) continue;
       const planes = sources.get(range.source) ?? [];
-      planes.push({ step, plane, begin: range.begin, bytes: range.bytes });
+      const elementBytes = elementBytesOf(step.stored.codec, plane);
+      planes.push({ step, plane, begin: range.begin, bytes: range.bytes, elementBytes });
       sources.set(range.source, planes);
     }
   }
@@ -154,10 +156,10 @@ function layOut({ steps }: Bundle, follows: Follows): BundleLayout {
         step,
         own.map((offset) => base + offset),
       );
-    base = Math.ceil(((readOffsets.at(-1) ?? 0) + (reads.at(-1)?.bytes ?? 0)) / PHASE) * PHASE;
+    base = Math.ceil(((readOffsets.at(-1) ?? 0) + (reads.at(-1)?.bytes ?? 0)) / RUN_ALIGNMENT) * RUN_ALIGNMENT;
   }
   const written = steps.flatMap(outputPlanes);
-  const { runs, offsets } = runsOf(written, (before, after) => (follows(before, after) ? PHASE : 0));
+  const { runs, offsets } = runsOf(written, (before, after) => (follows(before, after) ? MOST_PADDING_BYTES : 0));
   return { reads, readOffsets, inputOffsets, writes: runs, outputOffsets: offsets };
 }
 
@@ -165,7 +167,8 @@ const outputPlanes = (step: PlacedStep): PlaneAt[] =>
   step.places.map(({ position }, plane) => {
     const { elements, target } = step.planned;
     const bytes = target.kind === 'codec' ? planeBytes(target.codec, plane, elements) : target.bytes;
-    return { step, plane, begin: position, bytes };
+    const codec = target.kind === 'codec' ? target.codec : null;
+    return { step, plane, begin: position, bytes, elementBytes: elementBytesOf(codec, plane) };
   });
 
 /** What a bundle needs besides its steps. */
@@ -234,7 +237,7 @@ function partOf(step: PlacedStep, layout: BundleLayout, measure: boolean): Bundl
   const target = planned.target.codec;
   return {
     weights: planned.elements,
-    source: stored,
+    source: sourceCodecOf(stored),
     inputOffsets: layout.inputOffsets.get(step) ?? [],
     target,
     outputOffsets: layout.outputOffsets.get(step) ?? [],

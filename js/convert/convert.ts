@@ -221,8 +221,8 @@ class Run {
   #writerFor(step: PlacedStep): PlaneWriter {
     const { ordered } = this.#conversion;
     const file = writerOf(this.#sink, step.places[0].file);
-    if (ordered === null || step.places.length === 1) return new DirectWriter(file, step);
-    return ordered.apart.has(step) ? this.#kept.writerFor(step) : new InOrderWriter(file, step);
+    if (ordered?.apart.has(step) === true) return this.#kept.writerFor(step);
+    return ordered === null || step.places.length === 1 ? new DirectWriter(file, step) : new InOrderWriter(file, step);
   }
 
   #advance(step: PlacedStep, bytes: number): void {

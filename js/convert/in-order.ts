@@ -13,7 +13,7 @@ import { DirectWriter, type PlacedStep, type PlaneWriter } from './job.js';
 export interface OrderedSteps {
   /** In the order in which they are worked on. */
   readonly steps: readonly PlacedStep[];
-  /** The last of them, whose planes lie apart. */
+  /** The last of them, whose planes lie apart, or among those of others. */
   readonly apart: ReadonlySet<PlacedStep>;
 }
 
@@ -29,9 +29,13 @@ const liesTogether = (step: PlacedStep): boolean => {
   });
 };
 
+const firstByte = ({ places }: PlacedStep): number => Math.min(...places.map(({ position }) => position));
+
 /** Throws `invalid_option` where more would have to be kept in memory than `mostBytes`. */
 export function orderSteps(steps: readonly PlacedStep[], mostBytes: number): OrderedSteps {
-  const apart = steps.filter((step) => !liesTogether(step));
+  const begin = steps.reduce((least, step) => (liesTogether(step) ? least : Math.min(least, firstByte(step))), Infinity);
+  // What lies among such tensors waits with them.
+  const apart = steps.filter((step) => firstByte(step) >= begin);
   const keptBytes = apart.reduce((sum, { planned }) => sum + targetBytes(planned.elements, planned.target), 0);
   const [first] = apart;
   if (first !== undefined && keptBytes > mostBytes) {

@@ -2,7 +2,7 @@ import { codecBytes, isFloat, needsRange, sameCodec, traitsOf, type Codec } from
 import { QuantizeError } from '../errors.js';
 import { storedBytes, type CodedTensor } from '../layouts/tensor.js';
 import { metricsOf } from '../pipeline/metrics.js';
-import { cutsOf, inputOfStretch, locating, located, stretchesOf, type Stretch } from '../pipeline/stretches.js';
+import { cutsOf, inputOfStretch, locating, located, sourceCodecOf, stretchesOf, type Stretch } from '../pipeline/stretches.js';
 import { rowWeights } from '../rules/file-types.js';
 import type { ErrorSums, LeasedWindow, TranscodeOptions, WeightRange } from '../wasm/windows.js';
 import { Completion, type TensorJob } from './job.js';
@@ -48,7 +48,7 @@ export async function startScan({ job, tensor }: Transcoding): Promise<Completio
 }
 
 const scanStretch = (tensor: CodedTensor, window: LeasedWindow, { first, weights }: Stretch): Promise<WeightRange> =>
-  locating(tensor, first, () => window.scan(weights, tensor));
+  locating(tensor, first, () => window.scan(weights, sourceCodecOf(tensor)));
 
 /** The extent of two consecutive stretches: of equal magnitudes, the first counts. */
 const mergeRanges = (first: WeightRange, later: WeightRange): WeightRange => ({
@@ -102,7 +102,7 @@ async function transcodeStretch(
   const known = range ?? (needsRange(target) ? await scanStretch(tensor, window, stretch) : undefined);
   const options = { ...encodeOptions(job, target), range: known, firstRow: firstRowOf(job, target, first) };
   const { planes, error } = await transcoding(tensor, first, target, () =>
-    window.transcode(weights, tensor, target, options),
+    window.transcode(weights, sourceCodecOf(tensor), target, options),
   );
   const cuts = cutsOf(target, stretch);
   await window.transfer(() =>

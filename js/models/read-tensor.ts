@@ -2,7 +2,7 @@ import { codecNamed } from '../codecs/codec.js';
 import { QuantizeError } from '../errors.js';
 import { sourceOf, storageLabel, type CodedTensor, type Tensor } from '../layouts/tensor.js';
 import { Pipeline } from '../pipeline/pipeline.js';
-import { inputOfStretch, locating } from '../pipeline/stretches.js';
+import { inputOfStretch, locating, sourceCodecOf } from '../pipeline/stretches.js';
 import type { FileTools } from '../pipeline/tools.js';
 import { WINDOW_WEIGHTS } from '../wasm/windows.js';
 import { checkUnchanged, type Model } from './model.js';
@@ -57,7 +57,7 @@ async function readRange(tensor: CodedTensor, begin: number, end: number, tools:
       await pipeline.start({
         input: inputOfStretch(tensor, { index: 0, first, weights }),
         work: async (window) => {
-          const { planes } = await locating(tensor, first, () => window.transcode(weights, tensor, F32));
+          const { planes } = await locating(tensor, first, () => window.transcode(weights, sourceCodecOf(tensor), F32));
           const restored = floatsOf(planes[0] ?? new Uint8Array());
           const from = Math.max(begin, first);
           values.set(restored.subarray(from - first, Math.min(end, first + weights) - first), from - begin);

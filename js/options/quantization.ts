@@ -194,8 +194,10 @@ function readLayout({ layout: asked }: Given<QuantizeFileOptions>, container: Co
     checkHeld(codec, form);
     return form.layout;
   }
-  const found = LAYOUTS.find((layout) => whyNotHeld(codec, { container, layout }) === null);
-  return found ?? layoutNamed('plain');
+  // Programs that open files of llama.cpp's types look for one entry per tensor.
+  const plain = layoutNamed('plain');
+  if (container.takesFileTypes) return plain;
+  return LAYOUTS.find((layout) => whyNotHeld(codec, { container, layout }) === null) ?? plain;
 }
 
 function refuse(

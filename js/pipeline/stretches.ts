@@ -3,7 +3,7 @@ import { invalidFile } from '../containers/invalid-file.js';
 import { QuantizeError, quoted } from '../errors.js';
 import type { ByteRange } from '../io/byte-io.js';
 import { sourceOf, type CodedTensor, type StoredPlane, type Tensor } from '../layouts/tensor.js';
-import { WINDOW_WEIGHTS, type LeasedWindow } from '../wasm/windows.js';
+import { WINDOW_WEIGHTS, type LeasedWindow, type SourceCodec } from '../wasm/windows.js';
 import { inputOf } from './piece-input.js';
 import type { PieceInput } from './pipeline.js';
 
@@ -89,6 +89,9 @@ function viewsFor(ranges: readonly ByteRange[], plane: Uint8Array): Uint8Array[]
   let begin = 0;
   return ranges.map(({ bytes }) => plane.subarray(begin, (begin += bytes)));
 }
+
+/** A tensor as windows see it, which pass it on to workers. */
+export const sourceCodecOf = ({ codec, scale }: CodedTensor): SourceCodec => ({ codec, scale });
 
 /** Runs `work` on weights of the tensor from `first` on; failures about it learn which tensor's they are. */
 export async function locating<Value>(

@@ -1,6 +1,6 @@
 import { codecNamed, sameCodec } from '../codecs/codec.js';
 import { Pipeline, type PipelineTools } from '../pipeline/pipeline.js';
-import { inputOfStretch, locating, stretchesOf } from '../pipeline/stretches.js';
+import { inputOfStretch, locating, sourceCodecOf, stretchesOf } from '../pipeline/stretches.js';
 import { targetLabel, type CodedTensor } from '../layouts/tensor.js';
 import { codecTarget } from './plan.js';
 import type { PlannedStep } from './report.js';
@@ -52,7 +52,7 @@ async function scanTensor(tensor: CodedTensor, pipeline: Pipeline, found: (magni
     await pipeline.start({
       input: inputOfStretch(tensor, stretch),
       work: async (window) => {
-        const { extreme } = await locating(tensor, stretch.first, () => window.scan(stretch.weights, tensor));
+        const { extreme } = await locating(tensor, stretch.first, () => window.scan(stretch.weights, sourceCodecOf(tensor)));
         found(Math.abs(extreme));
       },
     });

@@ -1,9 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { ArrowQuant, BLOCK_TYPES } from 'arrowquant';
 import createModule from 'arrowquant/wasm';
-import { codecBytes, codecNamed, traitsOf } from '../../dist/codecs/codec.js';
-import * as table from '../../dist/codecs/table.js';
-import * as words from '../../dist/wasm/job-words.js';
+import { codecBytes, codecNamed, codecTable as table, jobWords as words, traitsOf } from './support/internals.mjs';
 import { randomWeights, sameBytes } from './support/weights.mjs';
 
 let quantizer;

@@ -1,6 +1,7 @@
 import { describe, expect, test } from '@jest/globals';
 import {
   affineCodec,
+  codecTable,
   codecBytes,
   codecLabel,
   codecNamed,
@@ -10,8 +11,9 @@ import {
   planeBytes,
   sameCodec,
   traitsOf,
-} from '../../../dist/codecs/codec.js';
-import { CODECS } from '../../../dist/codecs/table.js';
+} from '../support/internals.mjs';
+
+const { CODECS } = codecTable;
 
 test.each(CODECS)('$name is found by its name', (traits) => {
   expect(findTraits(traits.name)).toBe(traits);

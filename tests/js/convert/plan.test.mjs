@@ -36,7 +36,7 @@ describe('is what quantizeFile then does, to the byte, and writes nothing', () =
     expect(folder.list()).toEqual(['in.gguf']);
     const output = folder.path('out.gguf');
     expectSamePlan(plan, await quantizer.quantizeFile(input, output, { type, metrics: false }));
-    expect(plan.output).toEqual({ container: 'gguf', files: 1, bytes: statSync(output).size });
+    expect(plan.output).toEqual({ container: 'gguf', layout: 'plain', files: 1, bytes: statSync(output).size });
     // In the order of the file, with the sizes and shapes that are in it.
     const { tensors } = readGguf(readFileSync(output));
     expect(
@@ -64,7 +64,7 @@ describe('is what quantizeFile then does, to the byte, and writes nothing', () =
     const plan = await quantizer.plan(input, { bits: 4, groupSize: 64 });
     const output = folder.path('out.safetensors');
     expectSamePlan(plan, await quantizer.quantizeFile(input, output, { bits: 4, groupSize: 64 }));
-    expect(plan.output).toEqual({ container: 'safetensors', files: 1, bytes: statSync(output).size });
+    expect(plan.output).toEqual({ container: 'safetensors', layout: 'planes', files: 1, bytes: statSync(output).size });
     expect([plan.architecture, plan.type]).toEqual([null, 'int4 g64']);
   });
 

@@ -1,10 +1,13 @@
+import { endpointName } from '../../../dist/endpoints.js';
+import { inspectionOf } from '../../../dist/models/inspect.js';
+import { openModel } from '../../../dist/models/model.js';
+
 /** What tests use of the package's insides: where a thing has moved, only this file says so. */
 export { AbortActions } from '../../../dist/abort-actions.js';
 export { knownKeys, nameIn, nearestName } from '../../../dist/checks.js';
 export { shorten } from '../../../dist/cli/format.js';
 export { siblingName } from '../../../dist/cli/options.js';
 export { progressOn } from '../../../dist/cli/progress.js';
-export { affineCodec, codecBytes, codecNamed, planeBytes } from '../../../dist/codecs/codec.js';
 export { CODECS } from '../../../dist/codecs/table.js';
 export { FILE_TYPE_IDS, GGML_TYPES, fileTypeName, ggmlTypeNamed } from '../../../dist/containers/gguf/ggml-types.js';
 export { readGguf } from '../../../dist/containers/gguf/header.js';
@@ -29,15 +32,15 @@ export { containerNamed, openFiles } from '../../../dist/containers/registry.js'
 export { readHeader } from '../../../dist/containers/safetensors/header.js';
 export { CONTAINERS } from '../../../dist/containers/table.js';
 export { fingerprintOf } from '../../../dist/convert/fingerprint.js';
-export { ASIDE_BYTES, memoryOf, shareWithStream } from '../../../dist/convert/memory-budget.js';
-export { Pipeline } from '../../../dist/convert/pipeline.js';
+export { ASIDE_BYTES, memoryOf, shareWithStream } from '../../../dist/pipeline/memory-budget.js';
+export { Pipeline } from '../../../dist/pipeline/pipeline.js';
 export { REVISION } from '../../../dist/convert/revision.js';
 export { ERROR_CODES, QuantizeError } from '../../../dist/errors.js';
 export { HELD_BYTES } from '../../../dist/io/byte-io.js';
 export { readRanges } from '../../../dist/io/read-ranges.js';
+export { openModel };
 export { modelTexts, tensorsOf } from '../../../dist/layouts/read-tensors.js';
 export { LAYOUTS, layoutNamed } from '../../../dist/layouts/table.js';
-export { inspectFile } from '../../../dist/models/inspect.js';
 export { DIFFUSION_FAMILIES } from '../../../dist/rules/diffusion-families.js';
 export { compareTensors } from '../../../dist/rules/language-tensors.js';
 export { nearestNames } from '../../../dist/rules/nearest-names.js';
@@ -56,3 +59,24 @@ export { BytesSource } from '../../../dist/runtime/sources/bytes-source.js';
 export { launchModule } from '../../../dist/wasm/load.js';
 export { createWindowPool } from '../../../dist/wasm/window-pool.js';
 export { WINDOW_BYTES } from '../../../dist/wasm/windows.js';
+export {
+  affineCodec,
+  codecBytes,
+  codecLabel,
+  codecNamed,
+  findTraits,
+  isFloat,
+  needsRange,
+  planeBytes,
+  sameCodec,
+  traitsOf,
+} from '../../../dist/codecs/codec.js';
+export * as codecTable from '../../../dist/codecs/table.js';
+export * as jobWords from '../../../dist/wasm/job-words.js';
+
+/** What a model holds, without a quantizer. */
+export async function inspectFile(files, source, signal) {
+  const model = await openModel(await files.openSource(source, signal));
+  await model.close();
+  return inspectionOf(model, endpointName(source));
+}

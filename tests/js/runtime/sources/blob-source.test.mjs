@@ -1,8 +1,8 @@
 import { openAsBlob, truncateSync } from 'node:fs';
 import { Blob, File } from 'node:buffer';
 import { expect, test } from '@jest/globals';
-import { nodeFiles } from '../support/internals.mjs';
-import { useFolder } from '../support/models/folder.mjs';
+import { nodeFiles } from '../../support/internals.mjs';
+import { useFolder } from '../../support/models/folder.mjs';
 
 const folder = useFolder();
 const kBytes = Uint8Array.from({ length: 1000 }, (_, index) => index % 251);

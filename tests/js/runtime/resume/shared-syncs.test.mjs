@@ -2,9 +2,9 @@ import { readFileSync } from 'node:fs';
 import { open as openFile } from 'node:fs/promises';
 import { afterEach, beforeEach, expect, test } from '@jest/globals';
 import { QuantizeError } from 'arrowquant';
-import { nodeFiles } from '../support/internals.mjs';
-import { useFolder } from '../support/models/folder.mjs';
-import { killCompletions } from './support/killed-completions.mjs';
+import { nodeFiles } from '../../support/internals.mjs';
+import { useFolder } from '../../support/models/folder.mjs';
+import { killCompletions } from '../support/killed-completions.mjs';
 
 const folder = useFolder();
 const kJournal = '.out.gguf.arrowquant-journal';

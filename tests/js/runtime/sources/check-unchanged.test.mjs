@@ -2,9 +2,9 @@ import { chmodSync, linkSync, renameSync, rmSync, statSync, truncateSync, utimes
 import { File } from 'node:buffer';
 import { open } from 'node:fs/promises';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
-import { nodeFiles } from '../support/internals.mjs';
-import { useFolder } from '../support/models/folder.mjs';
-import { answer, useServers } from './support/server.mjs';
+import { nodeFiles } from '../../support/internals.mjs';
+import { useFolder } from '../../support/models/folder.mjs';
+import { answer, useServers } from '../support/server.mjs';
 
 const folder = useFolder();
 const servers = useServers();

@@ -2,9 +2,9 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { renameSync } from 'node:fs';
 import { afterEach, expect, test } from '@jest/globals';
-import { nodeFiles } from '../support/internals.mjs';
-import { useFolder } from '../support/models/folder.mjs';
-import { fixturePath } from '../support/child.mjs';
+import { nodeFiles } from '../../support/internals.mjs';
+import { useFolder } from '../../support/models/folder.mjs';
+import { fixturePath } from '../../support/child.mjs';
 
 const folder = useFolder();
 const children = [];

@@ -1,8 +1,15 @@
 import { ReadableStream, TransformStream, WritableStream } from 'node:stream/web';
 import { describe, expect, test } from '@jest/globals';
 import { QuantizeError } from 'arrowquant';
-import { ASIDE_BYTES, HELD_BYTES, WINDOW_BYTES, memoryOf, nodeFiles, shareWithStream } from '../support/internals.mjs';
-import { collector, idle, isPending } from './support/streams.mjs';
+import {
+  ASIDE_BYTES,
+  HELD_BYTES,
+  WINDOW_BYTES,
+  memoryOf,
+  nodeFiles,
+  shareWithStream,
+} from '../../support/internals.mjs';
+import { collector, idle, isPending } from '../support/streams.mjs';
 
 const goOn = () => undefined;
 

@@ -2,9 +2,9 @@ import { spawn } from 'node:child_process';
 import { mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { createInterface } from 'node:readline';
 import { afterEach, expect, test } from '@jest/globals';
-import { FileLock, ownIdentity, shortHash } from '../support/internals.mjs';
-import { useFolder } from '../support/models/folder.mjs';
-import { fixturePath } from '../support/child.mjs';
+import { FileLock, ownIdentity, shortHash } from '../../support/internals.mjs';
+import { useFolder } from '../../support/models/folder.mjs';
+import { fixturePath } from '../../support/child.mjs';
 
 const folder = useFolder();
 const children = [];

@@ -3,9 +3,9 @@ import { readFileSync } from 'node:fs';
 import { runInNewContext } from 'node:vm';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { ArrowQuant } from 'arrowquant';
-import { BytesSource } from '../support/internals.mjs';
-import { useFolder } from '../support/models/folder.mjs';
-import { float32Tensor, modelFile } from '../support/models/safetensors.mjs';
+import { BytesSource } from '../../support/internals.mjs';
+import { useFolder } from '../../support/models/folder.mjs';
+import { float32Tensor, modelFile } from '../../support/models/safetensors.mjs';
 
 const folder = useFolder();
 let quantizer;

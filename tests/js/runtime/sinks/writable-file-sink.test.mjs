@@ -1,6 +1,6 @@
 import { expect, test } from '@jest/globals';
 import { File } from 'node:buffer';
-import { nodeFiles } from '../support/internals.mjs';
+import { nodeFiles } from '../../support/internals.mjs';
 
 const goOn = () => undefined;
 

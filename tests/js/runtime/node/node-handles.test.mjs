@@ -2,8 +2,8 @@ import { mkdirSync, readFileSync } from 'node:fs';
 import { open } from 'node:fs/promises';
 import { pathToFileURL } from 'node:url';
 import { afterEach, expect, test } from '@jest/globals';
-import { nodeFiles } from '../support/internals.mjs';
-import { useFolder } from '../support/models/folder.mjs';
+import { nodeFiles } from '../../support/internals.mjs';
+import { useFolder } from '../../support/models/folder.mjs';
 
 const folder = useFolder();
 const handles = [];

@@ -1,6 +1,6 @@
 import { describe, expect, test } from '@jest/globals';
-import { HTTP_SETTINGS, nodeFiles, openHttp } from '../support/internals.mjs';
-import { answer, rangeOf, useServers } from './support/server.mjs';
+import { HTTP_SETTINGS, nodeFiles, openHttp } from '../../support/internals.mjs';
+import { answer, rangeOf, useServers } from '../support/server.mjs';
 
 const servers = useServers();
 

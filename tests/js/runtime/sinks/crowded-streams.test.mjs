@@ -1,7 +1,7 @@
 import { describe, expect, test } from '@jest/globals';
-import { nodeFiles } from '../support/internals.mjs';
-import { kOrders } from './support/orders.mjs';
-import { collector, isPending } from './support/streams.mjs';
+import { nodeFiles } from '../../support/internals.mjs';
+import { kOrders } from '../support/orders.mjs';
+import { collector, isPending } from '../support/streams.mjs';
 
 const goOn = () => undefined;
 const open = (stream, plan) => nodeFiles.openSink(stream, { inputs: [], ...plan });

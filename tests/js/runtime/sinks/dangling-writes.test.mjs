@@ -1,8 +1,8 @@
 import { readFileSync } from 'node:fs';
 import { open } from 'node:fs/promises';
 import { afterEach, expect, test } from '@jest/globals';
-import { UnfinishedFile, nodeFiles } from '../support/internals.mjs';
-import { useFolder } from '../support/models/folder.mjs';
+import { UnfinishedFile, nodeFiles } from '../../support/internals.mjs';
+import { useFolder } from '../../support/models/folder.mjs';
 
 const folder = useFolder();
 const handles = [];

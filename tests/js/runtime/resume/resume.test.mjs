@@ -12,8 +12,8 @@ import {
 } from 'node:fs';
 import { describe, expect, test } from '@jest/globals';
 import { QuantizeError } from 'arrowquant';
-import { FileLock, REVISION, fingerprintOf, nodeFiles, obstacleToTrust } from '../support/internals.mjs';
-import { useFolder } from '../support/models/folder.mjs';
+import { FileLock, REVISION, fingerprintOf, nodeFiles, obstacleToTrust } from '../../support/internals.mjs';
+import { useFolder } from '../../support/models/folder.mjs';
 
 const folder = useFolder();
 const goOn = () => undefined;
@@ -112,7 +112,7 @@ test('the fingerprint is another one for another build, which names its version'
   const own = await fingerprintOf(...given);
   expect(await fingerprintOf(...given, REVISION)).toBe(own);
   expect(await fingerprintOf(...given, 'another')).not.toBe(own);
-  const { version } = JSON.parse(readFileSync(new URL('../../../package.json', import.meta.url), 'utf8'));
+  const { version } = JSON.parse(readFileSync(new URL('../../../../package.json', import.meta.url), 'utf8'));
   expect(REVISION).toMatch(/^[\d.]+\+[\da-f]{16}$/);
   expect(REVISION.startsWith(`${version}+`)).toBe(true);
 });

@@ -1,6 +1,6 @@
 import { describe, expect, test } from '@jest/globals';
-import { PositionQueue } from '../support/internals.mjs';
-import { kOrders } from './support/orders.mjs';
+import { PositionQueue } from '../../support/internals.mjs';
+import { kOrders } from '../support/orders.mjs';
 
 /** Items that count how often somebody looks at a position. */
 function counted(positions) {
@@ -48,7 +48,7 @@ test('gives all of them at once, and is empty then', () => {
 });
 
 describe.each(Object.entries(kOrders))('items that come %s', (_, order) => {
-  test.each([500, 4000, 32_000])('are put in order in a few steps each: %d of them', (count) => {
+  test.each([500, 4000, 16_000])('are put in order in a few steps each: %d of them', (count) => {
     const { looks, items } = counted(order(count));
     const queue = new PositionQueue();
     for (const item of items) queue.add(item);

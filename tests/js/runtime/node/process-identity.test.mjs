@@ -1,5 +1,5 @@
 import { afterEach, expect, test } from '@jest/globals';
-import { isRunning, ownIdentity, parseIdentity } from '../support/internals.mjs';
+import { isRunning, ownIdentity, parseIdentity } from '../../support/internals.mjs';
 
 const { kill } = process;
 afterEach(() => {

@@ -11,9 +11,9 @@ import {
 } from 'node:fs';
 import { afterEach, describe, expect, test } from '@jest/globals';
 import { QuantizeError } from 'arrowquant';
-import { nodeFiles, ownIdentity, removeUnfinished } from '../support/internals.mjs';
-import { useFolder } from '../support/models/folder.mjs';
-import { fixturePath } from '../support/child.mjs';
+import { nodeFiles, ownIdentity, removeUnfinished } from '../../support/internals.mjs';
+import { useFolder } from '../../support/models/folder.mjs';
+import { fixturePath } from '../../support/child.mjs';
 
 const folder = useFolder();
 const goOn = () => undefined;
