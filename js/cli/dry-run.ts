@@ -1,13 +1,12 @@
 import { containerFor } from '../containers/registry.js';
-import { QuantizeError, type FilePlan } from '../index.js';
+import type { FilePlan } from '../index.js';
 import { writeFailure } from '../runtime/failures.js';
 import { checkTarget } from '../runtime/node/target.js';
 import { openModel } from '../models/model.js';
 import { runtime } from '../runtime/node.js';
 
-/** Refuses an output that the conversion would refuse: a plan is made without one. */
+/** Refuses a place that the conversion would refuse: a plan is made without one. */
 export async function checkOutput(input: string, output: string, plan: FilePlan, signal: AbortSignal): Promise<void> {
-  checkName(output, plan);
   const model = await openModel(await runtime.files.openSource(input, signal));
   try {
     for (const name of namesOf(output, plan.output.files)) await checkTarget(name, 0, model.sources);
@@ -16,12 +15,6 @@ export async function checkOutput(input: string, output: string, plan: FilePlan,
   } finally {
     await model.close();
   }
-}
-
-function checkName(output: string, { type, output: { container } }: FilePlan): void {
-  if (containerFor(output).name === container) return;
-  const detail = `${type} makes a file whose name ends with .${container}, but the output is ${output}`;
-  throw new QuantizeError('invalid_option', { detail });
 }
 
 const namesOf = (output: string, files: number): readonly string[] =>

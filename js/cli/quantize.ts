@@ -2,6 +2,7 @@ import { Command, Option } from 'commander';
 import type {
   Architecture,
   BitWidth,
+  ContainerName,
   FileType,
   GroupSize,
   LayoutName,
@@ -9,7 +10,9 @@ import type {
   Profile,
   QuantizeFileOptions,
 } from '../index.js';
-import { ARCHITECTURES, FILE_TYPES } from '../index.js';
+import { nameIn } from '../checks.js';
+import { containerFor } from '../containers/registry.js';
+import { ARCHITECTURES, FILE_TYPES, TENSOR_TYPES } from '../index.js';
 import { LAYOUTS } from '../layouts/table.js';
 import { DEFAULT_BITS, PROFILES } from '../options/batch.js';
 import { convertWithProgress } from './conversion.js';
@@ -26,7 +29,6 @@ import {
   resumeOption,
   siblingName,
   threadsOption,
-  upperCase,
   type CommonOptions,
 } from './options.js';
 import { printPlan } from './plan.js';
@@ -50,6 +52,8 @@ interface QuantizeOptions extends CommonOptions {
 }
 
 const DEFAULT_TYPE: FileType = 'Q4_K_M';
+
+const TYPES: readonly string[] = [...new Set([...FILE_TYPES, ...TENSOR_TYPES])];
 
 const EXAMPLES = `
 Examples:
@@ -92,7 +96,7 @@ const TYPE_ONLY = ['type', 'pure', 'architecture', 'f16Overflow'];
 
 const ggufOptions = (): Option[] => [
   new Option('--type <type>', 'what the weights become: a GGUF is written, or, of F32, F16 and BF16, safetensors too')
-    .choices([...FILE_TYPES, 'Q3_K', 'Q4_K', 'Q5_K'])
+    .choices(TYPES)
     .argParser(parseType),
   new Option('--pure', 'GGUF: one format for all that is quantized, where the type would mix several'),
   new Option('--architecture <name>', 'GGUF: whose rules apply (default: found out from the tensors)').choices(
@@ -140,9 +144,11 @@ const generalOptions = (): Option[] => [
   quietOption(),
 ];
 
+const isFileType = (type: string): boolean => (FILE_TYPES as readonly string[]).includes(type);
+
 const parseType = (text: string): string => {
-  const type = upperCase(FILE_TYPES, text);
-  return ['Q3_K', 'Q4_K', 'Q5_K'].includes(type) ? `${type}_M` : type;
+  const type = nameIn(TYPES, text) ?? text;
+  return !isFileType(type) && isFileType(`${type}_M`) ? `${type}_M` : type;
 };
 
 async function quantize(input: string, output: string | undefined, options: QuantizeOptions): Promise<void> {
@@ -152,7 +158,8 @@ async function quantize(input: string, output: string | undefined, options: Quan
   const what = quantizationOf(target, options);
   if (options.dryRun === true) {
     const plan = await withQuantizer({ threads }, async (quantizer, signal) => {
-      const made = await quantizer.plan(input, { ...what, resume, durability, memoryLimit, signal });
+      const container = containerFor(target).name as ContainerName;
+      const made = await quantizer.plan(input, { ...what, container, resume, durability, memoryLimit, signal });
       await checkOutput(input, target, made, signal);
       return made;
     });
@@ -165,7 +172,7 @@ async function quantize(input: string, output: string | undefined, options: Quan
 }
 
 function defaultOutput(input: string, { type, bits, profile }: QuantizeOptions): string {
-  if (type !== undefined) return siblingName(input, `-${type}.gguf`);
+  if (type !== undefined) return siblingName(input, `-${type}${isFileType(type) ? '.gguf' : '.safetensors'}`);
   const named = bits ?? (profile === undefined ? DEFAULT_BITS : PROFILES[profile].bits);
   return siblingName(input, `-int${named}.safetensors`);
 }

@@ -12,7 +12,7 @@ import { endpointName, sinkEndpoint, type ModelSink } from '../endpoints.js';
 import { QuantizeError, quoted } from '../errors.js';
 import type { Layout } from '../layouts/layout.js';
 import { LAYOUTS, layoutNamed } from '../layouts/table.js';
-import { checkHeld, whyNotHeld } from '../plan/plan.js';
+import { checkHeld, whyNotHeld, type OutputForm } from '../plan/plan.js';
 import { PRESETS } from '../rules/presets.js';
 import { BASE_TYPES } from '../rules/file-types.js';
 import { ARCHITECTURES, FILE_TYPES, type FileType, type Mode } from '../types.js';
@@ -72,11 +72,12 @@ type Shared = Pick<
 
 function readFileType(given: Given<QuantizeFileOptions>, type: FileType, shared: Shared): Quantization {
   refuse(given, PARAMETERS, `${shared.container.title}; leave it out`);
-  const codec = codecNamed(BASE_TYPES[type]);
+  const { container } = shared;
+  const form = { container, layout: readLayout(given, container, codecNamed(BASE_TYPES[type])) };
+  checkRules(shared.rules, form);
   return {
     kind: 'file-type',
-    ...shared,
-    layout: readLayout(given, shared.container, codec),
+    ...{ ...shared, ...form },
     type,
     pure: flag('pure', given.pure),
     architecture: choice('architecture', given.architecture, named(ARCHITECTURES)) ?? null,
@@ -94,18 +95,23 @@ function readUniform(
     type === undefined || hasParameters(type)
       ? readParameters(given, defaults, type ?? 'affine')
       : readPlainCodec(given, type, container);
-  const what = isFloat(codec) ? codecLabel(codec) : `affine levels in ${container.name}`;
+  const what = codec.name === 'affine' ? `affine levels in ${container.name}` : codecLabel(codec);
   refuse(given, FILE_TYPE_OPTIONS, `${what}; leave it out, or write a GGUF`);
   if (!isFloat(codec)) refuse(given, ['f16Overflow'], `${what}; leave it out`);
   const form = { container, layout: readLayout(given, container, codec) };
   checkHeld(codec, form);
-  for (const { name, type: outcome } of shared.rules) {
-    if (outcome === 'keep' || outcome === 'drop') continue;
-    const why = whyNotHeld(codecNamed(outcome), form);
+  checkRules(shared.rules, form);
+  return { kind: 'uniform', ...shared, ...form, codec, preset };
+}
+
+/** Throws `invalid_option` for a rule whose type the output cannot hold. */
+function checkRules(rules: Shared['rules'], form: OutputForm): void {
+  for (const { name, type } of rules) {
+    if (type === 'keep' || type === 'drop') continue;
+    const why = whyNotHeld(codecNamed(type), form);
     if (why === null) continue;
     throw new QuantizeError('invalid_option', { detail: `${name} gives a type that the output cannot hold: ${why}` });
   }
-  return { kind: 'uniform', ...shared, ...form, codec, preset };
 }
 
 type Preset = Extract<Quantization, { kind: 'uniform' }>['preset'];

@@ -40,7 +40,7 @@ async function runCheck([name, command, parameters]) {
 
 /** The C++ sources, as paths from the project's folder. */
 export function cppFiles() {
-  const files = ['src', 'tests/cpp', 'bench'].map((name) => inProject(name)).flatMap(filesUnder);
+  const files = ['src', 'tests/cpp', 'tests/extension', 'bench'].map((name) => inProject(name)).flatMap(filesUnder);
   return files.filter((file) => /\.(cc|h|def)$/.test(file)).map(shown);
 }
 

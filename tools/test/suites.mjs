@@ -4,6 +4,7 @@ import { kBuildNeeds, kNativeNeeds } from '../setup/needs.mjs';
 import { runBrowserTests } from './browsers.mjs';
 import { runBundlerTests } from './bundlers.mjs';
 import { runChecks } from './checks.mjs';
+import { runExtensionTests } from './extension.mjs';
 import { runNativeTests, runWasmTests } from './gtest.mjs';
 import { runJest } from './jest.mjs';
 import { runRuntimeTests } from './runtimes.mjs';
@@ -43,6 +44,11 @@ export const kSuites = {
     title: 'Jest on the built package',
     needs: kBuildNeeds,
     work: (filter) => build().then(() => runJest(filter ? [filter] : [])),
+  },
+  extension: {
+    title: 'the package with a codec, a layout and a container that only tests add',
+    needs: kBuildNeeds,
+    work: (filter) => runExtensionTests(filter),
   },
   chromium: {
     title: 'the package in Chromium',

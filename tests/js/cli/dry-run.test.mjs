@@ -48,6 +48,12 @@ describe('--dry-run', () => {
     expect(folder.list()).toEqual(['sdxl.safetensors']);
   });
 
+  test('of the file that the output has the name of', async () => {
+    const { code, stdout } = await run('out.safetensors', '--type', 'F16', '--dry-run');
+    expect(code).toBe(0);
+    expect(stdout).toMatch(/^safetensors, one file of \d+ bytes; nothing was written$/m);
+  });
+
   test.each([
     [
       ['out.safetensors', '--type', 'Q8_0'],
