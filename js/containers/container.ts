@@ -91,7 +91,7 @@ export interface OutputContents {
   readonly texts: ReadonlyMap<string, string>;
   /** Texts that the layout adds for those of the groups that lie in one file. */
   readonly layoutTexts: (groups: readonly number[]) => ReadonlyMap<string, string>;
-  /** Keys of such texts: a text of the model's own with the same key gets another one. */
+  /** Keys of such texts, of every layout there is: a text of the model's own with the same key gets another one. */
   readonly layoutKeys: readonly string[];
   readonly facts: readonly Fact[];
   readonly carried: Carried | null;

@@ -1,7 +1,7 @@
 import type { FilePart, OpenedFiles } from '../containers/container.js';
 import { invalidFile, quoted } from '../containers/invalid-file.js';
 import type { ByteSource } from '../io/byte-io.js';
-import { LAYOUTS } from './table.js';
+import { LAYOUTS, LAYOUT_KEYS } from './table.js';
 import type { Tensor } from './tensor.js';
 
 /**
@@ -63,7 +63,6 @@ export function modelTexts(
   texts: ReadonlyMap<string, string>,
   parts: readonly Pick<FilePart, 'texts'>[],
 ): ReadonlyMap<string, string> {
-  const keys = LAYOUTS.flatMap((layout): readonly string[] => layout.keys);
-  const ofLayouts = new Set(keys.filter((key) => parts.some((part) => part.texts.has(key))));
+  const ofLayouts = new Set(LAYOUT_KEYS.filter((key) => parts.some((part) => part.texts.has(key))));
   return new Map([...texts].filter(([key]) => !ofLayouts.has(key)));
 }

@@ -8,6 +8,9 @@ export const LAYOUTS = [planes, plain] as const;
 /** Names of the layouts. */
 export type LayoutName = (typeof LAYOUTS)[number]['name'];
 
+/** Keys of the texts of all layouts: no output may have others under them, whatever layout it has itself. */
+export const LAYOUT_KEYS: readonly string[] = LAYOUTS.flatMap((layout): readonly string[] => layout.keys);
+
 /** Throws a RangeError where there is no layout of that name. */
 export function layoutNamed(name: string): Layout {
   const layout = LAYOUTS.find((one) => one.name === name);

@@ -2,6 +2,7 @@ import { codecLabel, type Codec } from '../codecs/codec.js';
 import type { Container, Fact, OutputContents, ReaderLimits } from '../containers/container.js';
 import { QuantizeError, quoted } from '../errors.js';
 import type { Layout } from '../layouts/layout.js';
+import { LAYOUT_KEYS } from '../layouts/table.js';
 import { byName, sourceOf, storageLabel, type PlannedTensor, type Target, type Tensor } from '../layouts/tensor.js';
 import type { Model } from '../models/model.js';
 import type { ContainerName, LayoutName } from '../types.js';
@@ -88,7 +89,7 @@ export const contentsOf = (plan: ConversionPlan, model: Model, file: string, inO
     groups: steps.map(({ planned }) => ({ entries: layout.entriesOf(planned) })),
     texts: model.portableTexts,
     layoutTexts: (groups) => layout.textsOf(groups.flatMap((group) => steps[group]?.planned ?? [])),
-    layoutKeys: layout.keys,
+    layoutKeys: LAYOUT_KEYS,
     carried: model.carried,
     ...{ facts, limits, splitBytes, file, inOrder },
   };

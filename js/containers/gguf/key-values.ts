@@ -182,7 +182,7 @@ export function withoutKeys(keyValues: readonly GgufKeyValue[], keys: readonly s
 }
 
 /** A pair with a number; what the type cannot hold throws `internal`, as the values come from this package. */
-export function numberEntry(key: string, type: 'u8' | 'u16' | 'u32' | 'i32' | 'f32', value: number): GgufKeyValue {
+function numberEntry(key: string, type: 'u8' | 'u16' | 'u32' | 'i32' | 'f32', value: number): GgufKeyValue {
   const entry = new GgufKeyValue(key, type, encodeNumber(type, value));
   if (type !== 'f32' && entry.value !== value) {
     throw new QuantizeError('internal', { detail: `${quoted(key)} cannot be ${value} as ${type}` });
@@ -211,16 +211,12 @@ export function i32s(key: string, values: readonly number[]): GgufKeyValue {
 }
 
 /** A string as it lies in a file: its length in bytes, then its UTF-8. */
-export function encodeText(value: string): Uint8Array {
+function encodeText(value: string): Uint8Array {
   const utf8 = new TextEncoder().encode(value);
   return joined([encodeLength(utf8.length), utf8]);
 }
 
-/** A pair as it lies in a file. */
-export const encodeKeyValue = ({ key, type, encoded }: GgufKeyValue): Uint8Array =>
-  joined([encodeText(key), encodeNumber('u32', GGUF_TYPES.indexOf(type)), encoded]);
-
-export function encodeNumber(type: 'u8' | 'u16' | 'u32' | 'i32' | 'f32', value: number): Uint8Array {
+function encodeNumber(type: 'u8' | 'u16' | 'u32' | 'i32' | 'f32', value: number): Uint8Array {
   const bytes = new Uint8Array(SCALAR_BYTES[type]);
   const view = new DataView(bytes.buffer);
   if (type === 'f32') view.setFloat32(0, value, true);
@@ -231,7 +227,7 @@ export function encodeNumber(type: 'u8' | 'u16' | 'u32' | 'i32' | 'f32', value: 
 }
 
 /** A u64. */
-export function encodeLength(length: number): Uint8Array {
+function encodeLength(length: number): Uint8Array {
   const bytes = new Uint8Array(LENGTH_BYTES);
   new DataView(bytes.buffer).setBigUint64(0, BigInt(length), true);
   return bytes;
@@ -240,7 +236,7 @@ export function encodeLength(length: number): Uint8Array {
 const arrayHead = (type: GgufType, length: number): Uint8Array =>
   joined([encodeNumber('u32', GGUF_TYPES.indexOf(type)), encodeLength(length)]);
 
-export function joined(parts: readonly Uint8Array[]): Uint8Array {
+function joined(parts: readonly Uint8Array[]): Uint8Array {
   const bytes = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0));
   let at = 0;
   for (const part of parts) {

@@ -1,8 +1,9 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { ArrowQuant } from 'arrowquant';
-import { layoutGguf, readGguf, safetensors, text } from '../support/internals.mjs';
+import { containerNamed, layoutGguf, layoutNamed, readGguf, text } from '../support/internals.mjs';
 import { useFolder } from '../support/models/folder.mjs';
 import { ggufFile, ggufTensor, memorySource } from '../support/models/gguf.mjs';
+import { contentsOf } from '../support/models/laid-out.mjs';
 
 const folder = useFolder();
 let quantizer;
@@ -68,8 +69,8 @@ describe('what could not be read again is not written', () => {
   });
 
   test('a header of safetensors that is too long', () => {
-    const metadata = new Map([['k', 'x'.repeat(100_000_000)]]);
-    const write = () => safetensors.layout({ tensors: [], metadata, file: 'out.safetensors' });
+    const texts = new Map([['k', 'x'.repeat(100_000_000)]]);
+    const write = () => containerNamed('safetensors').layOut(contentsOf(layoutNamed('planes'), [], { texts }));
     expect(write).toThrow(
       /Cannot write out\.safetensors: its header would take \d+ bytes, over the limit of 100000000/,
     );

@@ -40,9 +40,7 @@ export {
 export { isUtf8 } from '../../../dist/containers/gguf/reader.js';
 export { openGgufShards } from '../../../dist/containers/gguf/shards.js';
 export { layoutGguf } from '../../../dist/containers/gguf/writer.js';
-
-export { safetensors } from '../../../dist/containers/safetensors/safetensors.js';
-export { openFiles } from '../../../dist/containers/registry.js';
+export { containerNamed, openFiles } from '../../../dist/containers/registry.js';
 export { readHeader } from '../../../dist/containers/safetensors/header.js';
 export { CONTAINERS } from '../../../dist/containers/table.js';
 export { fingerprintOf } from '../../../dist/convert/fingerprint.js';
@@ -54,7 +52,7 @@ export { HELD_BYTES } from '../../../dist/io/byte-io.js';
 export { readRanges } from '../../../dist/io/read-ranges.js';
 export { openModel };
 export { modelTexts, tensorsOf } from '../../../dist/layouts/read-tensors.js';
-export { LAYOUTS } from '../../../dist/layouts/table.js';
+export { LAYOUTS, layoutNamed } from '../../../dist/layouts/table.js';
 export { DIFFUSION_FAMILIES } from '../../../dist/rules/diffusion-families.js';
 export { compareTensors } from '../../../dist/rules/language-tensors.js';
 export { nearestNames } from '../../../dist/rules/nearest-names.js';
