@@ -31,7 +31,7 @@ export default tseslint.config(
     languageOptions: { ecmaVersion: 'latest', sourceType: 'module', globals: node },
   },
   {
-    files: ['web-demo/**', 'tests/browser/**', 'tests/bundlers/app/**'],
+    files: ['web-demo/**', 'tests/browser/**', 'tests/bundlers/app/**', 'bench/browser/page/**'],
     languageOptions: {
       globals: {
         window: 'readonly',

@@ -102,7 +102,7 @@ void add_block_codec(std::vector<Kernel>& kernels, Buffers& buffers, const Codec
                        [=] { sink = encode(original, {blocks}, EncodeContext{}).position; }});
   };
   add_encode("", codec.encode);
-  add_encode(" (reference)", codec.encode_reference);
+  add_encode(" (reference)", reference_of(codec).encode);
   kernels.push_back({"decode " + name, original.size_bytes(), [=, &codec, &buffers] {
                        codec.decode({blocks}, {}, std::span(buffers.restored).first(weights));
                      }});

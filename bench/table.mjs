@@ -1,4 +1,7 @@
-/** `node bench/table.mjs results.json`: puts a run of `npm run bench -- --json results.json` into the README. */
+/**
+ * `node bench/table.mjs results.json [pages.json…]`: puts a run of `npm run bench -- --json results.json` into the README,
+ * and runs of `npm run bench -- --in chromium --json pages.json` below it.
+ */
 import { readFileSync, writeFileSync } from 'node:fs';
 
 const BEGIN = '<!-- bench: begin -->';
@@ -48,11 +51,15 @@ function progressText({ results }) {
 }
 
 function blockTable({ blocks }) {
+  const hasBuilt = blocks.some(({ built }) => typeof built === 'number');
+  const ifBuilt = (cell) => (hasBuilt ? [cell] : []);
   const rows = blocks.map((block) => [
     block.name,
     speed(block.native),
+    ...ifBuilt(speed(block.built)),
     speed(block.kernel),
     times(block.kernelRatio),
+    ...ifBuilt(times(block.builtRatio)),
     speed(block.kernelTwo),
     times(block.encodeOneRatio),
     times(block.encodeTwoRatio),
@@ -60,13 +67,19 @@ function blockTable({ blocks }) {
   const head = [
     'GB/s of float32 input',
     'llama.cpp, native',
+    ...ifBuilt('with `-march=native`'),
     'our kernel, wasm',
     'ratio',
+    ...ifBuilt('to `-march=native`'),
     '2 threads',
     '`encode()`, 1 thread',
     '`encode()`, 2 threads',
   ];
-  return `Block formats beside llama.cpp's own native library on one thread, same bytes:\n\n${table(head, rows)}`;
+  const about = hasBuilt
+    ? ' The second column is its source compiled here with `-O3 -march=native`, which its own builds do not do for quantizers: the legacy types gain from it, K and IQ types hardly; where the compiler contracts to FMA some bytes differ. `encode()` is compared with the library.'
+    : '';
+  const title = "Block formats beside llama.cpp's own native library on one thread, same bytes.";
+  return `${title}${about}\n\n${table(head, rows)}`;
 }
 
 function affineTable({ results }) {
@@ -114,10 +127,25 @@ function bandwidthText({ results }) {
 
 const megabytes = (bytes) => `${(bytes / 1e6).toFixed(0)} MB`;
 
+/** Whoever waits for the disk is compared with a copy that does, and the others with one that does not. */
+function copiesTable(results) {
+  const find = (wanted) => results.find(({ name }) => name === wanted);
+  const [copy, durable] = [find('cp'), find('cp and sync')];
+  const rows = results.map((result) => {
+    const waits = result !== copy && !result.name.endsWith(', not waiting');
+    const beside = waits ? durable : copy;
+    const name = result.name.replace('safetensors to ', '').replace(', not waiting', ", `durability: 'none'`");
+    return [
+      result === copy ? '`cp`' : result === durable ? '`cp` and `sync FILE`' : name,
+      waits ? 'yes' : 'no',
+      `${(result.median / 1000).toFixed(2)} s`,
+      times(beside.median / result.median),
+    ];
+  });
+  return table(['2 GB of F16 safetensors', 'waits for the disk', 'time', 'beside the copy that does the same'], rows);
+}
+
 function filesText({ results, models }) {
-  const ratios = results
-    .filter(({ name }) => name !== 'cp')
-    .map(({ name, ratio }) => `${times(ratio)} (${name.replace('safetensors to ', '')})`);
   const rows = models.map(({ name, own, native, ratio, ownPeakBytes, nativePeakBytes }) => [
     name,
     `${(native / 1000).toFixed(2)} s`,
@@ -127,8 +155,12 @@ function filesText({ results, models }) {
     megabytes(ownPeakBytes),
   ]);
   const head = ['F16 GGUF to', 'llama.cpp, native', 'ArrowQuant', 'faster by', 'memory, llama.cpp', 'ArrowQuant'];
-  const copied = `2 GB of F16 safetensors become a GGUF at ${ratios.join(' and ')} of the speed at which \`cp\` copies them.`;
-  return `A language model's file beside llama.cpp's own \`llama_model_quantize\`, 2 threads each, the same bytes:\n\n${table(head, rows)}\n\n${copied}`;
+  return [
+    "A language model's file beside llama.cpp's own `llama_model_quantize`, 2 threads each, the same bytes:",
+    table(head, rows),
+    'Whole files beside copies of the same file:',
+    copiesTable(results),
+  ].join('\n\n');
 }
 
 const MAKERS = {
@@ -140,10 +172,48 @@ const MAKERS = {
   files: filesText,
 };
 
-const { machine, groups } = JSON.parse(readFileSync(process.argv[2], 'utf8'));
+/** Results of both kinds of pages as columns. */
+function pageColumns(results, ratioTitle) {
+  const names = [...new Set(results.map(({ name }) => nameInPage(name)))];
+  const sites = ['isolated', 'not isolated'];
+  const find = (name, site) => results.find((one) => nameInPage(one.name) === name && siteOf(one.name) === site);
+  const rows = names.map((name) => [
+    name,
+    ...sites.flatMap((site) => {
+      const { median, ratio } = find(name, site);
+      return [`${median.toFixed(0)} ms`, times(ratio)];
+    }),
+  ]);
+  const head = ['', ...sites.flatMap((site) => [site, ratioTitle])];
+  return table(head, rows);
+}
+
+const siteOf = (name) => /(not )?isolated/.exec(name)[0];
+/** What is left of a case's name without the kind of page. */
+const nameInPage = (name) => name.replace(/^(not )?isolated: |, (not )?isolated$/, '');
+
+const PAGE_MAKERS = {
+  'kernels-in-page': ({ table: { head, rows } }) => table(head, rows),
+  'batch-in-page': ({ results }) => pageColumns(results, 'beside `TypedArray.set`'),
+  'files-in-page': ({ results }) =>
+    pageColumns(
+      results.filter(({ name }) => !name.endsWith('llama.cpp native')),
+      'as fast as llama.cpp, native',
+    ),
+};
+
+/** A run in pages; which groups it has is up to who ran it. */
+function pageText(file) {
+  const report = JSON.parse(readFileSync(file, 'utf8'));
+  return report.groups.map((group) => `${group.title}:\n\n${PAGE_MAKERS[group.id](group)}`);
+}
+
+const [, , resultsFile, ...pageFiles] = process.argv;
+const { machine, groups } = JSON.parse(readFileSync(resultsFile, 'utf8'));
 const missing = Object.keys(MAKERS).filter((id) => !groups.some((group) => group.id === id));
 if (missing.length > 0) throw new Error(`The results lack ${missing.join(', ')}: run all groups`);
-const parts = groups.map((group) => MAKERS[group.id](group));
+const ours = groups.filter(({ id }) => id in MAKERS);
+const parts = [...ours.map((group) => MAKERS[group.id](group)), ...pageFiles.flatMap(pageText)];
 const where = `Measured on ${machine.processor}, ${machine.cores} virtual cores, ${machine.runtime}, ${machine.date}; medians of one interleaved run.`;
 const readme = new URL('../README.md', import.meta.url);
 const text = readFileSync(readme, 'utf8');

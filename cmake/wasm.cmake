@@ -66,7 +66,7 @@ function(arrowquant_wasm_module runtime environment libraries)
     target_link_options(${name} PRIVATE
       # Workers start when the pool asks for its threads, because only the caller knows how many.
       -sPTHREAD_POOL_SIZE=0
-      -sDEFAULT_PTHREAD_STACK_SIZE=256KB)
+      -sDEFAULT_PTHREAD_STACK_SIZE=${ARROWQUANT_THREAD_STACK})
   endif()
   foreach(library IN LISTS libraries)
     target_link_options(${name} PRIVATE --js-library=${library})
@@ -75,3 +75,5 @@ function(arrowquant_wasm_module runtime environment libraries)
 endfunction()
 
 set(ARROWQUANT_HEAP 96MB)
+# It comes out of the heap, for each thread. The deepest kernel takes 4 KB; the C++ tests run on the same, checked.
+set(ARROWQUANT_THREAD_STACK 64KB)

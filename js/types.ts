@@ -133,7 +133,11 @@ export interface CreateOptions {
   readonly mode?: Mode | null | undefined;
   /** Default bits and group size of every call; wins over `mode`. */
   readonly profile?: Profile | null | undefined;
-  /** Worker threads, or workers, 1 to 64. Default: the machine's cores, 8 at most. Without meaning for the backend `single`. */
+  /**
+   * Worker threads, or workers, 1 to 64. Default: as many as the process may use cores, of the backend `workers` 16 at most.
+   * Each takes memory (in Node about 9 MB, for the backend `workers` 16 MB) and time to start. Without meaning for the
+   * backend `single`.
+   */
   readonly threads?: number | null | undefined;
   /**
    * `auto` (default) takes `threads` where they can be had and start in time, else `workers`, else `single`. A backend

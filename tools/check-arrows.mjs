@@ -16,7 +16,7 @@ const kCppArrows = {
 };
 
 /** Files directly in src/codecs that are no codecs, but serve all of them. */
-const kServesAllCodecs = ['codec', 'comparison', 'metrics', 'weight_range'];
+const kServesAllCodecs = ['codec', 'comparison', 'metrics', 'reference', 'weight_range'];
 
 /** Areas of js/ that an area may import. A file directly in js/ is an area of its own. */
 const kFoundations = [

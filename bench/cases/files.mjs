@@ -1,10 +1,11 @@
 import { execFileSync } from 'node:child_process';
-import { mkdtempSync, rmSync, statSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { rmSync, statSync } from 'node:fs';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { ArrowQuant } from 'arrowquant';
 import { measure, median, withRatios } from '../lib/measure.mjs';
 import { writeHalfModel, writeLanguageModel } from '../lib/models.mjs';
+import { inTemporaryFolder } from '../lib/temporary.mjs';
 
 const CONVERT = fileURLToPath(new URL('../lib/convert-once.mjs', import.meta.url));
 const THREADS = 2;
@@ -30,16 +31,37 @@ function inProcess(name, how, input, output, type, peaks) {
   return { name, bytes, run };
 }
 
-/** 2 GB of F16 safetensors, beside `cp` of the same file: the input is in the page cache. `cp` does not wait for the disk. */
+/** Whether this build can leave its output to the system without waiting for the disk. */
+async function knowsDurability(input) {
+  const quantizer = await ArrowQuant.create({ backend: 'single' });
+  try {
+    await quantizer.plan(input, { type: 'Q8_0', durability: 'none' });
+    return true;
+  } catch (error) {
+    if (error.code === 'invalid_option') return false;
+    throw error;
+  } finally {
+    await quantizer.dispose();
+  }
+}
+
+/**
+ * 2 GB of F16 safetensors, which are in the page cache, beside two copies of the same file: `cp`, which does not wait for
+ * the disk, and `cp` with `sync` of the copy, which does, as a conversion does unless it is told not to.
+ */
 async function besideCopy(folder, rounds, peaks) {
   const input = path.join(folder, 'copied.safetensors');
   writeHalfModel(input, COPIED_BYTES);
   const output = (ending) => path.join(folder, `copied-out.${ending}`);
-  const cases = COPIED_TYPES.map((type) =>
-    inProcess(`safetensors to ${type}`, 'arrowquant', input, output('gguf'), type, peaks),
+  const copies = [
+    inProcess('cp', 'cp', input, output('cp'), '', peaks),
+    inProcess('cp and sync', 'cp-sync', input, output('cp'), '', peaks),
+  ];
+  const ways = { arrowquant: '', ...((await knowsDurability(input)) && { 'arrowquant-none': ', not waiting' }) };
+  const conversions = Object.entries(ways).flatMap(([how, suffix]) =>
+    COPIED_TYPES.map((type) => inProcess(`safetensors to ${type}${suffix}`, how, input, output('gguf'), type, peaks)),
   );
-  cases.unshift(inProcess('cp', 'cp', input, output('cp'), '', peaks));
-  const results = withRatios(await measure(cases, rounds), 'cp');
+  const results = withRatios(await measure([...copies, ...conversions], rounds), 'cp');
   rmSync(input);
   return results;
 }
@@ -66,21 +88,18 @@ async function besideLlama(folder, rounds, peaks) {
   return rows;
 }
 
-export async function files({ rounds }) {
-  const folder = mkdtempSync(path.join(tmpdir(), 'arrowquant-bench-'));
+export function files({ rounds }) {
   const peaks = new Map();
-  try {
+  return inTemporaryFolder(async (folder) => {
     const results = await besideCopy(folder, Math.min(rounds, MOST_ROUNDS), peaks);
     const models = await besideLlama(folder, Math.min(rounds, MOST_MODEL_ROUNDS), peaks);
     return {
       id: 'files',
       title: `Files: ${COPIED_BYTES / 1e9} GB of F16 safetensors to GGUF, ${THREADS} threads, beside cp`,
-      note: '  GB/s of input; without metrics',
+      note: '  GB/s of input; without metrics; `cp` does not wait for the disk, a conversion does',
       reference: 'cp',
       results: results.map((result) => ({ ...result, peakBytes: median(peaks.get(result.name)) })),
       models,
     };
-  } finally {
-    rmSync(folder, { recursive: true, force: true });
-  }
+  });
 }

@@ -1,6 +1,7 @@
 import { ArrowQuant, BLOCK_TYPES } from 'arrowquant';
 import { openKernels } from '../lib/kernels.mjs';
 import { median, sampleWeights } from '../lib/measure.mjs';
+import { openNativeLlama } from '../lib/native-llama.mjs';
 import { openLlama } from '../../tests/peers/llama.mjs';
 
 const WEIGHTS = 262144;
@@ -27,6 +28,7 @@ async function runTwice(runKernels) {
 export async function kernels({ rounds }) {
   const runKernels = await openKernels();
   const llama = openLlama();
+  const native = llama && (await openNativeLlama());
   const weights = sampleWeights(WEIGHTS);
   const large = sampleWeights(WEIGHTS * 64);
   const target = new Uint8Array(WEIGHTS * 4);
@@ -41,6 +43,10 @@ export async function kernels({ rounds }) {
     for (const [name, value] of await runTwice(runKernels)) add(`2 × ${name}`, value);
     for (const name of BLOCK_TYPES) {
       if (llama) add(`native ${name}`, await speed(() => llama.encode(name, weights, target), weights.byteLength));
+      if (native) {
+        const { type } = llama.types.get(name);
+        add(`native built ${name}`, await speed(() => native.encode(type, weights, target), weights.byteLength));
+      }
       for (const [i, quantizer] of quantizers.entries()) {
         const encode = () => quantizer.encode(large, name);
         add(`encode() ${name} ${i + 1}`, await speed(encode, large.byteLength));
@@ -75,12 +81,14 @@ function affineTable(speeds) {
 function blockTable(speeds) {
   return BLOCK_TYPES.map((name) => {
     const native = speeds.get(`native ${name}`) ?? null;
-    const ratio = (value) => (native === null ? null : value / native);
+    const built = speeds.get(`native built ${name}`) ?? null;
+    const ratio = (value, base = native) => (base === null ? null : value / base);
     const kernel = speeds.get(`encode ${name}`);
     const [one, two] = [1, 2].map((threads) => speeds.get(`encode() ${name} ${threads}`));
     return {
       name,
       native,
+      built,
       kernel,
       kernelTwo: speeds.get(`2 × encode ${name}`),
       reference: speeds.get(`encode ${name} (reference)`),
@@ -88,6 +96,7 @@ function blockTable(speeds) {
       encodeOne: one,
       encodeTwo: two,
       kernelRatio: ratio(kernel),
+      builtRatio: ratio(kernel, built),
       encodeOneRatio: ratio(one),
       encodeTwoRatio: ratio(two),
     };

@@ -2,10 +2,10 @@
 import { closeSync, openSync, writeFileSync, writeSync } from 'node:fs';
 import { ggufFile, tinyLlama } from '../../tests/peers/tiny-llama.mjs';
 
-/** Weights in F16 of a normal distribution's size; the same stretch over and over, as only its amount matters. */
-function halfWeights(count) {
+/** Weights in F16 of a normal distribution's size. */
+function halfWeights(count, seed) {
   const weights = new Uint16Array(count);
-  let state = 12345;
+  let state = seed;
   for (let i = 0; i < count; ++i) {
     state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
     // Exponents of 2^-8 to 2^-5, any sign and mantissa.
@@ -14,22 +14,56 @@ function halfWeights(count) {
   return weights;
 }
 
-/** A safetensors file of F16 matrices, about `bytes` long. */
-export function writeHalfModel(file, bytes) {
-  const [rows, columns] = [4096, 4096];
-  const matrix = new Uint8Array(halfWeights(rows * columns).buffer);
-  const count = Math.round(bytes / matrix.length);
-  const entries = Array.from({ length: count }, (_, i) => [
-    `blocks.${i}.mlp.weight`,
-    { dtype: 'F16', shape: [rows, columns], data_offsets: [i * matrix.length, (i + 1) * matrix.length] },
-  ]);
+/** What a safetensors file of these tensors begins with: they follow it, in this order and without gaps. */
+function safetensorsHeader(tensors) {
+  let at = 0;
+  const entries = tensors.map(({ name, dtype, shape, bytes }) => {
+    at += bytes;
+    return [name, { dtype, shape, data_offsets: [at - bytes, at] }];
+  });
   const text = Buffer.from(JSON.stringify(Object.fromEntries(entries)));
   const length = Buffer.alloc(8);
   length.writeBigUInt64LE(BigInt(text.length));
+  return Buffer.concat([length, text]);
+}
+
+/** A safetensors file of `count` F16 tensors with the same weights: only their amount matters. */
+function writeRepeated(file, count, shape, seed) {
+  const weights = halfWeights(shape[0] * shape[1], seed);
+  const tensor = new Uint8Array(weights.buffer);
+  const nameOf = (i) => `blocks.${String(i).padStart(6, '0')}.mlp.weight`;
+  const one = { dtype: 'F16', shape, bytes: tensor.length };
+  const tensors = Array.from({ length: count }, (_, i) => ({ name: nameOf(i), ...one }));
   const handle = openSync(file, 'w');
-  writeSync(handle, Buffer.concat([length, text]));
-  for (let i = 0; i < count; ++i) writeSync(handle, matrix);
+  writeSync(handle, safetensorsHeader(tensors));
+  for (let i = 0; i < count; ++i) writeSync(handle, tensor);
   closeSync(handle);
+}
+
+/** A safetensors file of F16 matrices, about `bytes` long. Another seed gives other weights. */
+export function writeHalfModel(file, bytes, seed = 12345) {
+  const [rows, columns] = [4096, 4096];
+  writeRepeated(file, Math.round(bytes / (rows * columns * 2)), [rows, columns], seed);
+}
+
+/** A safetensors file of `count` F16 tensors of a few weights, a multiple of 128. */
+export function writeTinyModel(file, count, weights) {
+  writeRepeated(file, count, [weights / 128, 128], 12345);
+}
+
+/** The bytes of a safetensors file of fp8 tensors of 2^k bytes, each with its scale beside it. */
+export function scaledFp8Model(count, bytes) {
+  const tensors = Array.from({ length: count }, (_, i) => [
+    { name: `blocks.${i}.scale_weight`, dtype: 'F32', shape: [], bytes: 4 },
+    { name: `blocks.${i}.weight`, dtype: 'F8_E4M3', shape: [bytes / 1024, 1024], bytes },
+  ]).flat();
+  const scale = Buffer.from(new Float32Array([0.01]).buffer);
+  // 0x31 is 0.28, an ordinary weight.
+  const weights = Buffer.alloc(bytes, 0x31);
+  return Buffer.concat([
+    safetensorsHeader(tensors),
+    ...tensors.map(({ dtype }) => (dtype === 'F32' ? scale : weights)),
+  ]);
 }
 
 /** An F16 GGUF of 67 million weights, as llama.cpp loads it: one block with the sizes of a model of a billion. */

@@ -3,7 +3,8 @@ const padLeft = (text, width) => String(text).padStart(width);
 const number = (value, digits = 2) => (value === null || value === undefined ? '' : value.toFixed(digits));
 
 /** A group's results as aligned lines. */
-export function printGroup({ title, note, reference, results, blocks, models }) {
+export function printGroup({ title, note, reference, results, blocks, models, table }) {
+  if (table) return printTable(title, table);
   const width = Math.max(...results.map(({ name }) => name.length), 20) + 2;
   const lines = [`\n${title}`, ...(note ? [note] : [])];
   lines.push(
@@ -22,9 +23,11 @@ export function printGroup({ title, note, reference, results, blocks, models }) 
 
 const BLOCK_COLUMNS = {
   native: 'llama.cpp',
+  built: 'march=native',
   reference: 'scalar',
   kernel: 'SIMD',
   kernelRatio: '×',
+  builtRatio: '×',
   kernelTwo: '2 threads',
   encodeOne: 'encode() 1',
   encodeOneRatio: '×',
@@ -35,7 +38,7 @@ const BLOCK_COLUMNS = {
 
 /** Block formats: GB/s of input, and times llama.cpp's native library. */
 function printBlocks(blocks) {
-  const cell = (text) => padLeft(text, 12);
+  const cell = (text) => padLeft(text, 13);
   console.log(`\n  ${pad('GB/s', 10)}${Object.values(BLOCK_COLUMNS).map(cell).join('')}`);
   for (const block of blocks) {
     const cells = Object.keys(BLOCK_COLUMNS).map((key) => cell(number(block[key], key.endsWith('Ratio') ? 2 : 3)));
@@ -60,4 +63,13 @@ function printModels(models) {
     ];
     console.log(`  ${pad(name, 12)}${cells.map(cell).join('')}`);
   }
+}
+
+/** Cells that are texts already. */
+function printTable(title, { head, rows }) {
+  const widths = head.map((_, i) => Math.max(...[head, ...rows].map((row) => row[i].length)) + 2);
+  const lines = [head, ...rows].map((row) =>
+    row.map((cell, i) => (i === 0 ? pad(cell, widths[i]) : padLeft(cell, widths[i]))).join(''),
+  );
+  console.log([`\n${title}`, ...lines.map((line) => `  ${line}`)].join('\n'));
 }

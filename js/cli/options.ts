@@ -16,7 +16,7 @@ export interface CommonOptions {
 const MOST_THREADS = 64;
 
 export const threadsOption = (): Option =>
-  new Option('--threads <n>', 'worker threads (default: one a processor, 8 at most)').argParser(parseThreads);
+  new Option('--threads <n>', 'worker threads (default: one for each core)').argParser(parseThreads);
 
 export const jsonOption = (): Option =>
   new Option('--json', 'print the report as JSON to stdout, and nothing else').conflicts('quiet');

@@ -1,6 +1,6 @@
 import { Buffer } from 'node:buffer';
-import { availableParallelism } from 'node:os';
 import { Worker } from 'node:worker_threads';
+import { availableCores } from './node/cores.js';
 import { nodeFiles } from './node/files.js';
 import type { Reply } from '../workers/messages.js';
 import type { RunningWorker, Runtime, WorkerEvents } from './types.js';
@@ -40,7 +40,7 @@ function startWorker({ onReply, onFailure }: WorkerEvents): RunningWorker {
 }
 
 export const runtime: Runtime = {
-  availableParallelism,
+  availableParallelism: availableCores,
   files: nodeFiles,
 
   obstacleToThreads() {

@@ -9,12 +9,19 @@ import type { RawModule, RawModuleFactory, RawModuleOptions } from './module.js'
 import { createWindowPool } from './window-pool.js';
 import type { WindowPool } from './windows.js';
 
-/** More threads than this help only the slowest formats, and every one of them costs start-up time. */
-const MOST_DEFAULT_THREADS = 8;
 const MOST_THREADS = 64;
+/**
+ * Of the cores, by default. A thread costs what the runtime takes for a worker (9 MB in Node), and 64 KB of the heap; the
+ * backend `workers` takes 16 MB for each, because a worker has a heap and a window of its own.
+ */
+const MOST_DEFAULT_THREADS: Readonly<Record<Backend, number>> = { threads: MOST_THREADS, workers: 16, single: 1 };
 const STARTUP_TIMEOUT = 10_000;
 /** The longest that timers can count: 2^31 - 1 ms. */
 const LONGEST_TIMEOUT = 0x7fffffff;
+/** How many threads or workers a quantizer has, unless it is told, on a machine with `cores` processors. */
+export const defaultThreads = (backend: Backend, cores: number): number =>
+  Math.min(MOST_DEFAULT_THREADS[backend], cores);
+
 const BACKENDS = { auto: 'auto', threads: 'threads', workers: 'workers', single: 'single' } as const;
 /** What is tried, in this order. */
 const CANDIDATES: Readonly<Record<Backend | 'auto', readonly [...Backend[], Backend]>> = {
@@ -28,7 +35,7 @@ const SPARE_WINDOWS = 3;
 
 export interface LaunchOptions {
   readonly backend: Backend | 'auto';
-  /** Undefined: the machine's cores, 8 at most. */
+  /** Undefined: the machine's cores, with the backend `workers` 16 at most. */
   readonly threads: number | undefined;
   /** Milliseconds until a module that has not started is given up. */
   readonly startupTimeout: number;
@@ -102,7 +109,7 @@ async function launch(backend: Backend, options: LaunchOptions): Promise<Launche
 
 async function start(backend: Backend, options: LaunchOptions, attempt: Attempt): Promise<LaunchedModule> {
   const { default: createModule } = await GLUES[backend]();
-  const threads = options.threads ?? Math.min(MOST_DEFAULT_THREADS, runtime.availableParallelism());
+  const threads = options.threads ?? defaultThreads(backend, runtime.availableParallelism());
   const workers = backend === 'workers' ? poolOf(threads, attempt) : null;
   const compiled: WebAssembly.Module[] = [];
   const module = await createModule({

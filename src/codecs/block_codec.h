@@ -37,7 +37,7 @@ void decode_plane(const ConstPlanes& planes, const CodecParameters& /*parameters
 /// `kEncode` fills it byte-equal to llama.cpp's reference quantizer without an importance matrix. A block whose scale
 /// is infinite in f16 gives kScaleOverflow; so does a block of Q3_K, Q6_K or IQ4_XS for which llama.cpp's sums in f32
 /// overflow, so that it would decode those weights to zeros. `kDecode` is bit-equal to `dequantize_row_*`.
-template <EncodeBlocks kEncode, EncodeBlocks kEncodeReference, DecodeBlocks kDecode, DecodeBlocks kDecodeReference>
+template <EncodeBlocks kEncode, DecodeBlocks kDecode>
 [[nodiscard]] constexpr Codec block_codec(const BlockTraits& traits) noexcept {
   Codec codec;
   codec.name = traits.name;
@@ -47,10 +47,13 @@ template <EncodeBlocks kEncode, EncodeBlocks kEncodeReference, DecodeBlocks kDec
   codec.ggml_type = traits.ggml_type;
   codec.file_types = traits.file_types;
   codec.encode = encode_plane<kEncode>;
-  codec.encode_reference = encode_plane<kEncodeReference>;
   codec.decode = decode_plane<kDecode>;
-  codec.decode_reference = decode_plane<kDecodeReference>;
   return codec;
+}
+
+template <EncodeBlocks kEncode, DecodeBlocks kDecode>
+[[nodiscard]] constexpr CodecReference block_reference() noexcept {
+  return {encode_plane<kEncode>, decode_plane<kDecode>};
 }
 
 }  // namespace arrowquant

@@ -34,6 +34,9 @@ uint32_t unit_bits(const Encoding& encoding, size_t plane) noexcept {
 /// Units of `size` weights, the last of which may be short; a size of 0 is one unit over everything.
 uint64_t unit_count(uint64_t weights, uint32_t size) noexcept {
   if (size == 0) return std::min<uint64_t>(weights, 1);
+  if (size == 1) return weights;
+  // Small tensors come by the thousand, and a division of 64 bits takes longer.
+  if (const auto few = static_cast<uint32_t>(weights); few == weights) return few / size + (few % size == 0 ? 0 : 1);
   return weights / size + (weights % size == 0 ? 0 : 1);
 }
 

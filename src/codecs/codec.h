@@ -71,7 +71,7 @@ struct EncodeContext {
 /// - kNotFinite: `position` is the index of the first NaN or infinity among the weights. kScaleOverflow: that of the
 ///   first weight of a block whose scale the codec cannot hold. After an error the planes are unspecified.
 /// - `decode` is the inverse, takes such pieces too, and accepts any bytes that `check` lets pass.
-/// - The `_reference` pair is the scalar instance; the other pair is what runs. They agree on every input.
+/// - A CodecReference has the scalar instances of both, which agree with them on every input.
 /// - None of them allocates, throws, or keeps anything.
 struct Codec {
   std::string_view name;
@@ -94,9 +94,7 @@ struct Codec {
   using Decode = void (*)(const ConstPlanes& planes, const CodecParameters& parameters,
                           std::span<float> weights) noexcept;
   Encode encode = nullptr;  ///< nullptr: it is read only
-  Encode encode_reference = nullptr;
   Decode decode = nullptr;
-  Decode decode_reference = nullptr;
   /// Where `encode` takes anything: whether all weights are finite and stay so, else kNotFinite or kFloatOverflow with
   /// the first that does not. nullptr: `encode` refuses by itself what it cannot hold.
   Status (*fits)(std::span<const float> weights) noexcept = nullptr;
@@ -104,6 +102,15 @@ struct Codec {
   /// weight that is hurt. nullptr: any bytes can be.
   Status (*check)(const ConstPlanes& planes, const CodecParameters& parameters, size_t weights) noexcept = nullptr;
 };
+
+/// The scalar instances of a codec's functions, for tests: programs that do not ask for them do not contain them.
+struct CodecReference {
+  Codec::Encode encode = nullptr;
+  Codec::Decode decode = nullptr;
+};
+
+/// Those of a codec that is not in codecs.def are its own functions.
+[[nodiscard]] CodecReference reference_of(const Codec& codec) noexcept;
 
 /// Plain floats: what all others are encoded from and decoded to.
 extern const Codec kF32;

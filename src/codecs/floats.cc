@@ -62,7 +62,7 @@ struct FloatTraits {
   FileType file_type = {};
 };
 
-template <Widen kWiden, Widen kWidenReference>
+template <Widen kWiden>
 constexpr Codec read_only_float(const FloatTraits& traits) noexcept {
   Codec codec;
   codec.name = traits.name;
@@ -70,15 +70,13 @@ constexpr Codec read_only_float(const FloatTraits& traits) noexcept {
   codec.ggml_type = traits.ggml_type;
   codec.file_types[0] = traits.file_type;
   codec.decode = decode<kWiden>;
-  codec.decode_reference = decode<kWidenReference>;
   return codec;
 }
 
-template <Narrow kNarrow, Narrow kNarrowReference, Widen kWiden, Widen kWidenReference, uint32_t kOverflow>
+template <Narrow kNarrow, Widen kWiden, uint32_t kOverflow>
 constexpr Codec float_codec(const FloatTraits& traits) noexcept {
-  Codec codec = read_only_float<kWiden, kWidenReference>(traits);
+  Codec codec = read_only_float<kWiden>(traits);
   codec.encode = encode<kNarrow>;
-  codec.encode_reference = encode<kNarrowReference>;
   codec.fits = fits<kOverflow>;
   return codec;
 }
@@ -86,24 +84,36 @@ constexpr Codec float_codec(const FloatTraits& traits) noexcept {
 }  // namespace
 
 constinit const Codec kF32 =
-    float_codec<copy_in, copy_in, copy_out, copy_out, kInfinityBits>({"F32", ElementType::kF32, 32, 0, {"F32", 0}});
+    float_codec<copy_in, copy_out, kInfinityBits>({"F32", ElementType::kF32, 32, 0, {"F32", 0}});
+
+extern const CodecReference kF32Reference;
+constinit const CodecReference kF32Reference = {encode<copy_in>, decode<copy_out>};
 
 extern const Codec kF16;
 constinit const Codec kF16 =
-    float_codec<float_to_half, float_to_half_reference, half_to_float, half_to_float_reference, kF16Overflow>(
-        {"F16", ElementType::kF16, 16, 1, {"F16", 1}});
+    float_codec<float_to_half, half_to_float, kF16Overflow>({"F16", ElementType::kF16, 16, 1, {"F16", 1}});
+
+extern const CodecReference kF16Reference;
+constinit const CodecReference kF16Reference = {encode<float_to_half_reference>, decode<half_to_float_reference>};
 
 extern const Codec kBf16;
-constinit const Codec kBf16 =
-    float_codec<float_to_bfloat16, float_to_bfloat16_reference, bfloat16_to_float, bfloat16_to_float_reference,
-                kBf16Overflow>({"BF16", ElementType::kBF16, 16, 30, {"BF16", 32}});
+constinit const Codec kBf16 = float_codec<float_to_bfloat16, bfloat16_to_float, kBf16Overflow>(
+    {"BF16", ElementType::kBF16, 16, 30, {"BF16", 32}});
+
+extern const CodecReference kBf16Reference;
+constinit const CodecReference kBf16Reference = {encode<float_to_bfloat16_reference>,
+                                                 decode<bfloat16_to_float_reference>};
 
 extern const Codec kF8E4M3;
-constinit const Codec kF8E4M3 =
-    read_only_float<e4m3_to_float, e4m3_to_float_reference>({"F8_E4M3", ElementType::kF8E4M3, 8});
+constinit const Codec kF8E4M3 = read_only_float<e4m3_to_float>({"F8_E4M3", ElementType::kF8E4M3, 8});
+
+extern const CodecReference kF8E4M3Reference;
+constinit const CodecReference kF8E4M3Reference = {nullptr, decode<e4m3_to_float_reference>};
 
 extern const Codec kF8E5M2;
-constinit const Codec kF8E5M2 =
-    read_only_float<e5m2_to_float, e5m2_to_float_reference>({"F8_E5M2", ElementType::kF8E5M2, 8});
+constinit const Codec kF8E5M2 = read_only_float<e5m2_to_float>({"F8_E5M2", ElementType::kF8E5M2, 8});
+
+extern const CodecReference kF8E5M2Reference;
+constinit const CodecReference kF8E5M2Reference = {nullptr, decode<e5m2_to_float_reference>};
 
 }  // namespace arrowquant

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
-import { kSizeLimit, measureSizes, totalGzip } from '../../tools/build/sizes.mjs';
+import { kPageLimitBytes, kTarballLimitBytes, measurePages } from '../../tools/build/sizes.mjs';
 
 const projectRoot = fileURLToPath(new URL('../..', import.meta.url));
 const tsc = path.join(projectRoot, 'node_modules/typescript/bin/tsc');
@@ -20,6 +20,7 @@ const body = `
 `;
 
 let folder;
+let tarballBytes;
 
 /** Runs a program in the folder; whatever it does, it has to end by itself within a minute. */
 async function run(program, ...parameters) {
@@ -31,7 +32,8 @@ beforeAll(async () => {
   folder = mkdtempSync(path.join(tmpdir(), 'arrowquant package '));
   writeFileSync(path.join(folder, 'package.json'), '{ "name": "somebodys-project", "private": true }');
   const pack = ['pack', '--ignore-scripts', '--json', '--pack-destination', folder, projectRoot];
-  const [{ filename }] = JSON.parse(await run('npm', ...pack));
+  const [{ filename, size }] = JSON.parse(await run('npm', ...pack));
+  tarballBytes = size;
   await run('npm', 'install', '--prefer-offline', '--ignore-scripts', '--no-audit', '--no-fund', `./${filename}`);
 });
 
@@ -124,8 +126,21 @@ test('links to nothing that is not shipped, but for what the README calls a part
   expect(readFileSync(path.join(shipped, 'README.md'), 'utf8').match(/in the repository only/g)).toHaveLength(2);
 });
 
-test('keeps wasm and glue together under their size limit', () => {
-  const sizes = measureSizes(path.join(folder, 'node_modules/arrowquant/dist'));
-  expect(sizes).toHaveLength(6);
-  expect(totalGzip(sizes)).toBeLessThan(kSizeLimit);
+test('keeps what one page loads under its limit, with each backend', () => {
+  const pages = measurePages(path.join(folder, 'node_modules/arrowquant/dist'));
+  expect(pages.map(({ backend }) => backend)).toEqual(['threads', 'workers', 'single']);
+  for (const { gzipBytes } of pages) expect(gzipBytes).toBeLessThanOrEqual(kPageLimitBytes);
+});
+
+test('counts the modules that the script of workers imports', () => {
+  const [, workers, single] = measurePages(path.join(folder, 'node_modules/arrowquant/dist'));
+  const names = workers.files.map(({ name }) => name);
+  expect(names).toEqual(expect.arrayContaining(['runtime/worker-browser.js', 'workers/serve.js', 'errors.js']));
+  expect(names.filter((name) => name.endsWith('.wasm'))).toEqual(['wasm/arrowquant-single.wasm']);
+  expect(workers.gzipBytes).toBeGreaterThan(single.gzipBytes);
+});
+
+test('keeps the tarball under its limit', () => {
+  expect(tarballBytes).toBeGreaterThan(100_000);
+  expect(tarballBytes).toBeLessThanOrEqual(kTarballLimitBytes);
 });

@@ -122,11 +122,12 @@ constinit const Codec kAffine = {
     .group_sizes = kGroupSizes,
     .symmetric = true,
     .encode = encode_planes<WasmLanes>,
-    .encode_reference = encode_planes<ScalarLanes>,
     .decode = decode_planes<WasmLanes>,
-    .decode_reference = decode_planes<ScalarLanes>,
     .check = check_planes,
 };
+
+extern const CodecReference kAffineReference;
+constinit const CodecReference kAffineReference = {encode_planes<ScalarLanes>, decode_planes<ScalarLanes>};
 
 uint64_t affine_packed_bytes(uint64_t weights, uint32_t bits) noexcept {
   const uint64_t levels_in_byte = 8 / bits;

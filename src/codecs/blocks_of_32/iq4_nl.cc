@@ -43,9 +43,8 @@ struct Iq4Nl {
 }  // namespace blocks_of_32
 
 extern const Codec kIq4Nl;
-constinit const Codec kIq4Nl = block_codec<
-    blocks_of_32::encode<blocks_of_32::Iq4Nl, WasmLanes>, blocks_of_32::encode<blocks_of_32::Iq4Nl, ScalarLanes>,
-    blocks_of_32::decode<blocks_of_32::Iq4Nl, WasmLanes>, blocks_of_32::decode<blocks_of_32::Iq4Nl, ScalarLanes>>({
+constinit const Codec kIq4Nl = block_codec<blocks_of_32::encode<blocks_of_32::Iq4Nl, WasmLanes>,
+                                           blocks_of_32::decode<blocks_of_32::Iq4Nl, WasmLanes>>({
     .name = "IQ4_NL",
     .ggml_type = 20,
     .block_weights = blocks_of_32::kWeights,
@@ -53,5 +52,10 @@ constinit const Codec kIq4Nl = block_codec<
     .searches = true,
     .file_types = {{{"IQ4_NL", 25}}},
 });
+
+extern const CodecReference kIq4NlReference;
+constinit const CodecReference kIq4NlReference =
+    block_reference<blocks_of_32::encode<blocks_of_32::Iq4Nl, ScalarLanes>,
+                    blocks_of_32::decode<blocks_of_32::Iq4Nl, ScalarLanes>>();
 
 }  // namespace arrowquant

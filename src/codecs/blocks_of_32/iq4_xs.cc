@@ -101,9 +101,7 @@ struct Iq4Xs {
 extern const Codec kIq4Xs;
 constinit const Codec kIq4Xs =
     block_codec<blocks_of_32::encode<blocks_of_32::Iq4Xs, WasmLanes, blocks_of_32::kSuperBlock, 1>,
-                blocks_of_32::encode<blocks_of_32::Iq4Xs, ScalarLanes, blocks_of_32::kSuperBlock, 1>,
-                blocks_of_32::decode<blocks_of_32::Iq4Xs, WasmLanes, blocks_of_32::kSuperBlock>,
-                blocks_of_32::decode<blocks_of_32::Iq4Xs, ScalarLanes, blocks_of_32::kSuperBlock>>({
+                blocks_of_32::decode<blocks_of_32::Iq4Xs, WasmLanes, blocks_of_32::kSuperBlock>>({
         .name = "IQ4_XS",
         .ggml_type = 23,
         .block_weights = blocks_of_32::kSuperBlock,
@@ -111,5 +109,10 @@ constinit const Codec kIq4Xs =
         .searches = true,
         .file_types = {{{"IQ4_XS", 30}}},
     });
+
+extern const CodecReference kIq4XsReference;
+constinit const CodecReference kIq4XsReference =
+    block_reference<blocks_of_32::encode<blocks_of_32::Iq4Xs, ScalarLanes, blocks_of_32::kSuperBlock, 1>,
+                    blocks_of_32::decode<blocks_of_32::Iq4Xs, ScalarLanes, blocks_of_32::kSuperBlock>>();
 
 }  // namespace arrowquant

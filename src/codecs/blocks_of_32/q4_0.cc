@@ -47,15 +47,19 @@ struct Q40 {
 }  // namespace blocks_of_32
 
 extern const Codec kQ40;
-constinit const Codec kQ40 = block_codec<
-    blocks_of_32::encode<blocks_of_32::Q40, WasmLanes>, blocks_of_32::encode<blocks_of_32::Q40, ScalarLanes>,
-    blocks_of_32::decode<blocks_of_32::Q40, WasmLanes>, blocks_of_32::decode<blocks_of_32::Q40, ScalarLanes>>({
-    .name = "Q4_0",
-    .ggml_type = 2,
-    .block_weights = blocks_of_32::kWeights,
-    .block_bytes = sizeof(blocks_of_32::Q40::Block),
-    .searches = false,
-    .file_types = {{{"Q4_0", 2}}},
-});
+constinit const Codec kQ40 =
+    block_codec<blocks_of_32::encode<blocks_of_32::Q40, WasmLanes>, blocks_of_32::decode<blocks_of_32::Q40, WasmLanes>>(
+        {
+            .name = "Q4_0",
+            .ggml_type = 2,
+            .block_weights = blocks_of_32::kWeights,
+            .block_bytes = sizeof(blocks_of_32::Q40::Block),
+            .searches = false,
+            .file_types = {{{"Q4_0", 2}}},
+        });
+
+extern const CodecReference kQ40Reference;
+constinit const CodecReference kQ40Reference = block_reference<blocks_of_32::encode<blocks_of_32::Q40, ScalarLanes>,
+                                                               blocks_of_32::decode<blocks_of_32::Q40, ScalarLanes>>();
 
 }  // namespace arrowquant

@@ -59,15 +59,19 @@ struct Q41 {
 }  // namespace blocks_of_32
 
 extern const Codec kQ41;
-constinit const Codec kQ41 = block_codec<
-    blocks_of_32::encode<blocks_of_32::Q41, WasmLanes>, blocks_of_32::encode<blocks_of_32::Q41, ScalarLanes>,
-    blocks_of_32::decode<blocks_of_32::Q41, WasmLanes>, blocks_of_32::decode<blocks_of_32::Q41, ScalarLanes>>({
-    .name = "Q4_1",
-    .ggml_type = 3,
-    .block_weights = blocks_of_32::kWeights,
-    .block_bytes = sizeof(blocks_of_32::Q41::Block),
-    .searches = false,
-    .file_types = {{{"Q4_1", 3}}},
-});
+constinit const Codec kQ41 =
+    block_codec<blocks_of_32::encode<blocks_of_32::Q41, WasmLanes>, blocks_of_32::decode<blocks_of_32::Q41, WasmLanes>>(
+        {
+            .name = "Q4_1",
+            .ggml_type = 3,
+            .block_weights = blocks_of_32::kWeights,
+            .block_bytes = sizeof(blocks_of_32::Q41::Block),
+            .searches = false,
+            .file_types = {{{"Q4_1", 3}}},
+        });
+
+extern const CodecReference kQ41Reference;
+constinit const CodecReference kQ41Reference = block_reference<blocks_of_32::encode<blocks_of_32::Q41, ScalarLanes>,
+                                                               blocks_of_32::decode<blocks_of_32::Q41, ScalarLanes>>();
 
 }  // namespace arrowquant

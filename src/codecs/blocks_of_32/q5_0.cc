@@ -48,15 +48,19 @@ struct Q50 {
 }  // namespace blocks_of_32
 
 extern const Codec kQ50;
-constinit const Codec kQ50 = block_codec<
-    blocks_of_32::encode<blocks_of_32::Q50, WasmLanes>, blocks_of_32::encode<blocks_of_32::Q50, ScalarLanes>,
-    blocks_of_32::decode<blocks_of_32::Q50, WasmLanes>, blocks_of_32::decode<blocks_of_32::Q50, ScalarLanes>>({
-    .name = "Q5_0",
-    .ggml_type = 6,
-    .block_weights = blocks_of_32::kWeights,
-    .block_bytes = sizeof(blocks_of_32::Q50::Block),
-    .searches = false,
-    .file_types = {{{"Q5_0", 8}}},
-});
+constinit const Codec kQ50 =
+    block_codec<blocks_of_32::encode<blocks_of_32::Q50, WasmLanes>, blocks_of_32::decode<blocks_of_32::Q50, WasmLanes>>(
+        {
+            .name = "Q5_0",
+            .ggml_type = 6,
+            .block_weights = blocks_of_32::kWeights,
+            .block_bytes = sizeof(blocks_of_32::Q50::Block),
+            .searches = false,
+            .file_types = {{{"Q5_0", 8}}},
+        });
+
+extern const CodecReference kQ50Reference;
+constinit const CodecReference kQ50Reference = block_reference<blocks_of_32::encode<blocks_of_32::Q50, ScalarLanes>,
+                                                               blocks_of_32::decode<blocks_of_32::Q50, ScalarLanes>>();
 
 }  // namespace arrowquant

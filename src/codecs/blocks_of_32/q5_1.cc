@@ -51,15 +51,19 @@ struct Q51 {
 }  // namespace blocks_of_32
 
 extern const Codec kQ51;
-constinit const Codec kQ51 = block_codec<
-    blocks_of_32::encode<blocks_of_32::Q51, WasmLanes>, blocks_of_32::encode<blocks_of_32::Q51, ScalarLanes>,
-    blocks_of_32::decode<blocks_of_32::Q51, WasmLanes>, blocks_of_32::decode<blocks_of_32::Q51, ScalarLanes>>({
-    .name = "Q5_1",
-    .ggml_type = 7,
-    .block_weights = blocks_of_32::kWeights,
-    .block_bytes = sizeof(blocks_of_32::Q51::Block),
-    .searches = false,
-    .file_types = {{{"Q5_1", 9}}},
-});
+constinit const Codec kQ51 =
+    block_codec<blocks_of_32::encode<blocks_of_32::Q51, WasmLanes>, blocks_of_32::decode<blocks_of_32::Q51, WasmLanes>>(
+        {
+            .name = "Q5_1",
+            .ggml_type = 7,
+            .block_weights = blocks_of_32::kWeights,
+            .block_bytes = sizeof(blocks_of_32::Q51::Block),
+            .searches = false,
+            .file_types = {{{"Q5_1", 9}}},
+        });
+
+extern const CodecReference kQ51Reference;
+constinit const CodecReference kQ51Reference = block_reference<blocks_of_32::encode<blocks_of_32::Q51, ScalarLanes>,
+                                                               blocks_of_32::decode<blocks_of_32::Q51, ScalarLanes>>();
 
 }  // namespace arrowquant

@@ -80,15 +80,19 @@ struct Q80 {
 }  // namespace blocks_of_32
 
 extern const Codec kQ80;
-constinit const Codec kQ80 = block_codec<
-    blocks_of_32::encode<blocks_of_32::Q80, WasmLanes>, blocks_of_32::encode<blocks_of_32::Q80, ScalarLanes>,
-    blocks_of_32::decode<blocks_of_32::Q80, WasmLanes>, blocks_of_32::decode<blocks_of_32::Q80, ScalarLanes>>({
-    .name = "Q8_0",
-    .ggml_type = 8,
-    .block_weights = blocks_of_32::kWeights,
-    .block_bytes = sizeof(blocks_of_32::Q80::Block),
-    .searches = false,
-    .file_types = {{{"Q8_0", 7}}},
-});
+constinit const Codec kQ80 =
+    block_codec<blocks_of_32::encode<blocks_of_32::Q80, WasmLanes>, blocks_of_32::decode<blocks_of_32::Q80, WasmLanes>>(
+        {
+            .name = "Q8_0",
+            .ggml_type = 8,
+            .block_weights = blocks_of_32::kWeights,
+            .block_bytes = sizeof(blocks_of_32::Q80::Block),
+            .searches = false,
+            .file_types = {{{"Q8_0", 7}}},
+        });
+
+extern const CodecReference kQ80Reference;
+constinit const CodecReference kQ80Reference = block_reference<blocks_of_32::encode<blocks_of_32::Q80, ScalarLanes>,
+                                                               blocks_of_32::decode<blocks_of_32::Q80, ScalarLanes>>();
 
 }  // namespace arrowquant

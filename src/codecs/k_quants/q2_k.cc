@@ -91,8 +91,7 @@ struct Q2K {
 
 extern const Codec kQ2K;
 constinit const Codec kQ2K =
-    block_codec<k_quant::encode<k_quant::Q2K, WasmLanes>, k_quant::encode<k_quant::Q2K, ScalarLanes>,
-                k_quant::decode<k_quant::Q2K, WasmLanes>, k_quant::decode<k_quant::Q2K, ScalarLanes>>({
+    block_codec<k_quant::encode<k_quant::Q2K, WasmLanes>, k_quant::decode<k_quant::Q2K, WasmLanes>>({
         .name = "Q2_K",
         .ggml_type = 10,
         .block_weights = k_quant::kSuperBlock,
@@ -100,5 +99,9 @@ constinit const Codec kQ2K =
         .searches = true,
         .file_types = {{{"Q2_K", 10}}},
     });
+
+extern const CodecReference kQ2KReference;
+constinit const CodecReference kQ2KReference =
+    block_reference<k_quant::encode<k_quant::Q2K, ScalarLanes>, k_quant::decode<k_quant::Q2K, ScalarLanes>>();
 
 }  // namespace arrowquant

@@ -220,8 +220,7 @@ struct Q3K {
 
 extern const Codec kQ3K;
 constinit const Codec kQ3K =
-    block_codec<k_quant::encode<k_quant::Q3K, WasmLanes>, k_quant::encode<k_quant::Q3K, ScalarLanes>,
-                k_quant::decode<k_quant::Q3K, WasmLanes>, k_quant::decode<k_quant::Q3K, ScalarLanes>>({
+    block_codec<k_quant::encode<k_quant::Q3K, WasmLanes>, k_quant::decode<k_quant::Q3K, WasmLanes>>({
         .name = "Q3_K",
         .ggml_type = 11,
         .block_weights = k_quant::kSuperBlock,
@@ -229,5 +228,9 @@ constinit const Codec kQ3K =
         .searches = true,
         .file_types = {{{"Q3_K_S", 11}, {"Q3_K_M", 12}, {"Q3_K_L", 13}}},
     });
+
+extern const CodecReference kQ3KReference;
+constinit const CodecReference kQ3KReference =
+    block_reference<k_quant::encode<k_quant::Q3K, ScalarLanes>, k_quant::decode<k_quant::Q3K, ScalarLanes>>();
 
 }  // namespace arrowquant

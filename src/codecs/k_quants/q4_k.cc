@@ -52,8 +52,7 @@ struct Q4K {
 
 extern const Codec kQ4K;
 constinit const Codec kQ4K =
-    block_codec<k_quant::encode<k_quant::Q4K, WasmLanes>, k_quant::encode<k_quant::Q4K, ScalarLanes>,
-                k_quant::decode<k_quant::Q4K, WasmLanes>, k_quant::decode<k_quant::Q4K, ScalarLanes>>({
+    block_codec<k_quant::encode<k_quant::Q4K, WasmLanes>, k_quant::decode<k_quant::Q4K, WasmLanes>>({
         .name = "Q4_K",
         .ggml_type = 12,
         .block_weights = k_quant::kSuperBlock,
@@ -61,5 +60,9 @@ constinit const Codec kQ4K =
         .searches = true,
         .file_types = {{{"Q4_K_S", 14}, {"Q4_K_M", 15}}},
     });
+
+extern const CodecReference kQ4KReference;
+constinit const CodecReference kQ4KReference =
+    block_reference<k_quant::encode<k_quant::Q4K, ScalarLanes>, k_quant::decode<k_quant::Q4K, ScalarLanes>>();
 
 }  // namespace arrowquant

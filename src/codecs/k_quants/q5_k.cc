@@ -56,8 +56,7 @@ struct Q5K {
 
 extern const Codec kQ5K;
 constinit const Codec kQ5K =
-    block_codec<k_quant::encode<k_quant::Q5K, WasmLanes>, k_quant::encode<k_quant::Q5K, ScalarLanes>,
-                k_quant::decode<k_quant::Q5K, WasmLanes>, k_quant::decode<k_quant::Q5K, ScalarLanes>>({
+    block_codec<k_quant::encode<k_quant::Q5K, WasmLanes>, k_quant::decode<k_quant::Q5K, WasmLanes>>({
         .name = "Q5_K",
         .ggml_type = 13,
         .block_weights = k_quant::kSuperBlock,
@@ -65,5 +64,9 @@ constinit const Codec kQ5K =
         .searches = true,
         .file_types = {{{"Q5_K_S", 16}, {"Q5_K_M", 17}}},
     });
+
+extern const CodecReference kQ5KReference;
+constinit const CodecReference kQ5KReference =
+    block_reference<k_quant::encode<k_quant::Q5K, ScalarLanes>, k_quant::decode<k_quant::Q5K, ScalarLanes>>();
 
 }  // namespace arrowquant

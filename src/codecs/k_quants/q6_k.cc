@@ -164,8 +164,7 @@ struct Q6K {
 
 extern const Codec kQ6K;
 constinit const Codec kQ6K =
-    block_codec<k_quant::encode<k_quant::Q6K, WasmLanes>, k_quant::encode<k_quant::Q6K, ScalarLanes>,
-                k_quant::decode<k_quant::Q6K, WasmLanes>, k_quant::decode<k_quant::Q6K, ScalarLanes>>({
+    block_codec<k_quant::encode<k_quant::Q6K, WasmLanes>, k_quant::decode<k_quant::Q6K, WasmLanes>>({
         .name = "Q6_K",
         .ggml_type = 14,
         .block_weights = k_quant::kSuperBlock,
@@ -173,5 +172,9 @@ constinit const Codec kQ6K =
         .searches = true,
         .file_types = {{{"Q6_K", 18}}},
     });
+
+extern const CodecReference kQ6KReference;
+constinit const CodecReference kQ6KReference =
+    block_reference<k_quant::encode<k_quant::Q6K, ScalarLanes>, k_quant::decode<k_quant::Q6K, ScalarLanes>>();
 
 }  // namespace arrowquant

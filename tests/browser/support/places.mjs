@@ -22,10 +22,10 @@ let placeCount = 0;
 
 /**
  * @param {PlaceBrowser} browser
- * @param {{site: string, scope: 'page' | 'worker', package?: string, page?: string}} where `package` is the address of the
- *   package's entry, as the page writes it
+ * @param {{site: string, scope: 'page' | 'worker', package?: string, page?: string, limit?: number}} where `package` is the
+ *   address of the package's entry, as the page writes it; `limit` milliseconds are what a case gets
  */
-export async function openPlace(browser, server, { site, scope, package: entry, page = kPage }) {
+export async function openPlace(browser, server, { site, scope, package: entry, page = kPage, limit = kCaseLimit }) {
   const id = `${site}-${scope}-${++placeCount}`;
   const url = new URL(server.url(site, page));
   const query = { channel: id, scope, ...(entry !== undefined && { package: entry }) };
@@ -34,7 +34,7 @@ export async function openPlace(browser, server, { site, scope, package: entry, 
   const channel = server.channels.channel(id);
   return {
     /** Runs a case; what it throws rejects. */
-    run: (name, options) => channel.run({ name, options }, kCaseLimit),
+    run: (name, options) => channel.run({ name, options }, limit),
     close: closePage,
   };
 }

@@ -42,9 +42,9 @@ struct BlockCodec {
         block_weights(codec.block_weights),
         block_bytes(static_cast<uint32_t>(plane_bytes({&codec, {}}, 0, codec.block_weights))),
         encode{codec.encode},
-        encode_reference{codec.encode_reference},
+        encode_reference{reference_of(codec).encode},
         decode{codec.decode},
-        decode_reference{codec.decode_reference} {}
+        decode_reference{reference_of(codec).decode} {}
 };
 
 /// All of them, in the order of codecs.def.

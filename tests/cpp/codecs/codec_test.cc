@@ -41,9 +41,9 @@ TEST(Codecs, AreFoundByNameAndHaveWhatTheEngineCountsOn) {
     EXPECT_GE(codec->plane_count, 1U);
     EXPECT_LE(codec->plane_count, kMostPlanes);
     EXPECT_GE(codec->efforts, 1U);
-    EXPECT_EQ(codec->encode == nullptr, codec->encode_reference == nullptr);
+    EXPECT_EQ(codec->encode == nullptr, reference_of(*codec).encode == nullptr);
     EXPECT_NE(codec->decode, nullptr);
-    EXPECT_NE(codec->decode_reference, nullptr);
+    EXPECT_NE(reference_of(*codec).decode, nullptr);
   }
   EXPECT_EQ(find_codec("Q8"), nullptr);
   EXPECT_EQ(find_codec(""), nullptr);
@@ -140,7 +140,7 @@ TEST(CodecAffine, WithOneGroupRefusesToEncodeWithoutARange) {
   Tensor target(affine_encoding(4, 0), 10);
   EncodeContext context;
   context.parameters = {4, 0, false};
-  for (const auto encode : {find_codec("affine")->encode, find_codec("affine")->encode_reference}) {
+  for (const auto encode : {find_codec("affine")->encode, reference_of(*find_codec("affine")).encode}) {
     EXPECT_EQ(encode(weights, target.spans(), context).code, StatusCode::kInvalidArgument);
   }
 }

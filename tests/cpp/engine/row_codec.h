@@ -63,9 +63,7 @@ inline constexpr Codec kRowCodec = {
     .uses_importance = true,
     .efforts = 2,
     .encode = encode_rows,
-    .encode_reference = encode_rows,
     .decode = decode_rows,
-    .decode_reference = decode_rows,
 };
 
 }  // namespace arrowquant::testing

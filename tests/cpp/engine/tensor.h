@@ -43,7 +43,7 @@ class Tensor {
     static_cast<void>(scan_range_reference(weights, range));
     context.parameters = encoding.parameters;
     context.range = &range;
-    tensor.status_ = encoding.codec->encode_reference(weights, tensor.spans(), context);
+    tensor.status_ = reference_of(*encoding.codec).encode(weights, tensor.spans(), context);
     return tensor;
   }
 
@@ -72,7 +72,8 @@ class Tensor {
   [[nodiscard]] std::vector<float> decoded(float scale = 1) {
     std::vector<float> weights(weights_);
     const Planes all = spans();
-    operand_.encoding.codec->decode_reference({all[0], all[1], all[2], all[3]}, operand_.encoding.parameters, weights);
+    reference_of(*operand_.encoding.codec)
+        .decode({all[0], all[1], all[2], all[3]}, operand_.encoding.parameters, weights);
     for (float& weight : weights) weight *= scale;
     return weights;
   }

@@ -1,7 +1,7 @@
 import { describe, expect, test } from '@jest/globals';
 import {
+  CODECS,
   affineCodec,
-  codecTable,
   codecBytes,
   codecLabel,
   codecNamed,
@@ -12,8 +12,6 @@ import {
   sameCodec,
   traitsOf,
 } from '../support/internals.mjs';
-
-const { CODECS } = codecTable;
 
 test.each(CODECS)('$name is found by its name', (traits) => {
   expect(findTraits(traits.name)).toBe(traits);

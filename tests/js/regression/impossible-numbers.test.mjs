@@ -74,7 +74,7 @@ describe.each(['threads', 'single'])('numbers that cannot be, backend %s', (back
     ['a codec that is read only', { codec: 'F8_E4M3', bits: 0, groupSize: 0 }],
     ['whole blocks', { codec: 'Q8_0', bits: 0, groupSize: 0 }, { weights: 33 }],
     ['one group, and so many weights', { groupSize: 0 }, { weights: kMany }],
-  ])('a target of %s is refused', async (_, target, fields) => {
+  ])('a target of %s is refused', async (_, target, fields = {}) => {
     await expectRefusal({ ...job, ...fields, target: { ...affine, ...target } });
   });
 
