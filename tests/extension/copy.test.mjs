@@ -2,7 +2,7 @@ import { spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { expect, test } from '@jest/globals';
 import { inProject } from '../../tools/lib/paths.mjs';
-import { differencesOfCopy } from '../../tools/test/extension.mjs';
+import { differencesOfCopy } from '../../tools/build/extension.mjs';
 
 const kAdded = ['js/containers/crate.ts', 'js/layouts/folders.ts', 'src/codecs/row_signs.cc'];
 const kTables = ['js/containers/table.ts', 'js/layouts/table.ts', 'src/codecs/codecs.def'];

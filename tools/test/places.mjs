@@ -1,4 +1,5 @@
 import { build } from '../build.mjs';
+import { buildExtension } from '../build/extension.mjs';
 import { ensureNpmPackages } from '../setup/npm.mjs';
 import { runJest } from './jest.mjs';
 
@@ -15,6 +16,16 @@ const say = (text) => console.log(`[set-up] ${text}`);
 export async function runPlaceTests(suite, folders, files, filter) {
   for (const folder of folders) await ensureNpmPackages(say, folder);
   await build();
+  return runTests(suite, files, filter);
+}
+
+/** Tests of the package with what tests/extension adds to it. */
+export async function runExtensionTests(filter) {
+  await buildExtension();
+  return runTests('extension', 'tests/extension/', filter);
+}
+
+function runTests(suite, files, filter) {
   const flags = ['--config=tests/places/jest.config.mjs', `--testPathPatterns=/${files}[^/]*$`];
   return runJest([...flags, ...(filter ? [`--testNamePattern=${filter}`] : [])], suite);
 }

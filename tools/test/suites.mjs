@@ -4,9 +4,9 @@ import { kBuildNeeds, kNativeNeeds } from '../setup/needs.mjs';
 import { runBrowserTests } from './browsers.mjs';
 import { runBundlerTests } from './bundlers.mjs';
 import { runChecks } from './checks.mjs';
-import { runExtensionTests } from './extension.mjs';
 import { runNativeTests, runWasmTests } from './gtest.mjs';
 import { runJest } from './jest.mjs';
+import { runExtensionTests } from './places.mjs';
 import { runRuntimeTests } from './runtimes.mjs';
 
 const kWasmTestNeeds = [...kBuildNeeds, 'googletest'];

@@ -241,10 +241,11 @@ constinit const Codec kRowSigns = {
     .uses_importance = true,
     .efforts = 2,
     .encode = row_signs::encode<WasmLanes>,
-    .encode_reference = row_signs::encode<ScalarLanes>,
     .decode = row_signs::decode<WasmLanes>,
-    .decode_reference = row_signs::decode<ScalarLanes>,
     .check = row_signs::check,
 };
+
+extern const CodecReference kRowSignsReference;
+constinit const CodecReference kRowSignsReference = {row_signs::encode<ScalarLanes>, row_signs::decode<ScalarLanes>};
 
 }  // namespace arrowquant

@@ -12,7 +12,6 @@ import { withLock } from '../lib/lock.mjs';
 import { inProject } from '../lib/paths.mjs';
 import { SetupError } from '../lib/run.mjs';
 import { setUp } from '../setup.mjs';
-import { runJest } from './jest.mjs';
 
 const say = (text) => console.log(`[extension] ${text}`);
 
@@ -26,13 +25,6 @@ const kSources = [
 
 /** What the build writes into the sources. */
 const kGenerated = 'js/codecs/table.ts';
-
-/** Tests of the extended package. */
-export async function runExtensionTests(filter) {
-  await buildExtension();
-  const flags = ['--config=tests/places/jest.config.mjs', '--testPathPatterns=/extension/[^/]*$'];
-  return runJest([...flags, ...(filter ? [`--testNamePattern=${filter}`] : [])], 'extension');
-}
 
 /** Brings the extended package up to date; does nothing when nothing has changed. */
 export async function buildExtension() {
