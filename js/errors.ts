@@ -62,7 +62,7 @@ const TEXTS = {
    * that llama.cpp would decode those weights to zeros; `index` is that of the block's first weight.
    */
   scale_overflow: (about) =>
-    `Weights too large for a half-precision scale${inLayer(about)}${inFile(about)}, in the block${atIndex(about)}`,
+    `Weights too large for ${about.detail ?? 'a half-precision scale'}${inLayer(about)}${inFile(about)}, in the block${atIndex(about)}`,
   /** A finite weight would be infinite in a type of 16 bits; `index` says which is the first, `detail` is the type. */
   float_overflow: (about) =>
     `Weight too large for ${about.detail ?? '16 bits'}${inLayer(about)}${inFile(about)}${atIndex(about)}; the tensor can be kept as F32`,

@@ -33,7 +33,10 @@ const firstByte = ({ places }: PlacedStep): number => Math.min(...places.map(({ 
 
 /** Throws `invalid_option` where more would have to be kept in memory than `mostBytes`. */
 export function orderSteps(steps: readonly PlacedStep[], mostBytes: number): OrderedSteps {
-  const begin = steps.reduce((least, step) => (liesTogether(step) ? least : Math.min(least, firstByte(step))), Infinity);
+  const begin = steps.reduce(
+    (least, step) => (liesTogether(step) ? least : Math.min(least, firstByte(step))),
+    Infinity,
+  );
   // What lies among such tensors waits with them.
   const apart = steps.filter((step) => firstByte(step) >= begin);
   const keptBytes = apart.reduce((sum, { planned }) => sum + targetBytes(planned.elements, planned.target), 0);

@@ -2,7 +2,15 @@ import { codecBytes, isFloat, needsRange, sameCodec, traitsOf, type Codec } from
 import { QuantizeError } from '../errors.js';
 import { storedBytes, type CodedTensor } from '../layouts/tensor.js';
 import { metricsOf } from '../pipeline/metrics.js';
-import { cutsOf, inputOfStretch, locating, located, sourceCodecOf, stretchesOf, type Stretch } from '../pipeline/stretches.js';
+import {
+  cutsOf,
+  inputOfStretch,
+  locating,
+  located,
+  sourceCodecOf,
+  stretchesOf,
+  type Stretch,
+} from '../pipeline/stretches.js';
 import { rowWeights } from '../rules/file-types.js';
 import type { ErrorSums, LeasedWindow, TranscodeOptions, WeightRange } from '../wasm/windows.js';
 import { Completion, type TensorJob } from './job.js';
@@ -148,7 +156,8 @@ export async function transcoding<Value>(
 
 /** A restored weight may lie half a step outside of the original range, and so beyond what the target can hold. */
 export function restoredError({ codec }: CodedTensor, target: Codec, error: unknown): unknown {
-  if (!(error instanceof QuantizeError) || codec.name !== 'affine' || !isFloat(target)) return error;
+  if (!(error instanceof QuantizeError) || isFloat(codec) || traitsOf(codec).ggmlType !== null || !isFloat(target))
+    return error;
   if (error.code !== 'not_finite' && error.code !== 'float_overflow') return error;
   const advice = target.name === 'F32' ? '' : '; restore it as F32';
   const detail = `what is restored is too large for ${target.name}${advice}`;

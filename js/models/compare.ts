@@ -6,7 +6,14 @@ import { callSafely } from '../pipeline/callbacks.js';
 import { metricsOf } from '../pipeline/metrics.js';
 import { readRange } from '../pipeline/piece-input.js';
 import { Pipeline } from '../pipeline/pipeline.js';
-import { inputOfStretches, locating, rangesOf, sourceCodecOf, stretchesOf, type Stretch } from '../pipeline/stretches.js';
+import {
+  inputOfStretches,
+  locating,
+  rangesOf,
+  sourceCodecOf,
+  stretchesOf,
+  type Stretch,
+} from '../pipeline/stretches.js';
 import type { FileTools } from '../pipeline/tools.js';
 import { prefixOf } from '../rules/diffusion-families.js';
 import type { ErrorSums, LeasedWindow, WindowComparison } from '../wasm/windows.js';
@@ -193,7 +200,9 @@ function compareStretch(
   { first, weights }: Stretch,
   window: LeasedWindow,
 ): Promise<WindowComparison> {
-  return locating(isFloatCodec(one.codec) ? other : one, first, () => window.compare(weights, sourceCodecOf(one), sourceCodecOf(other)));
+  return locating(isFloatCodec(one.codec) ? other : one, first, () =>
+    window.compare(weights, sourceCodecOf(one), sourceCodecOf(other)),
+  );
 }
 
 function comparisonOf({ one, other }: TensorPair, { equal, finite, sums }: Finding): TensorComparison {

@@ -1,7 +1,7 @@
 /** How a file is to be quantized, and as what it is to be written, with every default filled in. */
 
 import { choice, flag, invalidOption, nameIn } from '../checks.js';
-import { affineCodec, codecLabel, codecNamed, findTraits, isFloat, type Codec } from '../codecs/codec.js';
+import { affineCodec, codecLabel, codecNamed, findTraits, isFloat, traitsOf, type Codec } from '../codecs/codec.js';
 import { CODECS } from '../codecs/table.js';
 import type { Container } from '../containers/container.js';
 import { containerNamed, namedContainer } from '../containers/registry.js';
@@ -96,7 +96,7 @@ function readUniform(
       ? readParameters(given, defaults, type ?? 'affine')
       : readPlainCodec(given, type, container);
   const what = codec.name === 'affine' ? `affine levels in ${container.name}` : codecLabel(codec);
-  refuse(given, FILE_TYPE_OPTIONS, `${what}; leave it out, or write a GGUF`);
+  refuse(given, FILE_TYPE_OPTIONS, `${what}; leave it out, or give a type for a GGUF`);
   if (!isFloat(codec)) refuse(given, ['f16Overflow'], `${what}; leave it out`);
   const form = { container, layout: readLayout(given, container, codec) };
   checkHeld(codec, form);
@@ -123,7 +123,23 @@ function readParameters(given: Given<QuantizeFileOptions>, defaults: Defaults, n
   // What a batch has besides is no option of files.
   const { bits, groupSize, symmetric } = readGivenBatch(given.bits, precisionOf(given), modeDefaults(mode, defaults));
   const preset = choice('mode', mode, PRESETS) ?? PRESETS[defaults.mode];
-  return [{ ...affineCodec(bits, groupSize === 'tensor' ? 0 : groupSize, symmetric), name }, preset];
+  const codec = { ...affineCodec(bits, groupSize === 'tensor' ? 0 : groupSize, symmetric), name };
+  checkParameters(codec);
+  return [codec, preset];
+}
+
+/** Throws `invalid_option` for what the codec cannot have. */
+function checkParameters({ name, bits, groupSize, symmetric }: Codec): void {
+  const traits = traitsOf({ name });
+  const check = (option: string, value: unknown, isKnown: boolean): void => {
+    if (isKnown) return;
+    throw new QuantizeError('invalid_option', {
+      detail: `${option} ${String(value)} is nothing that ${name} can have`,
+    });
+  };
+  check('bits', bits, traits.bits.includes(bits));
+  check('groupSize', groupSize === 0 ? 'tensor' : groupSize, traits.groupSizes.includes(groupSize));
+  check('symmetric', symmetric, traits.symmetric || !symmetric);
 }
 
 const precisionOf = ({ groupSize, symmetric, profile }: Given<QuantizeFileOptions>): Given<QuantizeFileOptions> => ({

@@ -52,7 +52,9 @@ async function scanTensor(tensor: CodedTensor, pipeline: Pipeline, found: (magni
     await pipeline.start({
       input: inputOfStretch(tensor, stretch),
       work: async (window) => {
-        const { extreme } = await locating(tensor, stretch.first, () => window.scan(stretch.weights, sourceCodecOf(tensor)));
+        const { extreme } = await locating(tensor, stretch.first, () =>
+          window.scan(stretch.weights, sourceCodecOf(tensor)),
+        );
         found(Math.abs(extreme));
       },
     });

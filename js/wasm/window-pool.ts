@@ -1,4 +1,4 @@
-import { planeBytes, traitsOf, type Codec } from '../codecs/codec.js';
+import { findTraits, planeBytes, traitsOf, type Codec } from '../codecs/codec.js';
 import { QuantizeError, type ErrorDetails, type QuantizeErrorCode } from '../errors.js';
 import { runJob, type JobModule, type JobOutcomes, type JobWork } from './jobs.js';
 import { lendWindows } from './lending.js';
@@ -159,8 +159,12 @@ export function windowFailure(
 ): { readonly code: QuantizeErrorCode; readonly about: ErrorDetails } {
   switch (status) {
     case 'not_finite':
-    case 'scale_overflow':
       return { code: status, about: { index } };
+    case 'scale_overflow': {
+      // Scales of ggml's blocks are halves; others' are what their codec says.
+      const isHalf = findTraits(target.name)?.ggmlType !== null;
+      return { code: status, about: isHalf ? { index } : { index, detail: `the scales of ${target.name}` } };
+    }
     case 'float_overflow':
       return { code: status, about: { index, detail: target.name } };
     case 'invalid_planes':

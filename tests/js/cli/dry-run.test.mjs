@@ -38,7 +38,7 @@ describe('--dry-run', () => {
     expect(plan).toMatchObject({ container: 'safetensors', architecture: 'sdxl', type: 'Q5_K_S' });
     expect((await run('--type', 'Q5_K_S', '--quiet')).code).toBe(0);
     expect(plan.output).toEqual({
-      ...{ container: 'gguf', files: 1, bytes: readFileSync(folder.path('sdxl-Q5_K_S.gguf')).length },
+      ...{ container: 'gguf', layout: 'plain', files: 1, bytes: readFileSync(folder.path('sdxl-Q5_K_S.gguf')).length },
     });
   });
 

@@ -137,15 +137,6 @@ describe('the same bytes as from path to path', () => {
 });
 
 describe('a stream', () => {
-  test('cannot have affine levels, which is said before anything is written', async () => {
-    const { stream, bytes } = collector();
-    const source = new Blob([modelFile(diffusionModel('flux'))]);
-    const call = quantizer.quantizeFile(source, stream, { bits: 4 });
-    await expect(call).rejects.toMatchObject({ code: 'unwritable_output' });
-    await expect(call).rejects.toThrow(/a stream takes its bytes in order.*give a path/);
-    expect(bytes()).toHaveLength(0);
-  });
-
   test('is aborted with the conversion, and gets no bytes after that', async () => {
     const controller = new AbortController();
     const { stream, state, bytes } = collector();

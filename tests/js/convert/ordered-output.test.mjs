@@ -1,3 +1,4 @@
+import { WritableStream } from 'node:stream/web';
 import { readFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { ArrowQuant } from 'arrowquant';

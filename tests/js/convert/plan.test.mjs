@@ -146,7 +146,7 @@ describe('options', () => {
     [{ type: 'Q9_K' }, /type.*Q9_K/],
     [{ type: 'Q8_0', bits: 4 }, /bits has no meaning.*GGUF/],
     [{ type: 'Q8_0', groupSize: 32 }, /groupSize has no meaning.*GGUF/],
-    [{ bits: 4, pure: true }, /pure has no meaning.*write a GGUF/],
+    [{ bits: 4, pure: true }, /pure has no meaning.*give a type/],
     [{ container: 'onnx' }, /container.*onnx.*safetensors/],
     [{ layout: 'dense' }, /layout.*dense.*planes/],
     [{ type: 'Q8_0', layout: 'planes', container: 'safetensors' }, /type Q8_0 needs .*\.gguf/],

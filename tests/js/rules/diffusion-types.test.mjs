@@ -6,12 +6,14 @@ const describeTensor = ([name, shape, dtype = 'BF16']) => ({
   dtype,
   shape,
   elements: shape.reduce((count, extent) => count * extent, 1),
+  // GGUF has no type for it.
+  ...(dtype.startsWith('F8_') && { keptAs: 'F16' }),
 });
 
 /** `tensors` are [name, shape, dtype = BF16]; what is said of a tensor can be had by its input name. */
-function plan(tensors, { target = 'Q4_K_M', source = 'safetensors', ...rest } = {}) {
+function plan(tensors, { target = 'Q4_K_M', hasFinalNames = false, ...rest } = {}) {
   const described = tensors.map(describeTensor);
-  const result = planTypes({ tensors: described, target, source, ...rest });
+  const result = planTypes({ tensors: described, target, hasFinalNames, ...rest });
   const of = (name) => result.decisions[described.findIndex((tensor) => tensor.name === name)];
   const typeOf = (name) => (of(name).kind === 'convert' ? of(name).type : of(name).kind);
   return { ...result, of, typeOf };
