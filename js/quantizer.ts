@@ -248,8 +248,8 @@ export class ArrowQuant {
    * there is none of that name, and with `out_of_memory` for more elements than one array can have.
    */
   async readTensor(source: ModelSource, name: string, options?: ReadTensorOptions | null): Promise<Float32Array> {
-    const range = reading('invalid_option', () => readRange(options));
-    return this.#withModel(source, options, (tools, model) => readTensor(tools, model, readName(name), range));
+    const [range, tensor] = reading('invalid_option', () => [readRange(options), readName(name)] as const);
+    return this.#withModel(source, options, (tools, model) => readTensor(tools, model, tensor, range));
   }
 
   /**

@@ -58,10 +58,10 @@ export class OpenedModel implements Inspection {
    * `readTensor` does, and with `invalid_option` when the model has been closed.
    */
   async read(name: string, options?: ReadTensorOptions | null): Promise<Float32Array> {
-    const range = reading('invalid_option', () => readRange(options));
+    const [range, tensor] = reading('invalid_option', () => [readRange(options), readName(name)] as const);
     return this.#follow(() =>
       this.#opener.calls.reading(options, (tools) =>
-        readTensor(tools, endable(this.#model, tools.signal), readName(name), range),
+        readTensor(tools, endable(this.#model, tools.signal), tensor, range),
       ),
     );
   }

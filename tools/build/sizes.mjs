@@ -25,10 +25,8 @@ const kPages = {
  * @returns {{backend: string, files: {name: string, bytes: number, gzipBytes: number}[], gzipBytes: number}[]}
  */
 export function measurePages(dist) {
-  const scripts = modulesFrom(dist, kWorkerScript);
   return Object.entries(kPages).map(([backend, names]) => {
-    const loaded = new Set(names.flatMap((name) => (name === kWorkerScript ? scripts : [name])));
-    const files = [...loaded].map((name) => measureFile(dist, name));
+    const files = names.map((name) => measureFile(dist, name));
     return { backend, files, gzipBytes: files.reduce((sum, { gzipBytes }) => sum + gzipBytes, 0) };
   });
 }
@@ -36,19 +34,6 @@ export function measurePages(dist) {
 function measureFile(dist, name) {
   const content = readFileSync(path.join(dist, name));
   return { name, bytes: content.length, gzipBytes: gzipSync(content, { level: 9 }).length };
-}
-
-/** A module and all that it imports, by relative addresses. */
-function modulesFrom(dist, first) {
-  const names = [first];
-  for (const name of names) {
-    const text = readFileSync(path.join(dist, name), 'utf8');
-    for (const [, address] of text.matchAll(/(?:from|import) ?["'](\.[^"']+)["']/g)) {
-      const imported = path.posix.join(path.posix.dirname(name), address);
-      if (!names.includes(imported)) names.push(imported);
-    }
-  }
-  return names;
 }
 
 /** @throws {SetupError} when a page loads more than it may */
