@@ -19,7 +19,7 @@ function(arrowquant_wasm_modules)
   if(ARROWQUANT_THREADS)
     list(FILTER sources EXCLUDE REGEX "/parcels\\.cc$")
   endif()
-  file(GLOB libraries CONFIGURE_DEPENDS src/bindings/*.js)
+  file(GLOB libraries CONFIGURE_DEPENDS src/bindings/library/*.js)
   add_library(arrowquant_bindings OBJECT ${sources})
   target_link_libraries(arrowquant_bindings PUBLIC arrowquant_engine)
   # embind works without RTTI as long as nobody asks it for the name of a type that was never registered.

@@ -1,11 +1,11 @@
 #!/usr/bin/env node
 import { readFileSync } from 'node:fs';
 import { Command } from 'commander';
-import { compareCommand } from './compare.js';
-import { dequantizeCommand } from './dequantize.js';
+import { compareCommand } from './commands/compare.js';
+import { dequantizeCommand } from './commands/dequantize.js';
 import { EXIT_CODES_HELP, reportFailure } from './exit.js';
-import { inspectCommand } from './inspect.js';
-import { quantizeCommand } from './quantize.js';
+import { inspectCommand } from './commands/inspect.js';
+import { quantizeCommand } from './commands/quantize.js';
 
 function version(): string {
   const text = readFileSync(new URL('../../package.json', import.meta.url), 'utf8');

@@ -5,7 +5,7 @@ import type { PipelineTools } from '../pipeline/pipeline.js';
 import { storageLabel, type Tensor } from '../layouts/tensor.js';
 import type { Model } from '../models/model.js';
 import type { ShapeFact, TensorDecision } from '../rules/decision.js';
-import { compareTensors } from '../rules/language-tensors.js';
+import { compareTensors } from '../rules/language/tensors.js';
 import { planTypes } from '../rules/plan-types.js';
 import type { TensorDescription, TypedRule } from '../rules/rule.js';
 import type { Architecture, FileType, TensorType } from '../types.js';

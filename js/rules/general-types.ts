@@ -1,7 +1,7 @@
 import type { FileType } from '../types.js';
 import type { OutputForm, TypeChoice } from './decision.js';
 import { BLOCK_WEIGHTS, BASE_TYPES, ggmlRank, holdsRows, isBlockType, rowWeights } from './file-types.js';
-import type { DiffusionMixture } from './diffusion-types.js';
+import type { DiffusionMixture } from './diffusion/types.js';
 import { GENERAL_RULES } from './general.js';
 import { keepingRule, type TensorDescription } from './rule.js';
 import { isDecoded, undecodedBecause } from './type-rules.js';

@@ -1,11 +1,11 @@
 import { QuantizeError } from '../errors.js';
 import type { FileType } from '../types.js';
 import type { KeyValueReader, OutputForm, TensorDecision, TypeChoice, TypeRequest } from './decision.js';
-import { DIFFUSION_FAMILIES, detectFamily, familyOf, prefixOf, type DiffusionFamily } from './diffusion-families.js';
-import { DiffusionMixture, diffusionType, isIgnored, outputForm } from './diffusion-types.js';
+import { DIFFUSION_FAMILIES, detectFamily, familyOf, prefixOf, type DiffusionFamily } from './diffusion/families.js';
+import { DiffusionMixture, diffusionType, isIgnored, outputForm } from './diffusion/types.js';
 import { generalType } from './general-types.js';
-import { describeLanguageModel } from './language-model.js';
-import { languageTypes } from './language-types.js';
+import { describeLanguageModel } from './language/model.js';
+import { languageTypes } from './language/types.js';
 import { idleRules, type IdleRule, type TensorDescription, type TypedRule } from './rule.js';
 import { choiceOfRules } from './type-rules.js';
 

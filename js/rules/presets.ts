@@ -1,4 +1,4 @@
-import { DIFFUSION_RULES } from './diffusion.js';
+import { DIFFUSION_RULES } from './diffusion/rules.js';
 import { GENERAL_RULES } from './general.js';
 import type { TensorRule } from './rule.js';
 

@@ -4,7 +4,7 @@
 
 #include <cstdint>
 
-/// The functions of the library_*.js beside this file. Requests are passed as embind handles.
+/// The functions of library/*.js. Requests are passed as embind handles.
 extern "C" {
 [[nodiscard]] emscripten::EM_VAL aq_open_batch(emscripten::EM_VAL weights, emscripten::EM_VAL bits,
                                                emscripten::EM_VAL callback, emscripten::EM_VAL options);

@@ -1,7 +1,6 @@
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { pathToFileURL } from 'node:url';
-import { format, resolveConfig } from 'prettier';
 import { inProject } from '../lib/paths.mjs';
 
 const kCodecTable = 'js/codecs/table.ts';
@@ -29,6 +28,8 @@ export async function writeTables(wasm, say) {
 
 /** Laid out as `npm run format` would do it. */
 async function formatted(file, source) {
+  // Not before it is needed: on a bare machine the npm dependencies come with the build.
+  const { format, resolveConfig } = await import('prettier');
   return format(source, { ...(await resolveConfig(file)), filepath: file });
 }
 

@@ -1,11 +1,11 @@
 import { Command, Option } from 'commander';
-import { endpointName } from '../endpoints.js';
-import { inspectionOf, type Inspection } from '../models/inspect.js';
-import { openModel } from '../models/model.js';
-import { runtime } from '../runtime/node.js';
-import { formatBytes, formatJson, formatShape, printable } from './format.js';
-import { parsePath } from './options.js';
-import { outputWidth, renderTable, type Column } from './table.js';
+import { endpointName } from '../../endpoints.js';
+import { inspectionOf, type Inspection } from '../../models/inspect.js';
+import { openModel } from '../../models/model.js';
+import { runtime } from '../../runtime/node.js';
+import { formatBytes, formatJson, formatShape, printable } from '../format.js';
+import { parsePath } from '../options.js';
+import { outputWidth, renderTable, type Column } from '../table.js';
 
 const COLUMNS: readonly Column[] = [
   { title: 'tensor', align: 'left' },

@@ -3,12 +3,12 @@
  * and a changed llama.cpp that quantizes that file; here each tensor goes to its last type at once.
  */
 
-import type { FileType, TensorType } from '../types.js';
-import type { OutputForm, TypeChoice } from './decision.js';
-import type { DiffusionFamily } from './diffusion-families.js';
-import { BLOCK_WEIGHTS, BASE_TYPES, ggmlRank, holdsRows, isBlockType, rowWeights } from './file-types.js';
-import type { TensorDescription } from './rule.js';
-import { isDecoded, undecodedBecause } from './type-rules.js';
+import type { FileType, TensorType } from '../../types.js';
+import type { OutputForm, TypeChoice } from '../decision.js';
+import type { DiffusionFamily } from './families.js';
+import { BLOCK_WEIGHTS, BASE_TYPES, ggmlRank, holdsRows, isBlockType, rowWeights } from '../file-types.js';
+import type { TensorDescription } from '../rule.js';
+import { isDecoded, undecodedBecause } from '../type-rules.js';
 
 const MOST_DIMENSIONS = 4;
 const SMALL_TENSOR = 1024;

@@ -1,6 +1,6 @@
 import { Command, Option } from 'commander';
-import type { DequantizeFileOptions } from '../index.js';
-import { convertWithProgress } from './conversion.js';
+import type { DequantizeFileOptions } from '../../index.js';
+import { convertWithProgress } from '../conversion.js';
 import {
   durabilityOf,
   jsonOption,
@@ -13,7 +13,7 @@ import {
   threadsOption,
   upperCase,
   type CommonOptions,
-} from './options.js';
+} from '../options.js';
 
 interface DequantizeOptions extends CommonOptions, Pick<DequantizeFileOptions, 'dtype'> {}
 

@@ -1,6 +1,6 @@
-import type { KeyValueReader } from './decision.js';
-import type { TensorDescription } from './rule.js';
-import { blockOf, categoryOf } from './language-tensors.js';
+import type { KeyValueReader } from '../decision.js';
+import type { TensorDescription } from '../rule.js';
+import { blockOf, categoryOf } from './tensors.js';
 
 /** What the choice of types goes by besides the tensor. */
 export interface LanguageModel {

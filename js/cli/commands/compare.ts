@@ -1,10 +1,10 @@
 import { Command } from 'commander';
-import type { FileComparison, TensorComparison } from '../index.js';
-import { EXIT } from './exit.js';
-import { formatCosine, formatError, formatJson, formatShape, printable } from './format.js';
-import { jsonOption, parsePath, threadsOption, type CommonOptions } from './options.js';
-import { withQuantizer } from './session.js';
-import { outputWidth, renderTable, type Column } from './table.js';
+import type { FileComparison, TensorComparison } from '../../index.js';
+import { EXIT } from '../exit.js';
+import { formatCosine, formatError, formatJson, formatShape, printable } from '../format.js';
+import { jsonOption, parsePath, threadsOption, type CommonOptions } from '../options.js';
+import { withQuantizer } from '../session.js';
+import { outputWidth, renderTable, type Column } from '../table.js';
 
 const COLUMNS: readonly Column[] = [
   { title: 'tensor', align: 'left' },

@@ -1,7 +1,7 @@
 /** What llama.cpp knows of a language model's tensors by their names. */
 
-import { ggmlRank } from './file-types.js';
-import type { TensorDescription } from './rule.js';
+import { ggmlRank } from '../file-types.js';
+import type { TensorDescription } from '../rule.js';
 
 /** The role of a matrix, as far as the choice of its type goes by it. */
 export type Category =

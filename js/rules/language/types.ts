@@ -4,13 +4,13 @@
  * of such tensors stands in for the block.
  */
 
-import type { FileType, TensorType } from '../types.js';
-import type { TypeChoice, TypeRequest } from './decision.js';
-import { BASE_TYPES, isBlockType, holdsRows, rowWeights, BLOCK_WEIGHTS } from './file-types.js';
-import type { LanguageModel } from './language-model.js';
-import { blockOf, categoryOf, compareTensors, keptBecause, type Category } from './language-tensors.js';
-import type { TensorDescription } from './rule.js';
-import { isDecoded, undecodedBecause } from './type-rules.js';
+import type { FileType, TensorType } from '../../types.js';
+import type { TypeChoice, TypeRequest } from '../decision.js';
+import { BASE_TYPES, isBlockType, holdsRows, rowWeights, BLOCK_WEIGHTS } from '../file-types.js';
+import type { LanguageModel } from './model.js';
+import { blockOf, categoryOf, compareTensors, keptBecause, type Category } from './tensors.js';
+import type { TensorDescription } from '../rule.js';
+import { isDecoded, undecodedBecause } from '../type-rules.js';
 
 /** Mixtral's kind; the bumps for few large experts go by exactly this number. */
 const EIGHT_EXPERTS = 8;

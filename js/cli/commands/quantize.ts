@@ -9,14 +9,14 @@ import type {
   Mode,
   Profile,
   QuantizeFileOptions,
-} from '../index.js';
-import { nameIn } from '../checks.js';
-import { containerFor } from '../containers/registry.js';
-import { ARCHITECTURES, FILE_TYPES, TENSOR_TYPES } from '../index.js';
-import { LAYOUTS } from '../layouts/table.js';
-import { DEFAULT_BITS, PROFILES } from '../options/batch.js';
-import { convertWithProgress } from './conversion.js';
-import { checkOutput } from './dry-run.js';
+} from '../../index.js';
+import { nameIn } from '../../checks.js';
+import { containerFor } from '../../containers/registry.js';
+import { ARCHITECTURES, FILE_TYPES, TENSOR_TYPES } from '../../index.js';
+import { LAYOUTS } from '../../layouts/table.js';
+import { DEFAULT_BITS, PROFILES } from '../../options/batch.js';
+import { convertWithProgress } from '../conversion.js';
+import { checkOutput } from '../dry-run.js';
 import {
   collectRule,
   durabilityOf,
@@ -30,9 +30,9 @@ import {
   siblingName,
   threadsOption,
   type CommonOptions,
-} from './options.js';
-import { printPlan } from './plan.js';
-import { withQuantizer } from './session.js';
+} from '../options.js';
+import { printPlan } from '../plan.js';
+import { withQuantizer } from '../session.js';
 
 interface QuantizeOptions extends CommonOptions {
   readonly type?: FileType;

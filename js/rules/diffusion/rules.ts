@@ -1,5 +1,5 @@
-import { GENERAL_RULES } from './general.js';
-import type { TensorRule } from './rule.js';
+import { GENERAL_RULES } from '../general.js';
+import type { TensorRule } from '../rule.js';
 
 /** Matches names that have one of these (dotted) components, wherever it stands. */
 const component = (...components: readonly string[]): RegExp =>
