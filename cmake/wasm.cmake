@@ -47,7 +47,7 @@ function(arrowquant_wasm_module runtime environment libraries)
     # A fixed heap, whatever the model's size: views on it stay valid, and a growing shared memory is slow to read.
     # A full heap is an error of the caller's, not the end of the module.
     -sINITIAL_MEMORY=${ARROWQUANT_HEAP} -sALLOW_MEMORY_GROWTH=0 -sABORTING_MALLOC=0
-    # Few allocations, of large blocks, on the calling thread: the smallest allocator does.
+    # Few allocations, most of them of large blocks: the smallest allocator does.
     -sMALLOC=emmalloc
     # Kernels keep small blocks on the stack, and nothing recurses.
     -sSTACK_SIZE=256KB

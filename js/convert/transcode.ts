@@ -9,6 +9,7 @@ import {
   located,
   sourceCodecOf,
   stretchesOf,
+  stretchUnit,
   type Stretch,
 } from '../pipeline/stretches.js';
 import { rowWeights } from '../rules/file-types.js';
@@ -25,10 +26,6 @@ export interface Transcoding {
 /** Whether the tensor's bytes are those that the target asks for. */
 export const isCopy = ({ codec, scale }: CodedTensor, target: Codec): boolean =>
   sameCodec(codec, target) && scale === undefined;
-
-/** Weights that stretches are multiples of: whole rows, where the target's encoder needs them. */
-export const stretchUnit = (target: Codec, shape: readonly number[]): number =>
-  traitsOf(target).needsRows ? rowWeights(shape) : 1;
 
 /** Whether a first pass has to find the tensor's extent, because it does not fit into one window. */
 export const needsFirstPass = ({ tensor, target }: Transcoding): boolean =>
@@ -72,7 +69,8 @@ const mergeRanges = (first: WeightRange, later: WeightRange): WeightRange => ({
 export async function transcodeTensor(transcoding: Transcoding, range?: WeightRange): Promise<void> {
   const { job, tensor, target } = transcoding;
   const { step, pipeline, output } = job;
-  const stretches = stretchesOf(tensor.elements, stretchUnit(target, step.planned.shape));
+  const unit = stretchUnit(tensor.codec, target, rowWeights(step.planned.shape));
+  const stretches = stretchesOf(tensor.elements, unit);
   const bytesPerWeight = storedBytes(tensor) / tensor.elements;
   const sums: ErrorSums[] = [];
   const done = new Completion<void>();
@@ -137,7 +135,8 @@ export function encodeOptions({ step, measure }: Pick<TensorJob, 'step' | 'measu
 }
 
 function firstRowOf({ step }: TensorJob, target: Codec, first: number): number | undefined {
-  return traitsOf(target).needsRows ? first / rowWeights(step.planned.shape) : undefined;
+  const { needsRows, usesImportance } = traitsOf(target);
+  return needsRows || usesImportance ? first / rowWeights(step.planned.shape) : undefined;
 }
 
 /** Runs a transcoding; failures learn whose they are, and restored weights are called so. */

@@ -1,5 +1,4 @@
-import { isFloat as isFloatCodec } from '../codecs/codec.js';
-import { abortError } from '../errors.js';
+import { QuantizeError, abortError } from '../errors.js';
 import type { ModelSource } from '../io/byte-io.js';
 import { byName, storageLabel, storedBytes, type CodedTensor, type Tensor } from '../layouts/tensor.js';
 import { callSafely } from '../pipeline/callbacks.js';
@@ -8,7 +7,7 @@ import { readRange } from '../pipeline/piece-input.js';
 import { Pipeline } from '../pipeline/pipeline.js';
 import {
   inputOfStretches,
-  locating,
+  located,
   rangesOf,
   sourceCodecOf,
   stretchesOf,
@@ -193,16 +192,24 @@ async function startPair(
   }
 }
 
-/** What cannot be is told of the tensor that is so: planes of the other lie in the output half. */
-function compareStretch(
+/** Planes that cannot be are told of the tensor that they are of. */
+async function compareStretch(
   one: CodedTensor,
   other: CodedTensor,
   { first, weights }: Stretch,
   window: LeasedWindow,
 ): Promise<WindowComparison> {
-  return locating(isFloatCodec(one.codec) ? other : one, first, () =>
-    window.compare(weights, sourceCodecOf(one), sourceCodecOf(other)),
-  );
+  try {
+    return await window.compare(weights, sourceCodecOf(one), sourceCodecOf(other));
+  } catch (error) {
+    // A scan looks at the input half, which is that of `one`.
+    const isOfOne = async (): Promise<boolean> =>
+      window.scan(weights, sourceCodecOf(one)).then(
+        () => false,
+        (failure: unknown) => failure instanceof QuantizeError && failure.code === 'invalid_file',
+      );
+    throw located((await isOfOne()) ? one : other, first, error);
+  }
 }
 
 function comparisonOf({ one, other }: TensorPair, { equal, finite, sums }: Finding): TensorComparison {

@@ -19,13 +19,37 @@ export interface Stretch {
  * for the last; one empty stretch for an empty tensor.
  */
 export function stretchesOf(elements: number, unit = 1): Stretch[] {
-  const most = Math.floor(WINDOW_WEIGHTS / unit) * unit;
+  const most = elements <= WINDOW_WEIGHTS ? WINDOW_WEIGHTS : Math.floor(WINDOW_WEIGHTS / unit) * unit;
+  if (most === 0) throw new RangeError(`${unit} weights cannot be cut, and are more than a window has room for`);
   const count = Math.max(1, Math.ceil(elements / most));
   return Array.from({ length: count }, (_, index) => {
     const first = index * most;
     return { index, first, weights: Math.min(most, elements - first) };
   });
 }
+
+/**
+ * Weights that stretches are multiples of: whole rows, where the target's encoder looks at rows or their columns, that begin
+ * with a whole unit of the source. Other stretches do so by themselves.
+ */
+export function stretchUnit(source: Codec, target: Codec, row: number): number {
+  const { needsRows, usesImportance } = traitsOf(target);
+  if (!needsRows && !usesImportance) return 1;
+  const unit = unitOf(source);
+  return (row / greatestCommonDivisor(row, unit)) * unit;
+}
+
+/** Weights that are whole units and bytes of all of a codec's planes: units are powers of two. */
+const unitOf = (codec: Codec): number => {
+  const { planes, blockWeights } = traitsOf(codec);
+  return planes.reduce((most, { unitWeights, unitBits }) => {
+    const weights = unitWeights === 0 ? codec.groupSize : unitWeights;
+    const bits = unitBits === 0 ? codec.bits : unitBits;
+    return Math.max(most, weights * (8 / greatestCommonDivisor(8, bits)));
+  }, blockWeights);
+};
+
+const greatestCommonDivisor = (a: number, b: number): number => (b === 0 ? a : greatestCommonDivisor(b, a % b));
 
 /** Whether a plane is of units that span the whole tensor: every stretch has all of it. */
 const isShared = (codec: Codec, plane: number): boolean =>

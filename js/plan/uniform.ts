@@ -8,6 +8,7 @@ import type { Model } from '../models/model.js';
 import { rowWeights } from '../rules/file-types.js';
 import { fulfils, idleRules, keepingRule, type TensorRule, type TypedRule } from '../rules/rule.js';
 import { undecodedBecause } from '../rules/type-rules.js';
+import { stretchUnit } from '../pipeline/stretches.js';
 import { WINDOW_WEIGHTS } from '../wasm/windows.js';
 import { keepingOverflowing } from './f16-overflow.js';
 import { withImportance, type Importance } from './importance.js';
@@ -124,11 +125,13 @@ function typedStep(stored: Tensor, codec: Codec, rule: string, form: OutputForm)
 }
 
 /** Why the tensor's rows cannot be encoded so; null when they can. */
-function whyNoRows({ shape, originalShape = shape }: Tensor, codec: Codec): string | null {
-  const { blockWeights, needsRows } = traitsOf(codec);
+function whyNoRows({ shape, originalShape = shape, elements, codec: source }: Tensor, codec: Codec): string | null {
+  const { blockWeights } = traitsOf(codec);
   const row = rowWeights(originalShape);
   if (row % blockWeights !== 0) return `a row of ${row} weights is no whole number of blocks of ${blockWeights}`;
-  return needsRows && row > WINDOW_WEIGHTS ? `a row of ${row} weights is longer than ${WINDOW_WEIGHTS}` : null;
+  const unit = source === null ? 1 : stretchUnit(source, codec, row);
+  if (unit <= WINDOW_WEIGHTS || elements <= WINDOW_WEIGHTS) return null;
+  return `rows of ${row} weights cannot be cut into pieces of ${WINDOW_WEIGHTS}`;
 }
 
 /**

@@ -121,7 +121,7 @@ val run_blocks(const val& array, const val& type, const val& cancellation, bool 
   if (!aq_is_open(request.as_handle()) || !has_room_for_layers(request, 1)) return promise;
   const auto name = request["type"].as<std::string>();
   const Codec* const codec = find_codec(name);
-  if (codec == nullptr || codec->ggml_type < 0 || codec->block_weights == 1) {
+  if (codec == nullptr || codec->ggml_type < 0 || codec->block_weights == 1 || codec->needs_rows) {
     aq_reject(request.as_handle(), "unknown_type", name.c_str());
     return promise;
   }

@@ -72,6 +72,7 @@ struct EncodeContext {
 ///   first weight of a block whose scale the codec cannot hold. After an error the planes are unspecified.
 /// - `decode` is the inverse, takes such pieces too, and accepts any bytes that `check` lets pass.
 /// - A CodecReference has the scalar instances of both, which agree with them on every input.
+/// - What aligned_weights gives for it is a power of two, at most kMostAlignedWeights: pieces and chunks are multiples.
 /// - None of them allocates, throws, or keeps anything.
 struct Codec {
   std::string_view name;

@@ -60,8 +60,8 @@ size_t chunk_weights(const Work& work) noexcept {
 
 bool has_whole_rows(const Work& work) noexcept {
   if (work.verb != Verb::kTranscode || !work.target.encoding.codec->needs_rows) return true;
-  return work.row_weights > 0 && work.first_column == 0 && work.weights % work.row_weights == 0 &&
-         work.row_weights % aligned_weights(work.target.encoding) == 0;
+  return work.row_weights > 0 && work.row_weights <= work.weights && work.first_column == 0 &&
+         work.weights % work.row_weights == 0 && work.row_weights % aligned_weights(work.target.encoding) == 0;
 }
 
 size_t row_room_floats(const Work& work) noexcept {

@@ -77,10 +77,10 @@ addToLibrary({
     },
 
     /** A request that `read` fills in; its promise is already rejected when the arguments are wrong. */
-    openRequest(read, code = 'invalid_weights') {
+    openRequest(read) {
       const request = ArrowQuant.newRequest();
       try {
-        ArrowQuant.reading(code, () => read(request));
+        ArrowQuant.reading('invalid_weights', () => read(request));
       } catch (error) {
         ArrowQuant.fail(request, error);
       }
