@@ -90,7 +90,7 @@ export interface RawModule {
   release(address: number): void;
   /**
    * Has the pool do what `count` records in the heap ask for, all of f64 words, from the byte `records` on; `jobWords` says
-   * where each word lies, src/bindings/job_words.def what it is. They are read at once. What became of each goes to
+   * where each word lies. For this package's own windows: it changes without notice. They are read at once. What became of each goes to
    * `outcomes`, which must stay allocated until then, as all that the records name. Resolves to the index of the first that
    * has failed, or -1. Rejects with `invalid_option` where one cannot be done, or not all of its memory is in the heap, and
    * then does none of them; with `out_of_memory` and with `disposed`.

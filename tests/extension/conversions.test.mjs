@@ -33,6 +33,20 @@ const kForms = {
 };
 const kNames = Object.keys(kForms);
 
+test('rows that begin in the middle of a group of the source are what they are from floats, in every window', async () => {
+  // Rows of 96 in groups of 128, over more than one window.
+  const input = folder.write('rows.safetensors', modelFile([float32Tensor('a.weight', [12_000, 96], 5)]));
+  const [levels, floats] = [folder.path('int4.safetensors'), folder.path('floats.safetensors')];
+  await quantizer.quantizeFile(input, levels, { bits: 4, groupSize: 128 });
+  await quantizer.quantizeFile(levels, floats, { type: 'F32' });
+  const [direct, around] = [folder.path('direct.crate'), folder.path('around.crate')];
+  await quantizer.quantizeFile(levels, direct, { type: 'row_signs' });
+  await quantizer.quantizeFile(floats, around, { type: 'row_signs' });
+  expect(
+    sameBytes(await quantizer.readTensor(direct, 'a.weight'), await quantizer.readTensor(around, 'a.weight')),
+  ).toBe(true);
+});
+
 test.each(kNames)('%s becomes every other', async (first) => {
   const source = folder.write('source.safetensors', kModel);
   const from = folder.path(`from-${kForms[first].file}`);

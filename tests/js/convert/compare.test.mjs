@@ -1,7 +1,8 @@
+import { readFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { ArrowQuant } from 'arrowquant';
 import { useFolder } from '../support/models/folder.mjs';
-import { bfloatTensor, float32Tensor, fromFloats, halfTensor, modelFile } from '../support/models/safetensors.mjs';
+import { bfloatTensor, float32Tensor, fromFloats, halfTensor, modelFile, readModel } from '../support/models/safetensors.mjs';
 
 const folder = useFolder();
 let quantizer;
@@ -21,6 +22,21 @@ const kTensors = [
 ];
 
 describe('compareFiles', () => {
+  test('names the file of two quantized ones that has an impossible scale', async () => {
+    const good = folder.path('good.safetensors');
+    await quantizer.quantizeFile(folder.write('in.safetensors', modelFile([kTensors[0]])), good);
+    const { metadata, tensors } = readModel(readFileSync(good));
+    tensors.get('a.f32.weight.scales').bytes.writeFloatLE(Infinity, 400);
+    const bad = folder.write('bad.safetensors', modelFile([...tensors.values()], metadata));
+    for (const [a, b] of [
+      [good, bad],
+      [bad, good],
+    ]) {
+      const call = quantizer.compareFiles(a, b);
+      await expect(call).rejects.toMatchObject({ code: 'invalid_file', file: bad, layer: 'a.f32.weight' });
+    }
+  });
+
   test('agrees with the metrics of the report, and finds kept tensors equal', async () => {
     const input = folder.write('in.safetensors', modelFile(kTensors));
     const report = await quantizer.quantizeFile(input, folder.path('out.safetensors'));
