@@ -261,7 +261,7 @@ export class ArrowQuant {
     const calls = this.#fileCalls;
     const controller = calls.controller();
     try {
-      const model = await calls.reading(options, async ({ files, signal }) => {
+      const model = await calls.run(options, async ({ files, signal }) => {
         if (signal.aborted) throw abortError(signal.reason);
         const revoke = this.#aborts.add(signal, () => {
           controller.abort(signal.reason);
@@ -272,6 +272,10 @@ export class ArrowQuant {
           revoke();
         }
       });
+      if (this.#disposed) {
+        await model.close();
+        this.#checkAlive();
+      }
       const readQuantization = this.#readQuantization.bind(this);
       return new OpenedModel(model, endpointName(source), { calls, controller, readQuantization });
     } catch (error) {

@@ -1,6 +1,7 @@
 import { planeBytes, traitsOf, type Codec, type ElementType } from '../codecs/codec.js';
 import type { ByteRange, ByteWriter } from '../io/byte-io.js';
 import { storedBytes, targetBytes } from '../layouts/tensor.js';
+import { readRanges } from '../io/read-ranges.js';
 import { metricsOf, type TensorMetrics } from '../pipeline/metrics.js';
 import { inputOf } from '../pipeline/piece-input.js';
 import type { Piece } from '../pipeline/pipeline.js';
@@ -17,6 +18,8 @@ const MOST_BUNDLE_BYTES = 2 ** 19;
 const MOST_GAP_BYTES = 2 ** 8;
 /** Each tensor takes some memory of the window to be aligned in. */
 const MOST_TENSORS = 4096;
+/** Places in the input that are read apart from each other. */
+const MOST_READS = 64;
 /** Runs begin at multiples of this in a window. */
 const RUN_ALIGNMENT = 64;
 /** More than GGUF files have between two tensors. */
@@ -35,16 +38,26 @@ function isSmall({ stored, planned }: PlacedStep): boolean {
   return bytes <= MOST_TENSOR_BYTES && elements * 4 <= MOST_TENSOR_BYTES;
 }
 
+/** Whether a tensor's bytes follow those of another, near enough to be read with them. */
+function isNextTo(before: PlacedStep | undefined, { stored }: PlacedStep): boolean {
+  const last = before?.stored.planes.at(-1)?.[0];
+  const first = stored.planes[0]?.[0];
+  if (last === undefined || first?.source !== last.source) return false;
+  const gap = first.begin - last.begin - last.bytes;
+  return gap >= 0 && gap <= MOST_GAP_BYTES;
+}
+
 /** The steps in their order, with neighbours that are small, and are not to be by themselves, in bundles. */
 export function bundled(steps: readonly PlacedStep[], isAlone: (step: PlacedStep) => boolean): (PlacedStep | Bundle)[] {
   const result: (PlacedStep | Bundle)[] = [];
   let open: PlacedStep[] = [];
   let read = 0;
   let written = 0;
+  let jumps = 0;
   const close = (): void => {
     const [first, ...others] = open;
     if (first !== undefined) result.push(others.length === 0 ? first : { steps: open });
-    [open, read, written] = [[], 0, 0];
+    [open, read, written, jumps] = [[], 0, 0, 0];
   };
   for (const step of steps) {
     if (!isSmall(step) || isAlone(step)) {
@@ -55,8 +68,12 @@ export function bundled(steps: readonly PlacedStep[], isAlone: (step: PlacedStep
     const reads = storedBytes(step.stored);
     const writes = targetBytes(step.planned.elements, step.planned.target);
     const isFull =
-      read + reads > MOST_BUNDLE_BYTES || written + writes > MOST_BUNDLE_BYTES || open.length === MOST_TENSORS;
+      read + reads > MOST_BUNDLE_BYTES ||
+      written + writes > MOST_BUNDLE_BYTES ||
+      open.length === MOST_TENSORS ||
+      jumps >= MOST_READS;
     if (isFull || open[0]?.places[0].file !== step.places[0].file) close();
+    if (!isNextTo(open.at(-1), step)) jumps += step.stored.planes.length;
     open.push(step);
     read += reads;
     written += writes;
@@ -184,17 +201,22 @@ export interface BundleJob {
 export function bundlePiece(bundle: Bundle, job: BundleJob, inOrder: boolean): Piece | null {
   const layout = layOut(bundle, job.follows);
   if (inOrder && layout.writes.length !== 1) return null;
-  const [first] = layout.writes;
   let metrics: readonly (TensorMetrics | null)[] = [];
   return {
-    ...(inOrder && first !== undefined && { reserve: () => job.file.reserve(first.begin, first.bytes) }),
-    input: inputOf(layout.reads, (window) => {
-      const input = window.inputBytes();
-      return layout.reads.map(({ bytes }, index) => {
-        const offset = layout.readOffsets[index] ?? 0;
-        return input.subarray(offset, offset + bytes);
-      });
-    }),
+    reserve: async () => {
+      for (const { begin, bytes } of layout.writes) await job.file.reserve(begin, bytes);
+    },
+    input: inputOf(
+      layout.reads,
+      (window) => {
+        const input = window.inputBytes();
+        return layout.reads.map(({ bytes }, index) => {
+          const offset = layout.readOffsets[index] ?? 0;
+          return input.subarray(offset, offset + bytes);
+        });
+      },
+      readRanges,
+    ),
     work: async (window) => {
       metrics = await transcodeBundle(bundle, layout, job, window);
       const output = window.outputBytes();

@@ -55,7 +55,7 @@ export function piecesOf(
     begin: places[0].position,
     bytes: targetBytes(planned.elements, planned.target),
   }));
-  return [...header, ...tensors];
+  return [...header, ...tensors].filter(({ bytes }) => bytes > 0);
 }
 
 /**

@@ -41,21 +41,32 @@ export function orderSteps(steps: readonly PlacedStep[], mostBytes: number): Ord
   const apart = steps.filter((step) => firstByte(step) >= begin);
   const keptBytes = apart.reduce((sum, { planned }) => sum + targetBytes(planned.elements, planned.target), 0);
   const [first] = apart;
-  if (first !== undefined && keptBytes > mostBytes) {
-    const detail =
-      `a stream takes bytes in order only, and ${keptBytes} bytes of tensors such as ${quoted(first.planned.name)}, ` +
-      `whose sizes are no multiples of 4, would have to wait in memory; write to a file, or to a GGUF`;
-    throw new QuantizeError('invalid_option', { layer: first.stored.name, detail });
+  if (first !== undefined && keptBytes > mostBytes)
+    throw tooMuchKept(first, keptBytes, 'of tensors of odd sizes such as');
+  for (const step of steps) {
+    const later = planesOf(step)
+      .slice(1)
+      .reduce((sum, bytes) => sum + bytes, 0);
+    if (later > mostBytes) throw tooMuchKept(step, later, 'of scales and the like of');
   }
   const set = new Set(apart);
   return { steps: [...steps.filter((step) => !set.has(step)), ...apart], apart: set };
 }
 
+const tooMuchKept = ({ stored, planned }: PlacedStep, bytes: number, what: string): QuantizeError =>
+  new QuantizeError('invalid_option', {
+    layer: stored.name,
+    detail:
+      `a stream takes bytes in order only, and ${bytes} bytes ${what} ${quoted(planned.name)} would have to wait in memory; ` +
+      'write to a file, or in larger groups',
+  });
+
 /** What will be written, in the order of the bytes. */
 export function orderedPieces({ steps, apart }: OrderedSteps): PlannedPiece[] {
   const together = steps.filter((step) => !apart.has(step)).flatMap(piecesOfStep);
   const last = [...apart].flatMap(piecesOfStep).sort((a, b) => a.begin - b.begin);
-  return [...together, ...last];
+  // An empty one may lie anywhere.
+  return [...together, ...last].filter(({ bytes }) => bytes > 0);
 }
 
 const piecesOfStep = (step: PlacedStep): PlannedPiece[] => {
@@ -93,6 +104,7 @@ export class InOrderWriter implements PlaneWriter {
     const begin = this.#step.places[1]?.position ?? 0;
     const bytes = kept.reduce((sum, { length }) => sum + length, 0);
     await pipeline.start({
+      isFree: true,
       reserve: () => this.#file.reserve(begin, bytes),
       end: async () => {
         await pipeline.whenDone(done);
@@ -139,6 +151,7 @@ export class KeptWriter {
     if (first === undefined || last === undefined) return;
     const all = last.position + last.bytes.length - first.position;
     await pipeline.start({
+      isFree: true,
       reserve: () => this.#file.reserve(first.position, all),
       end: async () => {
         await pipeline.whenDone(Promise.all(this.#done));

@@ -1,4 +1,4 @@
-import { codecBytes, isFloat, needsRange, sameCodec, traitsOf, type Codec } from '../codecs/codec.js';
+import { isFloat, needsRange, sameCodec, traitsOf, type Codec } from '../codecs/codec.js';
 import { QuantizeError } from '../errors.js';
 import { storedBytes, type CodedTensor } from '../layouts/tensor.js';
 import { metricsOf } from '../pipeline/metrics.js';
@@ -28,8 +28,11 @@ export const isCopy = ({ codec, scale }: CodedTensor, target: Codec): boolean =>
   sameCodec(codec, target) && scale === undefined;
 
 /** Whether a first pass has to find the tensor's extent, because it does not fit into one window. */
-export const needsFirstPass = ({ tensor, target }: Transcoding): boolean =>
-  needsRange(target) && stretchesOf(tensor.elements).length > 1;
+export const needsFirstPass = ({ job, tensor, target }: Transcoding): boolean =>
+  needsRange(target) && stretchesOf(tensor.elements, unitOf(job, tensor, target)).length > 1;
+
+const unitOf = ({ step }: TensorJob, { codec }: CodedTensor, target: Codec): number =>
+  stretchUnit(codec, target, rowWeights(step.planned.shape));
 
 /** Starts the first pass; what it gives is the tensor's extent once all of its pieces have ended well. */
 export async function startScan({ job, tensor }: Transcoding): Promise<Completion<WeightRange>> {
@@ -68,9 +71,8 @@ const mergeRanges = (first: WeightRange, later: WeightRange): WeightRange => ({
  */
 export async function transcodeTensor(transcoding: Transcoding, range?: WeightRange): Promise<void> {
   const { job, tensor, target } = transcoding;
-  const { step, pipeline, output } = job;
-  const unit = stretchUnit(tensor.codec, target, rowWeights(step.planned.shape));
-  const stretches = stretchesOf(tensor.elements, unit);
+  const { pipeline, output } = job;
+  const stretches = stretchesOf(tensor.elements, unitOf(job, tensor, target));
   const bytesPerWeight = storedBytes(tensor) / tensor.elements;
   const sums: ErrorSums[] = [];
   const done = new Completion<void>();
@@ -163,7 +165,3 @@ export function restoredError({ codec }: CodedTensor, target: Codec, error: unkn
   const { index } = error;
   return new QuantizeError('not_finite', { detail, cause: error, ...(index !== undefined && { index }) });
 }
-
-/** Bytes of both sides, for bundles. */
-export const transcodedBytes = ({ tensor, target }: Pick<Transcoding, 'tensor' | 'target'>): number =>
-  storedBytes(tensor) + codecBytes(target, tensor.elements);

@@ -119,13 +119,6 @@ class InOrder {
     this.#tell = tell;
   }
 
-  /** What says that one has ended. */
-  doneWith(index: number): () => void {
-    return () => {
-      this.done(index);
-    };
-  }
-
   done(index: number): void {
     this.#ended.add(index);
     while (this.#ended.delete(this.#next)) this.#tell(this.#next++);

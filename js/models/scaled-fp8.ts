@@ -60,6 +60,10 @@ interface ScaledPair {
   readonly factor: Tensor;
 }
 
+/** Whether the values of a tensor as it is stored are to be multiplied with a factor that lies in another one. */
+export const hasFactor = (tensor: Tensor, byName: ReadonlyMap<string, Tensor>): boolean =>
+  isFp8(tensor) && tensor.scale === undefined && factorOf(tensor, byName) !== undefined;
+
 const stemOf = ({ name }: Tensor): string =>
   name.endsWith(WEIGHT_SUFFIX) ? name.slice(0, -WEIGHT_SUFFIX.length) : name;
 

@@ -40,6 +40,12 @@ const named = <Name extends string>(names: readonly Name[]): Names<Name> =>
 const CODEC_NAMES: readonly string[] = CODECS.map(({ name }) => name);
 const TYPES: readonly string[] = [...new Set([...FILE_TYPES, ...CODEC_NAMES])];
 
+/** K types without a suffix are `_M`, as llama.cpp's own command has it. */
+const fileTypeOf = (type: string | undefined): string | undefined => {
+  const medium = `${type ?? ''}_M`;
+  return type !== undefined && !isFileType(type) && isFileType(medium) ? medium : type;
+};
+
 const isFileType = (type: string): type is FileType => (FILE_TYPES as readonly string[]).includes(type);
 
 /** `sink` is undefined where nothing is written. */
@@ -49,8 +55,9 @@ export function readQuantization(
   sink: unknown,
 ): Quantization {
   const given = readOptions(options, QUANTIZE_FILE_OPTIONS);
-  const type = choice('type', nameIn(TYPES, given.type) ?? given.type, named(TYPES));
-  const container = readOutputContainer(given, type, sink);
+  const asked = choice('type', nameIn(TYPES, given.type) ?? given.type, named(TYPES));
+  const container = readOutputContainer(given, asked, sink);
+  const type = container.takesFileTypes ? fileTypeOf(asked) : asked;
   const shared = {
     container,
     keepOverflowing: choice('f16Overflow', given.f16Overflow, OVERFLOWS) === 'f32',

@@ -4,11 +4,12 @@ import type { PieceInput } from './pipeline.js';
 
 /**
  * Reads `ranges` into the views that `viewsOf` gives, one for each. When one of the sources reads aside, all of them are
- * read aside.
+ * read aside, by `readAll`.
  */
 export function inputOf(
   ranges: readonly ByteRange[],
   viewsOf: (window: LeasedWindow) => readonly Uint8Array[],
+  readAll: (ranges: readonly ByteRange[]) => Promise<readonly Uint8Array[]> = readEach,
 ): PieceInput {
   if (!ranges.some(({ source }) => source.readAside !== undefined)) {
     return {
@@ -24,7 +25,7 @@ export function inputOf(
   let read: readonly Uint8Array[] = [];
   return {
     readAside: async () => {
-      read = await Promise.all(ranges.map(readRange));
+      read = await readAll(ranges);
     },
     fill: (window) => {
       const views = viewsOf(window);
@@ -34,6 +35,8 @@ export function inputOf(
     },
   };
 }
+
+const readEach = (ranges: readonly ByteRange[]): Promise<readonly Uint8Array[]> => Promise.all(ranges.map(readRange));
 
 /** The bytes of a range in memory of their own. */
 export async function readRange({ source, begin, bytes }: ByteRange): Promise<Uint8Array> {

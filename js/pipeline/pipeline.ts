@@ -21,6 +21,11 @@ export interface Piece {
   readonly input?: PieceInput | undefined;
   /** What is done in a window; absent where none is needed. */
   readonly work?: ((window: LeasedWindow) => Promise<void>) | undefined;
+  /**
+   * It only waits for pieces that were started before, and writes what is in memory already: it takes nothing of the budget,
+   * which they need.
+   */
+  readonly isFree?: boolean | undefined;
   /** Ends the piece, when no window is held any more. */
   readonly end?: (() => Promise<void>) | undefined;
 }
@@ -86,11 +91,11 @@ export class Pipeline {
     this.#check();
     await piece.reserve?.();
     const part = partOf(piece);
-    await this.#budget.take(part);
+    if (part !== null) await this.#budget.take(part);
     try {
       this.#check();
     } catch (error) {
-      this.#budget.give(part);
+      if (part !== null) this.#budget.give(part);
       throw error;
     }
     const run = this.#run(piece, part, this.#started++);
@@ -132,8 +137,8 @@ export class Pipeline {
     if (signal?.aborted === true) throw abortError(signal.reason);
   }
 
-  async #run({ input, work, end }: Piece, part: MemoryPart, order: number): Promise<void> {
-    const taken = new Set([part]);
+  async #run({ input, work, end }: Piece, part: MemoryPart | null, order: number): Promise<void> {
+    const taken = new Set<MemoryPart>(part === null ? [] : [part]);
     try {
       await input?.readAside?.();
       if (work !== undefined) {
@@ -201,6 +206,9 @@ function rejectable(): { readonly promise: Promise<never>; readonly reject: (err
   return { promise, reject };
 }
 
-const partOf = ({ input }: Piece): MemoryPart => (typeof input?.readAside === 'function' ? 'aside' : 'window');
+const partOf = ({ input, isFree }: Piece): MemoryPart | null => {
+  if (isFree === true) return null;
+  return typeof input?.readAside === 'function' ? 'aside' : 'window';
+};
 
 const isAbort = (error: unknown): boolean => error instanceof QuantizeError && error.code === 'aborted';

@@ -1,4 +1,4 @@
-import { codecNamed, findTraits } from '../codecs/codec.js';
+import { codecNamed } from '../codecs/codec.js';
 import { FILE_TYPE_IDS } from '../rules/file-types.js';
 import type { Fact } from '../containers/container.js';
 import type { PipelineTools } from '../pipeline/pipeline.js';
@@ -8,10 +8,18 @@ import type { ShapeFact, TensorDecision } from '../rules/decision.js';
 import { compareTensors } from '../rules/language/tensors.js';
 import { planTypes } from '../rules/plan-types.js';
 import type { TensorDescription, TypedRule } from '../rules/rule.js';
-import type { Architecture, FileType, TensorType } from '../types.js';
+import type { Architecture, FileType } from '../types.js';
 import { keepingOverflowing } from './f16-overflow.js';
 import { withImportance, type Importance } from './importance.js';
-import { checkLeftovers, codecTarget, copiedTarget, notHeld, type ConversionPlan, type OutputForm } from './plan.js';
+import {
+  checkLeftovers,
+  codecTarget,
+  copiedTarget,
+  floatFor,
+  notHeld,
+  type ConversionPlan,
+  type OutputForm,
+} from './plan.js';
 import { droppedTensor, type DroppedTensor, type PlannedStep } from './report.js';
 import { TAKEN_IN, withFp8Scales } from '../models/scaled-fp8.js';
 import { warningsAbout } from './warnings.js';
@@ -84,12 +92,6 @@ function describe(tensor: Tensor, form: OutputForm): TensorDescription {
   const described = { name, shape, elements, dtype, isDecoded: codec !== null };
   return isHeld ? described : { ...described, keptAs: floatFor(tensor.dtype) };
 }
-
-/** The float type that holds the values of another: F16 those of fp8. */
-const floatFor = (dtype: string): TensorType => {
-  const traits = findTraits(dtype);
-  return traits?.encodes === true && traits.ggmlType !== null ? (dtype as TensorType) : 'F16';
-};
 
 const droppedBy = (stored: Tensor, decision: TensorDecision | undefined): DroppedTensor[] =>
   decision?.kind === 'drop' ? [droppedTensor(stored, decision.rule)] : [];

@@ -1,11 +1,11 @@
-import { codecLabel, type Codec } from '../codecs/codec.js';
+import { codecLabel, findTraits, type Codec } from '../codecs/codec.js';
 import type { Container, Fact, OutputContents, ReaderLimits } from '../containers/container.js';
 import { QuantizeError, quoted } from '../errors.js';
 import type { Layout } from '../layouts/layout.js';
 import { LAYOUT_KEYS } from '../layouts/table.js';
 import { byName, sourceOf, storageLabel, type PlannedTensor, type Target, type Tensor } from '../layouts/tensor.js';
 import type { Model } from '../models/model.js';
-import type { ContainerName, LayoutName } from '../types.js';
+import type { ContainerName, LayoutName, TensorType } from '../types.js';
 import {
   tensorPlan,
   totalsOf,
@@ -75,6 +75,12 @@ function findObstacle(codec: Codec, { container, layout }: OutputForm): string |
   return foreign === undefined ? null : `${container.title} has no type ${foreign.type.name}`;
 }
 
+/** The float type that holds the values of another: F16 those of fp8. */
+export const floatFor = (dtype: string): TensorType => {
+  const traits = findTraits(dtype);
+  return traits?.encodes === true && traits.ggmlType !== null ? (dtype as TensorType) : 'F16';
+};
+
 /** A step that keeps the name; rows that were joined to fill blocks are rows again. */
 export function sameStep(stored: Tensor, target: Target, rule: string | null, kept: boolean): PlannedStep {
   const { name, dtype, elements } = stored;
@@ -125,15 +131,15 @@ export function filePlan(plan: ConversionPlan, model: Model): FilePlan {
 
 /**
  * The error of tensors that the output cannot hold, `tensors` being all of them; the way out is a rule that matches the
- * first. Null when there are none.
+ * first, unless `advice` is another. Null when there are none.
  */
-export function notHeld(tensors: readonly Tensor[], { container }: OutputForm): QuantizeError | null {
+export function notHeld(tensors: readonly Tensor[], { container }: OutputForm, advice?: string): QuantizeError | null {
   const [tensor, ...others] = tensors;
   if (tensor === undefined) return null;
   const { name } = tensor;
   const more = others.length === 0 ? '' : ` (${others.length} more cannot be held either)`;
-  const advice = `${container.title} cannot hold it, leave it out with the rule '${patternOf(name)}=drop'${more}`;
-  const about = { file: sourceOf(tensor).name, layer: name, detail: storageLabel(tensor), advice };
+  const drop = `${container.title} cannot hold it, leave it out with the rule '${patternOf(name)}=drop'${more}`;
+  const about = { file: sourceOf(tensor).name, layer: name, detail: storageLabel(tensor), advice: advice ?? drop };
   return new QuantizeError('unsupported_dtype', about);
 }
 

@@ -113,6 +113,7 @@ export interface FilePlan extends FileSummary {
     /** How what is quantized lies in it. */
     readonly layout: LayoutName;
     readonly files: number;
+    /** Exact, but for the index of split safetensors, which has the files' names in it. */
     readonly bytes: number;
   };
   readonly tensors: readonly TensorPlan[];

@@ -17,6 +17,7 @@ import {
   checkLeftovers,
   codecTarget,
   copiedTarget,
+  floatFor,
   notHeld,
   sameStep,
   whyNotHeld,
@@ -24,7 +25,7 @@ import {
   type OutputForm,
 } from './plan.js';
 import { droppedTensor, type PlannedStep } from './report.js';
-import { TAKEN_IN, withFp8Scales } from '../models/scaled-fp8.js';
+import { TAKEN_IN, hasFactor, withFp8Scales } from '../models/scaled-fp8.js';
 import { warningsAbout } from './warnings.js';
 
 /** One codec for every tensor that no rule keeps. */
@@ -67,7 +68,11 @@ export async function planUniform(
     quantization,
   );
   if (refusal !== null) throw refusal;
-  const planned = remaining.map(({ stored, own }) => stepFor(stored, own, quantization));
+  const byName = new Map(tensors.map((tensor) => [tensor.name, tensor]));
+  const planned = remaining.map(({ stored, own }) => {
+    if (own !== undefined && own.type !== 'keep' && hasFactor(stored, byName)) throw withoutFactor(stored, own);
+    return stepFor(stored, own, quantization);
+  });
   checkLeftovers(tensors, planned);
   const narrowed = quantization.keepOverflowing ? await keepingOverflowing(planned, tools) : planned;
   const steps = withImportance(narrowed, quantization, model);
@@ -111,9 +116,16 @@ const codedStep = (stored: Tensor, codec: Codec, rule: string | null): PlannedSt
 function keptStep(stored: Tensor, rule: string, form: OutputForm): PlannedStep {
   const copied = copiedTarget(stored, form);
   return copied === null
-    ? sameStep(stored, codecTarget(codecNamed(stored.dtype)), rule, false)
+    ? sameStep(stored, codecTarget(codecNamed(floatFor(stored.dtype))), rule, false)
     : sameStep(stored, copied, rule, true);
 }
+
+/** Its factor stays a tensor of its own here: nobody would multiply with it any more. */
+const withoutFactor = ({ name }: Tensor, { name: rule }: TypedRule): QuantizeError =>
+  new QuantizeError('invalid_option', {
+    layer: name,
+    detail: `${rule} cannot apply to tensor ${quoted(name)}: it is fp8 with a factor in another tensor; make the whole model F16 first`,
+  });
 
 /** What a rule of the caller's asks for. */
 function typedStep(stored: Tensor, codec: Codec, rule: string, form: OutputForm): PlannedStep {
@@ -141,13 +153,13 @@ function whyNoRows({ shape, originalShape = shape, elements, codec: source }: Te
 export function planRestored({ tensors }: Model, dtype: string | null): ConversionPlan {
   const form = { container: containerNamed('safetensors'), layout: layoutNamed('plain') };
   const foreign = tensors.filter((tensor) => tensor.codec === null && copiedTarget(tensor, form) === null);
-  const refusal = notHeld(foreign, form);
+  const refusal = notHeld(foreign, form, 'it can be copied into a file of its own format, but not decoded');
   if (refusal !== null) throw refusal;
   const steps = tensors.map((tensor): PlannedStep => {
     const copied = copiedTarget(tensor, form);
     if (copied !== null)
       return sameStep(tensor, copied, tensor.codec === null ? 'cannot be decoded' : 'not quantized', true);
-    return sameStep(tensor, codecTarget(codecNamed(dtype ?? tensor.dtype)), null, false);
+    return sameStep(tensor, codecTarget(codecNamed(dtype ?? floatFor(tensor.dtype))), null, false);
   });
   return { ...plainPlan(form, steps, dtype ?? 'as before'), warnings: warningsAbout(steps, tensors, []) };
 }

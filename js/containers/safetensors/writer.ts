@@ -61,7 +61,7 @@ function draftsOf(request: Request): readonly Draft[] {
   const bytes = request.items.flat().reduce((sum, item) => sum + item.bytes, 0);
   if (splitBytes === undefined || bytes <= splitBytes) {
     const whole = draftOf(all, request);
-    if (splitBytes === undefined || whole.fileBytes <= splitBytes) return [whole];
+    if (splitBytes === undefined || whole.fileBytes <= splitBytes || groups.length === 0) return [whole];
   }
   return splitGroups(request, splitBytes).flatMap((run) => draftsWithin(run, request, splitBytes));
 }

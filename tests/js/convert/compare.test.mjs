@@ -2,7 +2,14 @@ import { readFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { ArrowQuant } from 'arrowquant';
 import { useFolder } from '../support/models/folder.mjs';
-import { bfloatTensor, float32Tensor, fromFloats, halfTensor, modelFile, readModel } from '../support/models/safetensors.mjs';
+import {
+  bfloatTensor,
+  float32Tensor,
+  fromFloats,
+  halfTensor,
+  modelFile,
+  readModel,
+} from '../support/models/safetensors.mjs';
 
 const folder = useFolder();
 let quantizer;

@@ -24,7 +24,8 @@ export class Session {
   #files: Source | null = null;
   /** Its header is read once for plans and views. */
   #model: OpenedModel | null = null;
-  #result: OpenedModel | null = null;
+  /** Opened when it is looked at. */
+  #result: File | OpenedModel | null = null;
   #job: AbortController | null = null;
 
   constructor(tell: (progress: Progress) => void) {
@@ -59,8 +60,7 @@ export class Session {
     const { files } = this.#opened();
     const job = new AbortController();
     this.#job = job;
-    await this.#result?.close();
-    this.#result = null;
+    await this.#closeResult();
     const output = await openOutput(target);
     try {
       const meter = new ProgressMeter(this.#tell);
@@ -73,7 +73,7 @@ export class Session {
       });
       meter.flush();
       const file = await output.finish();
-      this.#result = await quantizer.open(file);
+      this.#result = file;
       return { report, file };
     } catch (error) {
       await output.discard();
@@ -90,8 +90,7 @@ export class Session {
 
   async viewLayer(name: string, outputName: string, shape: readonly number[]): Promise<LayerView> {
     const { model } = this.#opened();
-    const result = this.#result;
-    if (result === null) throw new QuantizeError('unreadable_input', { detail: 'there is no result yet' });
+    const result = await this.#openedResult();
     return layerView(name, shape, {
       before: (begin, end) => model.read(name, { begin, end }),
       after: (begin, end) => result.read(outputName, { begin, end }),
@@ -99,12 +98,26 @@ export class Session {
   }
 
   async #close(): Promise<void> {
-    const [model, result] = [this.#model, this.#result];
+    const model = this.#model;
     this.#files = null;
     this.#model = null;
-    this.#result = null;
     await model?.close();
-    await result?.close();
+    await this.#closeResult();
+  }
+
+  async #closeResult(): Promise<void> {
+    const result = this.#result;
+    this.#result = null;
+    if (result !== null && !(result instanceof File)) await result.close();
+  }
+
+  async #openedResult(): Promise<OpenedModel> {
+    const result = this.#result;
+    if (result === null) throw new QuantizeError('unreadable_input', { detail: 'there is no result yet' });
+    if (!(result instanceof File)) return result;
+    const opened = await (await this.#ready()).open(result);
+    if (this.#result === result) this.#result = opened;
+    return opened;
   }
 
   #ready(): Promise<ArrowQuant> {
