@@ -143,7 +143,8 @@ function whyNoRows({ shape, originalShape = shape, elements, codec: source }: Te
   if (row % blockWeights !== 0) return `a row of ${row} weights is no whole number of blocks of ${blockWeights}`;
   const unit = source === null ? 1 : stretchUnit(source, codec, row);
   if (unit <= WINDOW_WEIGHTS || elements <= WINDOW_WEIGHTS) return null;
-  return `rows of ${row} weights cannot be cut into pieces of ${WINDOW_WEIGHTS}`;
+  if (row > WINDOW_WEIGHTS) return `a row of ${row} weights is longer than ${WINDOW_WEIGHTS}`;
+  return `rows of ${row} weights and units of the source begin together only after ${unit}`;
 }
 
 /**
