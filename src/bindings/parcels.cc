@@ -1,5 +1,7 @@
 /// Slots as parcels that go to workers and back: for pages whose memory cannot be shared.
 
+#include "bindings/parcels.h"
+
 #include <emscripten/bind.h>
 #include <emscripten/emscripten.h>
 
@@ -9,7 +11,6 @@
 #include <span>
 
 #include "bindings/library.h"
-#include "bindings/runtime.h"
 #include "engine/parcel.h"
 
 /// Takes in a parcel whose label has been put where aq_use_parcels was told; gives its index.
@@ -27,6 +28,8 @@ constexpr uint32_t kParcelBase = 0x40000000;
 constexpr size_t kMostParcels = 128;
 
 ParcelLabel arrived;
+/// Whom parcels come back to.
+Scheduler* receiver = nullptr;
 
 uint32_t index_of(const Slot& slot) {
   return (static_cast<uint32_t>(reinterpret_cast<uintptr_t>(slot.memory)) - kParcelBase) / kSlotBytes;
@@ -73,8 +76,10 @@ void execute_here(const val& buffer) {
 
 std::unique_ptr<Scheduler> scheduler_of_workers(size_t slots, Host& host) {
   aq_use_parcels(kParcelBase, kSlotBytes, sizeof(ParcelLabel), &arrived);
-  return std::make_unique<Scheduler>(*new ParcelSender, std::min(slots, kMostParcels),
-                                     reinterpret_cast<uint8_t*>(kParcelBase), host);
+  auto scheduler = std::make_unique<Scheduler>(*new ParcelSender, std::min(slots, kMostParcels),
+                                               reinterpret_cast<uint8_t*>(kParcelBase), host);
+  receiver = scheduler.get();
+  return scheduler;
 }
 
 EMSCRIPTEN_BINDINGS(arrowquant_parcels) { emscripten::function("executeParcel", &execute_here); }
@@ -84,6 +89,6 @@ EMSCRIPTEN_BINDINGS(arrowquant_parcels) { emscripten::function("executeParcel", 
 uint32_t aq_parcel_done() {
   arrowquant::Slot& slot = *arrowquant::arrived.slot;
   slot.outcome = arrowquant::arrived.outcome;
-  arrowquant::scheduler().complete(slot);
+  arrowquant::receiver->complete(slot);
   return arrowquant::index_of(slot);
 }

@@ -9,6 +9,7 @@
 #include <thread>
 
 #include "bindings/library.h"
+#include "bindings/parcels.h"
 
 #ifdef __EMSCRIPTEN_PTHREADS__
 #include <emscripten/proxying.h>

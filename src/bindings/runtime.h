@@ -3,7 +3,6 @@
 #include <emscripten/val.h>
 
 #include <cstdint>
-#include <memory>
 
 #include "engine/scheduler.h"
 
@@ -11,9 +10,6 @@ namespace arrowquant {
 
 /// The one scheduler of this module instance; its threads start with the first call.
 [[nodiscard]] Scheduler& scheduler();
-
-/// Makes the slots parcels, which workers execute, each with an instance of its own (parcels.cc).
-[[nodiscard]] std::unique_ptr<Scheduler> scheduler_of_workers(size_t slots, Host& host);
 
 /// Whether the heap has room for `bytes` more; else the request is rejected. To be asked before anything is allocated
 /// for a request: an allocation that fails would be the end of the module.
