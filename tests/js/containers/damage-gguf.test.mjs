@@ -13,7 +13,7 @@ const kCases = 10_000;
 const kConvertedOf = 8;
 /** For a machine that does much else. */
 const kPatience = 240_000;
-const kMostMegabytes = 300;
+const kMostMegabytes = 500;
 
 let quantizer;
 beforeAll(async () => {
