@@ -13,7 +13,7 @@ else()
   set(ARROWQUANT_FLAVOUR single)
 endif()
 
-# Both glues of a flavour are linked from the same objects with the same wasm-side flags, so that one wasm serves both.
+# One glue serves browsers and every other runtime: what differs between them is js/runtime's, and the glue never asks.
 function(arrowquant_wasm_modules)
   file(GLOB sources CONFIGURE_DEPENDS src/bindings/*.cc)
   if(ARROWQUANT_THREADS)
@@ -26,14 +26,9 @@ function(arrowquant_wasm_modules)
   target_compile_options(arrowquant_bindings PRIVATE -fno-exceptions -fno-rtti -DEMSCRIPTEN_HAS_UNBOUND_TYPE_NAMES=0
     # They only pass on: size counts, not speed.
     -Os)
-  arrowquant_wasm_module(web "web,worker" "${libraries}")
-  arrowquant_wasm_module(node "node" "${libraries}")
-endfunction()
-
-function(arrowquant_wasm_module runtime environment libraries)
-  set(name arrowquant-${ARROWQUANT_FLAVOUR}.${runtime})
+  set(name arrowquant-${ARROWQUANT_FLAVOUR})
   add_executable(${name})
-  set_target_properties(${name} PROPERTIES SUFFIX .mjs)
+  set_target_properties(${name} PROPERTIES SUFFIX .js)
   target_link_libraries(${name} PRIVATE arrowquant_bindings)
   target_link_options(${name} PRIVATE
     -O3
@@ -41,7 +36,7 @@ function(arrowquant_wasm_module runtime environment libraries)
     -lembind
     # A factory function as the default export of an ES module: several instances can live in one page.
     -sMODULARIZE -sEXPORT_ES6
-    -sENVIRONMENT=${environment}
+    -sENVIRONMENT=web,worker
     # embind must not evaluate code: a Content-Security-Policy without 'unsafe-eval' would stop it.
     -sDYNAMIC_EXECUTION=0
     # A fixed heap, whatever the model's size: views on it stay valid, and a growing shared memory is slow to read.

@@ -57,6 +57,11 @@ interface Cancellation {
 export class ArrowQuant {
   /** What does the work. */
   readonly backend: Backend;
+  /**
+   * Why the backend is not an earlier one of `threads`, `workers` and `single`, in words; null where it is the first, or the
+   * one that was asked for.
+   */
+  readonly fallback: string | null;
   /** Worker threads, or workers; 0 for the backend `single`. */
   readonly threads: number;
   readonly #module: RawModule;
@@ -65,8 +70,9 @@ export class ArrowQuant {
   readonly #fileCalls: FileCalls;
   #disposed = false;
 
-  private constructor({ module, backend, createWindows }: LaunchedModule, defaults: Defaults) {
+  private constructor({ module, backend, fallback, createWindows }: LaunchedModule, defaults: Defaults) {
     this.backend = backend;
+    this.fallback = fallback;
     this.threads = module.threadCount();
     this.#module = module;
     this.#fileCalls = new FileCalls(createWindows, this.#aborts);

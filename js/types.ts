@@ -4,7 +4,7 @@ import { CODECS, FILE_TYPES, type BlockType } from './codecs/table.js';
 import type { ContainerName } from './containers/table.js';
 import type { QuantizeError } from './errors.js';
 import type { LayoutName } from './layouts/table.js';
-import type { ProgressCallback } from './wasm/module.js';
+import type { ProgressCallback, WasmObject } from './wasm/module.js';
 import type { HalfArray, WeightArray } from './weight-arrays.js';
 
 export type { BlockType, ContainerName, HalfArray, LayoutName, ProgressCallback, WeightArray };
@@ -146,4 +146,17 @@ export interface CreateOptions {
   readonly backend?: Backend | 'auto' | null | undefined;
   /** Milliseconds that a backend gets to start. Default 10,000. */
   readonly startupTimeout?: number | null | undefined;
+  /**
+   * Where the WebAssembly lies, for who serves it from elsewhere: the address of one of the package's two files
+   * (`arrowquant-threads.wasm`, or `arrowquant-single.wasm` for the backends `workers` and `single`), or of a folder with
+   * both of them, which ends with a slash. Relative to the page; in Node to the current folder.
+   */
+  readonly wasmUrl?: string | URL | null | undefined;
+  /** One of those files as bytes, or compiled: an ArrayBuffer, a Uint8Array or a WebAssembly.Module. */
+  readonly wasmBinary?: ArrayBuffer | Uint8Array | WasmObject | null | undefined;
+  /**
+   * The address of the package's `worker.js`, which threads and workers then run. One from another origin is started
+   * through a Blob: a Content-Security-Policy has to allow both, and the server has to send CORS headers.
+   */
+  readonly workerUrl?: string | URL | null | undefined;
 }

@@ -60,8 +60,9 @@ const kTsArrows = {
   // An entry of workers is one of a runtime: it names the runtime's globals, and its glue.
   runtime: [
     'runtime',
+    'worker',
     'workers',
-    'wasm/arrowquant-single.node.mjs',
+    'wasm',
     'wasm/arrowquant-single.web.mjs',
     'io',
     'containers/invalid-file',
@@ -71,6 +72,10 @@ const kTsArrows = {
   calls: ['calls', 'options', 'convert', 'models', ...kFoundations],
   quantizer: ['calls', 'options', 'convert', 'models', 'codecs', 'wasm', ...kFoundations],
   index: ['quantizer', 'codecs', ...kFoundations],
+  // Other ways in: the build bundles them.
+  single: ['index'],
+  workerd: ['single', 'wasm'],
+  worker: ['runtime', 'wasm'],
   cli: ['cli', 'index', 'options', 'models', 'layouts', 'containers', 'runtime', ...kFoundations],
 };
 
@@ -84,6 +89,7 @@ const kTypeArrows = {
   convert: ['containers/container', 'wasm/module'],
   options: ['wasm/module', 'convert'],
   workers: ['runtime'],
+  wasm: ['runtime/types'],
   runtime: ['wasm/module'],
   calls: ['plan/report', 'pipeline/tools', 'wasm/windows'],
   quantizer: ['plan/report', 'pipeline/tools'],

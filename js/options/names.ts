@@ -17,6 +17,7 @@ export type Given<Options> = { readonly [Name in keyof Options]?: NonNullable<Op
 
 export const CREATE_OPTIONS: Names<CreateOptions> = {
   ...{ mode: true, profile: true, threads: true, backend: true, startupTimeout: true },
+  ...{ wasmUrl: true, wasmBinary: true, workerUrl: true },
 };
 export const CALL_OPTIONS: Names<CallOptions> = { signal: true };
 export const BATCH_OPTIONS: Names<BatchOptions> = {

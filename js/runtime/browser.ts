@@ -1,61 +1,41 @@
-import type { Reply } from '../workers/messages.js';
-import { browserFiles } from './browser/files.js';
-import type { RunningWorker, Runtime, WorkerEvents } from './types.js';
+import { THREAD_NAME } from '../workers/messages.js';
+import { compileFrom } from './browser/answers.js';
+import { page } from './browser/page.js';
+import { runningWorkerOf, threadOf, workerAt } from './browser/workers.js';
+import type { Runtime } from './types.js';
 
-const obstacleToWorkers = (): string | null =>
-  typeof Worker === 'undefined' ? 'workers cannot be started from here' : null;
+/** The same that bundlers read below, where they must not: they would make files of what is only named. */
+const BASE = import.meta.url;
 
-function startWorker({ onReply, onFailure }: WorkerEvents): RunningWorker {
-  // Bundlers find workers by reading this expression, and Vite wants its options literal.
-  const worker = new Worker(new URL('./worker-browser.js', import.meta.url), { type: 'module' });
-  worker.onmessage = ({ data }: MessageEvent<Reply>) => {
-    onReply(data);
-  };
-  worker.onmessageerror = () => {
-    onFailure(new Error('it has sent what cannot be read'));
-  };
-  worker.onerror = (event) => {
-    event.preventDefault();
-    onFailure(new Error(event.message || 'its script could not be loaded'));
-  };
-  return {
-    post: (order, transfer) => {
-      worker.postMessage(order, [...transfer]);
-    },
-    terminate: () => {
-      worker.onmessage = worker.onmessageerror = worker.onerror = null;
-      worker.terminate();
-    },
-  };
-}
+const THREADS_SCRIPT = 'wasm/arrowquant-threads.js';
+const WORKER_SCRIPT = 'runtime/worker-browser.js';
+const EITHER_SCRIPT = 'worker.js';
 
 export const runtime: Runtime = {
-  files: browserFiles,
-  availableParallelism: () => navigator.hardwareConcurrency || 1,
+  ...page,
 
-  obstacleToThreads() {
-    const obstacle = obstacleToWorkers();
-    if (obstacle !== null) return obstacle;
-    if (typeof SharedArrayBuffer === 'undefined') {
-      return 'SharedArrayBuffer is missing; the page has to be cross-origin isolated (COOP and COEP headers)';
+  // Bundlers find workers by reading these expressions, and Vite wants their options literal.
+  startThread(script, events) {
+    if (script !== undefined) {
+      return threadOf(workerAt(script, THREAD_NAME), { url: script, file: EITHER_SCRIPT }, events);
     }
-    return obstacleToSharing();
+    const worker = new Worker(new URL('../wasm/arrowquant-threads.js', import.meta.url), {
+      type: 'module',
+      name: 'em-pthread',
+    });
+    return threadOf(worker, { url: new URL(`../${THREADS_SCRIPT}`, BASE), file: THREADS_SCRIPT }, events);
   },
 
-  obstacleToWorkers,
-  startWorker,
-};
+  startWorker(script, events) {
+    if (script !== undefined) {
+      return runningWorkerOf(workerAt(script, 'arrowquant'), { url: script, file: EITHER_SCRIPT }, events);
+    }
+    const worker = new Worker(new URL('./worker-browser.js', import.meta.url), { type: 'module', name: 'arrowquant' });
+    return runningWorkerOf(worker, { url: new URL(`../${WORKER_SCRIPT}`, BASE), file: WORKER_SCRIPT }, events);
+  },
 
-/** Some browsers make shared memory everywhere, but refuse to send it to workers of pages that are not isolated. */
-function obstacleToSharing(): string | null {
-  const { port1, port2 } = new MessageChannel();
-  try {
-    port1.postMessage(new WebAssembly.Memory({ initial: 1, maximum: 1, shared: true }));
-    return null;
-  } catch {
-    return 'memory cannot be shared with workers; the page has to be cross-origin isolated (COOP and COEP headers)';
-  } finally {
-    port1.close();
-    port2.close();
-  }
-}
+  compileOwn: (flavour) =>
+    flavour === 'threads'
+      ? compileFrom(new URL('../wasm/arrowquant-threads.wasm', import.meta.url), 'arrowquant-threads.wasm')
+      : compileFrom(new URL('../wasm/arrowquant-single.wasm', import.meta.url), 'arrowquant-single.wasm'),
+};

@@ -1,55 +1,42 @@
 import { Buffer } from 'node:buffer';
-import { Worker } from 'node:worker_threads';
+import { existsSync } from 'node:fs';
+import { pathToFileURL } from 'node:url';
 import { availableCores } from './node/cores.js';
 import { nodeFiles } from './node/files.js';
-import type { Reply } from '../workers/messages.js';
-import type { RunningWorker, Runtime, WorkerEvents } from './types.js';
+import { ABOUT_BUNDLES, compileAt } from './node/wasm.js';
+import { runningWorkerOf, startScript, threadOf } from './node/workers.js';
+import type { Runtime } from './types.js';
 
-const obstacleToWorkers = (): string | null =>
-  mayStartWorkers() ? null : 'the permission model forbids workers (--allow-worker)';
+/** Threads of Bun before that one start, but never report. */
+const FIRST_BUN_WITH_THREADS = [1, 4] as const;
 
-function startWorker({ onReply, onFailure }: WorkerEvents): RunningWorker {
-  // --input-type is about the text of --eval, and refused for a file. Flags of V8 are inherited, but refused in a list.
-  const isOfText = (flag: string): boolean => flag.startsWith('--input-type');
-  const execArgv = process.execArgv.some(isOfText) ? process.execArgv.filter((flag) => !isOfText(flag)) : undefined;
-  const worker = new Worker(new URL('./worker-node.js', import.meta.url), execArgv === undefined ? {} : { execArgv });
-  let wanted = true;
-  const fail = (error: unknown): void => {
-    if (wanted) onFailure(error);
-  };
-  worker.on('message', (reply: Reply) => {
-    if (wanted) onReply(reply);
-  });
-  worker.on('messageerror', fail);
-  // Also once it is not wanted any more: an error that nobody listens for would end the process.
-  worker.on('error', fail);
-  worker.on('exit', (code) => {
-    fail(new Error(`it has ended with code ${String(code)}`));
-  });
-  // After the listeners: to listen for messages holds the process.
-  worker.unref();
-  return {
-    post: (order, transfer) => {
-      worker.postMessage(order, [...transfer]);
-    },
-    terminate: () => {
-      wanted = false;
-      void worker.terminate();
-    },
-  };
+const ownScript = (): URL => new URL('./worker-node.js', import.meta.url);
+
+function obstacleToWorkers(script: URL | undefined): string | null {
+  if (!mayStartWorkers()) return 'the permission model forbids workers (--allow-worker)';
+  return script === undefined ? obstacleOfBundle(ownScript()) : null;
 }
 
 export const runtime: Runtime = {
   availableParallelism: availableCores,
   files: nodeFiles,
 
-  obstacleToThreads() {
+  obstacleToThreads(script) {
     if (typeof SharedArrayBuffer === 'undefined') return 'SharedArrayBuffer is missing';
-    return obstacleToWorkers();
+    return obstacleOfBun(process.versions['bun']) ?? obstacleToWorkers(script);
   },
 
   obstacleToWorkers,
-  startWorker,
+  startThread: (script, events) => threadOf(startScript(script ?? ownScript(), 'em-pthread'), events),
+  startWorker: (script, events) => runningWorkerOf(startScript(script ?? ownScript(), 'arrowquant'), events),
+  compileOwn: (flavour) =>
+    compileAt(
+      flavour === 'threads'
+        ? new URL('../wasm/arrowquant-threads.wasm', import.meta.url)
+        : new URL('../wasm/arrowquant-single.wasm', import.meta.url),
+    ),
+  compileAt,
+  resolve: (address) => (URL.canParse(address) ? new URL(address) : pathToFileURL(address)),
 
   /**
    * V8's `set` copies into shared memory with atomic stores; `fill` with a source of the target's length is one memcpy.
@@ -64,4 +51,18 @@ export const runtime: Runtime = {
 function mayStartWorkers(): boolean {
   const { permission } = process as { readonly permission?: { has(scope: string): boolean } };
   return permission === undefined || permission.has('worker');
+}
+
+/** Bundlers leave the script behind, or make of it what is no module any more, under another name. */
+function obstacleOfBundle(script: URL): string | null {
+  if (script.pathname.endsWith('/worker-node.js') && existsSync(script)) return null;
+  return `the script of its workers is not beside it; ${ABOUT_BUNDLES}`;
+}
+
+function obstacleOfBun(version: string | undefined): string | null {
+  if (version === undefined) return null;
+  const [major = 0, minor = 0] = version.split('.').map(Number);
+  const [firstMajor, firstMinor] = FIRST_BUN_WITH_THREADS;
+  const isYounger = major > firstMajor || (major === firstMajor && minor >= firstMinor);
+  return isYounger ? null : `Bun ${version} does not start them; Bun ${FIRST_BUN_WITH_THREADS.join('.')} does`;
 }

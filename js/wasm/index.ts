@@ -10,7 +10,7 @@
 import { knownKeys, optionsOf, reading } from '../checks.js';
 import type { CreateOptions } from '../types.js';
 import { launchModule, readLaunchOptions } from './load.js';
-import type { RawModule, RawModuleOptions } from './module.js';
+import type { RawModule } from './module.js';
 
 export type {
   ProgressCallback,
@@ -23,13 +23,13 @@ export type {
   RawWeights,
 } from './module.js';
 
-export interface ModuleOptions
-  extends
-    Pick<CreateOptions, 'threads' | 'backend' | 'startupTimeout'>,
-    Pick<RawModuleOptions, 'locateFile' | 'wasmBinary'> {}
+export type ModuleOptions = Pick<
+  CreateOptions,
+  'threads' | 'backend' | 'startupTimeout' | 'wasmUrl' | 'wasmBinary' | 'workerUrl'
+>;
 
 const MODULE_OPTIONS: Readonly<Record<keyof ModuleOptions, true>> = {
-  ...{ threads: true, backend: true, startupTimeout: true, locateFile: true, wasmBinary: true },
+  ...{ threads: true, backend: true, startupTimeout: true, wasmUrl: true, wasmBinary: true, workerUrl: true },
 };
 
 /**
@@ -40,9 +40,7 @@ export default async function createModule(options: ModuleOptions = {}): Promise
   const launch = reading('invalid_option', () => {
     const given = optionsOf(options);
     knownKeys(null, given, MODULE_OPTIONS);
-    const { locateFile, wasmBinary } = given;
-    const files = { ...(locateFile !== undefined && { locateFile }), ...(wasmBinary !== undefined && { wasmBinary }) };
-    return { ...readLaunchOptions(given), files };
+    return readLaunchOptions(given);
   });
   const { module } = await launchModule(launch);
   return module;

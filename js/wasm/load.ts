@@ -1,11 +1,14 @@
 import { runtime } from '#runtime';
 import { choice, optionsOf, wholeNumber } from '../checks.js';
 import { QuantizeError, asQuantizeError, errorFromModule } from '../errors.js';
+import type { FailureEvents } from '../runtime/types.js';
 import type { Backend, CreateOptions } from '../types.js';
 import { createTransferredWindows } from '../workers/window-pool.js';
 import { WorkerPool } from '../workers/worker-pool.js';
+import { WasmBinaries, readOwnFiles, type OwnFiles } from './binary.js';
+import { GLUES, type Flavour } from './glues.js';
 import { ModuleLife, guardedModule } from './guarded-module.js';
-import type { RawModule, RawModuleFactory, RawModuleOptions } from './module.js';
+import type { RawModule, WasmObject } from './module.js';
 import { createWindowPool } from './window-pool.js';
 import type { WindowPool } from './windows.js';
 
@@ -39,23 +42,19 @@ export interface LaunchOptions {
   readonly threads: number | undefined;
   /** Milliseconds until a module that has not started is given up. */
   readonly startupTimeout: number;
-  /** Where the glue finds its wasm, for who serves it from elsewhere. */
-  readonly files?: Pick<RawModuleOptions, 'locateFile' | 'wasmBinary'>;
+  readonly files: OwnFiles;
 }
 
 export interface LaunchedModule {
   readonly module: RawModule;
   readonly backend: Backend;
+  /** Why no earlier backend was taken; null when none was tried. */
+  readonly fallback: string | null;
   /** Windows for file work, `least` or more. */
   readonly createWindows: (least: number) => WindowPool;
 }
 
-/** Literal specifiers: bundlers have to find them. */
-const GLUES: Readonly<Record<Backend, () => Promise<{ readonly default: RawModuleFactory }>>> = {
-  threads: () => import('#wasm/threads'),
-  workers: () => import('#wasm/single'),
-  single: () => import('#wasm/single'),
-};
+const FLAVOURS: Readonly<Record<Backend, Flavour>> = { threads: 'threads', workers: 'single', single: 'single' };
 
 export function readLaunchOptions(options: CreateOptions | null | undefined): LaunchOptions {
   const { backend, threads, startupTimeout } = optionsOf(options);
@@ -63,13 +62,14 @@ export function readLaunchOptions(options: CreateOptions | null | undefined): La
     backend: choice('backend', backend, BACKENDS) ?? 'auto',
     threads: wholeNumber('threads', threads, MOST_THREADS),
     startupTimeout: wholeNumber('startupTimeout', startupTimeout, LONGEST_TIMEOUT) ?? STARTUP_TIMEOUT,
+    files: readOwnFiles(optionsOf(options)),
   };
 }
 
 /** Why a backend cannot work here, or null when nothing speaks against it. */
-const OBSTACLES: Readonly<Record<Backend, () => string | null>> = {
-  threads: () => runtime.obstacleToThreads(),
-  workers: () => runtime.obstacleToWorkers(),
+const OBSTACLES: Readonly<Record<Backend, (script: URL | undefined) => string | null>> = {
+  threads: (script) => runtime.obstacleToThreads(script),
+  workers: (script) => runtime.obstacleToWorkers(script),
   single: () => null,
 };
 
@@ -79,27 +79,38 @@ const OBSTACLES: Readonly<Record<Backend, () => string | null>> = {
  * Rejects with `backend_unavailable` (only for a backend that was asked for) or `startup_failed`.
  */
 export async function launchModule(options: LaunchOptions): Promise<LaunchedModule> {
+  const binaries = new WasmBinaries(options.files);
   const candidates = CANDIDATES[options.backend];
-  for (const backend of candidates.slice(0, -1)) {
-    if (OBSTACLES[backend]() !== null) continue;
+  const reasons: string[] = [];
+  for (const backend of candidates) {
+    const isLast = backend === candidates.at(-1);
     try {
-      return await launch(backend, options);
-    } catch {
-      // The next one may fare better.
+      const obstacle = OBSTACLES[backend](options.files.workerUrl);
+      if (obstacle !== null) throw new QuantizeError('backend_unavailable', { detail: `${backend}: ${obstacle}` });
+      const launched = await launch(backend, options, binaries);
+      return { ...launched, fallback: reasons.length === 0 ? null : reasons.join('; ') };
+    } catch (error) {
+      if (isLast) throw error;
+      reasons.push(reasonAgainst(backend, error));
     }
   }
-  const last = candidates.at(-1) ?? 'single';
-  const obstacle = OBSTACLES[last]();
-  if (obstacle !== null) throw new QuantizeError('backend_unavailable', { detail: `${last}: ${obstacle}` });
-  return launch(last, options);
+  throw new QuantizeError('internal', { detail: 'no backend was tried' });
 }
 
-async function launch(backend: Backend, options: LaunchOptions): Promise<LaunchedModule> {
+/** Of a backend that did not start; an obstacle names it already. */
+function reasonAgainst(backend: Backend, error: unknown): string {
+  const { code, detail, message } = asQuantizeError(error, 'startup_failed');
+  return code === 'backend_unavailable' ? (detail ?? message) : `${backend}: ${detail ?? message}`;
+}
+
+type Started = Omit<LaunchedModule, 'fallback'>;
+
+async function launch(backend: Backend, options: LaunchOptions, binaries: WasmBinaries): Promise<Started> {
   const attempt = new Attempt();
   try {
     return await withTimeLimit(
       options.startupTimeout,
-      attempt.untilFailure(() => start(backend, options, attempt)),
+      attempt.untilFailure(() => start(backend, options, binaries, attempt)),
     );
   } catch (error) {
     attempt.abandon();
@@ -107,36 +118,55 @@ async function launch(backend: Backend, options: LaunchOptions): Promise<Launche
   }
 }
 
-async function start(backend: Backend, options: LaunchOptions, attempt: Attempt): Promise<LaunchedModule> {
-  const { default: createModule } = await GLUES[backend]();
+async function start(
+  backend: Backend,
+  options: LaunchOptions,
+  binaries: WasmBinaries,
+  attempt: Attempt,
+): Promise<Started> {
+  const flavour = FLAVOURS[backend];
+  const [{ default: createModule }, compiled] = await Promise.all([GLUES[flavour](), binaries.compiled(flavour)]);
   const threads = options.threads ?? defaultThreads(backend, runtime.availableParallelism());
-  const workers = backend === 'workers' ? poolOf(threads, attempt) : null;
-  const compiled: WebAssembly.Module[] = [];
+  const script = options.files.workerUrl;
+  const workers = backend === 'workers' ? poolOf(threads, script, attempt) : null;
   const module = await createModule({
     threads,
     makeError: (code, ...about) => attempt.error(code) ?? errorFromModule(code, ...about),
-    onThreadFailure: (error) => {
-      attempt.failed('a worker thread failed', error);
-    },
+    instantiateWasm: (imports, receive) => instantiate(compiled, imports, receive, attempt),
+    startThread: () => runtime.startThread(script, attempt.eventsOf('a worker thread failed')),
     onAbort: (what) => {
       attempt.failed('the module aborted', new Error(String(what)));
     },
-    onCompiled: (result) => {
-      compiled.push(result);
-    },
+    // What it would print is told by the errors.
+    printErr: () => undefined,
     ...(workers !== null && { workers }),
     ...(runtime.copyIn !== undefined && { copyIn: runtime.copyIn }),
-    ...options.files,
   });
   const life = new ModuleLife(module, () => attempt.error('disposed') ?? new QuantizeError('disposed'));
   attempt.created(life);
-  for (const wasm of compiled) await workers?.start(wasm);
+  await workers?.start(compiled);
   await module.start();
   return handOut(life, backend, workers);
 }
 
+function instantiate(
+  compiled: WebAssembly.Module,
+  imports: WasmObject,
+  receive: (instance: WasmObject, compiled: WasmObject) => void,
+  attempt: Attempt,
+): Record<string, never> {
+  WebAssembly.instantiate(compiled, imports as WebAssembly.Imports)
+    .then((instance) => {
+      receive(instance, compiled);
+    })
+    .catch((error: unknown) => {
+      attempt.failed('the module could not be instantiated', error);
+    });
+  return {};
+}
+
 /** A function of its own: the closures of `start`, which the module holds, must not hold the guarded one. */
-function handOut(life: ModuleLife, backend: Backend, workers: WorkerPool | null): LaunchedModule {
+function handOut(life: ModuleLife, backend: Backend, workers: WorkerPool | null): Started {
   const module = guardedModule(life);
   const createWindows = (least: number): WindowPool =>
     workers === null
@@ -145,12 +175,11 @@ function handOut(life: ModuleLife, backend: Backend, workers: WorkerPool | null)
   return { module, backend, createWindows };
 }
 
-const poolOf = (count: number, attempt: Attempt): WorkerPool =>
+const poolOf = (count: number, script: URL | undefined, attempt: Attempt): WorkerPool =>
   new WorkerPool(
     count,
-    (error) => {
-      attempt.failed('a worker failed', error);
-    },
+    script,
+    attempt.eventsOf('a worker failed').onFailure,
     () => attempt.error('disposed') ?? new QuantizeError('disposed'),
   );
 
@@ -178,10 +207,20 @@ class Attempt {
    * A module that has aborted or lost a thread would never finish its work: all that is pending rejects, and what comes
    * later.
    */
-  failed(detail: string, cause: unknown): void {
+  failed(what: string, cause: unknown): void {
+    const detail = cause instanceof Error ? `${what}: ${cause.message}` : what;
     this.#moduleError ??= asQuantizeError(cause, 'internal', { detail });
     this.#fail?.(asQuantizeError(cause, 'startup_failed', { detail }));
     this.#life?.end();
+  }
+
+  /** For who tells of a thread or worker. */
+  eventsOf(detail: string): FailureEvents {
+    return {
+      onFailure: (error) => {
+        this.failed(detail, error);
+      },
+    };
   }
 
   /** The error to give instead of the module's own: that it was disposed is not the caller's doing after a failure. */

@@ -122,9 +122,18 @@ export interface ParcelWorkers {
 /** A value of the namespace WebAssembly, whose types only the library "dom" has: programs for Node need not know it. */
 export type WasmObject = object;
 
+/** What the glue takes for a thread: the part of the Worker of browsers that it uses. It does not keep the process alive. */
+export interface ThreadWorker {
+  /** Set by the glue, to a function that takes an event with `data`. */
+  onmessage: unknown;
+  postMessage(message: unknown): void;
+  addEventListener(type: 'message', listener: (event: { readonly data: unknown }) => void): void;
+  terminate(): void;
+}
+
 /** What the factory of the glue takes. */
 export interface RawModuleOptions {
-  /** Pool threads, 1 to 64. Default: the machine's cores. */
+  /** Pool threads, 1 to 64; for the build with threads. */
   readonly threads?: number;
   /** Makes the errors that promises reject with; without it they are plain `Error`s with `code`, `layer` and `index`. */
   readonly makeError?: (
@@ -136,18 +145,19 @@ export interface RawModuleOptions {
   ) => Error;
   /** Copies a caller's bytes into the heap; default `target.set(source)`. */
   readonly copyIn?: (target: Uint8Array, source: Uint8Array) => void;
-  /** A worker thread has ended with an error: work that it had never ends. Without it the error is thrown. */
-  readonly onThreadFailure?: (error: unknown) => void;
+  /** Starts a worker that runs this glue under the name of its threads; for the build with threads. */
+  readonly startThread?: () => ThreadWorker;
   /** The module has come to an end in the middle of something; what called it gets an exception. */
   readonly onAbort?: (what: unknown) => void;
   /** Single-threaded build: who executes the chunks of batches; without them the calling thread does. */
   readonly workers?: ParcelWorkers;
-  /** Single-threaded build: is given what the wasm was compiled to. */
-  readonly onCompiled?: (compiled: WasmObject) => void;
-  /** Instantiates the wasm instead of the glue, and passes the instance on to `receive`. */
-  readonly instantiateWasm?: (imports: WasmObject, receive: (instance: WasmObject) => void) => Record<string, never>;
-  readonly locateFile?: (path: string, directory: string) => string;
-  readonly wasmBinary?: ArrayBuffer | Uint8Array;
+  /** Instantiates the wasm, which the glue does not know, and passes the instance on to `receive`. */
+  readonly instantiateWasm: (
+    imports: WasmObject,
+    receive: (instance: WasmObject, compiled: WasmObject) => void,
+  ) => Record<string, never>;
+  /** Prints what goes wrong; the console without it. */
+  readonly printErr?: (text: string) => void;
 }
 
-export type RawModuleFactory = (options?: RawModuleOptions) => Promise<CompiledModule>;
+export type RawModuleFactory = (options: RawModuleOptions) => Promise<CompiledModule>;

@@ -11,6 +11,9 @@ import type {
   WindowComparison,
 } from '../wasm/windows.js';
 
+/** Of a worker that is a thread of the glue, which knows it by this name. */
+export const THREAD_NAME = 'em-pthread';
+
 /** A call of a window that the worker makes on a window of its own heap. */
 export type WindowCall =
   | {

@@ -36,7 +36,9 @@ function instantiate(
   return createModule({
     instantiateWasm(imports, receive) {
       WebAssembly.instantiate(compiled, imports as WebAssembly.Imports)
-        .then(receive)
+        .then((instance) => {
+          receive(instance, compiled);
+        })
         .catch(fail);
       return {};
     },

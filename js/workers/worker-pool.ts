@@ -30,6 +30,7 @@ const idlest = (members: readonly Member[]): Member =>
 /** Workers that each have an instance of the single-threaded build, and get what is to be worked on by transfer. */
 export class WorkerPool implements ParcelWorkers {
   readonly count: number;
+  readonly #script: URL | undefined;
   readonly #onFailure: (error: unknown) => void;
   readonly #makeDisposedError: () => Error;
   readonly #members: Member[] = [];
@@ -41,9 +42,18 @@ export class WorkerPool implements ParcelWorkers {
   #hold: ReturnType<typeof setInterval> | undefined;
   #disposed = false;
 
-  /** `makeDisposedError` makes what pending calls on windows reject with once the pool has been disposed of. */
-  constructor(count: number, onFailure: (error: unknown) => void, makeDisposedError: () => Error) {
+  /**
+   * `script` is where the package's worker.js lies, if elsewhere. `makeDisposedError` makes what pending calls on windows
+   * reject with once the pool has been disposed of.
+   */
+  constructor(
+    count: number,
+    script: URL | undefined,
+    onFailure: (error: unknown) => void,
+    makeDisposedError: () => Error,
+  ) {
     this.count = count;
+    this.#script = script;
     this.#onFailure = onFailure;
     this.#makeDisposedError = makeDisposedError;
   }
@@ -103,7 +113,7 @@ export class WorkerPool implements ParcelWorkers {
   }
 
   #add(compiled: WebAssembly.Module): void {
-    const worker = runtime.startWorker({
+    const worker = runtime.startWorker(this.#script, {
       onReply: (reply) => {
         this.#take(member, reply);
       },

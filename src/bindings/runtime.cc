@@ -6,7 +6,6 @@
 #include <algorithm>
 #include <cstdint>
 #include <cstdlib>
-#include <thread>
 
 #include "bindings/library.h"
 #include "bindings/parcels.h"
@@ -56,8 +55,7 @@ class EventLoopHost final : public Host {
 /// Pool threads; in the build without them, the workers that each have an instance of their own.
 uint32_t wanted_threads() {
 #ifdef __EMSCRIPTEN_PTHREADS__
-  const val wanted = val::module_property("threads");
-  const uint32_t threads = wanted.isNumber() ? wanted.as<uint32_t>() : std::thread::hardware_concurrency();
+  const auto threads = val::module_property("threads").as<uint32_t>();
   constexpr uint32_t kMostThreads = 64;
   return std::clamp(threads, 1U, kMostThreads);
 #else

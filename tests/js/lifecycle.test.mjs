@@ -171,10 +171,11 @@ test.each(['threads', 'workers', 'single'])(
 );
 
 describe('create() never hangs', () => {
-  const quantizes = (backend) => ({ backend, layers: 3 });
+  const quantizes = (backend, fallback = null) => ({ backend, layers: 3, fallback });
 
   test('without SharedArrayBuffer: auto takes workers', async () => {
-    expect(await outcomeOf('without-shared-memory.mjs', ['auto'])).toEqual(quantizes('workers'));
+    const fallback = 'threads: SharedArrayBuffer is missing';
+    expect(await outcomeOf('without-shared-memory.mjs', ['auto'])).toEqual(quantizes('workers', fallback));
     expect(await outcomeOf('without-shared-memory.mjs', ['workers'])).toEqual(quantizes('workers'));
     expect(await outcomeOf('without-shared-memory.mjs', ['single'])).toEqual(quantizes('single'));
   });
@@ -185,17 +186,17 @@ describe('create() never hangs', () => {
   });
 
   test.each([
-    ['that end with an error', 'failing-thread.cjs'],
-    ['that never report', 'silent-thread.cjs'],
-    ['that exit', 'exiting-thread.cjs'],
-  ])('with workers %s', async (_, preload) => {
-    const flags = ['--require', fixturePath(preload)];
-    expect(await outcomeOf('start.mjs', ['auto'], flags)).toEqual(quantizes('single'));
+    ['that end with an error', 'failing-thread.cjs', 'failed: this worker does not want to work'],
+    ['that never report', 'silent-thread.cjs', 'it was not ready after 2000 ms'],
+    ['that exit', 'exiting-thread.cjs', 'failed: it has ended with code 0'],
+  ])('with workers %s', async (_, script, reason) => {
+    const workerUrl = fixturePath(script);
+    const created = await outcomeOf('start.mjs', ['auto', workerUrl]);
+    expect(created).toEqual(quantizes('single', expect.stringMatching(/^threads: .*; workers: /)));
+    expect(created.fallback.split(reason)).toHaveLength(3);
     for (const backend of ['threads', 'workers']) {
-      expect(await outcomeOf('start.mjs', [backend], flags)).toMatchObject({
-        name: 'QuantizeError',
-        code: 'startup_failed',
-      });
+      const refused = { name: 'QuantizeError', code: 'startup_failed', message: expect.stringContaining(reason) };
+      expect(await outcomeOf('start.mjs', [backend, workerUrl])).toMatchObject(refused);
     }
   });
 

@@ -135,7 +135,7 @@ test('keeps what one page loads under its limit, with each backend', () => {
 test('has what workers run in one file, but for their glue', () => {
   const script = readFileSync(path.join(folder, 'node_modules/arrowquant/dist/runtime/worker-browser.js'), 'utf8');
   expect([...script.matchAll(/(?:from|import) ?["']([^"']+)["']/g)].map(([, address]) => address)).toEqual([
-    '../wasm/arrowquant-single.web.mjs',
+    '../wasm/arrowquant-single.js',
   ]);
 });
 

@@ -4,7 +4,7 @@ import { Worker } from 'node:worker_threads';
 import { afterAll, beforeAll, describe, expect, jest, test } from '@jest/globals';
 import { ArrowQuant, BLOCK_TYPES } from 'arrowquant';
 import createModule from 'arrowquant/wasm';
-import { affineCodec, codecNamed, createWindowPool, launchModule } from './support/internals.mjs';
+import { affineCodec, codecNamed, createWindowPool, launchModule, readLaunchOptions } from './support/internals.mjs';
 import { useFolder } from './support/models/folder.mjs';
 import { bfloatTensor, float32Tensor, halfTensor, modelFile } from './support/models/safetensors.mjs';
 import { runFixture } from './support/child.mjs';
@@ -96,7 +96,7 @@ describe('windows', () => {
   let module;
   let pools;
   beforeAll(async () => {
-    launched = await launchModule({ backend: 'workers', threads: 2, startupTimeout: 30_000 });
+    launched = await launchModule(readLaunchOptions({ backend: 'workers', threads: 2 }));
     module = await createModule({ backend: 'single' });
     pools = [launched.createWindows(4), createWindowPool(module, 1)];
   });

@@ -11,8 +11,14 @@ const kJobWords = 'js/wasm/job-words.ts';
  * built from it. The files are in git, so that editors and type checks work before the first build.
  */
 export async function writeTables(wasm, say) {
-  const { default: createModule } = await import(pathToFileURL(path.join(wasm, 'arrowquant-single.node.mjs')).href);
-  const module = await createModule();
+  const { default: createModule } = await import(pathToFileURL(path.join(wasm, 'arrowquant-single.js')).href);
+  const compiled = await WebAssembly.compile(readFileSync(path.join(wasm, 'arrowquant-single.wasm')));
+  const module = await createModule({
+    instantiateWasm(imports, receive) {
+      void WebAssembly.instantiate(compiled, imports).then((instance) => receive(instance, compiled));
+      return {};
+    },
+  });
   const tables = [
     [kCodecTable, codecTableSource(module.codecs(), module.statuses())],
     [kJobWords, jobWordsSource(module.jobWords())],

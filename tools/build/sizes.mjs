@@ -14,9 +14,9 @@ const kWorkerScript = 'runtime/worker-browser.js';
 
 /** What a page loads, by the backend that it comes to have. Threads load their glue again, from the cache. */
 const kPages = {
-  threads: [kPackage, 'wasm/arrowquant-threads.web.mjs', 'wasm/arrowquant-threads.wasm'],
-  workers: [kPackage, kWorkerScript, 'wasm/arrowquant-single.web.mjs', 'wasm/arrowquant-single.wasm'],
-  single: [kPackage, 'wasm/arrowquant-single.web.mjs', 'wasm/arrowquant-single.wasm'],
+  threads: [kPackage, 'wasm/arrowquant-threads.js', 'wasm/arrowquant-threads.wasm'],
+  workers: [kPackage, kWorkerScript, 'wasm/arrowquant-single.js', 'wasm/arrowquant-single.wasm'],
+  single: [kPackage, 'wasm/arrowquant-single.js', 'wasm/arrowquant-single.wasm'],
 };
 
 /**

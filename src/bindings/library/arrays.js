@@ -72,11 +72,6 @@ addToLibrary({
 #if PTHREADS
   /** From a pool thread to the calling thread. */
   $arrowQuantTell: (message, transfer) => {
-#if ENVIRONMENT_MAY_BE_NODE
-    // The glue's own postMessage drops the list of what is transferred.
-    if (ENVIRONMENT_IS_NODE) worker_threads['parentPort'].postMessage(message, transfer);
-    else
-#endif
     postMessage(message, transfer);
   },
 
@@ -110,10 +105,6 @@ addToLibrary({
       else if (message?.arrowQuantWake) arrowQuantTurn();
     };
     for (const worker of PThread.runningWorkers) {
-#if ENVIRONMENT_MAY_BE_NODE
-      if (ENVIRONMENT_IS_NODE) worker.on('message', take);
-      else
-#endif
       worker.addEventListener('message', (event) => take(event.data));
     }
 #endif

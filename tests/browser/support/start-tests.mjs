@@ -4,7 +4,7 @@ import { openPlace } from './places.mjs';
 import { kIsolation, kStrictPolicy } from './server.mjs';
 
 const kIsolated = { ...kIsolation, ...kStrictPolicy };
-const isThreadsGlue = (file) => file.endsWith('arrowquant-threads.web.mjs');
+const isThreadsGlue = (file) => file.endsWith('arrowquant-threads.js');
 
 /** What servers get wrong, and what a page is to get then. */
 export const kFaultySites = {

@@ -28,7 +28,7 @@ describe('the app’s protocol', () => {
     const dist = '/node_modules/arrowquant/dist';
     for (const [file, type] of [
       ['index.js', 'text/javascript; charset=utf-8'],
-      ['wasm/arrowquant-threads.web.mjs', 'text/javascript; charset=utf-8'],
+      ['wasm/arrowquant-threads.js', 'text/javascript; charset=utf-8'],
       ['wasm/arrowquant-threads.wasm', 'application/wasm'],
     ]) {
       const response = await ask(`${dist}/${file}`);
@@ -38,7 +38,7 @@ describe('the app’s protocol', () => {
   });
 
   test('isolates its pages and workers, and forbids what they do not need', async () => {
-    for (const address of ['/', '/renderer.js', '/node_modules/arrowquant/dist/wasm/arrowquant-threads.web.mjs']) {
+    for (const address of ['/', '/renderer.js', '/node_modules/arrowquant/dist/wasm/arrowquant-threads.js']) {
       const { headers } = await ask(address);
       expect(headers.get('cross-origin-opener-policy')).toBe('same-origin');
       expect(headers.get('cross-origin-embedder-policy')).toBe('require-corp');

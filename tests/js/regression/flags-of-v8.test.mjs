@@ -7,6 +7,6 @@ test.each([['--max-old-space-size=1000'], ['--expose-gc'], ['--stack-size=900', 
   async (...nodeFlags) => {
     const { code, stdout } = await runFixture('start.mjs', { args: ['workers'], nodeFlags });
     expect(code).toBe(0);
-    expect(JSON.parse(stdout)).toEqual({ backend: 'workers', layers: 3 });
+    expect(JSON.parse(stdout)).toEqual({ backend: 'workers', layers: 3, fallback: null });
   },
 );

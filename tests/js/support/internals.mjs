@@ -69,7 +69,7 @@ export { isRunning, ownIdentity, parseIdentity, shortHash } from '../../../dist/
 export { UnfinishedFile } from '../../../dist/runtime/resume/unfinished-file.js';
 export { PositionQueue } from '../../../dist/runtime/sinks/position-queue.js';
 export { BytesSource } from '../../../dist/runtime/sources/bytes-source.js';
-export { defaultThreads, launchModule } from '../../../dist/wasm/load.js';
+export { defaultThreads, launchModule, readLaunchOptions } from '../../../dist/wasm/load.js';
 export { createWindowPool } from '../../../dist/wasm/window-pool.js';
 export { WINDOW_BYTES } from '../../../dist/wasm/windows.js';
 export * as jobWords from '../../../dist/wasm/job-words.js';

@@ -1,0 +1,39 @@
+import type { Runtime } from '../types.js';
+import { compileFrom } from './answers.js';
+import { browserFiles } from './files.js';
+
+const obstacleToWorkers = (): string | null =>
+  typeof Worker === 'undefined' ? 'workers cannot be started from here' : null;
+
+/** What all pages have in common, wherever the package's own files are. */
+export const page = {
+  files: browserFiles,
+  availableParallelism: () => navigator.hardwareConcurrency || 1,
+  obstacleToWorkers,
+
+  obstacleToThreads() {
+    const obstacle = obstacleToWorkers();
+    if (obstacle !== null) return obstacle;
+    if (typeof SharedArrayBuffer === 'undefined') {
+      return 'SharedArrayBuffer is missing; the page has to be cross-origin isolated (COOP and COEP headers)';
+    }
+    return obstacleToSharing();
+  },
+
+  compileAt: (url) => compileFrom(url, 'arrowquant-*.wasm'),
+  resolve: (address) => new URL(address, typeof document === 'undefined' ? self.location.href : document.baseURI),
+} satisfies Partial<Runtime>;
+
+/** Some browsers make shared memory everywhere, but refuse to send it to workers of pages that are not isolated. */
+function obstacleToSharing(): string | null {
+  const { port1, port2 } = new MessageChannel();
+  try {
+    port1.postMessage(new WebAssembly.Memory({ initial: 1, maximum: 1, shared: true }));
+    return null;
+  } catch {
+    return 'memory cannot be shared with workers; the page has to be cross-origin isolated (COOP and COEP headers)';
+  } finally {
+    port1.close();
+    port2.close();
+  }
+}

@@ -1,0 +1,26 @@
+import { readFile } from 'node:fs/promises';
+import { QuantizeError } from '../../errors.js';
+import { codeOf, reasonOf } from '../failures.js';
+
+/** What to do where the package's files are not beside its code. */
+export const ABOUT_BUNDLES =
+  'a bundle for Node has to leave the package out (Next: serverExternalPackages: ["arrowquant"], esbuild: ' +
+  '--packages=external, webpack: externals), or gets the addresses of its files as wasmUrl and workerUrl';
+
+/** Compiles the file at `url`. Rejects with `startup_failed` where there is none, or something else. */
+export async function compileAt(url: URL): Promise<WebAssembly.Module> {
+  try {
+    return await WebAssembly.compile(new Uint8Array(await bytesAt(url)));
+  } catch (cause) {
+    const place = url.protocol === 'file:' ? url.pathname : url.href.slice(0, 100);
+    const advice = codeOf(cause) === 'ENOENT' ? `; ${ABOUT_BUNDLES}` : '';
+    throw new QuantizeError('startup_failed', { detail: `cannot read ${place}: ${reasonOf(cause)}${advice}`, cause });
+  }
+}
+
+async function bytesAt(url: URL): Promise<ArrayBuffer | Uint8Array> {
+  if (url.protocol === 'file:') return readFile(url);
+  const response = await fetch(url);
+  if (!response.ok) throw new Error(`it was answered with ${String(response.status)} ${response.statusText}`.trim());
+  return response.arrayBuffer();
+}

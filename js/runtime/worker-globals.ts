@@ -1,0 +1,26 @@
+/** Makes a worker of Node look like one of a browser to the glue, and to `worker-browser.ts`. Imported before them. */
+
+import { parentPort, workerData } from 'node:worker_threads';
+
+const port = parentPort;
+if (port === null) throw new Error('This is a script for workers.');
+const post = (
+  message: unknown,
+  transfer?: readonly Transferable[] | { readonly transfer?: readonly Transferable[] },
+): void => {
+  const list = transfer !== undefined && 'transfer' in transfer ? transfer.transfer : transfer;
+  port.postMessage(message, Array.isArray(list) ? list : []);
+};
+const globals: Readonly<Record<string, unknown>> = {
+  self: globalThis,
+  name: workerData,
+  importScripts: () => undefined,
+  postMessage: post,
+};
+for (const [name, value] of Object.entries(globals)) {
+  // Deno has some of them, that only read.
+  Object.defineProperty(globalThis, name, { value, writable: true, configurable: true });
+}
+port.on('message', (data: unknown) => {
+  self.onmessage?.({ data } as MessageEvent);
+});
