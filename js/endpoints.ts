@@ -5,6 +5,12 @@
 
 import { fieldsOf, isArrayOf, isBuffer } from './checks.js';
 
+/**
+ * Bytes in an ArrayBuffer, which streams take. TypeScript calls the type `Uint8Array<ArrayBuffer>` from 5.7 on, and `Uint8Array`
+ * before, where it has no parameter.
+ */
+export type UnsharedBytes = ReturnType<Uint8ArrayConstructor['of']>;
+
 /** A `Blob`, or what can be read like one. */
 export interface BlobLike {
   readonly size: number;
@@ -48,7 +54,7 @@ export interface ByteStream {
     readonly closed: Promise<unknown>;
     readonly ready: Promise<unknown>;
     readonly desiredSize: number | null;
-    write(chunk: Uint8Array<ArrayBuffer>): Promise<void>;
+    write(chunk: UnsharedBytes): Promise<void>;
     close(): Promise<void>;
     abort(reason?: unknown): Promise<void>;
     releaseLock(): void;
@@ -58,11 +64,7 @@ export interface ByteStream {
 /** A `FileSystemWritableFileStream`. */
 export interface WritableFile {
   readonly locked: boolean;
-  write(piece: {
-    readonly type: 'write';
-    readonly position: number;
-    readonly data: Uint8Array<ArrayBuffer>;
-  }): Promise<void>;
+  write(piece: { readonly type: 'write'; readonly position: number; readonly data: UnsharedBytes }): Promise<void>;
   seek(position: number): Promise<void>;
   truncate(size: number): Promise<void>;
   close(): Promise<void>;

@@ -1,5 +1,3 @@
-/// <reference lib="esnext.disposable" preserve="true" />
-
 import { AbortActions } from './abort-actions.js';
 import { asyncDispose } from './async-dispose.js';
 import { FileCalls } from './calls/file-calls.js';

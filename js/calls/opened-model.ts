@@ -1,5 +1,3 @@
-/// <reference lib="esnext.disposable" preserve="true" />
-
 import { asyncDispose } from '../async-dispose.js';
 import { reading } from '../checks.js';
 import { planModel, type Quantization } from '../convert/convert-file.js';

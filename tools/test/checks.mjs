@@ -9,7 +9,7 @@ import { merge, single } from './suite.mjs';
 
 const fromNpm = (file, ...parameters) => [process.execPath, [inProject('node_modules', file), ...parameters]];
 
-/** Everything that reads the sources without running them; each check counts as one test. */
+/** Everything that reads the sources, or what is shipped, without running it; each check counts as one test. */
 export async function runChecks() {
   await ensureNpmPackages((text) => console.log(`[set-up] ${text}`));
   const checks = [
@@ -18,6 +18,7 @@ export async function runChecks() {
     ['lint (eslint)', ...fromNpm('eslint/bin/eslint.js', '--max-warnings=0', '.')],
     ['types (tsc)', ...fromNpm('typescript/bin/tsc', '--noEmit', '-p', 'tsconfig.json')],
     ['lint of C++ (clang-tidy)', process.execPath, [inProject('tools/tidy.mjs')]],
+    ['the package as it is shipped (attw, publint)', process.execPath, [inProject('tools/check-package.mjs')]],
     ['forbidden arrows and long files', process.execPath, [inProject('tools/check-arrows.mjs')]],
   ];
   const outcomes = [];

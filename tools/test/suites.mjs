@@ -6,7 +6,7 @@ import { runBundlerTests } from './bundlers.mjs';
 import { runChecks } from './checks.mjs';
 import { runNativeTests, runWasmTests } from './gtest.mjs';
 import { runJest } from './jest.mjs';
-import { runExtensionTests } from './places.mjs';
+import { runExtensionTests, runPlaceTests } from './places.mjs';
 import { runRuntimeTests } from './runtimes.mjs';
 
 const kWasmTestNeeds = [...kBuildNeeds, 'googletest'];
@@ -70,6 +70,11 @@ export const kSuites = {
     needs: kChromiumNeeds,
     work: (filter) => buildDemo().then(() => runBrowserTests('demo', filter)),
   },
+  types: {
+    title: "the package's declarations in TypeScript 5.0 to 7",
+    needs: kBuildNeeds,
+    work: (filter) => runPlaceTests('types', ['tests/types'], 'tests/types/', filter),
+  },
   runtimes: { title: 'the package in Node 20 to 26, Deno and Bun', needs: kBuildNeeds, work: runRuntimeTests },
   bundlers: {
     title: 'the package through Vite, webpack, esbuild, and without a bundler',
@@ -78,7 +83,7 @@ export const kSuites = {
   },
   checks: {
     title: 'layout, lint, types, arrows',
-    needs: [...kNativeNeeds, 'clangFormat', 'clangTidy'],
+    needs: [...kBuildNeeds, ...kNativeNeeds, 'clangFormat', 'clangTidy'],
     work: () => runChecks(),
     isWhole: true,
   },

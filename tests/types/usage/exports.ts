@@ -1,0 +1,154 @@
+/** Everything that the package exports, by name. */
+import {
+  ARCHITECTURES,
+  ArrowQuant,
+  BLOCK_TYPES,
+  FILE_TYPES,
+  QuantizeError,
+  TENSOR_TYPES,
+  type AnyCase,
+  type Architecture,
+  type Backend,
+  type BatchOptions,
+  type BatchResult,
+  type BitWidth,
+  type BlobLike,
+  type BlockType,
+  type ByteStream,
+  type CallOptions,
+  type CodecName,
+  type ContainerName,
+  type ConvertFileOptions,
+  type CreateOptions,
+  type DequantizeFileOptions,
+  type DroppedTensor,
+  type FileComparison,
+  type FileEvent,
+  type FileLike,
+  type FileOptions,
+  type FilePlan,
+  type FileReport,
+  type FileSummary,
+  type FileTotals,
+  type FileType,
+  type FileWarning,
+  type FileWarningCode,
+  type GroupSize,
+  type HalfArray,
+  type InspectedTensor,
+  type Inspection,
+  type LayoutName,
+  type Mode,
+  type ModelSink,
+  type ModelSource,
+  type NodeFileHandle,
+  type OpenedModel,
+  type PlanTotals,
+  type Profile,
+  type ProgressCallback,
+  type QuantizeErrorCode,
+  type QuantizeFileOptions,
+  type QuantizedLayer,
+  type ReadTensorOptions,
+  type ReusableOutput,
+  type RuleOutcome,
+  type ShapedWeights,
+  type TensorComparison,
+  type TensorCondition,
+  type TensorPlan,
+  type TensorReport,
+  type TensorRule,
+  type TensorType,
+  type TypeRule,
+  type WebFileHandle,
+  type WeightArray,
+  type Weights,
+  type WeightsByName,
+  type WritableFile,
+} from 'arrowquant';
+
+const mode: Mode = 'diffusion';
+const profile: Profile = 'edge';
+const bits: BitWidth = 4;
+const groupSize: GroupSize = 'tensor';
+const creation: CreateOptions = { mode, profile, threads: 2, backend: 'auto', startupTimeout: 1000 };
+const call: CallOptions = { signal: null };
+const progress: ProgressCallback = (layer, fraction) => layer.length * fraction;
+
+export async function quantizeWeights(halves: HalfArray, shaped: ShapedWeights, array: WeightArray): Promise<Backend> {
+  const quantizer: ArrowQuant = await ArrowQuant.create(creation);
+  const bare: Weights = array;
+  const weights: WeightsByName = { halves, shaped, bare };
+  const options: BatchOptions = { groupSize, symmetric: true, continueOnError: true, transfer: false };
+  const result: BatchResult = await quantizer.quantizeBatchWithProgress(weights, bits, progress, options);
+  const output: ReusableOutput = result;
+  const again = await quantizer.quantizeBatch(weights, bits, { output });
+  const layer: QuantizedLayer | undefined = again.get('bare');
+  const failure: QuantizeError | undefined = again.failures.get('halves');
+  const code: QuantizeErrorCode = failure?.code ?? 'internal';
+  const type: AnyCase<BlockType> = 'q4_k';
+  await quantizer.decode(await quantizer.encode(await quantizer.dequantize(layer, call), type), type);
+  if (code === 'disposed') throw new QuantizeError('invalid_option', { detail: 'one' });
+  return quantizer.backend;
+}
+
+const condition: TensorCondition = { name: /norm/, rankBelow: 2, dtypeNotIn: ['F32'] };
+const outcome: RuleOutcome = 'keep';
+const rule: TensorRule = { name: 'norms', when: condition, type: outcome };
+const short: TypeRule = [/attn_v/, 'q8_0'];
+const fileType: FileType = 'Q4_K_M';
+const codec: CodecName = 'F16';
+const container: ContainerName = 'gguf';
+const layout: LayoutName = 'plain';
+const architecture: Architecture = 'flux';
+
+export async function convertFiles(quantizer: ArrowQuant, source: ModelSource, sink: ModelSink): Promise<number> {
+  const watched: FileOptions = { progress };
+  const common: ConvertFileOptions = { ...watched, onTensor: seeTensor, onEvent: seeEvent, durability: 'none' };
+  const chosen = { type: fileType, container, layout, architecture, rules: [rule, short] as const };
+  const quantization: QuantizeFileOptions = { ...common, ...chosen };
+  const report: FileReport = await quantizer.quantizeFile(source, sink, quantization);
+  const restoration: DequantizeFileOptions = { ...common, dtype: 'bf16' };
+  await quantizer.dequantizeFile(source, sink, restoration);
+  const plan: FilePlan = await quantizer.plan(source, { type: codec });
+  const totals: FileTotals = report.totals;
+  return summaryBytes(report) + summaryBytes(plan) + totals.bytesPerSecond;
+}
+
+function seeTensor(report: TensorReport): string {
+  const plan: TensorPlan = report;
+  return `${plan.name}: ${plan.from} to ${plan.to}, off by ${report.rmse?.toFixed(5) ?? 'nothing'}`;
+}
+
+function seeEvent(event: FileEvent): number {
+  return event.type === 'bytes' ? event.secondsLeft : event.tensors;
+}
+
+function summaryBytes(summary: FileSummary & { readonly totals: PlanTotals }): number {
+  const warning: FileWarning | undefined = summary.warnings[0];
+  const code: FileWarningCode | undefined = warning?.code;
+  const dropped: readonly DroppedTensor[] = summary.dropped;
+  return code === undefined ? summary.totals.fileBytes : dropped.length;
+}
+
+export async function readModels(quantizer: ArrowQuant, source: ModelSource): Promise<number> {
+  const model: OpenedModel = await quantizer.open(source, call);
+  const range: ReadTensorOptions = { begin: 0, end: 8 };
+  const values: Float32Array = await model.read('blk.0.weight', range);
+  const same: Float32Array = await quantizer.readTensor(source, 'blk.0.weight', range);
+  const inspection: Inspection = await quantizer.inspectFile(source);
+  const tensor: InspectedTensor | undefined = inspection.tensors[0];
+  const comparison: FileComparison = await quantizer.compareFiles(source, source);
+  const first: TensorComparison | undefined = comparison.tensors[0];
+  await model.close();
+  return values.length + same.length + (tensor?.elements ?? 0) + (first === undefined ? 0 : 1);
+}
+
+/** What models lie in, described by what is used of it. */
+export type Places = readonly [BlobLike, FileLike, ByteStream, WritableFile, WebFileHandle, NodeFileHandle];
+
+const architectures: readonly Architecture[] = ARCHITECTURES;
+const blockTypes: readonly BlockType[] = BLOCK_TYPES;
+const fileTypes: readonly FileType[] = FILE_TYPES;
+const tensorTypes: readonly TensorType[] = TENSOR_TYPES;
+export const lists: readonly (readonly string[])[] = [architectures, blockTypes, fileTypes, tensorTypes];
