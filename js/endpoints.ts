@@ -82,9 +82,9 @@ export interface WebFileHandle {
 }
 
 /**
- * What a model is read from: a path (Node) or a URL relative to the page (browsers), an http, https or file URL, a Blob or
- * File, the bytes themselves, a `fs.promises.FileHandle`, a FileSystemFileHandle, or all Files of a sharded model. Of several
- * Files the one whose name ends with `.index.json` is opened first, else the first one. Bytes are read during the call,
+ * What a model is read from: a path (Node) or a URL relative to the page (browsers), an http, https or file URL, a model on
+ * a hub (`hf:organization/model`, with `@revision` and `/file` where that is needed), a Blob or File, the bytes themselves, a
+ * `fs.promises.FileHandle`, a FileSystemFileHandle, or all Files of a sharded model. Of several Files the one whose name ends with `.index.json` is opened first, else the first one. Bytes are read during the call,
  * not copied before: they have to stay as they are until it has settled.
  */
 export type ModelSource =
@@ -96,6 +96,54 @@ export type ModelSource =
  * written, and aborted after a failure; handles stay open.
  */
 export type ModelSink = string | NodeFileHandle | WebFileHandle | WritableFile | ByteStream;
+
+/** What is used of a `Response`. */
+export interface FetchedResponse {
+  readonly status: number;
+  readonly statusText: string;
+  readonly type: string;
+  /** Where the answer came from, after redirects; may be empty. */
+  readonly url: string;
+  readonly headers: { get(name: string): string | null };
+  readonly body: {
+    cancel(): Promise<unknown>;
+    getReader(): { read(): Promise<{ readonly done: boolean; readonly value?: Uint8Array | undefined }> };
+  } | null;
+  text(): Promise<string>;
+}
+
+/** What requests are made with. */
+export interface FetchInit {
+  readonly method: 'GET';
+  readonly headers: Record<string, string>;
+  readonly redirect: 'follow' | 'manual';
+  readonly cache: 'no-store';
+  readonly signal: AbortSignal;
+}
+
+/** `fetch`, or a function that does the same: by way of a proxy, or with a client of its own. */
+export type FetchFunction = (url: string, init: FetchInit) => Promise<FetchedResponse>;
+
+/** Headers of requests: an object, pairs of name and value, or a `Headers`. */
+export type HeaderFields =
+  | Readonly<Record<string, string>>
+  | Iterable<readonly [string, string]>
+  | { forEach(callback: (value: string, name: string) => void): void };
+
+/**
+ * How models on servers are read; without meaning for others. What is given here goes to the server of the address that was
+ * given, for all files of the model, and to no other one, wherever it redirects to.
+ */
+export interface WebOptions {
+  /** Headers of every request, such as `Authorization` or a cookie. */
+  readonly headers?: HeaderFields | null | undefined;
+  /** Makes all requests instead of the global `fetch`. */
+  readonly fetch?: FetchFunction | null | undefined;
+  /** The access token of a hub; goes to `hubUrl` only. */
+  readonly accessToken?: string | null | undefined;
+  /** The hub that `hf:` means. Default `https://huggingface.co`. */
+  readonly hubUrl?: string | null | undefined;
+}
 
 /** A source or sink, told apart. */
 export type SourceEndpoint =
@@ -198,6 +246,9 @@ export const BYTES_NAME = 'the bytes';
 const INDEX_ENDING = '.index.json';
 
 const WEB_URL = /^https?:\/\//i;
+
+/** Whether a text names a model on a hub: `hf:organization/model`. */
+export const isHubText = (text: string): boolean => /^hf:/i.test(text);
 
 /** What errors and reports call a source or sink. */
 export function endpointName(value: ModelSource | ModelSink): string {

@@ -4,11 +4,16 @@ export { BLOCK_TYPES } from './codecs/table.js';
 export type {
   BlobLike,
   ByteStream,
+  FetchedResponse,
+  FetchFunction,
+  FetchInit,
   FileLike,
+  HeaderFields,
   ModelSink,
   ModelSource,
   NodeFileHandle,
   WebFileHandle,
+  WebOptions,
   WritableFile,
 } from './endpoints.js';
 export { QuantizeError, type QuantizeErrorCode } from './errors.js';
@@ -19,6 +24,7 @@ export type {
   DequantizeFileOptions,
   FileOptions,
   QuantizeFileOptions,
+  ReadOptions,
   ReadTensorOptions,
   TypeRule,
 } from './convert/options.js';

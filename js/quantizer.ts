@@ -6,7 +6,13 @@ import { nameIn, reading, shown } from './checks.js';
 import { affineCodec, codecNamed, planeBytes, traitsOf, type CodecTraits } from './codecs/codec.js';
 import { BLOCK_TYPES } from './codecs/table.js';
 import { dequantizeFile, planModel, quantizeFile, type Quantization } from './convert/convert-file.js';
-import type { DequantizeFileOptions, FileOptions, QuantizeFileOptions, ReadTensorOptions } from './convert/options.js';
+import type {
+  DequantizeFileOptions,
+  FileOptions,
+  QuantizeFileOptions,
+  ReadOptions,
+  ReadTensorOptions,
+} from './convert/options.js';
 import { abandoning, endpointName, type ModelSink, type ModelSource } from './endpoints.js';
 import { QuantizeError, abortError, asQuantizeError } from './errors.js';
 import { compareFiles, type FileComparison } from './models/compare.js';
@@ -15,7 +21,7 @@ import { openModel, type Model } from './models/model.js';
 import { readTensor } from './models/read-tensor.js';
 import { readBatch, readCallSignal, readDefaults, type Batch, type Defaults } from './options/batch.js';
 import { readName, readRange, readRestoredType } from './options/files.js';
-import { CALL_OPTIONS, CREATE_OPTIONS, FILE_OPTIONS, readOptions } from './options/names.js';
+import { CREATE_OPTIONS, FILE_OPTIONS, READ_OPTIONS, readOptions } from './options/names.js';
 import { checkOutput } from './options/output.js';
 import { readQuantization } from './options/quantization.js';
 import { readSink, readSource } from './options/sources.js';
@@ -241,8 +247,8 @@ export class ArrowQuant {
   }
 
   /** Reads what the model at `source` holds, without its weights. Rejects as `quantizeFile` does. */
-  async inspectFile(source: ModelSource, options?: CallOptions | null): Promise<Inspection> {
-    reading('invalid_option', () => readOptions(options, CALL_OPTIONS));
+  async inspectFile(source: ModelSource, options?: ReadOptions | null): Promise<Inspection> {
+    reading('invalid_option', () => readOptions(options, READ_OPTIONS));
     return this.#withModel(source, options, (_, model) => Promise.resolve(inspectionOf(model, endpointName(source))));
   }
 
@@ -260,8 +266,8 @@ export class ArrowQuant {
    * Opens the model at `source` for many calls: its header is read and checked once. Close it when it is no longer needed.
    * Rejects as `quantizeFile` does for its input.
    */
-  async open(source: ModelSource, options?: CallOptions | null): Promise<OpenedModel> {
-    reading('invalid_option', () => readOptions(options, CALL_OPTIONS));
+  async open(source: ModelSource, options?: ReadOptions | null): Promise<OpenedModel> {
+    reading('invalid_option', () => readOptions(options, READ_OPTIONS));
     const calls = this.#fileCalls;
     const controller = calls.controller();
     try {

@@ -66,6 +66,7 @@ const kTsArrows = {
     'wasm/arrowquant-single.web.mjs',
     'io',
     'containers/invalid-file',
+    'containers/shard-names',
     ...kFoundations,
   ],
   options: ['options', 'plan', 'layouts', 'containers', 'rules', 'codecs', ...kFoundations],

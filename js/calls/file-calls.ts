@@ -3,8 +3,10 @@ import type { AbortActions } from '../abort-actions.js';
 import { reading } from '../checks.js';
 import type { GivenConversionOptions } from '../convert/convert-file.js';
 import type { ConvertFileOptions } from '../convert/options.js';
+import type { WebOptions } from '../endpoints.js';
 import { QuantizeError, asQuantizeError } from '../errors.js';
 import { readFileOptions } from '../options/files.js';
+import { WEB_OPTIONS, pickOptions } from '../options/names.js';
 import type { FileTools } from '../pipeline/tools.js';
 import type { WindowPool } from '../wasm/windows.js';
 
@@ -44,10 +46,16 @@ export class FileCalls {
     options: ConvertFileOptions | null | undefined,
     run: (tools: FileTools, options: GivenConversionOptions) => Promise<Result>,
   ): Promise<Result> {
-    const given = reading('invalid_option', () => readFileOptions(options));
+    const [given, web] = reading(
+      'invalid_option',
+      () => [readFileOptions(options), pickOptions<WebOptions>(options, WEB_OPTIONS)] as const,
+    );
     // Reading the arguments may have run the caller's code.
     this.checkAlive();
-    const { files } = runtime;
+    const files: FileTools['files'] = {
+      openSource: (source, signal) => runtime.files.openSource(source, signal, web),
+      openSink: (sink, plan) => runtime.files.openSink(sink, plan),
+    };
     const call = this.controller();
     const { signal } = call;
     const fail = (error: unknown): void => {

@@ -1,7 +1,7 @@
+import { encodeUtf8 } from './utf8.js';
+
 /** Most headers without a vocabulary are shorter. */
 const FIRST_BYTES = 64 * 2 ** 10;
-
-const ENCODER = new TextEncoder();
 
 const ZERO = '0'.charCodeAt(0);
 
@@ -44,7 +44,7 @@ export class HeaderWriter {
       const code = text.charCodeAt(index);
       if (code >= 0x80) {
         this.#length = begin;
-        this.bytes(ENCODER.encode(text));
+        this.bytes(encodeUtf8(text));
         return;
       }
       this.#bytes[begin + index] = code;

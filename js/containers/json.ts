@@ -1,6 +1,7 @@
-import type { QuantizeError } from '../errors.js';
+import { QuantizeError } from '../errors.js';
 import type { ByteSource } from '../io/byte-io.js';
 import { invalidFile, quoted } from './invalid-file.js';
+import { decodeStrictly } from './utf8.js';
 
 /** The headers that we read nest three levels; deeper ones only cost memory. */
 const MAX_DEPTH = 16;
@@ -44,8 +45,9 @@ export const isRecord = (value: unknown): value is Record<string, unknown> =>
 /** The text of UTF-8, without a byte order mark. */
 export function decodeJson(bytes: Uint8Array, source: ByteSource, what: string): string {
   try {
-    return new TextDecoder('utf-8', { fatal: true }).decode(bytes);
+    return decodeStrictly(bytes);
   } catch (cause) {
+    if (cause instanceof QuantizeError) throw cause;
     throw invalidFile(source, `${what} is not valid UTF-8`, { cause });
   }
 }

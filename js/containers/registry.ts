@@ -45,7 +45,7 @@ export function containerNamed(name: string): Container {
 export const namedContainer = (file: string): Container | undefined =>
   CONTAINERS.find(({ extension }) => file.toLowerCase().endsWith(extension));
 
-const URL_TEXT = /^(?:https?|file):\/\//iu;
+const URL_TEXT = /^(?:(?:https?|file):\/\/|hf:)/iu;
 
 /** The error of a URL in the place of a sink. */
 export const notWritable = (url: string | URL): QuantizeError =>

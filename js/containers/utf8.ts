@@ -1,5 +1,36 @@
+/** Texts as UTF-8. What does it is made when it is first needed: to import the package touches no global. */
+
+import { QuantizeError } from '../errors.js';
+
 const ASCII = /^[\0-\x7f]*$/u;
-const ENCODER = new TextEncoder();
+
+let encoder: TextEncoder | undefined;
+let decoder: TextDecoder | undefined;
+
+/** Imitations of browsers, such as jsdom, lack some of what all others have. Throws `missing_global`. */
+function check(name: 'TextEncoder' | 'TextDecoder'): void {
+  if (!(name in globalThis)) throw new QuantizeError('missing_global', { detail: name });
+}
+
+/** Throws `missing_global`, as the others do. */
+export function encodeUtf8(text: string): Uint8Array<ArrayBuffer> {
+  check('TextEncoder');
+  encoder ??= new TextEncoder();
+  return encoder.encode(text);
+}
+
+/** The text of valid UTF-8. It may begin with a byte order mark, and keeps it. */
+export function decodeUtf8(bytes: Uint8Array): string {
+  check('TextDecoder');
+  decoder ??= new TextDecoder('utf-8', { ignoreBOM: true });
+  return decoder.decode(bytes);
+}
+
+/** The text of what may be no UTF-8, without a byte order mark. Throws a TypeError where it is none. */
+export function decodeStrictly(bytes: Uint8Array): string {
+  check('TextDecoder');
+  return new TextDecoder('utf-8', { fatal: true }).decode(bytes);
+}
 
 /** Bytes that a text takes in UTF-8. */
-export const utf8Bytes = (text: string): number => (ASCII.test(text) ? text.length : ENCODER.encode(text).length);
+export const utf8Bytes = (text: string): number => (ASCII.test(text) ? text.length : encodeUtf8(text).length);

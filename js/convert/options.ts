@@ -1,8 +1,10 @@
+import type { WebOptions } from '../endpoints.js';
 import type { RuleOutcome, TensorRule } from '../rules/rule.js';
 import type {
   AnyCase,
   Architecture,
   BitWidth,
+  CallOptions,
   CodecName,
   ContainerName,
   FileType,
@@ -13,8 +15,11 @@ import type {
 } from '../types.js';
 import type { FileEvent, TensorReport } from '../plan/report.js';
 
+/** What can be asked of everything that reads a model. */
+export interface ReadOptions extends WebOptions, CallOptions {}
+
 /** What can be asked of everything that goes through a whole file. */
-export interface FileOptions {
+export interface FileOptions extends WebOptions {
   /** Called exactly once a tensor, with the fraction of the tensors that are done; the last call gives 1. */
   readonly progress?: ((tensor: string, progress: number) => unknown) | null | undefined;
   /** Rejects the call with the code `aborted`; the output is as it was before. */
@@ -111,7 +116,7 @@ export interface DequantizeFileOptions extends ConvertFileOptions {
   readonly dtype?: AnyCase<'F32' | 'F16' | 'BF16'> | null | undefined;
 }
 
-export interface ReadTensorOptions {
+export interface ReadTensorOptions extends WebOptions {
   /** The first element, and the one after the last. Default: all of them. */
   readonly begin?: number | null | undefined;
   readonly end?: number | null | undefined;

@@ -3,7 +3,7 @@
  * Everything rejects with a `QuantizeError` whose `file` is the `name`, or whose code is `aborted`.
  */
 
-import type { ModelSink, ModelSource } from '../endpoints.js';
+import type { ModelSink, ModelSource, WebOptions } from '../endpoints.js';
 
 export type { ModelSink, ModelSource } from '../endpoints.js';
 
@@ -19,6 +19,8 @@ export interface ByteSource {
   readonly size: number;
   /** Another one when the bytes may be others: made of size and time of the last change, or of a server's tag. */
   readonly version: string;
+  /** How many bytes have come over the network until now; only sources have it that are read from there. */
+  readonly downloadedBytes?: number;
   /** Fills all of `into` with the bytes from `position` on. `into` may lie on shared memory. Several may be under way. */
   read(into: Uint8Array, position: number): Promise<void>;
   /**
@@ -140,8 +142,8 @@ export interface SinkPlan {
 
 /** Opens sources and sinks; only js/runtime knows how. */
 export interface FileAccess {
-  /** `signal` ends reads that wait, for as long as the source is open. */
-  openSource(source: ModelSource, signal?: AbortSignal): Promise<ByteSource>;
+  /** `signal` ends reads that wait, for as long as the source is open; `web` says how servers are asked. */
+  openSource(source: ModelSource, signal?: AbortSignal, web?: WebOptions): Promise<ByteSource>;
   /**
    * Prepares to write. Rejects with `unwritable_output` when that cannot work or when the sink is one of the inputs, and
    * with `disk_full` when there is no room; nothing has been changed then.

@@ -6,8 +6,10 @@ import type {
   DequantizeFileOptions,
   FileOptions,
   QuantizeFileOptions,
+  ReadOptions,
   ReadTensorOptions,
 } from '../convert/options.js';
+import type { WebOptions } from '../endpoints.js';
 import type { BatchOptions, CallOptions, CreateOptions } from '../types.js';
 
 type Names<Options> = Readonly<Record<keyof Options, true>>;
@@ -24,10 +26,12 @@ export const BATCH_OPTIONS: Names<BatchOptions> = {
   ...{ groupSize: true, symmetric: true, profile: true, continueOnError: true, transfer: true, output: true },
   signal: true,
 };
-export const FILE_OPTIONS: Names<FileOptions> = { progress: true, signal: true };
+export const WEB_OPTIONS: Names<WebOptions> = { headers: true, fetch: true, accessToken: true, hubUrl: true };
+export const READ_OPTIONS: Names<ReadOptions> = { ...WEB_OPTIONS, signal: true };
+export const FILE_OPTIONS: Names<FileOptions> = { progress: true, ...READ_OPTIONS };
 export const CONVERT_OPTIONS: Names<ConvertFileOptions> = {
   ...{ progress: true, onTensor: true, onEvent: true, signal: true, resume: true, memoryLimit: true },
-  durability: true,
+  ...{ durability: true, ...WEB_OPTIONS },
 };
 export const QUANTIZE_FILE_OPTIONS: Names<QuantizeFileOptions> = {
   ...{ type: true, container: true, layout: true, importance: true, effort: true },
@@ -36,7 +40,7 @@ export const QUANTIZE_FILE_OPTIONS: Names<QuantizeFileOptions> = {
   ...{ rules: true, metrics: true, ...CONVERT_OPTIONS },
 };
 export const DEQUANTIZE_FILE_OPTIONS: Names<DequantizeFileOptions> = { dtype: true, ...CONVERT_OPTIONS };
-export const READ_TENSOR_OPTIONS: Names<ReadTensorOptions> = { begin: true, end: true, signal: true };
+export const READ_TENSOR_OPTIONS: Names<ReadTensorOptions> = { begin: true, end: true, ...READ_OPTIONS };
 
 /** The caller's options, each read once. Throws `invalid_option` for a name that is not among `names`. */
 export function readOptions<Options extends object>(

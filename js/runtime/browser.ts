@@ -1,4 +1,4 @@
-import { THREAD_NAME } from '../workers/messages.js';
+import { THREAD_NAME, WORKER_NAME } from '../workers/messages.js';
 import { compileFrom } from './browser/answers.js';
 import { page } from './browser/page.js';
 import { runningWorkerOf, threadOf, workerAt } from './browser/workers.js';
@@ -8,7 +8,7 @@ import type { Runtime } from './types.js';
 const BASE = import.meta.url;
 
 const THREADS_SCRIPT = 'wasm/arrowquant-threads.js';
-const WORKER_SCRIPT = 'runtime/worker-browser.js';
+const WORKER_SCRIPT = 'wasm/arrowquant-single.js';
 const EITHER_SCRIPT = 'worker.js';
 
 export const runtime: Runtime = {
@@ -28,9 +28,12 @@ export const runtime: Runtime = {
 
   startWorker(script, events) {
     if (script !== undefined) {
-      return runningWorkerOf(workerAt(script, 'arrowquant'), { url: script, file: EITHER_SCRIPT }, events);
+      return runningWorkerOf(workerAt(script, WORKER_NAME), { url: script, file: EITHER_SCRIPT }, events);
     }
-    const worker = new Worker(new URL('./worker-browser.js', import.meta.url), { type: 'module', name: 'arrowquant' });
+    const worker = new Worker(new URL('../wasm/arrowquant-single.js', import.meta.url), {
+      type: 'module',
+      name: 'arrowquant-worker',
+    });
     return runningWorkerOf(worker, { url: new URL(`../${WORKER_SCRIPT}`, BASE), file: WORKER_SCRIPT }, events);
   },
 

@@ -1,6 +1,7 @@
 import { Buffer } from 'node:buffer';
 import { existsSync } from 'node:fs';
 import { pathToFileURL } from 'node:url';
+import { THREAD_NAME, WORKER_NAME } from '../workers/messages.js';
 import { availableCores } from './node/cores.js';
 import { nodeFiles } from './node/files.js';
 import { ABOUT_BUNDLES, compileAt } from './node/wasm.js';
@@ -27,8 +28,8 @@ export const runtime: Runtime = {
   },
 
   obstacleToWorkers,
-  startThread: (script, events) => threadOf(startScript(script ?? ownScript(), 'em-pthread'), events),
-  startWorker: (script, events) => runningWorkerOf(startScript(script ?? ownScript(), 'arrowquant'), events),
+  startThread: (script, events) => threadOf(startScript(script ?? ownScript(), THREAD_NAME), events),
+  startWorker: (script, events) => runningWorkerOf(startScript(script ?? ownScript(), WORKER_NAME), events),
   compileOwn: (flavour) =>
     compileAt(
       flavour === 'threads'

@@ -1,7 +1,7 @@
 /** Of `arrowquant.standalone.js`, which has all files of the package inside: nothing is fetched. */
 
 import { WASM, WORKER } from 'embedded';
-import { THREAD_NAME } from '../workers/messages.js';
+import { THREAD_NAME, WORKER_NAME } from '../workers/messages.js';
 import { startupFailed, uncompiled } from './browser/answers.js';
 import { page } from './browser/page.js';
 import { moduleAddress, runningWorkerOf, threadOf, workerAt } from './browser/workers.js';
@@ -27,7 +27,7 @@ export const runtime: Runtime = {
   },
   startWorker(given, events) {
     const url = script(given);
-    return runningWorkerOf(workerAt(url, 'arrowquant'), own(url), events);
+    return runningWorkerOf(workerAt(url, WORKER_NAME), own(url), events);
   },
   async compileOwn(flavour) {
     try {

@@ -1,11 +1,13 @@
-/** What a worker of the backend `workers` runs. Import maps do not reach it: its imports are relative. */
+/**
+ * What a worker of the backend `workers` runs. The build makes one file of it and the glue, `wasm/arrowquant-single.js`, which
+ * pages load as the glue, and workers as their script.
+ */
 
 import createModule from '../wasm/arrowquant-single.js';
-import { THREAD_NAME, type Order, type Reply } from '../workers/messages.js';
+import { WORKER_NAME, type Order, type Reply } from '../workers/messages.js';
 import { serve } from '../workers/serve.js';
 
-// One script may have to serve both kinds: the glue then has begun already.
-if (self.name !== THREAD_NAME) {
+if (globalThis.self?.name === WORKER_NAME) {
   const take = serve(createModule, (reply: Reply, transfer) => {
     self.postMessage(reply, { transfer: [...transfer] });
   });
@@ -13,3 +15,5 @@ if (self.name !== THREAD_NAME) {
     take(data);
   };
 }
+
+export default createModule;

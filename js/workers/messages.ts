@@ -14,6 +14,9 @@ import type {
 /** Of a worker that is a thread of the glue, which knows it by this name. */
 export const THREAD_NAME = 'em-pthread';
 
+/** Of a worker of the backend `workers`. */
+export const WORKER_NAME = 'arrowquant-worker';
+
 /** A call of a window that the worker makes on a window of its own heap. */
 export type WindowCall =
   | {

@@ -1,18 +1,25 @@
 /** The files of the package that are made of many modules: for CommonJS, for pages without a bundler, for workers. */
-import { readFileSync, writeFileSync } from 'node:fs';
+import { readFileSync, rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { gzipSync } from 'node:zlib';
+import { inProject } from '../lib/paths.mjs';
+import { SetupError } from '../lib/run.mjs';
+import { bundleHub } from './hub.mjs';
 
 /** Writes all of them into `staging`, where the modules are already. */
 export async function writeBundles(staging) {
   await bundleCommonJs(staging);
-  await bundleWorkers(staging);
-  await bundlePage(staging, 'browser.js', { runtime: 'browser', loadsGlues: true });
-  await bundlePage(staging, 'single.js', { runtime: 'service-worker', glues: 'glues-single' });
-  await bundlePage(staging, 'arrowquant.standalone.js', { runtime: 'standalone' });
+  await bundleHub(staging);
+  // Before the glue without threads becomes the script of workers, too: who has it inside starts none with it.
+  const scripts = await workerScripts(staging);
+  await bundleBrowser(staging);
+  await bundleWhole(staging, 'single', { runtime: 'service-worker', glues: 'glues-single' });
+  await bundleWhole(staging, 'arrowquant.standalone', { runtime: 'standalone', worker: scripts['worker.js'] });
+  for (const [name, text] of Object.entries(scripts)) writeFileSync(path.join(staging, name), text);
+  rmSync(path.join(staging, 'runtime/worker-browser.js'));
 }
 
-const kBrowser = { bundle: true, format: 'esm', platform: 'browser', target: 'es2022', minify: true };
+const kBrowser = { bundle: true, format: 'esm', platform: 'browser', target: 'es2022', minify: true, logLevel: 'warning' };
 
 /** One file for require(), with the glues inside: test runners for CommonJS cannot import() any. */
 async function bundleCommonJs(staging) {
@@ -25,6 +32,7 @@ async function bundleCommonJs(staging) {
     platform: 'node',
     target: 'node20',
     packages: 'external',
+    external: ['#hub'],
     // What is imported when it is needed is required then.
     supported: { 'dynamic-import': false },
     plugins: [replaceModules(staging, { '#runtime': 'runtime/node.js' })],
@@ -39,45 +47,70 @@ async function bundleCommonJs(staging) {
   });
 }
 
-/** What workers run, each in one file; but that of the backend `workers` imports the glue that its page has loaded. */
-async function bundleWorkers(staging) {
+/**
+ * What workers run, by the names of the files: `worker.js` for threads and workers, and the glue without threads, which is at once the script of the
+ * workers that use it, as the glue with threads is that of its threads. None of them imports anything.
+ */
+async function workerScripts(staging) {
   const { build } = await import('esbuild');
-  const bundle = (file, options) =>
-    build({
-      ...kBrowser,
-      entryPoints: [path.join(staging, file)],
-      outfile: path.join(staging, file),
-      allowOverwrite: true,
-      logLevel: 'warning',
-      ...options,
-    });
-  // The first takes the second in as it was.
-  await bundle('worker.js');
-  await bundle('runtime/worker-browser.js', { external: ['*/arrowquant-single.js'] });
+  const outputs = { 'worker.js': 'worker.js', 'runtime/worker-browser.js': 'wasm/arrowquant-single.js' };
+  const bundles = Object.entries(outputs).map(async ([entry, name]) => {
+    const options = { ...kBrowser, entryPoints: [path.join(staging, entry)], write: false };
+    const { outputFiles } = await build(options);
+    return [name, outputFiles[0].text];
+  });
+  return Object.fromEntries(await Promise.all(bundles));
 }
 
 /**
- * One module for where a runtime of its own is needed, or where nobody understands the package's imports map. It holds the
- * glues, unless they are to be loaded when they are needed, from where they are.
+ * The package for pages that use no bundler: browsers know nothing of the package's imports map. What not every page needs
+ * is in chunks of its own, which are loaded when they are needed, and so are the glues.
  */
-async function bundlePage(staging, name, { runtime, glues = 'glues', loadsGlues = false }) {
+async function bundleBrowser(staging) {
+  const { build } = await import('esbuild');
+  const result = await build({
+    ...kBrowser,
+    entryPoints: { browser: path.join(staging, 'index.js') },
+    outdir: staging,
+    chunkNames: 'chunks/[name]-[hash]',
+    splitting: true,
+    metafile: true,
+    plugins: [
+      replaceModules(staging, { '#runtime': 'runtime/browser.js' }),
+      staysOutside(staging, /\/arrowquant-\w+\.js$/),
+      // Only chunks import it.
+      externalAs(/^#hub$/, '../hub.js'),
+      movedAddresses(staging),
+    ],
+  });
+  for (const name of Object.keys(result.metafile.outputs).filter((one) => !one.endsWith('browser.js'))) {
+    if (!readFileSync(inProject(name), 'utf8').includes('import.meta')) continue;
+    throw new SetupError(`${name} has what finds its files from the package's main folder: it must stay in browser.js.`);
+  }
+  writeTypes(staging, 'browser');
+}
+
+/** One module with everything inside, for where a runtime of its own is needed. */
+async function bundleWhole(staging, name, { runtime, glues = 'glues', worker = '' }) {
   const { build } = await import('esbuild');
   await build({
     ...kBrowser,
     entryPoints: [path.join(staging, 'index.js')],
-    outfile: path.join(staging, name),
+    outfile: path.join(staging, `${name}.js`),
     allowOverwrite: true,
     plugins: [
-      replaceModules(staging, { '#runtime': `runtime/${runtime}.js`, './glues.js': `wasm/${glues}.js` }),
-      staysOutside(staging, loadsGlues ? /\/arrowquant-\w+\.(js|wasm)$/ : /\/arrowquant-\w+\.wasm$/),
+      replaceModules(staging, {
+        ...{ '#runtime': `runtime/${runtime}.js`, '#hub': 'hub.js', './glues.js': `wasm/${glues}.js` },
+      }),
       movedAddresses(staging),
-      embeddedFiles(staging),
+      embeddedFiles(staging, worker),
     ],
-    logLevel: 'warning',
   });
-  const types = path.join(staging, name.replace(/\.js$/, '.d.ts'));
-  writeFileSync(types, "export * from './index.js';\n");
+  writeTypes(staging, name);
 }
+
+const writeTypes = (staging, name) =>
+  writeFileSync(path.join(staging, `${name}.d.ts`), "export * from './index.js';\n");
 
 /** Modules of the package that stand for others, by what imports call those. */
 const replaceModules = (staging, modules) => ({
@@ -104,6 +137,13 @@ const staysOutside = (staging, filter) => ({
   },
 });
 
+const externalAs = (filter, address) => ({
+  name: 'imported by another name',
+  setup({ onResolve }) {
+    onResolve({ filter }, () => ({ path: address, external: true }));
+  },
+});
+
 /** `new URL('…', import.meta.url)`, in which a module names what lies beside it; so does its bundle, from where it lies. */
 const kAddress = /new URL\((['`])(\.[^'`$]*)(.*?), (import\.meta\.url|BASE)\)/g;
 
@@ -122,14 +162,14 @@ const movedAddresses = (staging) => ({
 });
 
 /** What js/runtime/bundled.d.ts declares. */
-const embeddedFiles = (staging) => ({
+const embeddedFiles = (staging, worker) => ({
   name: 'embedded files',
   setup({ onResolve, onLoad }) {
     onResolve({ filter: /^embedded$/ }, ({ path: name }) => ({ path: name, namespace: 'embedded' }));
     onLoad({ filter: /.*/, namespace: 'embedded' }, () => ({
       contents: [
         `export const WASM = ${JSON.stringify({ threads: packed('threads'), single: packed('single') })};`,
-        `export const WORKER = ${JSON.stringify(readFileSync(path.join(staging, 'worker.js'), 'utf8'))};`,
+        `export const WORKER = ${JSON.stringify(worker)};`,
       ].join('\n'),
     }));
     const packed = (flavour) =>

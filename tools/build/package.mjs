@@ -1,9 +1,12 @@
-import { chmodSync, copyFileSync, existsSync, mkdirSync, readFileSync, readdirSync, writeFileSync } from 'node:fs';
+import { chmodSync, copyFileSync, existsSync, mkdirSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { inProject } from '../lib/paths.mjs';
 import { runOrThrow } from '../lib/run.mjs';
 import { writeBundles } from './bundles.mjs';
 import { writeRevision } from './revision.mjs';
+
+/** What package.json's `exports` lead to, and `browser.js`. */
+const kTypedEntries = ['index', 'wasm/index', 'single', 'arrowquant.standalone', 'workerd', 'browser'];
 
 /** Fills `staging` with what the package ships: the modules, the bundles, their types, glues and wasm. */
 export async function packageJavaScript(staging, wasm) {
@@ -14,8 +17,25 @@ export async function packageJavaScript(staging, wasm) {
   writeRevision(staging);
   await writeBundles(staging);
   writeCommonJsTypes(staging);
+  removePrivateTypes(staging);
   const cli = path.join(staging, 'cli/main.js');
   if (existsSync(cli)) chmodSync(cli, 0o755);
+}
+
+/** What `.d.ts` files say they import, as they write it. */
+const kImports = /(['"])(\.\.?\/[^'"]+)\.js\1/g;
+
+/** Names, without their ends, of the declarations that those of `entries` reach, themselves included. */
+function reachedTypes(staging, entries) {
+  const reached = new Set(entries);
+  // A set that grows while it is gone through is gone through to its end.
+  for (const name of reached) {
+    const text = readFileSync(path.join(staging, `${name}.d.ts`), 'utf8');
+    for (const [, , specifier] of text.matchAll(kImports)) {
+      reached.add(path.posix.join(path.posix.dirname(name), specifier));
+    }
+  }
+  return reached;
 }
 
 /**
@@ -23,17 +43,18 @@ export async function packageJavaScript(staging, wasm) {
  * are written once more as .d.cts files.
  */
 function writeCommonJsTypes(staging) {
-  const pending = ['index'];
-  const done = new Set(pending);
-  for (let name = pending.pop(); name !== undefined; name = pending.pop()) {
+  for (const name of reachedTypes(staging, ['index'])) {
     const text = readFileSync(path.join(staging, `${name}.d.ts`), 'utf8');
-    const folder = path.posix.dirname(name);
-    const adapted = text.replace(/(['"])(\.\.?\/[^'"]+)\.js\1/g, (_, quote, specifier) => {
-      const reached = path.posix.join(folder, specifier);
-      if (!done.has(reached)) pending.push(reached);
-      done.add(reached);
-      return `${quote}${specifier}.cjs${quote}`;
-    });
+    const adapted = text.replace(kImports, (_, quote, specifier) => `${quote}${specifier}.cjs${quote}`);
     writeFileSync(path.join(staging, `${name}.d.cts`), adapted.replace(/^\/\/# sourceMappingURL.*$/m, ''));
+  }
+}
+
+/** Takes away the declarations of what nobody can import from the package. */
+function removePrivateTypes(staging) {
+  const reached = reachedTypes(staging, kTypedEntries);
+  for (const name of readdirSync(staging, { recursive: true })) {
+    const isPrivate = name.endsWith('.d.ts') && !reached.has(name.replaceAll(path.sep, '/').slice(0, -'.d.ts'.length));
+    if (isPrivate) rmSync(path.join(staging, name));
   }
 }

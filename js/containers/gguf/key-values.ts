@@ -1,5 +1,6 @@
 import { QuantizeError } from '../../errors.js';
 import { quoted } from '../invalid-file.js';
+import { decodeUtf8, encodeUtf8 } from '../utf8.js';
 
 /** The types of values in GGUF files, by name; the position is the number in the file. */
 export const GGUF_TYPES = [
@@ -74,12 +75,6 @@ export class GgufKeyValue {
   }
 }
 
-/** ignoreBOM: a string may begin with the mark, and keeps it. */
-const UTF8 = new TextDecoder('utf-8', { ignoreBOM: true });
-
-/** The text of valid UTF-8. */
-export const decodeText = (bytes: Uint8Array): string => UTF8.decode(bytes);
-
 /** Reads values out of checked bytes. */
 class Decoder {
   readonly #bytes: Uint8Array;
@@ -107,7 +102,7 @@ class Decoder {
   #string(): string {
     const length = this.#length();
     const begin = this.#take(length);
-    return decodeText(this.#bytes.subarray(begin, begin + length));
+    return decodeUtf8(this.#bytes.subarray(begin, begin + length));
   }
 
   #scalar(type: GgufScalarType): number | bigint | boolean {
@@ -212,7 +207,7 @@ export function i32s(key: string, values: readonly number[]): GgufKeyValue {
 
 /** A string as it lies in a file: its length in bytes, then its UTF-8. */
 function encodeText(value: string): Uint8Array {
-  const utf8 = new TextEncoder().encode(value);
+  const utf8 = encodeUtf8(value);
   return joined([encodeLength(utf8.length), utf8]);
 }
 

@@ -5,6 +5,7 @@
 
 import { QuantizeError } from '../../errors.js';
 import { quoted } from '../invalid-file.js';
+import { encodeUtf8 } from '../utf8.js';
 import type { GgufKeyValue } from './key-values.js';
 
 /** Vocabulary and merges of the largest published models take about 20 MB. */
@@ -33,5 +34,4 @@ export function checkCounts(tensors: number, keyValues: readonly GgufKeyValue[],
 }
 
 /** No text takes more than three bytes a unit: most need not be encoded to be counted. */
-const utf8Bytes = (text: string): number =>
-  text.length * 3 <= MAX_NAME_BYTES ? text.length : new TextEncoder().encode(text).length;
+const utf8Bytes = (text: string): number => (text.length * 3 <= MAX_NAME_BYTES ? text.length : encodeUtf8(text).length);

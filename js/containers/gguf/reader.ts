@@ -1,7 +1,8 @@
 import type { QuantizeError } from '../../errors.js';
 import { invalidFile } from '../invalid-file.js';
 import { CUT_OFF } from '../foreign-files.js';
-import { LENGTH_BYTES, decodeText } from './key-values.js';
+import { decodeUtf8 } from '../utf8.js';
+import { LENGTH_BYTES } from './key-values.js';
 import { MAX_HEADER_BYTES } from './limits.js';
 import type { ByteSource } from '../../io/byte-io.js';
 
@@ -109,7 +110,7 @@ export class HeaderReader {
 
   #longText(bytes: number): string | null {
     const taken = this.take(bytes);
-    return isUtf8(taken) ? decodeText(taken) : null;
+    return isUtf8(taken) ? decodeUtf8(taken) : null;
   }
 
   /** Goes past the next `bytes` bytes, which were fetched, and gives them: a view that is good until the next fetch. */

@@ -1,5 +1,6 @@
 import type { OutputFile } from '../container.js';
 import { stemOf } from '../shard-names.js';
+import { encodeUtf8 } from '../utf8.js';
 import type { Item } from './order.js';
 
 /** A shard, and what lies in it. */
@@ -26,7 +27,7 @@ export function indexOf(name: string, shards: readonly IndexedFile[]): OutputFil
     .map((one) => `    ${pythonText(one.name)}: ${one.file}`);
   const metadata = `  "metadata": {\n    "total_size": ${totalBytes}\n  }`;
   const text = `{\n${metadata},\n  "weight_map": {\n${lines.join(',\n')}\n  }\n}\n`;
-  const header = new TextEncoder().encode(text);
+  const header = encodeUtf8(text);
   return { name, header, fileBytes: header.length };
 }
 

@@ -1,7 +1,14 @@
-import { endpointName, sinkEndpoint, sourceEndpoint, type ModelSink, type ModelSource } from '../../endpoints.js';
+import {
+  endpointName,
+  isHubText,
+  sinkEndpoint,
+  sourceEndpoint,
+  type ModelSink,
+  type ModelSource,
+  type WebOptions,
+} from '../../endpoints.js';
 import type { ByteSink, ByteSource, FileAccess, SinkPlan } from '../../io/byte-io.js';
 import { checkAborted, unreadable, unwritable } from '../failures.js';
-import { openHttp } from '../http/source.js';
 import { openWebSink, openWebSource } from './web-files.js';
 
 const PROTOCOLS: readonly string[] = ['http:', 'https:'];
@@ -9,14 +16,14 @@ const PROTOCOLS: readonly string[] = ['http:', 'https:'];
 /** URLs, Blobs, handles and streams; there are no paths in a browser. */
 export const browserFiles: FileAccess = { openSource, openSink };
 
-async function openSource(source: ModelSource, signal?: AbortSignal): Promise<ByteSource> {
+async function openSource(source: ModelSource, signal?: AbortSignal, options?: WebOptions): Promise<ByteSource> {
   checkAborted(signal);
   const endpoint = sourceEndpoint(source);
   switch (endpoint?.kind) {
     case 'text':
-      return openHttp(urlOf(endpoint.text), signal);
+      return openRemote(endpoint.text, signal, options);
     case 'url':
-      return openHttp(urlOf(endpoint.url.href), signal);
+      return openRemote(endpoint.url.href, signal, options);
     case 'blob':
     case 'blobs':
     case 'bytes':
@@ -25,6 +32,17 @@ async function openSource(source: ModelSource, signal?: AbortSignal): Promise<By
     default:
       throw unreadable(endpointName(source), 'browsers have no such files');
   }
+}
+
+/** What reads from servers is loaded when there is something to read from one: many pages have files only. */
+async function openRemote(
+  text: string,
+  signal: AbortSignal | undefined,
+  options: WebOptions | undefined,
+): Promise<ByteSource> {
+  const address = isHubText(text) ? text : urlOf(text);
+  const { openRemote: open } = await import('../http/remote.js');
+  return open(address, { signal, options, followsItself: false });
 }
 
 async function openSink(sink: ModelSink, plan: SinkPlan): Promise<ByteSink> {

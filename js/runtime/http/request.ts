@@ -1,31 +1,19 @@
-import { AbortActions } from '../../abort-actions.js';
 import { aboutWebPage } from '../../addresses.js';
-import { fieldsOf } from '../../checks.js';
+import type { FetchedResponse } from '../../endpoints.js';
 import { QuantizeError } from '../../errors.js';
-import { changed, checkAborted, reasonOf, unreadable } from '../failures.js';
+import { changed, checkAborted, unreadable } from '../failures.js';
+import type { Answer, Client } from './client.js';
+import { adviceOn, statusText } from './refusals.js';
+import { Connection, Retries, TransientFailure, retryDelay } from './retries.js';
 import type { HttpSettings } from './settings.js';
 
 /** Answers that another try may change. */
-const TRANSIENT: readonly number[] = [408, 429, 502, 503, 504];
+const TRANSIENT: readonly number[] = [408, 429, 500, 502, 503, 504];
 
 const GONE: readonly number[] = [404, 410];
 
-const FORBIDDEN: readonly number[] = [401, 403];
-
-const aborts = new AbortActions();
-
-/** A failure after which it is worth trying again; `delay` in milliseconds is what the server asks for. */
-class TransientFailure extends Error {
-  readonly delay: number;
-  /** Whether there was an answer at all. */
-  readonly answered: boolean;
-
-  constructor(message: string, { cause, answered, delay = 0 }: { cause?: unknown; answered: boolean; delay?: number }) {
-    super(message, { cause });
-    this.answered = answered;
-    this.delay = delay;
-  }
-}
+/** What a signed address that has expired answers with. */
+const EXPIRED: readonly number[] = [400, 401, 403, 404, 410];
 
 /** Which file a server has under an address: as long as it is the same, so are these. */
 export interface FileVersion {
@@ -41,21 +29,42 @@ export interface Absence {
   readonly hint: string;
 }
 
+/** What all requests for one file have in common. */
+export interface FileContext {
+  readonly client: Client;
+  readonly settings: HttpSettings;
+  readonly signal: AbortSignal | undefined;
+}
+
+/** Throws for an answer that another try may change. */
+export function checkTransient(response: FetchedResponse): void {
+  if (!TRANSIENT.includes(response.status)) return;
+  const delay = retryDelay(response.headers.get('retry-after'), Date.now());
+  throw new TransientFailure(statusText(response), { answered: true, delay });
+}
+
 /** Reads stretches of one address. */
 export class HttpFile {
   readonly name: string;
-  readonly #url: string;
-  readonly #signal: AbortSignal | undefined;
-  readonly #settings: HttpSettings;
+  readonly #url: URL;
+  readonly #context: FileContext;
   readonly #absence: Absence;
   #version: FileVersion | null = null;
+  /** Where redirects have led to, when that is another server: it need not be asked for each stretch. */
+  #target: URL | null = null;
+  #linkedTag: string | null = null;
+  #downloadedBytes = 0;
 
-  constructor(name: string, url: string, settings: HttpSettings, signal: AbortSignal | undefined, absence: Absence) {
+  constructor(name: string, url: URL, context: FileContext, absence: Absence) {
     this.name = name;
     this.#url = url;
-    this.#settings = settings;
-    this.#signal = signal;
+    this.#context = context;
     this.#absence = absence;
+  }
+
+  /** All that has come until now, that of tries that failed included. */
+  get downloadedBytes(): number {
+    return this.#downloadedBytes;
   }
 
   /**
@@ -63,12 +72,14 @@ export class HttpFile {
    * shorter than `into`. Returns how many bytes there are, and what the file is.
    */
   async read(into: Uint8Array, position: number): Promise<{ readonly bytes: number; readonly version: FileVersion }> {
+    const { settings, signal } = this.#context;
+    const retries = new Retries(this.name, settings, signal);
     let done = 0;
     let wanted = into.length;
-    for (let failed = 0; ;) {
+    for (;;) {
       const before = done;
       try {
-        checkAborted(this.#signal);
+        checkAborted(signal);
         await this.#request(position + done, wanted - done, (chunk, version) => {
           wanted = Math.min(wanted, version.size - position);
           if (chunk.length > wanted - done)
@@ -81,19 +92,9 @@ export class HttpFile {
         }
         throw new TransientFailure('the connection ended early', { answered: true });
       } catch (error) {
-        if (!(error instanceof TransientFailure)) throw error;
-        failed = done - before >= this.#settings.progressBytes ? 0 : failed + 1;
-        const { attempts, firstAttempts } = this.#settings;
-        const most = error.answered || this.#version !== null ? attempts : firstAttempts;
-        if (failed >= most) throw this.#givenUp(error, failed);
-        if (failed > 0) await this.#wait(failed, error.delay);
+        await retries.after(error, { progress: done - before, isKnown: this.#version !== null });
       }
     }
-  }
-
-  #givenUp(error: TransientFailure, failed: number): QuantizeError {
-    const detail = `${error.message} (tried ${failed} times)`;
-    return new QuantizeError('unreadable_input', { file: this.name, detail, cause: error.cause });
   }
 
   /** One request for `bytes` bytes; each part of the answer goes to `take`, an empty file's answer as an empty part. */
@@ -102,146 +103,100 @@ export class HttpFile {
     bytes: number,
     take: (chunk: Uint8Array, version: FileVersion) => void,
   ): Promise<void> {
-    const connection = new Connection(this.#settings.stallLimit, this.#signal);
+    const { client, settings, signal } = this.#context;
+    const connection = new Connection(settings.stallLimit, signal, client.hintOn(this.#url));
     try {
-      const response = await connection.guard(
-        fetch(this.#url, {
-          headers: { Range: `bytes=${position}-${position + bytes - 1}` },
-          cache: 'no-store',
-          signal: connection.signal,
-        }),
-      );
-      const version = this.#check(response, position);
+      const answer = await this.#ask(position, bytes, connection);
+      const version = this.#check(answer, position);
       take(new Uint8Array(), version);
+      const { body } = answer.response;
       // An answer without bytes is that an empty file has none.
-      if (version.size === 0 || response.body === null) return;
-      const reader = response.body.getReader();
+      if (version.size === 0 || body === null) return;
+      const reader = body.getReader();
       for (;;) {
-        const { done, value } = await connection.guard(reader.read());
-        if (done) return;
+        const { value } = await connection.guard(reader.read());
+        if (value === undefined) return;
+        this.#downloadedBytes += value.length;
         take(value, version);
       }
     } catch (error) {
-      checkAborted(this.#signal);
+      checkAborted(signal);
+      // Nobody knows whether the address that was remembered is the reason.
+      this.#target = null;
       throw error;
     } finally {
       connection.end();
     }
   }
 
+  /** Asks where the last answer came from; when that has expired, the given address again. */
+  async #ask(position: number, bytes: number, connection: Connection): Promise<Answer> {
+    const question = {
+      headers: { range: `bytes=${position}-${position + bytes - 1}` },
+      signal: connection.signal,
+    };
+    const send = (url: URL): Promise<Answer> => connection.guard(this.#context.client.fetch(url, question, this.name));
+    if (this.#target !== null) {
+      const answer = await send(this.#target);
+      if (!EXPIRED.includes(answer.response.status)) return answer;
+      await answer.response.body?.cancel().catch(() => undefined);
+    }
+    const answer = await send(this.#url);
+    this.#target = answer.url.origin === this.#url.origin ? null : answer.url;
+    this.#linkedTag = answer.linkedTag;
+    return answer;
+  }
+
   /** Throws when the answer is not a part of the file that earlier answers were parts of. */
-  #check(response: Response, position: number): FileVersion {
+  #check({ response, url }: Answer, position: number): FileVersion {
     const { status, headers } = response;
     const range = /^bytes (?:(\d+)-\d+|\*)\/(\d+|\*)$/.exec(headers.get('content-range') ?? '');
     const empty =
       (status === 416 && position === 0 && range?.[2] === '0') ||
       (status === 200 && headers.get('content-length') === '0');
-    if (!empty) this.#checkStatus(response);
+    if (!empty) this.#checkStatus(response, url);
     if (!empty && range === null) throw unreadable(this.name, explanationOf(headers));
     if (!empty && Number(range?.[1]) !== position) {
       throw unreadable(this.name, 'the server sent another part of the file than was asked for');
     }
     const size = empty ? 0 : Number(range?.[2]);
     if (!Number.isSafeInteger(size)) throw unreadable(this.name, 'the server does not tell how long the file is');
-    const tag = headers.get('etag')?.replace(/^W\//, '') ?? headers.get('last-modified');
+    const tag = (this.#linkedTag ?? headers.get('etag'))?.replace(/^W\//, '') ?? headers.get('last-modified');
     this.#version ??= { size, tag };
     if (this.#version.size !== size || this.#version.tag !== tag) throw this.#changed();
     return this.#version;
   }
 
-  #checkStatus({ status, statusText, headers }: Response): void {
+  #checkStatus(response: FetchedResponse, url: URL): void {
+    const { status, headers } = response;
     if (status === 206) return;
     if (status === 200) {
       if (isWebPage(headers)) throw unreadable(this.name, aboutWebPage(this.name));
       throw unreadable(this.name, 'the server does not support range requests; download the file first');
     }
-    const text = `the server answers ${status}${statusText === '' ? '' : ` (${statusText})`}`;
-    if (TRANSIENT.includes(status)) throw new TransientFailure(text, { answered: true, delay: retryAfter(headers) });
+    checkTransient(response);
     if (this.#version !== null && status === 416) throw this.#changed();
     const { missing, hint } = this.#absence;
     const code = GONE.includes(status) ? missing : 'unreadable_input';
-    const login = FORBIDDEN.includes(status) ? LOGIN_HINT : '';
-    throw new QuantizeError(code, { file: this.name, detail: text + (hint === '' ? login : hint) });
+    const { client } = this.#context;
+    // Who is redirected to gets no token, and says nothing of the model.
+    const isOwn = url.origin === this.#url.origin;
+    const advice = adviceOn(response, { url, isHub: isOwn && client.isHub, hasToken: isOwn && client.hasToken });
+    const detail = statusText(response) + (hint === '' ? advice : hint);
+    throw new QuantizeError(code, { file: this.name, detail });
   }
 
   #changed(): QuantizeError {
     return changed(this.name, 'the file on the server changed while it was read; start again');
   }
-
-  /** Waits before the next try, longer each time; the signal ends it. */
-  async #wait(failed: number, asked: number): Promise<void> {
-    const { firstDelay, longestDelay } = this.#settings;
-    const delay = Math.min(longestDelay, Math.max(asked, firstDelay * 2 ** (failed - 1)));
-    await new Promise<void>((resolve) => {
-      const timer = setTimeout(end, delay);
-      const revoke = aborts.add(this.#signal, end);
-      function end(): void {
-        clearTimeout(timer);
-        revoke();
-        resolve();
-      }
-    });
-    checkAborted(this.#signal);
-  }
 }
 
-const LOGIN_HINT = '; if it wants a login, download the file first';
-
-const isWebPage = (headers: Headers): boolean =>
+const isWebPage = (headers: FetchedResponse['headers']): boolean =>
   /^(text\/html|application\/xhtml)/i.test(headers.get('content-type') ?? '');
 
 /** Why an answer with a part of the file does not say which part. */
-const explanationOf = (headers: Headers): string =>
+const explanationOf = (headers: FetchedResponse['headers']): string =>
   headers.get('content-type')?.startsWith('multipart/') === true
     ? 'the server sent several parts where one was asked for'
     : 'the server does not say which bytes it sent; if it is of another origin, it has to send ' +
       '"Access-Control-Expose-Headers: Content-Range, ETag"';
-
-/** Milliseconds that a server asks to wait; 0 when it asks for none. A date instead of seconds is not heeded. */
-function retryAfter(headers: Headers): number {
-  const seconds = Number(headers.get('retry-after') ?? 0);
-  return Number.isFinite(seconds) && seconds > 0 ? seconds * 1000 : 0;
-}
-
-/** Ends a request when its bytes stall, when the job is aborted, and when it is over. */
-class Connection {
-  readonly #controller = new AbortController();
-  readonly #stallLimit: number;
-  readonly #revoke: () => void;
-  #stalled = false;
-
-  constructor(stallLimit: number, signal: AbortSignal | undefined) {
-    this.#stallLimit = stallLimit;
-    this.#revoke = aborts.add(signal, () => {
-      this.#controller.abort();
-    });
-  }
-
-  get signal(): AbortSignal {
-    return this.#controller.signal;
-  }
-
-  /** Waits for a step of the request, not for ever; what goes wrong with it is a transient failure. */
-  async guard<Value>(step: Promise<Value>): Promise<Value> {
-    const timer = setTimeout(() => {
-      this.#stalled = true;
-      this.#controller.abort();
-    }, this.#stallLimit);
-    try {
-      return await step;
-    } catch (error) {
-      const text = this.#stalled ? `nothing came for ${this.#stallLimit / 1000} seconds` : networkProblem(error);
-      throw new TransientFailure(text, { cause: error, answered: false });
-    } finally {
-      clearTimeout(timer);
-    }
-  }
-
-  end(): void {
-    this.#revoke();
-    this.#controller.abort();
-  }
-}
-
-/** `fetch` says little itself ("fetch failed"); in Node the cause says more. */
-const networkProblem = (error: unknown): string => reasonOf(fieldsOf(error)['cause'] ?? error);

@@ -6,8 +6,10 @@ export interface HttpSettings {
   readonly firstAttempts: number;
   /** Wait before the second try; it doubles with every further one. */
   readonly firstDelay: number;
-  /** Longest wait between two tries, whatever a server's Retry-After asks for. */
+  /** Longest wait between two tries where the server asks for none. */
   readonly longestDelay: number;
+  /** Longest wait between two tries, whatever a server's Retry-After asks for. */
+  readonly longestAsked: number;
   /** A connection that brings nothing for this long has failed. Milliseconds, as the delays. */
   readonly stallLimit: number;
   /** A try that brings as many bytes has not failed, though it may have been cut short. */
@@ -22,6 +24,7 @@ export const HTTP_SETTINGS: HttpSettings = {
   firstAttempts: 3,
   firstDelay: 500,
   longestDelay: 30_000,
+  longestAsked: 300_000,
   stallLimit: 30_000,
   progressBytes: 65_536,
   smallestBlock: 65_536,

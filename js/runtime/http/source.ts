@@ -1,10 +1,12 @@
 import { besides, fileNameOf } from '../../addresses.js';
-import { shownUrl } from '../../endpoints.js';
+import { shownUrl, type WebOptions } from '../../endpoints.js';
 import type { ByteSource } from '../../io/byte-io.js';
 import { unreadable } from '../failures.js';
-import { HttpFile, type Absence, type FileVersion } from './request.js';
-import { HTTP_SETTINGS, type HttpSettings } from './settings.js';
 import { unknownVersion } from '../unknown-version.js';
+import { accessOf, checkOneServer } from './access.js';
+import { Client } from './client.js';
+import { HttpFile, type Absence, type FileContext, type FileVersion } from './request.js';
+import { HTTP_SETTINGS, type HttpSettings } from './settings.js';
 
 const QUERY_HINT =
   "; the query of the given URL, which may be a signature, is not sent for the model's other files: download all of them";
@@ -22,36 +24,31 @@ class HttpSource implements ByteSource {
   readonly fileName: string;
   readonly size: number;
   readonly version: string;
-  readonly #url: URL;
+  readonly #address: WebAddress;
   readonly #file: HttpFile;
-  readonly #settings: HttpSettings;
-  readonly #signal: AbortSignal | undefined;
+  readonly #context: FileContext;
   #block: Block;
 
-  constructor(
-    url: URL,
-    file: HttpFile,
-    version: FileVersion,
-    start: Uint8Array,
-    settings: HttpSettings,
-    signal?: AbortSignal,
-  ) {
+  constructor(address: WebAddress, file: HttpFile, version: FileVersion, start: Uint8Array, context: FileContext) {
     this.name = file.name;
-    this.fileName = fileNameOf(url);
+    this.fileName = fileNameOf(address.url);
     this.size = version.size;
     this.version = version.tag === null ? unknownVersion(version.size) : `${version.size} bytes of ${version.tag}`;
-    this.#url = url;
+    this.#address = address;
     this.#file = file;
-    this.#settings = settings;
-    this.#signal = signal;
+    this.#context = context;
     this.#block = { begin: 0, end: start.length, bytes: Promise.resolve(start) };
+  }
+
+  get downloadedBytes(): number {
+    return this.#file.downloadedBytes;
   }
 
   async read(into: Uint8Array, position: number): Promise<void> {
     this.#checkEnd(position, into.length);
     if (into.length === 0) return;
     const isInBlock = this.#isInBlock(position, into.length);
-    if (!isInBlock && into.length > this.#settings.smallestBlock) {
+    if (!isInBlock && into.length > this.#context.settings.smallestBlock) {
       await this.#file.read(into, position);
       return;
     }
@@ -85,7 +82,7 @@ class HttpSource implements ByteSource {
 
   /** Reads the block at `position`: a larger one when reads go on where the last block ends. */
   #load(position: number, needed: number): Block {
-    const { smallestBlock, largestBlock } = this.#settings;
+    const { smallestBlock, largestBlock } = this.#context.settings;
     const { begin, end } = this.#block;
     const goesOn = position > begin && position <= end;
     const length = Math.min(this.size - position, goesOn ? Math.min(largestBlock, 2 * (end - begin)) : smallestBlock);
@@ -103,9 +100,11 @@ class HttpSource implements ByteSource {
 
   /** Queries, which may be signatures, are not carried over. */
   sibling(name: string): Promise<ByteSource> {
-    return openHttp(besides(this.#url, name), this.#signal, this.#settings, {
+    const { url, nameOf } = this.#address;
+    const beside = { url: besides(url, name), nameOf };
+    return openAddress(beside, this.#context, {
       missing: 'missing_shard',
-      hint: this.#url.search === '' ? '' : QUERY_HINT,
+      hint: url.search === '' ? '' : QUERY_HINT,
     });
   }
 
@@ -119,22 +118,48 @@ class HttpSource implements ByteSource {
   }
 }
 
-/**
- * Opens what an http or https URL leads to; redirects are followed, for every request anew. The server has to answer range
- * requests. `absence` is what to say of a file that is not there, or may not be read.
- */
-export async function openHttp(
-  url: URL,
-  signal?: AbortSignal,
-  settings: HttpSettings = HTTP_SETTINGS,
+/** Where a file is, and how errors call it and what lies beside it. */
+export interface WebAddress {
+  readonly url: URL;
+  readonly nameOf: (url: URL) => string;
+}
+
+/** `absence` is what to say of a file that is not there, or may not be read. */
+export async function openAddress(
+  address: WebAddress,
+  context: FileContext,
   absence: Absence = { missing: 'unreadable_input', hint: '' },
 ): Promise<ByteSource> {
-  const name = shownUrl(url);
+  const { url, nameOf } = address;
+  const name = nameOf(url);
   if (url.username !== '' || url.password !== '') {
     throw unreadable(name, 'a URL with a user name or password in it cannot be fetched');
   }
-  const file = new HttpFile(name, url.href, settings, signal, absence);
-  const start = new Uint8Array(settings.smallestBlock);
+  const file = new HttpFile(name, url, context, absence);
+  const start = new Uint8Array(context.settings.smallestBlock);
   const { bytes, version } = await file.read(start, 0);
-  return new HttpSource(url, file, version, start.subarray(0, bytes), settings, signal);
+  return new HttpSource(address, file, version, start.subarray(0, bytes), context);
+}
+
+/** How to read what is on servers. */
+export interface WebReading {
+  readonly signal?: AbortSignal | undefined;
+  readonly options?: WebOptions | undefined;
+  /** As that of a client; default true. */
+  readonly followsItself?: boolean;
+  readonly settings?: HttpSettings;
+}
+
+/** What the requests for files of the server of `url` have in common. */
+export function contextOf(
+  url: URL,
+  { signal, options = {}, followsItself = true, settings = HTTP_SETTINGS }: WebReading,
+): FileContext {
+  checkOneServer(options, url);
+  return { client: new Client(url, accessOf(options), followsItself), settings, signal };
+}
+
+/** Opens what an http or https URL leads to; redirects are followed. The server has to answer range requests. */
+export async function openHttp(url: URL, reading: WebReading = {}): Promise<ByteSource> {
+  return openAddress({ url, nameOf: shownUrl }, contextOf(url, reading));
 }

@@ -1,8 +1,17 @@
 import { fileURLToPath } from 'node:url';
-import { endpointName, sinkEndpoint, sourceEndpoint, type ModelSink, type ModelSource } from '../../endpoints.js';
+import {
+  endpointName,
+  isHubText,
+  sinkEndpoint,
+  sourceEndpoint,
+  type ModelSink,
+  type ModelSource,
+  type WebOptions,
+} from '../../endpoints.js';
 import type { ByteSink, ByteSource, FileAccess, SinkPlan } from '../../io/byte-io.js';
 import { checkAborted, readFailure, unreadable, unwritable } from '../failures.js';
-import { openHttp } from '../http/source.js';
+import { openRemote } from '../http/remote.js';
+import type { WebReading } from '../http/source.js';
 import { openNodeHandleSink } from './handle-sink.js';
 import { openHandle, openPath } from './source.js';
 import { openPathSink } from './path-sink.js';
@@ -13,16 +22,17 @@ export { removeUnfinished } from '../resume/unfinished.js';
 /** Everything that models can be read from and written to in Node. */
 export const nodeFiles: FileAccess = { openSource, openSink };
 
-async function openSource(source: ModelSource, signal?: AbortSignal): Promise<ByteSource> {
+async function openSource(source: ModelSource, signal?: AbortSignal, options?: WebOptions): Promise<ByteSource> {
   checkAborted(signal);
   const endpoint = sourceEndpoint(source);
   switch (endpoint?.kind) {
     case 'text':
+      if (isHubText(endpoint.text)) return openRemote(endpoint.text, { signal, options });
       return /^(https?|file):\/\//i.test(endpoint.text)
-        ? openUrl(endpoint.text, signal)
+        ? openUrl(endpoint.text, { signal, options })
         : openPath(endpoint.text, 'unreadable_input');
     case 'url':
-      return openUrl(endpoint.url.href, signal);
+      return openUrl(endpoint.url.href, { signal, options });
     case 'node-handle':
       return openHandle(endpoint.handle);
     case 'blob':
@@ -35,7 +45,7 @@ async function openSource(source: ModelSource, signal?: AbortSignal): Promise<By
   }
 }
 
-function openUrl(text: string, signal: AbortSignal | undefined): Promise<ByteSource> {
+function openUrl(text: string, web: WebReading): Promise<ByteSource> {
   let url: URL;
   try {
     // Also of URLs of another realm, which some functions of Node refuse.
@@ -44,7 +54,7 @@ function openUrl(text: string, signal: AbortSignal | undefined): Promise<ByteSou
   } catch (error) {
     throw readFailure(text, error);
   }
-  if (url.protocol === 'http:' || url.protocol === 'https:') return openHttp(url, signal);
+  if (url.protocol === 'http:' || url.protocol === 'https:') return openRemote(url, web);
   throw unreadable(text, 'only http, https and file URLs can be read');
 }
 

@@ -1,10 +1,10 @@
 import { Worker, type WorkerOptions } from 'node:worker_threads';
 import type { ThreadWorker } from '../../wasm/module.js';
-import type { Reply } from '../../workers/messages.js';
+import type { THREAD_NAME, WORKER_NAME, Reply } from '../../workers/messages.js';
 import type { FailureEvents, RunningWorker, WorkerEvents } from '../types.js';
 
-/** What a worker of the package is: `worker-node.ts` reads it. The first is the glue's own name for its threads. */
-export type WorkerKind = 'em-pthread' | 'arrowquant';
+/** What a worker of the package is: the glues read it. */
+export type WorkerKind = typeof THREAD_NAME | typeof WORKER_NAME;
 
 /**
  * Starts the script without the flags that Node itself was given: those of V8 and of the process hold for workers anyway,

@@ -6,6 +6,11 @@ addToLibrary({
       setImmediate(task);
       return;
     }
+    // Imitations of browsers, such as jsdom, have neither.
+    if (typeof MessageChannel === 'undefined') {
+      setTimeout(task, 0);
+      return;
+    }
     const { port1, port2 } = new MessageChannel();
     port1.onmessage = () => {
       port1.close();

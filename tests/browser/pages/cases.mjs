@@ -53,11 +53,11 @@ export const facts = () => ({
 /** Which backend `create` settles on, and whether it works. */
 export async function create({ ArrowQuant }, options) {
   const quantizer = await ArrowQuant.create(options).catch((error) => error);
-  if (quantizer.backend === undefined) return told(quantizer);
-  const { backend, threads } = quantizer;
+  if (quantizer.backend === undefined) return { ...told(quantizer), message: quantizer.message };
+  const { backend, threads, fallback } = quantizer;
   const digests = await digestOfBatch(await quantizer.quantizeBatch(layersOf(3, 5000), 4));
   await quantizer.dispose();
-  return { backend, threads, digests };
+  return { backend, threads, fallback, digests };
 }
 
 /** A batch with progress, there and back. */

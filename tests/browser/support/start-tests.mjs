@@ -11,20 +11,21 @@ export const kFaultySites = {
   deafWorkers: {
     fault: 'the headers are missing on the script of the workers',
     headers: (file) => (isThreadsGlue(file) ? kStrictPolicy : kIsolated),
-    outcome: { backend: kNotIsolatedBackend },
+    outcome: { backend: kNotIsolatedBackend, fallback: expect.stringMatching(/^threads: .*COEP/) },
   },
   lostGlue: {
     fault: 'the script of the workers is missing',
     missing: isThreadsGlue,
     headers: kIsolated,
-    outcome: { backend: kNotIsolatedBackend },
+    outcome: { backend: kNotIsolatedBackend, fallback: expect.stringMatching(/^threads: /) },
   },
-  lostWorkers: {
-    fault: 'the script of the workers is missing, and the page is not isolated',
+  noWorkers: {
+    fault: 'the policy forbids workers, and the page is not isolated',
     shares: false,
-    missing: (file) => file.endsWith('worker-browser.js'),
-    headers: kStrictPolicy,
-    outcome: { backend: 'single' },
+    // A page under it could not start the Worker that tests would be run in.
+    scopes: ['page'],
+    headers: { 'Content-Security-Policy': `${kStrictPolicy['Content-Security-Policy']}; worker-src 'none'` },
+    outcome: { backend: 'single', fallback: expect.stringMatching(/^threads: .*workers: .*worker-src/) },
   },
   bytes: {
     fault: 'wasm files are sent as application/octet-stream',
@@ -37,7 +38,23 @@ export const kFaultySites = {
   noWasm: {
     fault: 'the policy forbids WebAssembly',
     headers: { ...kIsolation, 'Content-Security-Policy': "default-src 'self'" },
-    outcome: { code: 'startup_failed' },
+    outcome: { code: 'startup_failed', message: expect.stringContaining("add 'wasm-unsafe-eval' to its script-src") },
+  },
+  lostWasm: {
+    fault: 'the wasm is missing',
+    missing: (file) => file.endsWith('.wasm'),
+    headers: kIsolated,
+    outcome: {
+      code: 'startup_failed',
+      message: expect.stringMatching(
+        /arrowquant-single\.wasm was answered with 404 .*; serve .* there, or pass .*wasmUrl/,
+      ),
+    },
+  },
+  pageForWasm: {
+    fault: 'a page is sent in place of the wasm',
+    headers: (file) => ({ ...kIsolated, ...(file.endsWith('.wasm') && { 'Content-Type': 'text/html' }) }),
+    outcome: { code: 'startup_failed', message: expect.stringContaining('was answered with an HTML page') },
   },
 };
 
@@ -47,7 +64,9 @@ export const kFaultySites = {
  * @param {readonly boolean[]} [shares] whether sites are meant whose pages share memory with workers
  */
 export function describeStartUp(setting, scope, shares = [true, false]) {
-  const sites = Object.entries(kFaultySites).filter(([, { shares: does = true }]) => shares.includes(does));
+  const sites = Object.entries(kFaultySites).filter(
+    ([, { shares: does = true, scopes = [scope] }]) => shares.includes(does) && scopes.includes(scope),
+  );
   const faults = sites.map(([site, { fault }]) => [fault, site]);
   test.each(faults)(`${scope}: starting up settles where %s`, async (_, site) => {
     const { browser, server } = setting();

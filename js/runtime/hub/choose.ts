@@ -1,0 +1,61 @@
+import { nearestName } from '../../checks.js';
+import { shardPlace } from '../../containers/shard-names.js';
+
+const MODEL = /\.(safetensors|gguf)$/i;
+const INDEX = /\.safetensors\.index(\.[^./]+)?\.json$/i;
+
+const MOST_LISTED = 12;
+const MOST_NEAR = 3;
+
+/** Whether a path is that of a file to read, and not of a folder to look for one in. */
+export const isModelFile = (path: string): boolean => MODEL.test(path) || INDEX.test(path);
+
+/**
+ * The models among the files of a repository that lie in `folder`, or in one inside it: of a sharded one its index, or where
+ * there is none the first of its files.
+ */
+export function modelsIn(files: readonly string[], folder: string): string[] {
+  const inside = folder === '' ? files : files.filter((file) => file.startsWith(`${folder}/`));
+  const indexed = new Set(inside.filter((file) => INDEX.test(file)).map(stemOf));
+  const found = inside.filter((file) => {
+    if (INDEX.test(file)) return true;
+    if (!MODEL.test(file)) return false;
+    const place = shardPlace(baseName(file));
+    return place === null || (place.number === 1 && !(/safetensors$/i.test(file) && indexed.has(stemOf(file))));
+  });
+  return found.sort();
+}
+
+/** The path without its endings and without what tells shards apart. */
+const stemOf = (file: string): string =>
+  file
+    .replace(INDEX, '')
+    .replace(MODEL, '')
+    .replace(/[-_.]\d{2,9}[-_]of[-_]\d{2,9}$/i, '')
+    .toLowerCase();
+
+const baseName = (file: string): string => file.slice(file.lastIndexOf('/') + 1);
+
+/** The files that `wanted` may be meant for: of the same name elsewhere, or of a similar one; the nearest first. */
+export function nearFiles(wanted: string, files: readonly string[]): string[] {
+  const near = files.filter((file) => baseName(file).toLowerCase() === baseName(wanted).toLowerCase());
+  let others = files.filter((file) => !near.includes(file));
+  while (near.length < MOST_NEAR) {
+    const next = nearestName(wanted, others) ?? nearestBase(baseName(wanted), others);
+    if (next === undefined) break;
+    near.push(next);
+    others = others.filter((file) => file !== next);
+  }
+  return near.slice(0, MOST_NEAR);
+}
+
+function nearestBase(wanted: string, files: readonly string[]): string | undefined {
+  const name = nearestName(wanted, files.map(baseName));
+  return files.find((file) => baseName(file) === name);
+}
+
+/** `a, b, c and 7 more`. */
+export function listed(files: readonly string[]): string {
+  const shown = files.slice(0, MOST_LISTED).join(', ');
+  return files.length > MOST_LISTED ? `${shown} and ${files.length - MOST_LISTED} more` : shown;
+}

@@ -1,0 +1,65 @@
+import { QuantizeError } from '../../errors.js';
+import type { ByteSource } from '../../io/byte-io.js';
+import { unreadable } from '../failures.js';
+import { accessOf } from '../http/access.js';
+import { contextOf, openAddress, type WebAddress, type WebReading } from '../http/source.js';
+import { fileUrl, hubAddress, type HubAddress } from './address.js';
+import { isModelFile, listed, modelsIn, nearFiles } from './choose.js';
+import { commitOf, filesOf, type Repository } from './repository.js';
+
+/** Opens a model on a hub: `hf:organization/model[@revision][/file]`. All that is read of it is of one commit. */
+export async function openHub(text: string, reading: WebReading): Promise<ByteSource> {
+  const address = hubAddress(text);
+  const { hubUrl } = accessOf(reading.options ?? {});
+  const context = contextOf(new URL(hubUrl), reading);
+  const { model, revision, path } = address;
+  const repository = { name: text, model, revision, hubUrl, context };
+  const commit = await commitOf(repository);
+  const pinned = { ...repository, revision: commit };
+  const file = isModelFile(path) ? path : await chosen(address, pinned, text);
+  const where = addressOf(address, fileUrl(hubUrl, model, commit, file));
+  try {
+    return await openAddress(where, context, { missing: 'missing_shard', hint: '' });
+  } catch (error) {
+    if (!(error instanceof QuantizeError) || error.code !== 'missing_shard') throw error;
+    throw await missing(file, pinned, text);
+  }
+}
+
+/** Named after what the caller wrote: which commit it is, is told by the files' tags. */
+function addressOf({ model, repository }: HubAddress, url: URL): WebAddress {
+  const begin = url.pathname.indexOf(`/${model}/resolve/`) + `/${model}/resolve/`.length;
+  const nameOf = ({ pathname }: URL): string =>
+    `${repository}/${decodeURIComponent(pathname.slice(pathname.indexOf('/', begin) + 1))}`;
+  return { url, nameOf };
+}
+
+/** The one model in the repository, or in the folder that was named. */
+async function chosen({ path }: HubAddress, repository: Repository, text: string): Promise<string> {
+  const files = await filesOf(repository);
+  const models = modelsIn(files, path);
+  const [first] = models;
+  if (first !== undefined && models.length === 1) return first;
+  if (first !== undefined) {
+    throw unreadable(text, `it has ${models.length} models, write which one behind it: ${listed(models)}`);
+  }
+  if (files.includes(path))
+    throw unreadable(text, 'only safetensors and GGUF files, and the index of shards, can be read');
+  if (path !== '') throw notThere(path, files, text);
+  const detail =
+    'it has no safetensors or GGUF file; its weights may be of another format, which has to be converted first';
+  throw unreadable(text, detail);
+}
+
+const missing = async (file: string, repository: Repository, text: string): Promise<QuantizeError> =>
+  notThere(file, await filesOf(repository), text);
+
+function notThere(path: string, files: readonly string[], text: string): QuantizeError {
+  const models = modelsIn(files, '');
+  const near = nearFiles(path, files);
+  const hint =
+    near.length > 0
+      ? `did you mean ${near.join(' or ')}?`
+      : `there is ${models.length === 0 ? 'no model' : listed(models)}`;
+  return unreadable(text, `the model has no such file; ${hint}`);
+}
