@@ -10,12 +10,12 @@ export async function convertWithProgress(
   common: CommonOptions,
   convert: (quantizer: ArrowQuant, going: ConvertFileOptions) => Promise<FileReport>,
 ): Promise<void> {
-  const { threads, json, quiet, resume } = common;
+  const { threads, json, quiet, verbose, resume } = common;
   const silent = quiet === true || (json === true && !process.stderr.isTTY);
   const view = progressOn(process.stderr, silent);
   let report: FileReport;
   try {
-    report = await withQuantizer({ threads }, (quantizer, signal) =>
+    report = await withQuantizer({ threads, verbose }, (quantizer, signal) =>
       convert(quantizer, {
         signal,
         onEvent: (event) => {

@@ -6,6 +6,7 @@ import { dequantizeCommand } from './commands/dequantize.js';
 import { EXIT_CODES_HELP, reportFailure } from './exit.js';
 import { inspectCommand } from './commands/inspect.js';
 import { quantizeCommand } from './commands/quantize.js';
+import { asksForSurroundings, printSurroundings } from './commands/version.js';
 
 function version(): string {
   const text = readFileSync(new URL('../../package.json', import.meta.url), 'utf8');
@@ -14,11 +15,16 @@ function version(): string {
 }
 
 async function main(): Promise<void> {
+  if (asksForSurroundings(process.argv.slice(2))) return printSurroundings();
   const program = new Command('arrowquant')
     .description(
       'Quantizes the weights of neural networks. Files are streamed: a model of any size takes the same memory.',
     )
-    .version(version())
+    .version(
+      version(),
+      '-V, --version',
+      'print the version; with --verbose also what it runs on, and with which backend',
+    )
     .addHelpText('after', EXIT_CODES_HELP)
     .showHelpAfterError('(add --help for what is possible)');
   for (const command of [quantizeCommand(), dequantizeCommand(), inspectCommand(), compareCommand()]) {

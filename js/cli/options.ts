@@ -7,6 +7,7 @@ export interface CommonOptions {
   readonly threads?: number | undefined;
   readonly json?: boolean | undefined;
   readonly quiet?: boolean | undefined;
+  readonly verbose?: boolean | undefined;
   readonly resume?: boolean | undefined;
   /** Whether to wait until the output is on the disk; false with `--no-sync`. */
   readonly sync?: boolean | undefined;
@@ -22,6 +23,9 @@ export const jsonOption = (): Option =>
   new Option('--json', 'print the report as JSON to stdout, and nothing else').conflicts('quiet');
 
 export const quietOption = (): Option => new Option('--quiet', 'print nothing but warnings and errors');
+
+export const verboseOption = (): Option =>
+  new Option('--verbose', 'print to stderr which backend does the work, and why no better one').conflicts('quiet');
 
 export const resumeOption = (): Option =>
   new Option('--resume', 'go on where the same command was interrupted, at the last whole tensor');

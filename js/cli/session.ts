@@ -2,15 +2,20 @@ import { constants } from 'node:os';
 import { ArrowQuant, QuantizeError, type CreateOptions } from '../index.js';
 import { removeUnfinished } from '../runtime/node/files.js';
 import { Interrupted } from './exit.js';
+import { printable } from './format.js';
+import type { CommonOptions } from './options.js';
 
 const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
+
+/** What a quantizer is started with, and whether to say on stderr how it has started. */
+export type SessionOptions = CreateOptions & Pick<CommonOptions, 'verbose'>;
 
 /**
  * Runs `work` with a quantizer of its own. The first signal aborts it, so that it can tidy up, and makes this reject with
  * `Interrupted`; the second one ends the process at once, as if it had never been caught.
  */
 export async function withQuantizer<Result>(
-  options: CreateOptions,
+  { verbose, ...options }: SessionOptions,
   work: (quantizer: ArrowQuant, signal: AbortSignal) => Promise<Result>,
 ): Promise<Result> {
   const controller = new AbortController();
@@ -21,6 +26,7 @@ export async function withQuantizer<Result>(
   for (const name of SIGNALS) process.on(name, interrupt);
   try {
     const quantizer = await ArrowQuant.create(options);
+    if (verbose === true) printBackend(quantizer);
     try {
       return await work(quantizer, controller.signal);
     } finally {
@@ -32,6 +38,19 @@ export async function withQuantizer<Result>(
   } finally {
     for (const name of SIGNALS) process.off(name, interrupt);
   }
+}
+
+/** What does the work, in words, and why nothing better does; null where nothing is better. */
+export function backendOf(quantizer: ArrowQuant): { readonly backend: string; readonly reason: string | null } {
+  const { backend, threads } = quantizer;
+  const reason = 'fallback' in quantizer && typeof quantizer.fallback === 'string' ? quantizer.fallback : null;
+  const one = backend === 'workers' ? 'worker' : 'thread';
+  return { backend: threads === 0 ? backend : `${backend}, ${threads} ${one}${threads === 1 ? '' : 's'}`, reason };
+}
+
+function printBackend(quantizer: ArrowQuant): void {
+  const { backend, reason } = backendOf(quantizer);
+  process.stderr.write(printable(`backend: ${backend}${reason === null ? '' : `, because ${reason}`}`) + '\n');
 }
 
 /** Ends the process by the signal itself: process.exit() would wait for threads, which may be waiting for it. */

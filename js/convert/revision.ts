@@ -3,3 +3,6 @@
  * weights: they never go on with each other's files.
  */
 export const REVISION = 'not built';
+
+/** Version of the compiler that the wasm was built with, which the build fills in. */
+export const EMSCRIPTEN = 'not built';

@@ -2,7 +2,7 @@ import { Command } from 'commander';
 import type { FileComparison, TensorComparison } from '../../index.js';
 import { EXIT } from '../exit.js';
 import { formatCosine, formatError, formatJson, formatShape, printable } from '../format.js';
-import { jsonOption, parsePath, threadsOption, type CommonOptions } from '../options.js';
+import { jsonOption, parsePath, threadsOption, verboseOption, type CommonOptions } from '../options.js';
 import { withQuantizer } from '../session.js';
 import { outputWidth, renderTable, type Column } from '../table.js';
 
@@ -31,12 +31,15 @@ export function compareCommand(): Command {
     .argument('<b>', 'model file', parsePath)
     .addOption(threadsOption())
     .addOption(jsonOption())
+    .addOption(verboseOption())
     .addHelpText('after', EXAMPLES)
     .action(compare);
 }
 
-async function compare(a: string, b: string, { threads, json }: CommonOptions): Promise<void> {
-  const comparison = await withQuantizer({ threads }, (quantizer, signal) => quantizer.compareFiles(a, b, { signal }));
+async function compare(a: string, b: string, { threads, json, verbose }: CommonOptions): Promise<void> {
+  const comparison = await withQuantizer({ threads, verbose }, (quantizer, signal) =>
+    quantizer.compareFiles(a, b, { signal }),
+  );
   process.stdout.write(`${json === true ? formatJson(comparison) : render(comparison)}\n`);
   const { reshaped, onlyInA, onlyInB } = comparison;
   if (reshaped.length + onlyInA.length + onlyInB.length > 0) process.exitCode = EXIT.different;

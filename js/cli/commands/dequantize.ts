@@ -12,6 +12,7 @@ import {
   siblingName,
   threadsOption,
   upperCase,
+  verboseOption,
   type CommonOptions,
 } from '../options.js';
 
@@ -41,6 +42,7 @@ export function dequantizeCommand(): Command {
     .addOption(threadsOption())
     .addOption(jsonOption())
     .addOption(quietOption())
+    .addOption(verboseOption())
     .addHelpText('after', EXAMPLES)
     .action((input: string, output: string | undefined, options: DequantizeOptions) =>
       dequantize(input, output, options),

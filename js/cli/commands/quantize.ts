@@ -29,6 +29,7 @@ import {
   resumeOption,
   siblingName,
   threadsOption,
+  verboseOption,
   type CommonOptions,
 } from '../options.js';
 import { printPlan } from '../plan.js';
@@ -142,6 +143,7 @@ const generalOptions = (): Option[] => [
   threadsOption(),
   jsonOption(),
   quietOption(),
+  verboseOption(),
 ];
 
 const isFileType = (type: string): boolean => (FILE_TYPES as readonly string[]).includes(type);
@@ -152,12 +154,12 @@ const parseType = (text: string): string => {
 };
 
 async function quantize(input: string, output: string | undefined, options: QuantizeOptions): Promise<void> {
-  const { threads, json, quiet, resume, memoryLimit } = options;
+  const { threads, json, quiet, verbose, resume, memoryLimit } = options;
   const durability = durabilityOf(options);
   const target = output ?? defaultOutput(input, options);
   const what = quantizationOf(target, options);
   if (options.dryRun === true) {
-    const plan = await withQuantizer({ threads }, async (quantizer, signal) => {
+    const plan = await withQuantizer({ threads, verbose }, async (quantizer, signal) => {
       const container = containerFor(target).name as ContainerName;
       const made = await quantizer.plan(input, { ...what, container, resume, durability, memoryLimit, signal });
       await checkOutput(input, target, made, signal);
@@ -166,7 +168,7 @@ async function quantize(input: string, output: string | undefined, options: Quan
     printPlan(plan, { json });
     return;
   }
-  await convertWithProgress({ threads, json, quiet, resume }, (quantizer, going) =>
+  await convertWithProgress({ threads, json, quiet, verbose, resume }, (quantizer, going) =>
     quantizer.quantizeFile(input, target, { ...what, resume, durability, memoryLimit, ...going }),
   );
 }
