@@ -1,13 +1,18 @@
 import { containerFor } from '../containers/registry.js';
-import type { FilePlan } from '../index.js';
+import type { FilePlan, WebOptions } from '../index.js';
 import { writeFailure } from '../runtime/failures.js';
 import { checkTarget } from '../runtime/node/target.js';
 import { openModel } from '../models/model.js';
 import { runtime } from '../runtime/node.js';
 
 /** Refuses a place that the conversion would refuse: a plan is made without one. */
-export async function checkOutput(input: string, output: string, plan: FilePlan, signal: AbortSignal): Promise<void> {
-  const model = await openModel(await runtime.files.openSource(input, signal));
+export async function checkOutput(
+  input: string,
+  output: string,
+  plan: FilePlan,
+  { signal, web }: { readonly signal: AbortSignal; readonly web: WebOptions },
+): Promise<void> {
+  const model = await openModel(await runtime.files.openSource(input, signal, web));
   try {
     for (const name of namesOf(output, plan.output.files)) await checkTarget(name, 0, model.sources);
   } catch (error) {

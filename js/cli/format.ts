@@ -17,6 +17,9 @@ export function formatBytes(bytes: number): string {
 
 export const formatRate = (bytesPerSecond: number): string => `${(bytesPerSecond / 1e9).toFixed(2)} GB/s`;
 
+/** What goes behind other figures of a model on a server; empty for others. */
+export const downloadText = (bytes: number): string => (bytes === 0 ? '' : `, ${formatBytes(bytes)} downloaded`);
+
 export function formatSeconds(seconds: number): string {
   if (!Number.isFinite(seconds)) return '?';
   if (seconds < 60) return `${seconds < 10 ? seconds.toFixed(1) : seconds.toFixed(0)} s`;

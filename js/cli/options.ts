@@ -1,9 +1,12 @@
 import { InvalidArgumentError, Option } from 'commander';
 import { fileNameOf } from '../addresses.js';
+import { isHubText } from '../endpoints.js';
+import { hubAddress } from '../runtime/hub/address.js';
 import { TENSOR_TYPES, type TypeRule } from '../index.js';
+import type { ServerOptions } from './servers.js';
 
 /** Options that several commands have. */
-export interface CommonOptions {
+export interface CommonOptions extends ServerOptions {
   readonly threads?: number | undefined;
   readonly json?: boolean | undefined;
   readonly quiet?: boolean | undefined;
@@ -93,7 +96,13 @@ export function collectRule(text: string, earlier: readonly TypeRule[] | undefin
 }
 
 /** The name of a model file with another ending in place of its own; that of a URL's lies in the current folder. */
-export function siblingName(input: string, ending: string): string {
-  const local = /^https?:/iu.test(input) && URL.canParse(input) ? fileNameOf(new URL(input)) : input;
-  return `${local.replace(/(-\d{5}-of-\d{5})?\.(safetensors(\.index\.json)?|gguf)$/iu, '')}${ending}`;
+export const siblingName = (input: string, ending: string): string =>
+  `${localName(input).replace(/(-\d{5}-of-\d{5})?\.(safetensors(\.index\.json)?|gguf)$/iu, '')}${ending}`;
+
+function localName(input: string): string {
+  if (isHubText(input)) {
+    const { model, path } = hubAddress(input);
+    return (path === '' ? model : path).replace(/^.*\//su, '');
+  }
+  return /^https?:/iu.test(input) && URL.canParse(input) ? fileNameOf(new URL(input)) : input;
 }

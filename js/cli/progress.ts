@@ -1,6 +1,6 @@
 import { SingleBar } from 'cli-progress';
 import type { FileEvent } from '../index.js';
-import { formatBytes, formatRate, formatSeconds, printable, shorten } from './format.js';
+import { downloadText, formatBytes, formatRate, formatSeconds, printable, shorten } from './format.js';
 
 /** Shows how a conversion goes on. */
 export interface ProgressView {
@@ -22,9 +22,9 @@ export function progressOn(stream: NodeJS.WriteStream, silent: boolean): Progres
 
 type BytesEvent = Extract<FileEvent, { type: 'bytes' }>;
 
-/** `31.2 of 69.5 MB, 1.20 GB/s, ETA 2 s`. */
-const summary = ({ done, bytes, bytesPerSecond, secondsLeft }: BytesEvent): string =>
-  `${formatBytes(done)} of ${formatBytes(bytes)}, ${formatRate(bytesPerSecond)}, ETA ${formatSeconds(secondsLeft)}`;
+/** `31.2 of 69.5 MB, 1.20 GB/s, ETA 2 s`, and of a model on a server `, 32.1 MB downloaded`. */
+const summary = ({ done, bytes, bytesPerSecond, secondsLeft, downloadedBytes }: BytesEvent): string =>
+  `${formatBytes(done)} of ${formatBytes(bytes)}, ${formatRate(bytesPerSecond)}, ETA ${formatSeconds(secondsLeft)}${downloadText(downloadedBytes)}`;
 
 class Bar implements ProgressView {
   readonly #stream: NodeJS.WriteStream;
@@ -32,6 +32,7 @@ class Bar implements ProgressView {
   #started = false;
   #latest: BytesEvent = {
     ...{ type: 'bytes', tensor: '', done: 0, bytes: 0, seconds: 0, bytesPerSecond: 0, secondsLeft: Infinity },
+    downloadedBytes: 0,
   };
 
   constructor(stream: NodeJS.WriteStream) {

@@ -1,5 +1,6 @@
 import type { DroppedTensor, FileReport, FileWarning, TensorReport } from '../index.js';
 import {
+  downloadText,
   formatBytes,
   formatJson,
   formatCosine,
@@ -34,7 +35,8 @@ export function printReport(report: FileReport, options: CommonOptions): void {
 
 function renderReport({ tensors, dropped, totals, files, notes, type, architecture }: FileReport): string {
   const table = renderTable(COLUMNS, [...tensors.map(rowOf), ...dropped.map(droppedRow)], outputWidth());
-  const { converted, kept, bytesBefore, bytesAfter, ratio, bitsPerWeight, seconds, bytesPerSecond } = totals;
+  const { converted, kept, bytesBefore, bytesAfter, ratio, bitsPerWeight, seconds, bytesPerSecond, downloadedBytes } =
+    totals;
   const change = ratio >= 1 ? `${ratio.toFixed(2)} times smaller` : `${(1 / ratio).toFixed(2)} times larger`;
   return [
     table,
@@ -42,7 +44,7 @@ function renderReport({ tensors, dropped, totals, files, notes, type, architectu
     ...notes.map((note) => `note: ${printable(note)}`),
     `${printable(architecture === null ? type : `${type} (${architecture})`)}: ${converted + kept} tensors, ${converted} converted, ${kept} kept as they were${dropped.length === 0 ? '' : `, ${dropped.length} left out`}`,
     `${formatBytes(bytesBefore)} → ${formatBytes(bytesAfter)} (${change}), ${bitsPerWeight.toFixed(2)} bits a weight`,
-    `${formatSeconds(seconds)}, ${formatRate(bytesPerSecond)}`,
+    `${formatSeconds(seconds)}, ${formatRate(bytesPerSecond)}${downloadText(downloadedBytes)}`,
     ...files.map(printable),
   ].join('\n');
 }

@@ -120,7 +120,7 @@ async function convertModel(
         layout.files.length === 1 ? undefined : layout.files.map(({ name, fileBytes }) => ({ name, bytes: fileBytes })),
       resume: options.resume ? { fingerprint: await fingerprintOf(model, layout, steps, measure) } : undefined,
     });
-    const events = new Tracker(steps, plan, options, clock);
+    const events = new Tracker(steps, plan, options, { clock, sources: model.sources });
     const memoryBytes = output.holds ? workBytes : limitBytes;
     const conversion = { steps, ordered, layout, measure, tools: { ...tools, memoryBytes }, events };
     await convert(conversion, model.sources, output);
@@ -150,9 +150,12 @@ function reportOf(
     output: endpointName(done.sink),
     files: done.output.files.map(({ name }) => name),
     tensors,
-    totals: { ...totals, seconds, bytesPerSecond },
+    totals: { ...totals, seconds, bytesPerSecond, downloadedBytes: downloadedOf(model.sources) },
   };
 }
+
+const downloadedOf = (sources: Model['sources']): number =>
+  sources.reduce((sum, { downloadedBytes = 0 }) => sum + downloadedBytes, 0);
 
 class Clock {
   readonly #begin = performance.now();
@@ -167,6 +170,7 @@ class Tracker implements ConversionEvents {
   readonly reports: TensorReport[] = [];
   readonly #options: GivenConversionOptions;
   readonly #clock: Clock;
+  readonly #sources: Model['sources'];
   readonly #tensors: number;
   readonly #bytes: number;
   #done = 0;
@@ -175,10 +179,11 @@ class Tracker implements ConversionEvents {
     steps: readonly PlannedStep[],
     { warnings }: ConversionPlan,
     options: GivenConversionOptions,
-    clock: Clock,
+    { clock, sources }: { readonly clock: Clock; readonly sources: Model['sources'] },
   ) {
     this.#options = options;
     this.#clock = clock;
+    this.#sources = sources;
     this.#tensors = steps.length;
     this.#bytes = steps.reduce((bytes, { stored }) => bytes + storedBytes(stored), 0);
     this.#tell(options.onEvent, { type: 'start', tensors: this.#tensors, bytes: this.#bytes, warnings });
@@ -193,6 +198,7 @@ class Tracker implements ConversionEvents {
     const secondsLeft = done === bytes ? 0 : (bytes - done) / bytesPerSecond;
     this.#tell(this.#options.onEvent, {
       ...{ type: 'bytes', tensor: stored.name, done, bytes, seconds, bytesPerSecond, secondsLeft },
+      downloadedBytes: downloadedOf(this.#sources),
     });
   }
 

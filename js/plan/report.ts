@@ -88,6 +88,8 @@ export interface FileTotals extends PlanTotals {
   readonly seconds: number;
   /** `bytesBefore / seconds`. */
   readonly bytesPerSecond: number;
+  /** What came over the network, headers of the model and repeated tries included; 0 for a model that is here. */
+  readonly downloadedBytes: number;
 }
 
 /** What a plan and a report say of the whole. */
@@ -150,6 +152,8 @@ export type FileEvent =
       readonly bytesPerSecond: number;
       /** At that rate; infinite as long as nothing is done. */
       readonly secondsLeft: number;
+      /** As in FileTotals, until now: what is read but not yet dealt with, too. */
+      readonly downloadedBytes: number;
     }
   /** A tensor is written; it is number `done` of `tensors`. */
   | { readonly type: 'tensor'; readonly report: TensorReport; readonly done: number; readonly tensors: number };

@@ -3,6 +3,7 @@ import type { FileComparison, TensorComparison } from '../../index.js';
 import { EXIT } from '../exit.js';
 import { formatCosine, formatError, formatJson, formatShape, printable } from '../format.js';
 import { jsonOption, parsePath, threadsOption, verboseOption, type CommonOptions } from '../options.js';
+import { headerOption, webOptions } from '../servers.js';
 import { withQuantizer } from '../session.js';
 import { outputWidth, renderTable, type Column } from '../table.js';
 
@@ -30,15 +31,18 @@ export function compareCommand(): Command {
     .argument('<a>', 'model file', parsePath)
     .argument('<b>', 'model file', parsePath)
     .addOption(threadsOption())
+    .addOption(headerOption())
     .addOption(jsonOption())
     .addOption(verboseOption())
     .addHelpText('after', EXAMPLES)
     .action(compare);
 }
 
-async function compare(a: string, b: string, { threads, json, verbose }: CommonOptions): Promise<void> {
+async function compare(a: string, b: string, options: CommonOptions): Promise<void> {
+  const { threads, json, verbose } = options;
+  const web = await webOptions([a, b], options);
   const comparison = await withQuantizer({ threads, verbose }, (quantizer, signal) =>
-    quantizer.compareFiles(a, b, { signal }),
+    quantizer.compareFiles(a, b, { ...web, signal }),
   );
   process.stdout.write(`${json === true ? formatJson(comparison) : render(comparison)}\n`);
   const { reshaped, onlyInA, onlyInB } = comparison;

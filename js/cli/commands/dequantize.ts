@@ -15,6 +15,7 @@ import {
   verboseOption,
   type CommonOptions,
 } from '../options.js';
+import { headerOption, webOptions } from '../servers.js';
 
 interface DequantizeOptions extends CommonOptions, Pick<DequantizeFileOptions, 'dtype'> {}
 
@@ -40,6 +41,7 @@ export function dequantizeCommand(): Command {
     .addOption(noSyncOption())
     .addOption(memoryLimitOption())
     .addOption(threadsOption())
+    .addOption(headerOption())
     .addOption(jsonOption())
     .addOption(quietOption())
     .addOption(verboseOption())
@@ -51,6 +53,7 @@ export function dequantizeCommand(): Command {
 
 async function dequantize(input: string, output: string | undefined, options: DequantizeOptions): Promise<void> {
   const { dtype, resume, memoryLimit } = options;
+  const web = await webOptions([input], options);
   const target = output ?? siblingName(input, '-restored.safetensors');
   await convertWithProgress(options, (quantizer, going) =>
     quantizer.dequantizeFile(input, target, {
@@ -58,6 +61,7 @@ async function dequantize(input: string, output: string | undefined, options: De
       resume,
       memoryLimit,
       durability: durabilityOf(options),
+      ...web,
       ...going,
     }),
   );

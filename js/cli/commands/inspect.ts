@@ -5,6 +5,7 @@ import { openModel } from '../../models/model.js';
 import { runtime } from '../../runtime/node.js';
 import { formatBytes, formatJson, formatShape, printable } from '../format.js';
 import { parsePath } from '../options.js';
+import { headerOption, webOptions, type ServerOptions } from '../servers.js';
 import { outputWidth, renderTable, type Column } from '../table.js';
 
 const COLUMNS: readonly Column[] = [
@@ -18,9 +19,10 @@ const EXAMPLES = `
 Examples:
   $ arrowquant inspect model.safetensors
   $ arrowquant inspect model-Q4_K_M.gguf --kv
+  $ arrowquant inspect hf:organization/model
   $ arrowquant inspect model-int4.safetensors --json | jq '.tensors[].name'`;
 
-interface InspectOptions {
+interface InspectOptions extends ServerOptions {
   readonly json?: boolean;
   readonly kv?: boolean;
   readonly tensors?: boolean;
@@ -31,16 +33,18 @@ export function inspectCommand(): Command {
     .description('List what a model file holds: its key-value pairs or metadata, and names, shapes, types and sizes.')
     .argument(
       '<file>',
-      'safetensors or GGUF file, one part or the index of a sharded model, or the URL of one',
+      'safetensors or GGUF file, one part or the index of a sharded model, the URL of one, or hf:organization/model',
       parsePath,
     )
+    .addOption(headerOption())
     .option('--kv', 'only the key-value pairs (of safetensors: the metadata)')
     .option('--tensors', 'only the tensors')
     .addOption(new Option('--json', 'print everything as JSON').conflicts(['kv', 'tensors']))
     .addHelpText('after', EXAMPLES)
     .action(async (file: string, options: InspectOptions) => {
       // Nothing is computed: there is no need to start the quantizer.
-      const model = await openModel(await runtime.files.openSource(file));
+      const web = await webOptions([file], options);
+      const model = await openModel(await runtime.files.openSource(file, undefined, web));
       await model.close();
       const inspection = inspectionOf(model, endpointName(file));
       process.stdout.write(`${options.json === true ? formatJson(inspection) : render(inspection, options)}\n`);

@@ -33,6 +33,7 @@ import {
   type CommonOptions,
 } from '../options.js';
 import { printPlan } from '../plan.js';
+import { HUB_HELP, headerOption, webOptions } from '../servers.js';
 import { withQuantizer } from '../session.js';
 
 interface QuantizeOptions extends CommonOptions {
@@ -66,12 +67,16 @@ Examples:
       without the buffers that no GGUF can hold
   $ arrowquant quantize https://example.org/model.safetensors model-Q8_0.gguf --type Q8_0 --resume
       a model on a server, read as it is quantized; the same line once more goes on after an interruption
+  $ arrowquant quantize hf:organization/model --type Q4_K_M
+      a model on the Hugging Face Hub, to model-Q4_K_M.gguf
   $ arrowquant quantize model.safetensors
       4 bits in groups of 128, to model-int4.safetensors
   $ arrowquant quantize model-f32.safetensors model-f16.safetensors --type F16
       the same model in halves
   $ arrowquant quantize model.safetensors.index.json small.safetensors --bits 8 --group-size 64
       all shards of a model, into one file
+
+${HUB_HELP.trim()}
 
 Types: ${FILE_TYPES.join(', ')}; K types without a suffix are _M.
 What stays as it is, and what the output looks like, is in docs/formats.md of the package.`;
@@ -81,7 +86,7 @@ export function quantizeCommand(): Command {
     .description('Quantize the weights of a model file: to a GGUF, or to 2, 4 or 8 bits in safetensors.')
     .argument(
       '<in>',
-      'safetensors or GGUF file, one part or the index of a sharded model, or the URL of one',
+      'safetensors or GGUF file, one part or the index of a sharded model, the URL of one, or hf:organization/model',
       parsePath,
     )
     .argument('[out]', 'file to write (default: <in> with the type or -int<bits> added to its name)', parsePath);
@@ -141,6 +146,7 @@ const generalOptions = (): Option[] => [
   noSyncOption(),
   memoryLimitOption(),
   threadsOption(),
+  headerOption(),
   jsonOption(),
   quietOption(),
   verboseOption(),
@@ -155,21 +161,22 @@ const parseType = (text: string): string => {
 
 async function quantize(input: string, output: string | undefined, options: QuantizeOptions): Promise<void> {
   const { threads, json, quiet, verbose, resume, memoryLimit } = options;
+  const web = await webOptions([input], options);
   const durability = durabilityOf(options);
   const target = output ?? defaultOutput(input, options);
   const what = quantizationOf(target, options);
   if (options.dryRun === true) {
     const plan = await withQuantizer({ threads, verbose }, async (quantizer, signal) => {
       const container = containerFor(target).name as ContainerName;
-      const made = await quantizer.plan(input, { ...what, container, resume, durability, memoryLimit, signal });
-      await checkOutput(input, target, made, signal);
+      const made = await quantizer.plan(input, { ...what, ...web, container, resume, durability, memoryLimit, signal });
+      await checkOutput(input, target, made, { signal, web });
       return made;
     });
     printPlan(plan, { json });
     return;
   }
   await convertWithProgress({ threads, json, quiet, verbose, resume }, (quantizer, going) =>
-    quantizer.quantizeFile(input, target, { ...what, resume, durability, memoryLimit, ...going }),
+    quantizer.quantizeFile(input, target, { ...what, ...web, resume, durability, memoryLimit, ...going }),
   );
 }
 
