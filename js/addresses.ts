@@ -30,17 +30,24 @@ const PAGES: readonly (readonly [page: RegExp, file: string])[] = [
   [/\/file\/view\//, '/resolve/'],
 ];
 
+/** The page of a model on the hub, or of its files, and how its model is named. */
+const HUB_PAGE = /^https?:\/\/(?:www\.)?huggingface\.co\/([^/]+\/[^/]+)(?:\/tree\/[^/]+)?\/?$/i;
+
 /** Why a page came instead of a file, and what to do. `name` is the path or URL, without its query. */
 export function aboutWebPage(name: string): string {
   if (!WEB.test(name)) return 'it is a web page (HTML), not the model; download the file itself';
   const page = PAGES.find(([pattern]) => pattern.test(name));
   if (page !== undefined) return `it is a web page about the file; use ${name.replace(...page)}`;
+  if (HUB_PAGE.test(name)) return `it is the web page of a model; use ${name.replace(HUB_PAGE, 'hf:$1')}`;
   return 'it is a web page, perhaps because the server wants a login; give the address of the file itself, or download it';
 }
 
 /** What to do about a Git LFS pointer in place of a model. */
 export function aboutLfsPointer(name: string): string {
   const pointer = 'it is a Git LFS pointer, not the model';
+  if (/^hf:/i.test(name)) {
+    return `${pointer}; the hub has not got the file itself: whoever owns the model has to upload it`;
+  }
   if (!WEB.test(name)) return `${pointer}; run "git lfs pull" in its folder`;
   return name.includes('/raw/') && !/^https?:\/\/(raw\.)?github/i.test(name)
     ? `${pointer}; use ${name.replace('/raw/', '/resolve/')}`

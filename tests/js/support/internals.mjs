@@ -59,6 +59,8 @@ export { nearestNames } from '../../../dist/rules/nearest-names.js';
 export { planTypes } from '../../../dist/rules/plan-types.js';
 export { PRESETS } from '../../../dist/rules/presets.js';
 export { keepingRule } from '../../../dist/rules/rule.js';
+export { openRemote } from '../../../dist/runtime/http/remote.js';
+export { retryDelay } from '../../../dist/runtime/http/retries.js';
 export { HTTP_SETTINGS } from '../../../dist/runtime/http/settings.js';
 export { openHttp } from '../../../dist/runtime/http/source.js';
 export { availableCores, coresWithin } from '../../../dist/runtime/node/cores.js';

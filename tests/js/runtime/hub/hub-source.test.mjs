@@ -1,0 +1,285 @@
+import { afterEach, describe, expect, test } from '@jest/globals';
+import { commitOf, startHub } from '../../support/hub.mjs';
+import { HTTP_SETTINGS, openRemote } from '../../support/internals.mjs';
+import { halfTensor, modelFile } from '../../support/models/safetensors.mjs';
+
+/** As in use, but without the long waits. */
+const kQuick = { ...HTTP_SETTINGS, firstDelay: 1, longestDelay: 1 };
+
+const kLarge = modelFile([halfTensor('layer.weight', [256, 1024])]);
+const kSmall = modelFile([halfTensor('layer.weight', [4, 4])]);
+const kNotes = Buffer.from('# A model\n');
+
+let hub;
+afterEach(() => hub?.close());
+
+async function serve(files, more = {}) {
+  hub = await startHub({ 'team/model': { files: { 'README.md': kNotes, ...files }, ...more } });
+  return hub;
+}
+
+const open = (text, options = {}, more = {}) =>
+  openRemote(text, { settings: kQuick, options: { hubUrl: hub.url, ...options }, ...more });
+
+async function bytesOf(source) {
+  const bytes = Buffer.alloc(source.size);
+  await source.read(bytes, 0);
+  await source.close();
+  return bytes;
+}
+
+const refusal = (text, options) =>
+  open(text, options).then(
+    () => 'nothing is wrong',
+    ({ code, file, message }) => `${code} ${file}: ${message}`,
+  );
+
+describe('a model on a hub', () => {
+  test.each([
+    ['a large one, from elsewhere', kLarge],
+    ['a small one', kSmall],
+  ])('needs no file name when it is alone: %s', async (_title, bytes) => {
+    await serve({ 'model.safetensors': bytes, 'config.json': kNotes });
+    const source = await open('hf:team/model');
+    expect(source.name).toBe('hf:team/model/model.safetensors');
+    expect(source.fileName).toBe('model.safetensors');
+    expect((await bytesOf(source)).equals(bytes)).toBe(true);
+  });
+
+  test.each(['hf:team/model/sub/m.gguf', 'hf://team/model/sub/m.gguf', 'HF:team/model@main/sub/m.gguf'])(
+    'is read by its file name, %s, without a list',
+    async (text) => {
+      await serve({ 'sub/m.gguf': kSmall, 'other.gguf': kLarge });
+      const source = await open(text);
+      expect(source.name).toBe(text);
+      expect((await bytesOf(source)).equals(kSmall)).toBe(true);
+      expect(hub.requests.filter(({ path }) => path.includes('/tree/'))).toEqual([]);
+    },
+  );
+
+  test.each(['v2', 'refs%2Fpr%2F1', 'refs/pr/1', 'refs%2fpr%2f1'])('has revisions: %s', async (revision) => {
+    const other = { 'model.safetensors': kSmall };
+    await serve({ 'model.safetensors': kLarge }, { revisions: { v2: other, 'refs/pr/1': other } });
+    expect((await bytesOf(await open(`hf:team/model@${revision}`))).equals(kSmall)).toBe(true);
+  });
+
+  test('is read at one commit, though its revision moves on', async () => {
+    await serve({ 'a-00001-of-00002.gguf': kSmall, 'a-00002-of-00002.gguf': kLarge });
+    const { files } = hub.models['team/model'];
+    const source = await open('hf:team/model');
+    hub.models['team/model'] = { files: { ...files, 'a-00002-of-00002.gguf': kSmall }, revisions: { before: files } };
+    const sibling = await source.sibling('a-00002-of-00002.gguf');
+    expect(sibling.name).toBe('hf:team/model/a-00002-of-00002.gguf');
+    expect((await bytesOf(sibling)).equals(kLarge)).toBe(true);
+    const resolved = hub.requests.filter(({ path }) => path.includes('/resolve/')).map(({ path }) => path);
+    expect(resolved.every((path) => path.startsWith(`/team/model/resolve/${commitOf(files)}/`))).toBe(true);
+  });
+
+  test('at a commit is not looked up', async () => {
+    await serve({ 'model.safetensors': kSmall });
+    const commit = commitOf(hub.models['team/model'].files);
+    await open(`hf:team/model@${commit}/model.safetensors`);
+    expect(hub.requests.map(({ path }) => path)).toEqual([`/team/model/resolve/${commit}/model.safetensors`]);
+  });
+
+  test('is known again by the tag of its file, whichever commit and signed address it comes from', async () => {
+    await serve({ 'model.safetensors': kLarge });
+    const first = await open('hf:team/model');
+    hub.models['team/model'].files = { ...hub.models['team/model'].files, 'README.md': Buffer.from('# More\n') };
+    hub.expire();
+    const second = await open('hf:team/model');
+    expect([second.name, second.version]).toEqual([first.name, first.version]);
+    hub.models['team/model'].files = { 'model.safetensors': Buffer.from(kLarge).fill(7, 1000) };
+    expect((await open('hf:team/model')).version).not.toBe(first.version);
+  });
+
+  test('has names that no URL can have as they are', async () => {
+    await serve({ 'my files/50% #1?.safetensors': kSmall });
+    const source = await open('hf:team/model');
+    expect(source.name).toBe('hf:team/model/my files/50% #1?.safetensors');
+    expect(source.fileName).toBe('50% #1?.safetensors');
+  });
+
+  test('counts what comes over the network', async () => {
+    await serve({ 'model.safetensors': kLarge });
+    const source = await open('hf:team/model');
+    await bytesOf(source);
+    expect(source.downloadedBytes).toBeGreaterThanOrEqual(kLarge.length);
+    expect(source.downloadedBytes).toBeLessThan(kLarge.length + 2 * kQuick.smallestBlock);
+  });
+});
+
+describe('of several files the model is', () => {
+  const shards = (stem, end) => ({
+    [`${stem}-00001-of-00002${end}`]: kSmall,
+    [`${stem}-00002-of-00002${end}`]: kSmall,
+  });
+
+  test.each([
+    [
+      'the index',
+      { 'model.safetensors.index.json': kNotes, ...shards('model', '.safetensors') },
+      'model.safetensors.index.json',
+    ],
+    ['the first shard', shards('model', '.safetensors'), 'model-00001-of-00002.safetensors'],
+    ['the first part of a GGUF', shards('q4', '.gguf'), 'q4-00001-of-00002.gguf'],
+  ])('%s', async (_title, files, name) => {
+    await serve(files);
+    expect((await open('hf:team/model')).fileName).toBe(name);
+  });
+
+  test('the one in the folder that is named', async () => {
+    await serve({ 'unet/model.safetensors': kSmall, 'vae/model.safetensors': kSmall });
+    expect((await open('hf:team/model/vae')).name).toBe('hf:team/model/vae/model.safetensors');
+  });
+
+  test('for the caller to name, when there are several models', async () => {
+    await serve({ 'b.gguf': kSmall, 'a.safetensors': kSmall, ...shards('c', '.gguf') });
+    await expect(refusal('hf:team/model')).resolves.toBe(
+      'unreadable_input hf:team/model: Cannot read hf:team/model: it has 3 models, ' +
+        'write which one behind it: a.safetensors, b.gguf, c-00001-of-00002.gguf',
+    );
+  });
+
+  test('listed up to a dozen', async () => {
+    await serve(Object.fromEntries(Array.from({ length: 30 }, (_, index) => [`m${String(index)}.gguf`, kSmall])));
+    await expect(refusal('hf:team/model')).resolves.toMatch(/it has 30 models.* and 18 more$/);
+  });
+
+  test('none, when all are of other formats', async () => {
+    await serve({ 'pytorch_model.bin': kSmall });
+    await expect(refusal('hf:team/model')).resolves.toMatch(/it has no safetensors or GGUF file/);
+    await expect(refusal('hf:team/model/pytorch_model.bin')).resolves.toMatch(/only safetensors and GGUF files/);
+  });
+});
+
+describe('says what to do when', () => {
+  const gated = { gated: true };
+  const hidden = { isPrivate: true };
+
+  test.each([
+    [
+      'there is no such file',
+      {},
+      'hf:team/model/modl.safetensors',
+      undefined,
+      /no such file; did you mean model\.safetensors\?$/,
+    ],
+    ['a file is elsewhere', {}, 'hf:team/model/vae/model.safetensors', undefined, /did you mean model\.safetensors\?$/],
+    ['there is nothing like it', {}, 'hf:team/model/xyzzy', undefined, /no such file; there is model\.safetensors$/],
+    [
+      'there is no such revision',
+      {},
+      'hf:team/model@v9',
+      undefined,
+      /404 \(Not Found\); the model has no such revision$/,
+    ],
+    [
+      'there is no such model',
+      {},
+      'hf:team/none',
+      undefined,
+      /401 .*no such model, or it needs an access token \(accessToken, .*HF_TOKEN\)$/,
+    ],
+    ['a private one is asked for without a token', hidden, 'hf:team/model', undefined, /needs an access token/],
+    [
+      'there is none for this token',
+      {},
+      'hf:team/none',
+      'hf_valid',
+      /404 .*or the owner of the access token may not read it$/,
+    ],
+    ['the token is wrong', {}, 'hf:team/model', 'hf_wrong', /401 .*the access token is wrong, or has expired$/],
+    [
+      'a gated one is asked for without a token',
+      gated,
+      'hf:team/model',
+      undefined,
+      /401 .*gated: accept its terms at http:\/\/127\.0\.0\.1:\d+\/team\/model, and give an access token/,
+    ],
+    [
+      'terms were not accepted',
+      gated,
+      'hf:team/model',
+      'hf_valid',
+      /403 .*gated: accept its terms at http:\/\/127\.0\.0\.1:\d+\/team\/model as the owner/,
+    ],
+  ])('%s', async (_title, more, text, accessToken, message) => {
+    await serve({ 'model.safetensors': kLarge }, more);
+    const said = await refusal(text, { accessToken });
+    expect(said).toMatch(/^unreadable_input hf:team\//);
+    expect(said).toMatch(message);
+    expect(said).not.toMatch(/hf_wrong|hf_valid/);
+  });
+
+  test.each([
+    ['hf:model', /must be hf:organization\/model/],
+    ['hf:../model', /must be hf:organization\/model/],
+    ['hf:datasets/team/model', /only models of a hub/],
+    ['hf:team/model/a//b.gguf', /no file can have that path/],
+    ['hf:team/model/../b.gguf', /no file can have that path/],
+    ['hf:team/model@a%', /no revision can be called that/],
+    ['hf:team/model@..%2F..%2Fx', /no revision can be called that/],
+  ])('%s is asked for', async (text, message) => {
+    await serve({});
+    await expect(refusal(text)).resolves.toMatch(message);
+    expect(hub.requests).toEqual([]);
+  });
+
+  test('gated files are read with the token of who has accepted their terms', async () => {
+    await serve({ 'model.safetensors': kLarge }, gated);
+    const source = await open('hf:team/model', { accessToken: 'hf_accepted' });
+    expect((await bytesOf(source)).equals(kLarge)).toBe(true);
+  });
+
+  test('a pointer of Git LFS is in place of the file', async () => {
+    await serve({
+      'model.safetensors': Buffer.from('version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 5\n'),
+    });
+    const { inspectFile } = await import('../../support/internals.mjs');
+    const files = { openSource: (source) => open(source) };
+    await expect(inspectFile(files, 'hf:team/model')).rejects.toThrow(
+      /it is a Git LFS pointer, not the model; the hub has not got the file itself: whoever owns the model has to upload it/,
+    );
+  });
+});
+
+describe('what passes is tried again', () => {
+  test.each([
+    ['429, and when is told in seconds', 429, { 'retry-after': '0.001' }],
+    ['429, and when is told as a date', 429, { 'retry-after': 'Thu, 01 Jan 1970 00:00:00 GMT' }],
+    ['500', 500, {}],
+    ['503', 503, {}],
+  ])('by the hub, after %s', async (_title, status, headers) => {
+    await serve({ 'model.safetensors': kLarge });
+    hub.before.hub = (_request, response, count) => count % 2 === 1 && response.writeHead(status, headers).end('later');
+    expect((await bytesOf(await open('hf:team/model'))).equals(kLarge)).toBe(true);
+  });
+
+  test('by the hub, when the connection breaks, but not for ever', async () => {
+    await serve({ 'model.safetensors': kLarge });
+    hub.before.hub = (_request, response, count) => count < 3 && response.destroy();
+    expect((await open('hf:team/model')).size).toBe(kLarge.length);
+    hub.before.hub = (_request, response) => response.destroy();
+    await expect(refusal('hf:team/model')).resolves.toMatch(/tried 3 times/);
+  });
+
+  test('by a signal it ends', async () => {
+    await serve({ 'model.safetensors': kLarge });
+    const controller = new AbortController();
+    hub.before.hub = () => {
+      controller.abort(new Error('enough'));
+      return true;
+    };
+    const opening = open('hf:team/model', {}, { signal: controller.signal });
+    await expect(opening).rejects.toMatchObject({ code: 'aborted' });
+  });
+
+  test('for an answer that is none of a hub', async () => {
+    await serve({});
+    hub.before.hub = (_request, response) => response.writeHead(200, { 'content-type': 'application/json' }).end('{}');
+    await expect(refusal('hf:team/model')).resolves.toMatch(/does not tell its commit/);
+    hub.before.hub = (_request, response) => response.writeHead(200).end('<html>');
+    await expect(refusal('hf:team/model')).resolves.toMatch(/^unreadable_input hf:team\/model/);
+  });
+});
