@@ -38,9 +38,15 @@ async function fetchFile(url: URL, what: string, advice: string): Promise<Respon
   return response;
 }
 
+/** Vite's development server moves the code of packages, but not what lies beside it. */
+const adviceOn = ({ pathname }: URL, file: string, option: string): string =>
+  pathname.includes('/.vite/')
+    ? "add optimizeDeps: { exclude: ['arrowquant'] } to Vite's configuration"
+    : `serve arrowquant/dist/${file} there, or pass ${option}, or use arrowquant/standalone`;
+
 /** Compiles what `url` is answered with. `file` is what it should be, as it is called in the package. */
 export async function compileFrom(url: URL, file: string): Promise<WebAssembly.Module> {
-  const advice = `serve arrowquant/dist/wasm/${file} there, or pass its address as wasmUrl`;
+  const advice = adviceOn(url, `wasm/${file}`, 'its address as wasmUrl');
   const response = await fetchFile(url, 'the WebAssembly file', advice);
   const address = shownAddress(url);
   try {
@@ -76,7 +82,7 @@ export function uncompiled(address: string, error: unknown): QuantizeError {
 
 /** Why a worker's script did not run: browsers do not tell. */
 export async function scriptFailure(url: URL, file: string): Promise<QuantizeError> {
-  const advice = `serve arrowquant/dist/${file} there, or pass the address of arrowquant/dist/worker.js as workerUrl`;
+  const advice = adviceOn(url, file, 'the address of arrowquant/dist/worker.js as workerUrl');
   try {
     const response = await fetchFile(url, "the workers' script", advice);
     const type = response.headers.get('content-type') ?? 'no type';

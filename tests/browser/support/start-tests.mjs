@@ -47,7 +47,7 @@ export const kFaultySites = {
     outcome: {
       code: 'startup_failed',
       message: expect.stringMatching(
-        /arrowquant-single\.wasm was answered with 404 .*; serve .* there, or pass .*wasmUrl/,
+        /arrowquant-single\.wasm was answered with 404 .*; serve .* there, or pass its address as wasmUrl, or use arrowquant\/standalone/,
       ),
     },
   },
