@@ -1,5 +1,5 @@
 import { THREAD_NAME, WORKER_NAME } from '../workers/messages.js';
-import { compileFrom } from './browser/answers.js';
+import { compileFrom, scriptFailure } from './browser/answers.js';
 import { page } from './browser/page.js';
 import { runningWorkerOf, threadOf, workerAt } from './browser/workers.js';
 import type { Runtime } from './types.js';
@@ -36,6 +36,9 @@ export const runtime: Runtime = {
     });
     return runningWorkerOf(worker, { url: new URL(`../${WORKER_SCRIPT}`, BASE), file: WORKER_SCRIPT }, events);
   },
+
+  explainGlue: (flavour) =>
+    scriptFailure(new URL(`../wasm/arrowquant-${flavour}.js`, BASE), `wasm/arrowquant-${flavour}.js`),
 
   compileOwn: (flavour) =>
     flavour === 'threads'

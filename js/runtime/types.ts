@@ -34,6 +34,8 @@ export interface Runtime {
   startWorker(script: URL | undefined, events: WorkerEvents): RunningWorker;
   /** The package's own wasm, compiled. Rejects with `startup_failed`, and what to do about it. */
   compileOwn(flavour: Flavour): Promise<WebAssembly.Module>;
+  /** Why a glue could not be imported; absent where the import's own error says it. */
+  explainGlue?(flavour: Flavour): Promise<Error>;
   /** The wasm at an address, compiled. Rejects as `compileOwn` does. */
   compileAt(url: URL): Promise<WebAssembly.Module>;
   /** What an address that a caller wrote means here. Throws where it is none. */

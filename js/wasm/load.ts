@@ -8,7 +8,7 @@ import { WorkerPool } from '../workers/worker-pool.js';
 import { WasmBinaries, readOwnFiles, type OwnFiles } from './binary.js';
 import { GLUES, type Flavour } from './glues.js';
 import { ModuleLife, guardedModule } from './guarded-module.js';
-import type { RawModule, WasmObject } from './module.js';
+import type { RawModule, RawModuleFactory, ThreadWorker, WasmObject } from './module.js';
 import { createWindowPool } from './window-pool.js';
 import type { WindowPool } from './windows.js';
 
@@ -125,7 +125,7 @@ async function start(
   attempt: Attempt,
 ): Promise<Started> {
   const flavour = FLAVOURS[backend];
-  const [{ default: createModule }, compiled] = await Promise.all([GLUES[flavour](), binaries.compiled(flavour)]);
+  const [{ default: createModule }, compiled] = await Promise.all([importGlue(flavour), binaries.compiled(flavour)]);
   const threads = options.threads ?? defaultThreads(backend, runtime.availableParallelism());
   const script = options.files.workerUrl;
   const workers = backend === 'workers' ? poolOf(threads, script, attempt) : null;
@@ -133,7 +133,7 @@ async function start(
     threads,
     makeError: (code, ...about) => attempt.error(code) ?? errorFromModule(code, ...about),
     instantiateWasm: (imports, receive) => instantiate(compiled, imports, receive, attempt),
-    startThread: () => runtime.startThread(script, attempt.eventsOf('a worker thread failed')),
+    startThread: () => startThread(script, attempt.eventsOf('a worker thread failed')),
     onAbort: (what) => {
       attempt.failed('the module aborted', new Error(String(what)));
     },
@@ -147,6 +147,27 @@ async function start(
   await workers?.start(compiled);
   await module.start();
   return handOut(life, backend, workers);
+}
+
+async function importGlue(flavour: Flavour): Promise<{ readonly default: RawModuleFactory }> {
+  try {
+    return await GLUES[flavour]();
+  } catch (error) {
+    throw (await runtime.explainGlue?.(flavour)) ?? error;
+  }
+}
+
+/** Throws nothing: the glue calls it from within wasm. */
+function startThread(script: URL | undefined, events: FailureEvents): ThreadWorker {
+  try {
+    return runtime.startThread(script, events);
+  } catch (error) {
+    queueMicrotask(() => {
+      events.onFailure(error);
+    });
+    const nothing = (): void => undefined;
+    return { onmessage: null, postMessage: nothing, addEventListener: nothing, terminate: nothing };
+  }
 }
 
 function instantiate(

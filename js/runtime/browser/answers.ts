@@ -80,11 +80,11 @@ export function uncompiled(address: string, error: unknown): QuantizeError {
   );
 }
 
-/** Why a worker's script did not run: browsers do not tell. */
+/** Why a script of the package, a worker's or a glue, did not run: browsers do not tell. */
 export async function scriptFailure(url: URL, file: string): Promise<QuantizeError> {
   const advice = adviceOn(url, file, 'the address of arrowquant/dist/worker.js as workerUrl');
   try {
-    const response = await fetchFile(url, "the workers' script", advice);
+    const response = await fetchFile(url, 'the script', advice);
     const type = response.headers.get('content-type') ?? 'no type';
     if (!/javascript|ecmascript/i.test(type)) {
       return startupFailed(`${shownAddress(url)} was sent as ${type}, scripts have to be text/javascript; ${DOCS}`);
@@ -94,5 +94,5 @@ export async function scriptFailure(url: URL, file: string): Promise<QuantizeErr
   }
   const reasons =
     'a Content-Security-Policy (worker-src) may forbid it, or its response lacks the COOP and COEP headers';
-  return startupFailed(`the workers' script ${shownAddress(url)} could not be started; ${reasons}; ${DOCS}`);
+  return startupFailed(`the script ${shownAddress(url)} could not be started; ${reasons}; ${DOCS}`);
 }

@@ -27,6 +27,15 @@ export const kFaultySites = {
     headers: { 'Content-Security-Policy': `${kStrictPolicy['Content-Security-Policy']}; worker-src 'none'` },
     outcome: { backend: 'single', fallback: expect.stringMatching(/^threads: .*workers: .*worker-src/) },
   },
+  noThreads: {
+    fault: 'the policy forbids workers, and the page is isolated',
+    scopes: ['page'],
+    headers: {
+      ...kIsolation,
+      'Content-Security-Policy': `${kStrictPolicy['Content-Security-Policy']}; worker-src 'none'`,
+    },
+    outcome: { backend: 'single', fallback: expect.stringMatching(/^threads: .*; workers: /) },
+  },
   bytes: {
     fault: 'wasm files are sent as application/octet-stream',
     headers: (file) => ({
