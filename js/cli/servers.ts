@@ -1,33 +1,31 @@
 import { readFile } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import path from 'node:path';
-import { InvalidArgumentError, Option } from 'commander';
+import { Option } from 'commander';
 import { isHubText } from '../endpoints.js';
-import type { WebOptions } from '../index.js';
+import { QuantizeError, type WebOptions } from '../index.js';
 
 /** What the options of a command say of servers. */
 export interface ServerOptions {
-  readonly header?: readonly (readonly [name: string, value: string])[] | undefined;
+  readonly header?: readonly string[] | undefined;
 }
 
 export const headerOption = (): Option =>
   new Option(
     '--header <name: value>',
     'header for the server that a model is read from, such as "Authorization: Bearer …"; repeatable',
-  ).argParser(collectHeader);
+  ).argParser((text: string, earlier: readonly string[] | undefined) => [...(earlier ?? []), text]);
 
 export const HUB_HELP = `
 A model on a hub is hf:organization/model, with @revision and /file where they are needed. The hub is asked with the access
 token of HF_TOKEN, or the one that "hf auth login" has stored; HF_ENDPOINT names another hub.`;
 
-/** The value may be a secret: no message repeats it. */
-function collectHeader(
-  text: string,
-  earlier: readonly (readonly [string, string])[] | undefined,
-): readonly (readonly [string, string])[] {
+/** The name and the value of a header. No message repeats what may be a secret. */
+function headerOf(text: string): readonly [name: string, value: string] {
   const [, name, value] = /^([^:\s]+)\s*:\s*(.*?)\s*$/s.exec(text) ?? [];
-  if (name !== undefined && value !== undefined && value !== '') return [...(earlier ?? []), [name, value]];
-  throw new InvalidArgumentError("It must be a name and a value, such as 'Authorization: Bearer …'.");
+  if (name !== undefined && value !== undefined && value !== '') return [name, value];
+  const detail = "--header must be a name and a value, such as 'Authorization: Bearer …'";
+  throw new QuantizeError('invalid_option', { detail });
 }
 
 /** How the servers of `inputs` are asked; the environment counts as it does for the official tools of the hub. */
@@ -35,7 +33,7 @@ export async function webOptions(inputs: readonly string[], { header }: ServerOp
   const { HF_ENDPOINT } = process.env;
   const isRemote = inputs.some((input) => isHubText(input) || /^https?:/iu.test(input));
   const accessToken = isRemote ? await accessTokenOf(process.env) : undefined;
-  return { headers: header, accessToken, hubUrl: HF_ENDPOINT === '' ? undefined : HF_ENDPOINT };
+  return { headers: header?.map(headerOf), accessToken, hubUrl: HF_ENDPOINT === '' ? undefined : HF_ENDPOINT };
 }
 
 /** The access token of the environment, else the one that was stored; undefined when there is none. */

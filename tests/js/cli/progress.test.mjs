@@ -16,11 +16,11 @@ function streamOf(isTTY) {
   return Object.assign(stream, { isTTY, columns: kWidth, cursorTo() {}, clearLine() {}, moveCursor() {}, written });
 }
 
-function feed(view, count) {
+function feed(view, count, downloadedBytes = 0) {
   view.onEvent({ type: 'start', tensors: count, bytes: count * 1e6 });
   for (let done = 1; done <= count; ++done) {
     const tensor = `unet.blocks.${done}.a.very.long.name.that.no.terminal.has.room.for.when.it.is.this.long.weight`;
-    const rate = { seconds: done / 100, bytesPerSecond: 1e8, secondsLeft: (count - done) / 100 };
+    const rate = { seconds: done / 100, bytesPerSecond: 1e8, secondsLeft: (count - done) / 100, downloadedBytes };
     view.onEvent({ type: 'bytes', tensor, done: done * 1e6, bytes: count * 1e6, ...rate });
     view.onEvent({ type: 'tensor', report: { name: tensor }, done, tensors: count });
   }
@@ -51,6 +51,12 @@ describe('progress', () => {
         'unet.blocks.5.a.very.long.name.that.no.terminal.has.room.for.when.it.is.this.long.weight\n',
     );
     expect(stream.written.at(-1)).toMatch(/^100 %: 50 of 50 tensors, 50\.0 MB of 50\.0 MB, /);
+  });
+
+  test('tells how much was downloaded of what lies on a server', () => {
+    const stream = streamOf(false);
+    feed(progressOn(stream, false), 50, 5_100_000);
+    expect(stream.written[0]).toContain('ETA 0.5 s, 5.10 MB downloaded: unet');
   });
 
   test('is nothing when it is to be silent', () => {

@@ -66,6 +66,16 @@ export async function usePage(): Promise<void> {
   await quantizer.quantizeFile(new URL('https://example.org/model.safetensors'), download);
   await quantizer.dequantizeFile(new Blob(), download);
   await quantizer.inspectFile(picked);
+  await quantizer.inspectFile('hf:team/model', { accessToken: 'hf_x', hubUrl: 'https://hub.example', signal: null });
+  await quantizer.inspectFile('hf:team/model', { fetch, headers: new Headers({ 'X-Team': 'one' }) });
+  await quantizer.inspectFile('hf:team/model', {
+    fetch: (url, init) => fetch(url, { ...init, credentials: 'include' }),
+  });
+  for (const headers of [{ 'X-Team': 'one' }, [['X-Team', 'one'] as const], new Map([['X-Team', 'one']])]) {
+    await quantizer.readTensor('https://models.example/m.gguf', 'a', { headers, begin: 0 });
+  }
+  // @ts-expect-error values are texts
+  await quantizer.inspectFile('hf:team/model', { headers: { 'X-Team': 1 } });
   for (const source of [back.buffer, bytes, new SharedArrayBuffer(8)]) await quantizer.inspectFile(source);
   await quantizer.inspectFile({ size: 8, slice: (from: number, to: number) => blob.slice(from, to) });
   await quantizer.dispose();

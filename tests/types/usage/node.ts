@@ -11,5 +11,6 @@ export async function useNode(): Promise<void> {
   const report: FileReport = await quantizer.quantizeFile(handle, stream, { type: 'Q8_0' });
   await quantizer.dequantizeFile(await openAsBlob('small.gguf'), 'back.safetensors');
   await quantizer.plan(new URL('file:///model.gguf'), { rules: [['attn_v', 'Q8_0']] as const });
+  await quantizer.inspectFile('hf:team/model', { fetch, headers: new Headers({ 'X-Team': 'one' }) });
   console.log(report.totals);
 }

@@ -5,9 +5,9 @@ export const kCommand = fileURLToPath(new URL('../../../../dist/cli/main.js', im
 const kPatience = 120_000;
 
 /** Starts `arrowquant` with these arguments; `ended` resolves to what it printed and how it ended. */
-export function startCommand(parameters, { cwd, nodeFlags = [], wrapper = [] } = {}) {
+export function startCommand(parameters, { cwd, env, nodeFlags = [], wrapper = [] } = {}) {
   const [program, ...rest] = [...wrapper, process.execPath, ...nodeFlags, kCommand, ...parameters];
-  const child = spawn(program, rest, { cwd, stdio: ['ignore', 'pipe', 'pipe'], timeout: kPatience });
+  const child = spawn(program, rest, { cwd, env, stdio: ['ignore', 'pipe', 'pipe'], timeout: kPatience });
   const output = { stdout: '', stderr: '' };
   child.stdout.on('data', (data) => (output.stdout += data));
   child.stderr.on('data', (data) => (output.stderr += data));
