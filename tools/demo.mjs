@@ -3,6 +3,10 @@
  * `npm run demo`: builds the package and the web demo, serves it with the headers that it needs, and prints its address.
  *
  *   npm run demo -- --port 8080
+ *   npm run demo -- --connect https://huggingface.co --connect 'https://*.hf.co'
+ *                                 the page may read models from these hosts; from no other site without it
+ *   npm run demo -- --hub https://hub.example --connect https://hub.example
+ *                                 another hub for addresses that begin with hf:
  *   npm run demo:build            only builds: the static site is web-demo/dist
  */
 import path from 'node:path';
@@ -26,38 +30,64 @@ const kInputs = [
   ),
 ];
 
-/** Brings web-demo/dist up to date. Returns its absolute path. */
-export async function buildDemo({ force = false } = {}) {
+/** A host of a Content-Security-Policy: nothing in it may end the directive that it is put into. */
+const kHost = /^https?:\/\/(\*\.)?[a-z0-9-]+(\.[a-z0-9-]+)*(:(\d{1,5}|\*))?$/i;
+
+/**
+ * Brings the site up to date.
+ *
+ * @param {object} [options]
+ * @param {readonly string[]} [options.hosts] what the page may read from besides its own site
+ * @param {string} [options.hub] the hub that addresses are of which begin with `hf:`
+ * @param {string} [options.folder] where it goes, from the project's folder
+ * @returns {Promise<string>} its absolute path
+ */
+export async function buildDemo({ force = false, hosts = [], hub, folder = 'web-demo/dist' } = {}) {
+  const strange = hosts.find((host) => !kHost.test(host));
+  if (strange !== undefined) throw new SetupError(`--connect ${strange} is no host such as https://huggingface.co.`);
+  if (hub !== undefined && !URL.canParse(hub)) throw new SetupError(`--hub ${hub} is no URL.`);
   await build();
   await ensureNpmPackages(say, 'web-demo');
   const onWait = (owner) => say(`process ${owner} is building; waiting for it`);
-  await withLock(inProject('build/demo.lock'), () => buildLocked(force), onWait);
-  return inProject('web-demo/dist');
+  await withLock(inProject('build/demo.lock'), () => buildLocked(force, { hosts, hub, folder }), onWait);
+  return inProject(folder);
 }
 
-async function buildLocked(force) {
-  if (!force && isFresh('demo', kInputs)) return;
-  const stamp = stampOf(kInputs);
+async function buildLocked(force, site) {
+  const stage = `demo-${path.basename(path.dirname(site.folder))}-${path.basename(site.folder)}`;
+  const settings = JSON.stringify(site);
+  if (!force && isFresh(stage, kInputs, settings)) return;
+  const stamp = stampOf(kInputs, settings);
   const folder = inProject('web-demo');
   say('types and bundle');
   const inDemo = (...parts) => path.join(folder, 'node_modules', ...parts);
-  await runOrThrow('tsc', process.execPath, [inDemo('typescript/bin/tsc'), '-p', folder], { cwd: folder });
+  if (force || !isFresh('demo-types', kInputs)) {
+    const types = stampOf(kInputs);
+    await runOrThrow('tsc', process.execPath, [inDemo('typescript/bin/tsc'), '-p', folder], { cwd: folder });
+    markFresh('demo-types', types);
+  }
   // Tests run in another environment than production, but what they build is what people get.
-  const env = { ...process.env, NODE_ENV: 'production' };
+  const env = {
+    ...{ ...process.env, NODE_ENV: 'production', DEMO_FOLDER: inProject(site.folder) },
+    ...{ DEMO_HOSTS: JSON.stringify(site.hosts), ...(site.hub !== undefined && { DEMO_HUB: site.hub }) },
+  };
   await runOrThrow('vite', process.execPath, [inDemo('vite/bin/vite.js'), 'build'], { cwd: folder, env });
-  markFresh('demo', stamp);
-  say(`${shown(inProject('web-demo/dist'))}/ is ready`);
+  markFresh(stage, stamp);
+  say(`${shown(inProject(site.folder))}/ is ready`);
 }
 
 async function main() {
   const { values } = parseArgs({
-    options: { build: { type: 'boolean' }, force: { type: 'boolean' }, port: { type: 'string' } },
+    options: {
+      ...{ build: { type: 'boolean' }, force: { type: 'boolean' }, port: { type: 'string' } },
+      ...{ connect: { type: 'string', multiple: true }, hub: { type: 'string' } },
+    },
   });
-  const { port = String(kDefaultPort), build: onlyBuild = false, force = false } = values;
+  const { port = String(kDefaultPort), build: onlyBuild = false, force = false, connect: hosts = [], hub } = values;
   if (!/^\d{1,5}$/.test(port) || Number(port) > 65535) throw new SetupError(`There is no port ${port}.`);
-  const root = await buildDemo({ force });
+  const root = await buildDemo({ force, hosts, hub });
   if (onlyBuild) return;
-  const { url } = await serveDemo(root, { port: Number(port), fallBack: values.port === undefined });
+  const { url } = await serveDemo(root, { port: Number(port), fallBack: values.port === undefined, hosts });
   say(`the demo is at ${url} (Ctrl-C ends it)`);
 }
 

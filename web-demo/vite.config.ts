@@ -2,18 +2,21 @@ import { createHash } from 'node:crypto';
 import { readFileSync, readdirSync, statSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { defineConfig, type Plugin } from 'vite';
-import { CONTENT_SECURITY_POLICY } from './policy.mjs';
+import { contentSecurityPolicy } from './policy.mjs';
 
-const DIST = path.join(import.meta.dirname, 'dist');
+/** What tools/demo.mjs says of this build. */
+const { DEMO_FOLDER, DEMO_HOSTS = '[]', DEMO_HUB = 'https://huggingface.co' } = process.env;
+const DIST = DEMO_FOLDER ?? path.join(import.meta.dirname, 'dist');
+const HOSTS = JSON.parse(DEMO_HOSTS) as readonly string[];
 const SERVICE_WORKER = 'sw.js';
 
 /** The same policy that the server sends as a header, for hosts that send none. */
-const contentSecurityPolicy: Plugin = {
+const policyTag: Plugin = {
   name: 'content-security-policy',
   transformIndexHtml: () => [
     {
       tag: 'meta',
-      attrs: { 'http-equiv': 'Content-Security-Policy', content: CONTENT_SECURITY_POLICY },
+      attrs: { 'http-equiv': 'Content-Security-Policy', content: contentSecurityPolicy(HOSTS) },
       injectTo: 'head-prepend',
     },
   ],
@@ -47,10 +50,11 @@ export default defineConfig({
   root: import.meta.dirname,
   // A static site may live anywhere on its host.
   base: './',
-  plugins: [contentSecurityPolicy, precacheList],
+  plugins: [policyTag, precacheList],
+  define: { __HOSTS__: JSON.stringify(HOSTS), __HUB__: JSON.stringify(DEMO_HUB) },
   worker: { format: 'es' },
   build: {
-    outDir: 'dist',
+    outDir: DIST,
     emptyOutDir: true,
     target: 'es2022',
     // The policy knows no data: for anything but images.

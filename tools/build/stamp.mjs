@@ -3,9 +3,9 @@ import { existsSync, mkdirSync, readFileSync, readdirSync, statSync, writeFileSy
 import path from 'node:path';
 import { inProject } from '../lib/paths.mjs';
 
-/** A digest of names, sizes and times of the files under `inputs` (paths from the project's folder). */
-export function stampOf(inputs) {
-  const hash = createHash('sha256');
+/** A digest of names, sizes and times of the files under `inputs` (paths from the project's folder), and of `settings`. */
+export function stampOf(inputs, settings = '') {
+  const hash = createHash('sha256').update(settings);
   for (const input of inputs) {
     for (const file of filesUnder(inProject(input))) {
       const { size, mtimeMs } = statSync(file);
@@ -15,9 +15,9 @@ export function stampOf(inputs) {
   return hash.digest('hex');
 }
 
-export function isFresh(stage, inputs) {
+export function isFresh(stage, inputs, settings) {
   const file = stampFile(stage);
-  return existsSync(file) && readFileSync(file, 'utf8') === stampOf(inputs);
+  return existsSync(file) && readFileSync(file, 'utf8') === stampOf(inputs, settings);
 }
 
 export function markFresh(stage, stamp) {

@@ -2,7 +2,7 @@ import { createReadStream } from 'node:fs';
 import { stat } from 'node:fs/promises';
 import { createServer } from 'node:http';
 import path from 'node:path';
-import { CONTENT_SECURITY_POLICY } from '../../web-demo/policy.mjs';
+import { contentSecurityPolicy } from '../../web-demo/policy.mjs';
 
 const kHost = '127.0.0.1';
 
@@ -17,12 +17,12 @@ const kTypes = {
 };
 
 /** What every response gets: workers inherit nothing from the page that starts them. */
-const kHeaders = {
-  'Content-Security-Policy': `${CONTENT_SECURITY_POLICY}; form-action 'none'; frame-ancestors 'none'`,
+const headersFor = (hosts) => ({
+  'Content-Security-Policy': `${contentSecurityPolicy(hosts)}; form-action 'none'; frame-ancestors 'none'`,
   'Cross-Origin-Resource-Policy': 'same-origin',
   'Referrer-Policy': 'no-referrer',
   'X-Content-Type-Options': 'nosniff',
-};
+});
 
 /** With these, browsers let threads share memory. */
 const kIsolation = {
@@ -37,11 +37,12 @@ const kIsolation = {
  * @param {object} [options]
  * @param {number} [options.port] 0 for any
  * @param {boolean} [options.fallBack] whether any other port does when that one is taken
+ * @param {readonly string[]} [options.hosts] what the site was built to read from
  * @param {boolean} [options.bare] without any header that a plain host would not send, and so without isolation
  * @returns {Promise<{url: string, close: () => Promise<void>}>}
  */
-export async function serveDemo(root, { port = 0, fallBack = false, bare = false } = {}) {
-  const headers = bare ? {} : { ...kHeaders, ...kIsolation };
+export async function serveDemo(root, { port = 0, fallBack = false, hosts = [], bare = false } = {}) {
+  const headers = bare ? {} : { ...headersFor(hosts), ...kIsolation };
   const server = createServer((request, response) => {
     answer(root, request, response, headers).catch(() => refuse(response, 500, 'The file could not be read.'));
   });

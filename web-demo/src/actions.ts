@@ -2,8 +2,9 @@
 
 import { batch } from '@preact/signals';
 import { EngineClient, EngineError } from './engine/client';
-import type { Progress, Target } from './engine/protocol';
+import type { Progress, Source, Target } from './engine/protocol';
 import * as format from './format';
+import { absolute, HUB_URL, nameOf, obstacleTo } from './hosts';
 import { outputName, quantizeOptions, type Settings } from './settings';
 import { announcement, engine, isBusy, model, plan, planIsStale, reports, result, run, settings, view } from './store';
 import { download, pickFile, type TargetKind } from './targets';
@@ -34,22 +35,40 @@ export async function openFiles(files: readonly File[]): Promise<void> {
   await open(entry.name, () => Promise.resolve(files));
 }
 
+/** Opens what lies on a server. The token is kept as long as the model is open, and nowhere but in memory. */
+export async function openAddress(address: string, accessToken: string): Promise<void> {
+  if (address === '' || isBusy.value) return;
+  const obstacle = obstacleTo(address);
+  if (obstacle !== null) {
+    ++opening;
+    batch(() => {
+      forgetModel();
+      model.value = { status: 'failed', name: address, message: obstacle };
+    });
+    return;
+  }
+  const token = accessToken === '' ? null : accessToken;
+  const source = { address: absolute(address), accessToken: token, hubUrl: HUB_URL };
+  await open(nameOf(address), () => Promise.resolve(source));
+}
+
 export async function openSample(): Promise<void> {
   if (!isBusy.value) await open('the sample', async () => [await client.ask('makeSample', {})]);
 }
 
-async function open(what: string, getFiles: () => Promise<readonly File[]>): Promise<void> {
+async function open(what: string, getSource: () => Promise<Source>): Promise<void> {
   const mine = ++opening;
   batch(() => {
     forgetModel();
     model.value = { status: 'opening', what };
   });
   try {
-    const files = await getFiles();
-    const inspection = await client.ask('open', { files });
+    const source = await getSource();
+    const inspection = await client.ask('open', { source });
     if (mine !== opening) return;
-    const bytes = files.reduce((sum, { size }) => sum + size, 0);
-    const name = files.length === 1 ? (files[0]?.name ?? what) : what;
+    const files = 'address' in source ? null : source;
+    const bytes = files?.reduce((sum, { size }) => sum + size, 0) ?? inspection.bytes;
+    const name = files?.length === 1 ? (files[0]?.name ?? what) : what;
     model.value = { status: 'open', name, bytes, inspection };
     announcement.value = `${name}: ${String(inspection.tensors.length)} tensors, ${format.bytes(bytes)}.`;
     await makePlan();

@@ -26,12 +26,12 @@ const kCors = {
  * Starts a hub. `models` by name: `{ files, revisions, gated, isPrivate }`, files being bytes by path and revisions files by
  * name; `files` are those of `main`.
  *
- * What it resolves to: `url`; `requests` of the hub and `fetched` of where large files are, each with method, path and headers;
+ * `port` is taken when it is free. What it resolves to: `url`; `requests` of the hub and `fetched` of where large files are, each with method, path and headers;
  * `models`, which may be changed; `tokens` that are valid, and those of who has accepted the terms of gated models; `expire()`
  * makes all signed addresses invalid that were given; `before.hub` and `before.files`, which may answer a request themselves and
  * return true; `close()`.
  */
-export async function startHub(models) {
+export async function startHub(models, { port = 0 } = {}) {
   const hub = {
     ...{
       models,
@@ -48,7 +48,7 @@ export async function startHub(models) {
     if (request.method === 'OPTIONS') return preflight(response);
     if (hub.before.hub?.(request, response, hub.requests.length)) return;
     answerHub(hub, request, response);
-  });
+  }, port);
   const files = await listen((request, response) => {
     hub.fetched.push(seen(request));
     if (request.method === 'OPTIONS') return preflight(response);
@@ -67,9 +67,12 @@ export async function startHub(models) {
 
 const seen = ({ method, url, headers }) => ({ method, path: decodeURIComponent(url), headers });
 
-async function listen(handle) {
+async function listen(handle, port = 0) {
   const server = createServer(handle);
-  await new Promise((resolve) => server.listen(0, '127.0.0.1', resolve));
+  await new Promise((resolve) => {
+    server.once('error', () => server.listen(0, '127.0.0.1', resolve));
+    server.listen(port, '127.0.0.1', resolve);
+  });
   return {
     url: `http://127.0.0.1:${server.address().port}`,
     close: () => {

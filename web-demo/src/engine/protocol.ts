@@ -12,8 +12,16 @@ export interface EngineInfo {
   readonly isolated: boolean;
 }
 
-/** Files that make up one model, or one that was picked with a handle. */
-export type Source = readonly File[];
+/** A model on a server; `address` is absolute, or begins with `hf:`. */
+export interface RemoteModel {
+  readonly address: string;
+  /** For the hub alone. */
+  readonly accessToken: string | null;
+  readonly hubUrl: string;
+}
+
+/** Files that make up one model, or where one lies. */
+export type Source = readonly File[] | RemoteModel;
 
 /** Where the result goes. */
 export type Target =
@@ -34,6 +42,8 @@ export interface Progress {
   readonly bytesPerSecond: number;
   /** Infinite as long as nothing is done. */
   readonly secondsLeft: number;
+  /** What has come from a server until now; 0 when the model is here. */
+  readonly downloadedBytes: number;
   /** The tensor that bytes were last finished of. */
   readonly tensor: string;
   /** Tensors that have been finished since the last message. */
@@ -44,7 +54,7 @@ export interface Progress {
 export interface Requests {
   start: { parameters: Record<string, never>; result: EngineInfo };
   makeSample: { parameters: Record<string, never>; result: File };
-  open: { parameters: { readonly files: Source }; result: Inspection };
+  open: { parameters: { readonly source: Source }; result: Inspection };
   plan: { parameters: { readonly options: QuantizeFileOptions }; result: FilePlan };
   quantize: { parameters: { readonly options: QuantizeFileOptions; readonly target: Target }; result: Outcome };
   cancel: { parameters: Record<string, never>; result: null };

@@ -6,9 +6,11 @@ import {
   type FileEvent,
   type FilePlan,
   type Inspection,
+  type ModelSource,
   type OpenedModel,
   type QuantizeFileOptions,
   type TensorReport,
+  type WebOptions,
 } from 'arrowquant';
 import { makeSample } from '../sample/sample';
 import { layerView, type LayerView } from './layer-view';
@@ -21,7 +23,7 @@ const PROGRESS_INTERVAL = 100;
 export class Session {
   readonly #tell: (progress: Progress) => void;
   #quantizer: Promise<ArrowQuant> | null = null;
-  #files: Source | null = null;
+  #source: Source | null = null;
   /** Its header is read once for plans and views. */
   #model: OpenedModel | null = null;
   /** Opened when it is looked at. */
@@ -41,14 +43,14 @@ export class Session {
     return makeSample();
   }
 
-  async open(files: Source): Promise<Inspection> {
+  async open(source: Source): Promise<Inspection> {
     const quantizer = await this.#ready();
     await this.#close();
-    const model = await quantizer.open(files);
-    this.#files = files;
+    const model = await quantizer.open(modelSource(source), webOptions(source));
+    this.#source = source;
     this.#model = model;
-    const { file, container, files: names, metadata, tensors, elements, bytes } = model;
-    return { file, container, files: names, metadata, tensors, elements, bytes };
+    const { file, container, files, metadata, tensors, elements, bytes } = model;
+    return { file, container, files, metadata, tensors, elements, bytes };
   }
 
   async plan(options: QuantizeFileOptions): Promise<FilePlan> {
@@ -57,15 +59,16 @@ export class Session {
 
   async quantize(options: QuantizeFileOptions, target: Target): Promise<Outcome> {
     const quantizer = await this.#ready();
-    const { files } = this.#opened();
+    const { source } = this.#opened();
     const job = new AbortController();
     this.#job = job;
     await this.#closeResult();
     const output = await openOutput(target);
     try {
       const meter = new ProgressMeter(this.#tell);
-      const report = await quantizer.quantizeFile(files, output.sink, {
+      const report = await quantizer.quantizeFile(modelSource(source), output.sink, {
         ...options,
+        ...webOptions(source),
         signal: job.signal,
         onEvent: (event) => {
           meter.take(event);
@@ -99,7 +102,7 @@ export class Session {
 
   async #close(): Promise<void> {
     const model = this.#model;
-    this.#files = null;
+    this.#source = null;
     this.#model = null;
     await model?.close();
     await this.#closeResult();
@@ -125,13 +128,18 @@ export class Session {
     return this.#quantizer;
   }
 
-  #opened(): { readonly files: Source; readonly model: OpenedModel } {
-    if (this.#files === null || this.#model === null) {
+  #opened(): { readonly source: Source; readonly model: OpenedModel } {
+    if (this.#source === null || this.#model === null) {
       throw new QuantizeError('unreadable_input', { detail: 'no model is open' });
     }
-    return { files: this.#files, model: this.#model };
+    return { source: this.#source, model: this.#model };
   }
 }
+
+const modelSource = (source: Source): ModelSource => ('address' in source ? source.address : source);
+
+const webOptions = (source: Source): WebOptions =>
+  'address' in source ? { accessToken: source.accessToken, hubUrl: source.hubUrl } : {};
 
 /** Gathers events into a few messages a second. */
 class ProgressMeter {
@@ -147,8 +155,11 @@ class ProgressMeter {
   take(event: FileEvent): void {
     if (event.type === 'tensor') this.#reports.push(event.report);
     if (event.type === 'bytes') {
-      const { done, bytes, seconds, tensor, bytesPerSecond, secondsLeft } = event;
-      this.#latest = { doneBytes: done, totalBytes: bytes, seconds, bytesPerSecond, secondsLeft, tensor };
+      const { done, bytes, seconds, tensor, bytesPerSecond, secondsLeft, downloadedBytes } = event;
+      this.#latest = {
+        ...{ doneBytes: done, totalBytes: bytes, seconds, bytesPerSecond, secondsLeft, tensor },
+        downloadedBytes,
+      };
     }
     if (performance.now() - this.#told >= PROGRESS_INTERVAL) this.flush();
   }

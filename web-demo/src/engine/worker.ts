@@ -18,7 +18,7 @@ const session = new Session((progress) => {
 const handlers: Handlers = {
   start: () => session.start(),
   makeSample: () => session.makeSample(),
-  open: ({ files }) => session.open(files),
+  open: ({ source }) => session.open(source),
   plan: ({ options }) => session.plan(options),
   quantize: ({ options, target }) => session.quantize(options, target),
   cancel: () => session.cancel(),

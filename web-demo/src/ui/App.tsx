@@ -1,6 +1,7 @@
 import { useEffect, useRef, useState } from 'preact/hooks';
 import { openFiles } from '../actions';
 import { announcement, isBusy, model } from '../store';
+import { HOSTS } from '../hosts';
 import { Header } from './Header';
 import { Welcome } from './Welcome';
 import { Workspace } from './Workspace';
@@ -19,8 +20,9 @@ export function App() {
       </main>
       <footer class="page-footer">
         <p>
-          Everything happens on this machine: the page may connect to nothing but the site that it came from, and works
-          offline after the first visit.
+          Everything happens on this machine: the page may connect to nothing but the site that it came from
+          {HOSTS.length === 0 ? '' : ' and the hosts that it was built to read models from'}, and works offline after
+          the first visit.
         </p>
       </footer>
       <p class="visually-hidden" role="status" aria-live="polite">

@@ -99,9 +99,10 @@ function Running({ progress, cancelling }: { progress: Progress | null; cancelli
 
 function progressText(progress: Progress | null): string {
   if (progress === null) return 'Starting…';
-  const { doneBytes, totalBytes, bytesPerSecond, secondsLeft } = progress;
+  const { doneBytes, totalBytes, bytesPerSecond, secondsLeft, downloadedBytes } = progress;
   const parts = [`${format.bytes(doneBytes)} of ${format.bytes(totalBytes)}`];
   if (bytesPerSecond > 0) parts.push(format.rate(bytesPerSecond));
+  if (downloadedBytes > 0) parts.push(`${format.bytes(downloadedBytes)} downloaded`);
   if (Number.isFinite(secondsLeft)) parts.push(`${format.duration(secondsLeft)} left`);
   return parts.join(' · ');
 }

@@ -2,6 +2,7 @@ import { FILE_TYPES } from 'arrowquant';
 import { useRef } from 'preact/hooks';
 import { openFiles, openSample } from '../actions';
 import { model } from '../store';
+import { AddressForm } from './AddressForm';
 import { StepGraphic } from './StepGraphic';
 
 export function Welcome() {
@@ -93,6 +94,7 @@ function OpenPanel() {
           void openFiles(files);
         }}
       />
+      <AddressForm />
     </div>
   );
 }

@@ -1,0 +1,58 @@
+/** Whom the page may read from: its own site, and what its build has named (tools/demo.mjs). */
+
+/** Filled in by the build (vite.config.ts). */
+declare const __HOSTS__: readonly string[];
+declare const __HUB__: string;
+
+export const HOSTS = __HOSTS__;
+
+/** The hub that `hf:` means. */
+export const HUB_URL = __HUB__;
+
+const HUB_NAME = /^hf:/i;
+
+/** Where requests for an address go to first; null for what is no address. */
+function originOf(address: string): URL | null {
+  if (HUB_NAME.test(address)) return new URL(HUB_URL);
+  return URL.canParse(address, document.baseURI) ? new URL(address, document.baseURI) : null;
+}
+
+/** Whether one of the policy's hosts, which may begin with `*.` and end with `:*`, is that of the URL. */
+function covers(host: string, { protocol, hostname, port }: URL): boolean {
+  const [, scheme = '', any, name = '', wanted = ''] = /^(https?:)\/\/(\*\.)?([^:/]+)(?::(.+))?$/i.exec(host) ?? [];
+  const isHost = any === undefined ? hostname === name : hostname.endsWith(`.${name}`);
+  return protocol === scheme && isHost && (wanted === '*' || wanted === port);
+}
+
+/** Why an address cannot be read, in a sentence; null when nothing speaks against it. */
+export function obstacleTo(address: string): string | null {
+  const url = originOf(address);
+  if (url === null || !/^https?:$/.test(url.protocol)) {
+    return 'It is no address: give an http or https URL, or hf:organization/model.';
+  }
+  if (url.origin === location.origin || HOSTS.some((host) => covers(host, url))) return null;
+  return `This page may not read from ${url.origin}: whoever builds it has to name that, with ${buildCommand([url.origin])}.`;
+}
+
+/** How to build a page that may read from these hosts. */
+export const buildCommand = (hosts: readonly string[]): string =>
+  `npm run demo -- ${hosts.map((host) => `--connect ${host}`).join(' ')}`;
+
+/** The address as the worker can read it, which lies elsewhere than the page. */
+export const absolute = (address: string): string =>
+  HUB_NAME.test(address) ? address : new URL(address, document.baseURI).href;
+
+/** What the model at an address is called: as its file, or on a hub as the model. */
+export function nameOf(address: string): string {
+  if (HUB_NAME.test(address)) {
+    const [, model = address, file = ''] =
+      /^hf:(?:\/\/)?[^/]+\/([^/@]+)(?:@(?:refs\/(?:pr|convert)\/[^/]+|[^/]+))?(?:\/(.*))?$/i.exec(address) ?? [];
+    return file.split('/').at(-1) || model;
+  }
+  const last = new URL(address, document.baseURI).pathname.split('/').at(-1) ?? '';
+  try {
+    return decodeURIComponent(last) || address;
+  } catch {
+    return last;
+  }
+}
