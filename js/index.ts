@@ -1,4 +1,8 @@
-/** ArrowQuant: quantizes neural-network weights where JavaScript runs. */
+/**
+ * ArrowQuant: quantizes neural-network weights where JavaScript runs.
+ *
+ * @module arrowquant
+ */
 
 export { BLOCK_TYPES } from './codecs/table.js';
 export type {
@@ -16,7 +20,7 @@ export type {
   WebOptions,
   WritableFile,
 } from './endpoints.js';
-export { QuantizeError, type QuantizeErrorCode } from './errors.js';
+export { QuantizeError, type ErrorDetails, type QuantizeErrorCode } from './errors.js';
 export type { FileComparison, TensorComparison } from './models/compare.js';
 export type { InspectedTensor, Inspection } from './models/inspect.js';
 export type {

@@ -5,6 +5,8 @@
  *     const module = await createModule();
  *     const result = await module.quantizeBatchWithProgress(weights, 4, (layer, progress) => …);
  *     module.dispose();
+ *
+ * @module arrowquant/wasm
  */
 
 import { knownKeys, optionsOf, reading } from '../checks.js';
@@ -12,11 +14,11 @@ import type { CreateOptions } from '../types.js';
 import { launchModule, readLaunchOptions } from './load.js';
 import type { RawModule } from './module.js';
 
+export type { CodecTraits as RawCodec, ElementType as RawElementType, Plane as RawPlane } from '../codecs/codec.js';
 export type {
   ProgressCallback,
   RawBatchOptions,
   RawBatchResult,
-  RawCodec,
   RawJobWords,
   RawModule,
   RawQuantizedLayer,

@@ -34,9 +34,6 @@ export interface RawBatchOptions {
   readonly cancellation?: { cancelled: boolean };
 }
 
-/** A codec, as js/codecs/codec.ts has it; the build writes js/codecs/table.ts from these. */
-export type RawCodec = CodecTraits;
-
 /** The places of words in the records of `submit`, by name; the build writes js/wasm/job-words.ts from them. */
 export interface RawJobWords {
   readonly verbs: Readonly<Record<string, number>>;
@@ -80,7 +77,7 @@ export interface RawModule {
   encodeBlocks(data: WeightArray, format: string, cancellation?: { cancelled: boolean }): Promise<Uint8Array>;
   decodeBlocks(blocks: Uint8Array, format: string, cancellation?: { cancelled: boolean }): Promise<Float32Array>;
   /** What weights can be stored as. */
-  codecs(): RawCodec[];
+  codecs(): CodecTraits[];
   /** What the codes of outcomes are called, in their order. */
   statuses(): string[];
   jobWords(): RawJobWords;

@@ -30,6 +30,9 @@ const kIsolation = {
   'Cross-Origin-Embedder-Policy': 'require-corp',
 };
 
+/** What a host should send with every file of the demo that was built to read from `hosts`. */
+export const demoHeaders = (hosts) => ({ ...headersFor(hosts), ...kIsolation });
+
 /**
  * Serves the built demo to this machine.
  *
@@ -42,7 +45,7 @@ const kIsolation = {
  * @returns {Promise<{url: string, close: () => Promise<void>}>}
  */
 export async function serveDemo(root, { port = 0, fallBack = false, hosts = [], bare = false } = {}) {
-  const headers = bare ? {} : { ...headersFor(hosts), ...kIsolation };
+  const headers = bare ? {} : demoHeaders(hosts);
   const server = createServer((request, response) => {
     answer(root, request, response, headers).catch(() => refuse(response, 500, 'The file could not be read.'));
   });

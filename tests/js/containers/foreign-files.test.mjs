@@ -140,7 +140,7 @@ describe('a server that answers with a page', () => {
   test('or a refusal, is told to need a login', async () => {
     const server = await servers.serve((_request, response) => response.writeHead(401).end());
     expect((await refusal(server.url('/m.gguf'))).message).toMatch(
-      /401.*; if it wants a login, download the file first$/,
+      /401.*; if it wants a login, give the option headers .*, or download the file first$/,
     );
   });
 

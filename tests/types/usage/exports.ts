@@ -22,6 +22,7 @@ import {
   type CreateOptions,
   type DequantizeFileOptions,
   type DroppedTensor,
+  type ErrorDetails,
   type FileComparison,
   type FileEvent,
   type FileLike,
@@ -88,7 +89,8 @@ export async function quantizeWeights(halves: HalfArray, shaped: ShapedWeights, 
   const code: QuantizeErrorCode = failure?.code ?? 'internal';
   const type: AnyCase<BlockType> = 'q4_k';
   await quantizer.decode(await quantizer.encode(await quantizer.dequantize(layer, call), type), type);
-  if (code === 'disposed') throw new QuantizeError('invalid_option', { detail: 'one' });
+  const about: ErrorDetails = { detail: 'one', layer: 'bare' };
+  if (code === 'disposed') throw new QuantizeError('invalid_option', about);
   return quantizer.backend;
 }
 

@@ -5,8 +5,10 @@ import createModule, {
   type RawBatchOptions,
   type RawBatchResult,
   type RawCodec,
+  type RawElementType,
   type RawJobWords,
   type RawModule,
+  type RawPlane,
   type RawQuantizedLayer,
   type RawWeights,
 } from 'arrowquant/wasm';
@@ -22,7 +24,9 @@ export async function useModule(): Promise<number> {
   const layers: RawQuantizedLayer[] = [...result.values()];
   for (const layer of layers) await module.dequantize(layer);
   const codecs: readonly RawCodec[] = module.codecs();
+  const planes: readonly RawPlane[] = codecs.flatMap((codec) => codec.planes);
+  const elements: readonly RawElementType[] = planes.map(({ element }) => element);
   const words: RawJobWords = module.jobWords();
   module.dispose();
-  return codecs.length + Object.keys(words.verbs).length;
+  return elements.length + Object.keys(words.verbs).length;
 }

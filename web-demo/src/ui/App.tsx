@@ -6,6 +6,9 @@ import { Header } from './Header';
 import { Welcome } from './Welcome';
 import { Workspace } from './Workspace';
 
+/** Where the site that the page is a part of has the reference; null where the page stands alone. */
+const referenceAddress = document.querySelector('link[rel=help]')?.getAttribute('href') ?? null;
+
 export function App() {
   const isDragging = useFileDrop();
   const isOpen = model.value.status === 'open';
@@ -24,6 +27,11 @@ export function App() {
           {HOSTS.length === 0 ? '' : ' and the hosts that it was built to read models from'}, and works offline after
           the first visit.
         </p>
+        {referenceAddress !== null && (
+          <p>
+            Programs of your own can do the same: <a href={referenceAddress}>documentation and API reference</a>.
+          </p>
+        )}
       </footer>
       <p class="visually-hidden" role="status" aria-live="polite">
         {announcement}
