@@ -77,7 +77,10 @@ const kTsArrows = {
   single: ['index'],
   workerd: ['single', 'wasm'],
   worker: ['runtime', 'wasm'],
-  cli: ['cli', 'index', 'options', 'models', 'layouts', 'containers', 'runtime', ...kFoundations],
+  cli: [
+    ...['cli', 'index', 'options', 'models', 'layouts', 'containers', 'runtime', 'convert/revision'],
+    ...kFoundations,
+  ],
 };
 
 /** What an area may take types, and nothing but types, from besides. */
