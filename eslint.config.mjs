@@ -5,7 +5,17 @@ const node = Object.fromEntries(
   [
     ...['process', 'console', 'Buffer', 'performance', 'setTimeout', 'clearTimeout', 'setInterval', 'clearInterval'],
     ...['setImmediate', 'queueMicrotask', 'structuredClone', 'URL', 'AbortController', 'AbortSignal', 'TextDecoder'],
-    ...['TextEncoder', 'fetch', 'Headers', 'Response', 'Blob', 'MessageChannel', 'WebAssembly', 'SharedArrayBuffer', 'Atomics'],
+    ...[
+      'TextEncoder',
+      'fetch',
+      'Headers',
+      'Response',
+      'Blob',
+      'MessageChannel',
+      'WebAssembly',
+      'SharedArrayBuffer',
+      'Atomics',
+    ],
     ...['DOMException', 'Event', 'EventTarget', 'global', 'globalThis', 'crypto'],
   ].map((name) => [name, 'readonly']),
 );

@@ -83,7 +83,7 @@ const TEXTS = {
   startup_failed: (about) => `The WebAssembly module could not be started${because(about)}`,
   /** A global of browsers and Node that an imitation of them lacks. */
   missing_global: ({ detail = 'A global' }) =>
-    `${detail} is missing here; in a test environment such as jsdom, give it that of Node (globalThis.${detail} = require('node:util').${detail})`,
+    `${detail} is missing here; test environments such as jsdom can be given that of Node's module util (globalThis.${detail} = …)`,
   /** The backend that was asked for cannot work here. */
   backend_unavailable: (about) => `The backend is not available here${because(about)}`,
   /** There is no memory left for the results or the module, or an array would be longer than arrays can be. */
