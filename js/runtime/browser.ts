@@ -1,7 +1,7 @@
 import { THREAD_NAME, WORKER_NAME } from '../workers/messages.js';
 import { compileFrom, scriptFailure } from './browser/answers.js';
 import { page } from './browser/page.js';
-import { runningWorkerOf, threadOf, workerAt } from './browser/workers.js';
+import { runningWorkerOf, started, threadOf, workerAt } from './browser/workers.js';
 import type { Runtime } from './types.js';
 
 /** The same that bundlers read below, where they must not: they would make files of what is only named. */
@@ -19,22 +19,21 @@ export const runtime: Runtime = {
     if (script !== undefined) {
       return threadOf(workerAt(script, THREAD_NAME), { url: script, file: EITHER_SCRIPT }, events);
     }
-    const worker = new Worker(new URL('../wasm/arrowquant-threads.js', import.meta.url), {
-      type: 'module',
-      name: 'em-pthread',
-    });
-    return threadOf(worker, { url: new URL(`../${THREADS_SCRIPT}`, BASE), file: THREADS_SCRIPT }, events);
+    const start = (): Worker =>
+      new Worker(new URL('../wasm/arrowquant-threads.js', import.meta.url), { type: 'module', name: 'em-pthread' });
+    return threadOf(started(start), { url: new URL(`../${THREADS_SCRIPT}`, BASE), file: THREADS_SCRIPT }, events);
   },
 
   startWorker(script, events) {
     if (script !== undefined) {
       return runningWorkerOf(workerAt(script, WORKER_NAME), { url: script, file: EITHER_SCRIPT }, events);
     }
-    const worker = new Worker(new URL('../wasm/arrowquant-single.js', import.meta.url), {
-      type: 'module',
-      name: 'arrowquant-worker',
-    });
-    return runningWorkerOf(worker, { url: new URL(`../${WORKER_SCRIPT}`, BASE), file: WORKER_SCRIPT }, events);
+    const start = (): Worker =>
+      new Worker(new URL('../wasm/arrowquant-single.js', import.meta.url), {
+        type: 'module',
+        name: 'arrowquant-worker',
+      });
+    return runningWorkerOf(started(start), { url: new URL(`../${WORKER_SCRIPT}`, BASE), file: WORKER_SCRIPT }, events);
   },
 
   explainGlue: (flavour) =>

@@ -5,6 +5,7 @@ import { fieldsOf, invalidOption, isBuffer } from '../checks.js';
 import { QuantizeError } from '../errors.js';
 import type { CreateOptions } from '../types.js';
 import type { Flavour } from './glues.js';
+import { policyFault } from './policy.js';
 
 const ADDRESS = 'an address: a text or a URL';
 const BINARY = 'an ArrayBuffer, a Uint8Array or a WebAssembly.Module';
@@ -85,7 +86,10 @@ async function compileBytes(binary: BufferSource | WebAssembly.Module): Promise<
     return await WebAssembly.compile(binary);
   } catch (cause) {
     const reason = cause instanceof Error ? cause.message : String(cause);
-    throw new QuantizeError('startup_failed', { detail: `wasmBinary could not be compiled (${reason})`, cause });
+    throw (
+      policyFault(cause) ??
+      new QuantizeError('startup_failed', { detail: `wasmBinary could not be compiled (${reason})`, cause })
+    );
   }
 }
 

@@ -8,6 +8,7 @@ import { WorkerPool } from '../workers/worker-pool.js';
 import { WasmBinaries, readOwnFiles, type OwnFiles } from './binary.js';
 import { GLUES, type Flavour } from './glues.js';
 import { ModuleLife, guardedModule } from './guarded-module.js';
+import { policyFault } from './policy.js';
 import type { RawModule, RawModuleFactory, ThreadWorker, WasmObject } from './module.js';
 import { createWindowPool } from './window-pool.js';
 import type { WindowPool } from './windows.js';
@@ -181,7 +182,7 @@ function instantiate(
       receive(instance, compiled);
     })
     .catch((error: unknown) => {
-      attempt.failed('the module could not be instantiated', error);
+      attempt.failed('the module could not be instantiated', policyFault(error) ?? error);
     });
   return {};
 }

@@ -1,6 +1,7 @@
 /** What servers and policies do to the package's own files, in words for who has to put it right. */
 
 import { QuantizeError } from '../../errors.js';
+import { policyFault } from '../../wasm/policy.js';
 
 /** How wasm begins. */
 const MAGIC = [0x00, 0x61, 0x73, 0x6d];
@@ -67,17 +68,7 @@ export async function compileFrom(url: URL, file: string): Promise<WebAssembly.M
 /** Why bytes that are there were not compiled. */
 export function uncompiled(address: string, error: unknown): QuantizeError {
   if (error instanceof QuantizeError) return error;
-  if (
-    !/Content.Security.Policy|unsafe-eval|\bCSP\b|call to WebAssembly\.\w+\(\) blocked|refused to create/i.test(
-      reason(error),
-    )
-  ) {
-    return startupFailed(`${address} could not be compiled (${reason(error)})`, error);
-  }
-  return startupFailed(
-    `the Content-Security-Policy forbids WebAssembly; add 'wasm-unsafe-eval' to its script-src; ${DOCS}`,
-    error,
-  );
+  return policyFault(error) ?? startupFailed(`${address} could not be compiled (${reason(error)})`, error);
 }
 
 /** Why a script of the package, a worker's or a glue, did not run: browsers do not tell. */

@@ -1,12 +1,22 @@
 import type { ThreadWorker } from '../../wasm/module.js';
 import type { Reply } from '../../workers/messages.js';
 import type { FailureEvents, RunningWorker, WorkerEvents } from '../types.js';
-import { scriptFailure } from './answers.js';
+import { scriptFailure, startupFailed } from './answers.js';
 
 /** A script of the package: where it is when no bundler has moved it, and its name there. */
 export interface OwnScript {
   readonly url: URL;
   readonly file: string;
+}
+
+/** Some browsers throw what a Content-Security-Policy forbids, others tell it by an event. */
+export function started(start: () => Worker): Worker {
+  try {
+    return start();
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error);
+    throw startupFailed(`no worker may be started (${reason}); a Content-Security-Policy (worker-src) may forbid it`);
+  }
 }
 
 /**
@@ -16,7 +26,7 @@ export interface OwnScript {
 export function workerAt(script: URL, name: string): Worker {
   const isNear = script.protocol === 'blob:' || script.protocol === 'data:' || script.origin === self.location.origin;
   const address = isNear ? script.href : moduleAddress(`import ${JSON.stringify(script.href)};`);
-  return new Worker(address, { type: 'module', name });
+  return started(() => new Worker(address, { type: 'module', name }));
 }
 
 const addresses = new Map<string, string>();

@@ -77,6 +77,7 @@ export function describeStartUp(setting, scope, shares = [true, false]) {
     ([, { shares: does = true, scopes = [scope] }]) => shares.includes(does) && scopes.includes(scope),
   );
   const faults = sites.map(([site, { fault }]) => [fault, site]);
+  if (faults.length === 0) return;
   test.each(faults)(`${scope}: starting up settles where %s`, async (_, site) => {
     const { browser, server } = setting();
     const place = await openPlace(browser, server, { site, scope });
