@@ -82,6 +82,7 @@ export function closeModel(): void {
   if (isBusy.value) return;
   ++opening;
   batch(forgetModel);
+  void client.ask('close', {});
 }
 
 function forgetModel(): void {

@@ -55,6 +55,7 @@ export interface Requests {
   start: { parameters: Record<string, never>; result: EngineInfo };
   makeSample: { parameters: Record<string, never>; result: File };
   open: { parameters: { readonly source: Source }; result: Inspection };
+  close: { parameters: Record<string, never>; result: null };
   plan: { parameters: { readonly options: QuantizeFileOptions }; result: FilePlan };
   quantize: { parameters: { readonly options: QuantizeFileOptions; readonly target: Target }; result: Outcome };
   cancel: { parameters: Record<string, never>; result: null };

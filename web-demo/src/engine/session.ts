@@ -53,6 +53,12 @@ export class Session {
     return { file, container, files, metadata, tensors, elements, bytes };
   }
 
+  /** Forgets the model, and with it what was given to read it. */
+  async close(): Promise<null> {
+    await this.#close();
+    return null;
+  }
+
   async plan(options: QuantizeFileOptions): Promise<FilePlan> {
     return this.#opened().model.plan(options);
   }

@@ -19,6 +19,7 @@ const handlers: Handlers = {
   start: () => session.start(),
   makeSample: () => session.makeSample(),
   open: ({ source }) => session.open(source),
+  close: () => session.close(),
   plan: ({ options }) => session.plan(options),
   quantize: ({ options, target }) => session.quantize(options, target),
   cancel: () => session.cancel(),
