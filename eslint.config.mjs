@@ -5,17 +5,8 @@ const node = Object.fromEntries(
   [
     ...['process', 'console', 'Buffer', 'performance', 'setTimeout', 'clearTimeout', 'setInterval', 'clearInterval'],
     ...['setImmediate', 'queueMicrotask', 'structuredClone', 'URL', 'AbortController', 'AbortSignal', 'TextDecoder'],
-    ...[
-      'TextEncoder',
-      'fetch',
-      'Headers',
-      'Response',
-      'Blob',
-      'MessageChannel',
-      'WebAssembly',
-      'SharedArrayBuffer',
-      'Atomics',
-    ],
+    ...['TextEncoder', 'fetch', 'Response', 'Blob', 'MessageChannel', 'WebAssembly', 'SharedArrayBuffer', 'Atomics'],
+    'Headers',
     ...['DOMException', 'Event', 'EventTarget', 'global', 'globalThis', 'crypto'],
   ].map((name) => [name, 'readonly']),
 );

@@ -53,7 +53,7 @@ export class OpenedModel implements Inspection {
 
   /**
    * Reads elements `begin` to `end` of one flattened tensor as f32, quantized ones as what they are restored to. Rejects as
-   * `readTensor` does, and with `invalid_option` when the model has been closed.
+   * `readTensor` does, and with `invalid_option` when the model has been closed. What options say of servers was for `open`.
    */
   async read(name: string, options?: ReadTensorOptions | null): Promise<Float32Array> {
     const [range, tensor] = reading('invalid_option', () => [readRange(options), readName(name)] as const);

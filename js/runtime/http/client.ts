@@ -55,9 +55,10 @@ export class Client {
   async fetch(url: URL, question: Question, name: string): Promise<Answer> {
     if (!this.#followsItself) return this.#fetchAsBrowsersDo(url, question, name);
     let at = url;
+    let isOwn = url.origin === this.#origin;
     let linkedTag: string | null = null;
     for (let redirects = 0; ; ++redirects) {
-      const response = await this.#send(at, question, 'manual');
+      const response = await this.#send(at, question, 'manual', isOwn);
       if (response.type === 'opaqueredirect') {
         this.#followsItself = false;
         return this.#fetchAsBrowsersDo(url, question, name);
@@ -67,6 +68,8 @@ export class Client {
       await response.body?.cancel().catch(() => undefined);
       if (redirects === MOST_REDIRECTS) throw unreadable(name, 'the server redirects again and again');
       at = targetOf(response, at, name);
+      // Not again when another server redirects back: it would choose what the headers are good for.
+      isOwn &&= at.origin === this.#origin;
     }
   }
 
@@ -74,7 +77,7 @@ export class Client {
   async #fetchAsBrowsersDo(url: URL, question: Question, name: string): Promise<Answer> {
     const isOwn = url.origin === this.#origin;
     const keeps = isOwn && this.#handedOn.length > 0;
-    const response = await this.#send(url, question, keeps ? 'manual' : 'follow');
+    const response = await this.#send(url, question, keeps ? 'manual' : 'follow', isOwn);
     if (response.type === 'opaqueredirect') {
       const names = this.#handedOn.join(', ');
       const detail = `the server redirects, and browsers would send ${names} there, too; leave that out, or download the file`;
@@ -91,8 +94,13 @@ export class Client {
     return isElsewhere ? FOREIGN : '';
   }
 
-  async #send(url: URL, { headers, signal }: Question, redirect: FetchInit['redirect']): Promise<FetchedResponse> {
-    const all = url.origin === this.#origin ? { ...this.#secrets, ...headers } : { ...headers };
+  async #send(
+    url: URL,
+    { headers, signal }: Question,
+    redirect: FetchInit['redirect'],
+    isOwn: boolean,
+  ): Promise<FetchedResponse> {
+    const all = isOwn ? { ...this.#secrets, ...headers } : { ...headers };
     const init: FetchInit = { method: 'GET', headers: all, redirect, cache: 'no-store', signal };
     const own = this.#access.fetch;
     if (own === undefined) return fetch(url.href, init);

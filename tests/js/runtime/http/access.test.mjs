@@ -121,6 +121,18 @@ describe('fetch', () => {
     });
   });
 
+  test.each([
+    ['https://huggingface.co/team/model', /the web page of a model; use hf:team\/model$/],
+    ['https://huggingface.co/team/model/tree/main', /use hf:team\/model$/],
+    [
+      'https://huggingface.co/team/model/blob/main/m.gguf',
+      /use https:\/\/huggingface\.co\/team\/model\/resolve\/main\/m\.gguf$/,
+    ],
+  ])('that brings the page %s says what to take instead', async (address, message) => {
+    const fetch = () => Promise.resolve(new Response('<html>', { headers: { 'content-type': 'text/html' } }));
+    await expect(openHttp(new URL(address), { settings: kQuick, options: { fetch } })).rejects.toThrow(message);
+  });
+
   test('that fails says why', async () => {
     const options = { fetch: () => Promise.reject(new Error('the proxy is asleep')) };
     const opening = openHttp(new URL('https://models.example/a'), { settings: kQuick, options });

@@ -1,0 +1,55 @@
+import { expect, test } from '@jest/globals';
+import { modelsIn, nearFiles } from '../../support/internals.mjs';
+
+test.each([
+  ['one file', ['README.md', 'model.safetensors'], '', ['model.safetensors']],
+  ['endings of any case', ['A.GGUF'], '', ['A.GGUF']],
+  [
+    'shards without an index',
+    ['m-00002-of-00002.safetensors', 'm-00001-of-00002.safetensors'],
+    '',
+    ['m-00001-of-00002.safetensors'],
+  ],
+  [
+    'shards with an index',
+    ['m-00001-of-00002.safetensors', 'm-00002-of-00002.safetensors', 'm.safetensors.index.json'],
+    '',
+    ['m.safetensors.index.json'],
+  ],
+  [
+    'a variant, whose index has its name in another place',
+    ['m.fp16-00001-of-00002.safetensors', 'm.fp16-00002-of-00002.safetensors', 'm.fp16.safetensors.index.json'],
+    '',
+    ['m.fp16.safetensors.index.json'],
+  ],
+  [
+    'an index of something else',
+    ['a.safetensors.index.json', 'b.safetensors'],
+    '',
+    ['a.safetensors.index.json', 'b.safetensors'],
+  ],
+  [
+    'models in folders',
+    ['vae/m.safetensors', 'unet/m.safetensors', 'unet2/m.safetensors'],
+    'unet',
+    ['unet/m.safetensors'],
+  ],
+  ['a folder that is not there', ['vae/m.safetensors'], 'unet', []],
+  ['other indices', ['pytorch_model.bin.index.json', 'model_index.json'], '', []],
+])('of %s', (_title, files, folder, models) => {
+  expect(modelsIn(files, folder)).toEqual(models);
+});
+
+test.each([
+  ['model.safetensor', ['model.safetensors', 'README.md'], ['model.safetensors']],
+  ['vae/model.safetensors', ['unet/model.safetensors', 'x.gguf'], ['unet/model.safetensors']],
+  ['q4_k_m.gguf', ['m-Q8_0.gguf', 'Q4_K_M.gguf'], ['Q4_K_M.gguf']],
+  ['xyzzy', ['model.safetensors'], []],
+])('near to %s', (wanted, files, near) => {
+  expect(nearFiles(wanted, files)).toEqual(near);
+});
+
+test('no more than three are near', () => {
+  const files = Array.from({ length: 50 }, (_, index) => `model-${index}.gguf`);
+  expect(nearFiles('model-x.gguf', files).length).toBe(3);
+});
