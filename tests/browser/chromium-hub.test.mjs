@@ -50,10 +50,10 @@ async function visit(site) {
 }
 
 /** What the page's `inspectFile` comes to: names of tensors, or the error. */
-const inspect = (source, options = {}) =>
+const inspect = (source, options = {}, entry = 'browser.js') =>
   page.evaluate(
-    async ([site, from, given]) => {
-      const { ArrowQuant } = await import(`/${site}/dist/browser.js`);
+    async ([site, from, given, module]) => {
+      const { ArrowQuant } = await import(`/${site}/dist/${module}`);
       const quantizer = await ArrowQuant.create({ backend: 'single' });
       try {
         const { tensors } = await quantizer.inspectFile(from ?? new Blob(['none']), given);
@@ -64,14 +64,16 @@ const inspect = (source, options = {}) =>
         await quantizer.dispose();
       }
     },
-    [new URL(page.url()).pathname.split('/')[1], source, options],
+    [new URL(page.url()).pathname.split('/')[1], source, options, entry],
   );
 
 describe('a model on a hub', () => {
-  test('is read, with a token that the hub alone gets to see', async () => {
+  const entries = ['browser.js', 'single.js', 'arrowquant.standalone.js'];
+
+  test.each(entries)('is read by %s, with a token that the hub alone gets to see', async (entry) => {
     await visit('open');
     const options = { hubUrl: hub.url, accessToken: 'hf_valid' };
-    await expect(inspect('hf:team/model', options)).resolves.toEqual(['layer.1.weight', 'layer.2.weight']);
+    await expect(inspect('hf:team/model', options, entry)).resolves.toEqual(['layer.1.weight', 'layer.2.weight']);
     const asked = hub.requests.filter(({ method }) => method === 'GET');
     expect(asked.every(({ headers }) => headers.authorization === 'Bearer hf_valid')).toBe(true);
     expect(hub.fetched.filter(({ method }) => method === 'GET').length).toBeGreaterThanOrEqual(2);
