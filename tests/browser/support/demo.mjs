@@ -1,4 +1,4 @@
-/** The web demo, built, served and opened in Chromium, with an eye on everything that a page should not do. */
+/** The web demo, built, served and opened in a browser, with an eye on everything that a page should not do. */
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
@@ -6,23 +6,25 @@ import { buildDemo } from '../../../tools/demo.mjs';
 import { serveDemo } from '../../../tools/demo/server.mjs';
 import { inProject } from '../../../tools/lib/paths.mjs';
 import { makeSampleModel } from '../../../tools/make-sample-model.mjs';
-import { launchChromium } from './browsers.mjs';
+import { chromiumPages, until } from './driven-pages.mjs';
 
 const kScreenshots = inProject('build/screenshots');
-/** A job of the demo on a machine that does other things as well. */
-const kJobLimit = 60_000;
 
-/** Builds the demo, serves it with and without headers, and starts a browser; everything ends with `close`. */
-export async function startDemo() {
+/**
+ * Builds the demo, serves it with and without headers, and starts a browser; everything ends with `close`.
+ *
+ * @param {() => Promise<import('./driven-pages.mjs').DrivenBrowser>} [startBrowser] default: Chromium
+ */
+export async function startDemo(startBrowser = chromiumPages) {
   const root = await buildDemo();
   // First what may fail: an open server would keep Jest from ending.
-  const browser = await launchChromium();
+  const browser = await startBrowser();
   const servers = { isolated: await serveDemo(root), bare: await serveDemo(root, { bare: true }) };
   const folder = mkdtempSync(path.join(tmpdir(), 'arrowquant-demo-'));
   return {
     root,
     folder,
-    /** Opens the demo; `settings` are those of Playwright's contexts. */
+    /** Opens the demo; `settings` are those of Playwright's contexts, for Chromium. */
     open: (site = 'isolated', settings = {}) => openDemo(browser, servers[site].url, settings),
     /** Opens the demo of a server of the test's own. */
     openAt: (url, settings = {}) => openDemo(browser, url, settings),
@@ -48,102 +50,167 @@ export function makeLittleModel(file) {
 }
 
 async function openDemo(browser, url, settings) {
-  const context = await browser.newContext({ viewport: { width: 1360, height: 900 }, ...settings });
-  return openTab(context, url);
+  return openPage(await browser.open(settings), url);
 }
 
-async function openTab(context, url, problems = []) {
-  const page = await context.newPage();
-  page.setDefaultTimeout(kJobLimit);
-  watch(page, url, problems);
-  await page.goto(url);
-  await page.locator('.engine-details').waitFor();
-  return new Demo(page, context, problems);
-}
-
-/** Collects what a page without fault has none of. */
-function watch(page, url, problems) {
-  page.on('pageerror', (error) => problems.push(`uncaught: ${error.message}`));
-  page.on('console', (message) => {
-    if (message.type() === 'error' || message.type() === 'warning') problems.push(`console: ${message.text()}`);
-  });
-  page.on('requestfailed', (request) => problems.push(`failed: ${request.url()}`));
-  page.on('request', (request) => {
-    if (!request.url().startsWith(url) && !/^(?:blob|data):/.test(request.url())) {
-      problems.push(`request to elsewhere: ${request.url()}`);
-    }
-  });
+async function openPage(driven, url) {
+  await driven.go(url);
+  const demo = new Demo(driven, url);
+  await demo.appears('.engine-details');
+  return demo;
 }
 
 /** A page with the demo on it, and what people do with it. */
 export class Demo {
-  constructor(page, context, problems) {
-    this.page = page;
-    this.context = context;
-    this.problems = problems;
+  #driven;
+  #url;
+
+  /** @param {import('./driven-pages.mjs').DrivenPage} driven */
+  constructor(driven, url) {
+    this.#driven = driven;
+    this.#url = url;
+  }
+
+  /** Playwright's page, in Chromium. */
+  get page() {
+    return this.#driven.native;
+  }
+
+  /** In Chromium: what a page without fault has none of, as it happens. */
+  get problems() {
+    return this.#driven.problems;
+  }
+
+  /** What a page without fault has none of. */
+  faults() {
+    return this.#driven.faults();
   }
 
   /** The demo once more, in another tab of the same browser. */
-  openTab() {
-    return openTab(this.context, this.page.url(), this.problems);
+  async openTab() {
+    return openPage(await this.#driven.openTab(), this.#url);
   }
 
-  close() {
-    return this.context.close();
+  /**
+   * Ends the page. Firefox cannot open a page while it activates the service worker of the one before: "Corrupted Content
+   * Error".
+   */
+  async close() {
+    await until('the service worker', () => this.#driven.evaluate(isSettled)).finally(() => this.#driven.close());
+  }
+
+  /** Runs a function in the page, with one argument. */
+  evaluate(run, argument) {
+    return this.#driven.evaluate(run, argument);
+  }
+
+  /** Waits until a function that runs in the page returns something, and returns it. */
+  until(what, run, argument) {
+    return until(what, () => this.#driven.evaluate(run, argument));
+  }
+
+  /** The text of what `selector` finds, once it is there. */
+  appears(selector) {
+    return this.until(selector, (wanted) => document.querySelector(wanted)?.textContent, selector);
+  }
+
+  /** The texts of all that `selector` finds now. */
+  texts(selector) {
+    return this.evaluate((wanted) => [...document.querySelectorAll(wanted)].map((one) => one.textContent), selector);
   }
 
   /** Drops the files at these paths on the page, as a real DataTransfer of real Files. */
   async drop(...files) {
-    const input = await this.page.evaluateHandle(() => {
+    const input = await this.#driven.element(() => {
       const element = document.createElement('input');
-      Object.assign(element, { type: 'file', multiple: true });
+      Object.assign(element, { type: 'file', multiple: true, id: 'files-to-drop' });
+      document.body.append(element);
       return element;
     });
-    await input.setInputFiles(files);
-    await input.evaluate((element) => {
+    await input.setFiles(files);
+    await this.evaluate(() => {
+      const element = document.querySelector('#files-to-drop');
       const dataTransfer = new DataTransfer();
       for (const file of element.files) dataTransfer.items.add(file);
+      element.remove();
       for (const type of ['dragenter', 'dragover', 'drop']) {
         document.body.dispatchEvent(new DragEvent(type, { dataTransfer, bubbles: true, cancelable: true }));
       }
     });
   }
 
-  choose(name, value) {
-    return this.page.locator(`select[name=${name}]`).selectOption(value);
+  async choose(name, value) {
+    await this.appears(`select[name=${name}]`);
+    await this.#driven.select(name, value);
   }
 
-  /** Presses the radio button called `text`. */
-  press(text) {
-    return this.page.getByRole('radio', { name: text, exact: true }).check();
+  /** Presses the button whose name begins so, or fits the pattern, once it can be pressed. */
+  click(name) {
+    return this.#act(buttonNamed, name, (button) => button.click());
+  }
+
+  /** Presses the radio button, or the box, whose name begins so. */
+  press(name) {
+    return this.#act(choiceNamed, name, (choice) => choice.click());
+  }
+
+  /** Types into the field whose name begins so. */
+  fill(name, text) {
+    return this.#act(fieldNamed, name, (field) => field.fill(text));
+  }
+
+  /** Waits for what `find` finds in the page by the pattern of its name, and does something with it. */
+  async #act(find, name, act) {
+    const pattern = typeof name === 'string' ? `^${name.replace(/[()+.*?]/g, '\\$&')}` : name.source;
+    await act(await until(`${find.name} ${pattern}`, () => this.#driven.element(find, pattern)));
   }
 
   /** Waits until the plan is one for the settings on the page. */
   planned() {
-    return this.page.locator('.plan[aria-busy=false] [data-testid=planned-size]').waitFor();
+    return this.appears('.plan[aria-busy=false] [data-testid=planned-size]');
   }
 
   async quantize() {
     await this.planned();
-    await this.page.getByRole('button', { name: /^Quantize/ }).click();
+    await this.click('Quantize');
   }
 
   finished() {
-    return this.page.locator('[data-testid=finished-figures]').waitFor();
+    return this.appears('[data-testid=finished-figures]');
   }
 
-  /** The bytes and the name of what a press on `button` downloads. */
-  async download(button) {
-    const [download] = await Promise.all([
-      this.page.waitForEvent('download'),
-      this.page.getByRole('button', { name: button }).first().click(),
-    ]);
-    return { name: download.suggestedFilename(), bytes: readFileSync(await download.path()) };
+  /** The bytes and the name of what a press on the button with this name downloads. */
+  download(name) {
+    return this.#driven.download(() => this.click(name));
   }
 
-  /** A picture for people to look at. */
+  /** A picture for people to look at; in Chromium. */
   async shoot(name) {
     mkdirSync(kScreenshots, { recursive: true });
     await this.page.screenshot({ path: path.join(kScreenshots, `demo-${name}.png`), fullPage: true });
   }
+}
+
+// In the page: what has a name that fits a pattern, or null.
+
+function buttonNamed(pattern) {
+  const nameOf = (one) => one.getAttribute('aria-label') ?? one.textContent;
+  const named = [...document.querySelectorAll('button')].find((one) => new RegExp(pattern).test(nameOf(one)));
+  return named === undefined || named.disabled ? null : named;
+}
+
+function choiceNamed(pattern) {
+  const labels = [...document.querySelectorAll('label')].filter((one) => /^(radio|checkbox)$/.test(one.control?.type));
+  return labels.find((one) => new RegExp(pattern).test(one.textContent)) ?? null;
+}
+
+function fieldNamed(pattern) {
+  const fields = [...document.querySelectorAll('input[aria-label], textarea[aria-label]')];
+  return fields.find((one) => new RegExp(pattern).test(one.getAttribute('aria-label'))) ?? null;
+}
+
+/** In the page: whether its service worker, where it has one, does all that it will. */
+async function isSettled() {
+  const registration = await navigator.serviceWorker?.getRegistration().catch(() => undefined);
+  return registration === undefined || registration.active?.state === 'activated';
 }

@@ -91,6 +91,12 @@ const kQuietFirefox = {
   'toolkit.telemetry.server': '',
 };
 
+/** The text of a `user.js` for a fresh profile. */
+export const firefoxPrefs = (prefs = {}) =>
+  Object.entries({ ...kQuietFirefox, ...prefs })
+    .map(([name, value]) => `user_pref("${name}", ${JSON.stringify(value)});\n`)
+    .join('');
+
 /**
  * Firefox as people run it, without automation: under an automation session, Workers that a Worker starts hang now and
  * then, whatever they run. It has one page, which goes where it is told.
@@ -100,10 +106,7 @@ const kQuietFirefox = {
 export async function plainFirefoxForPlaces(server) {
   const program = programOf('firefox');
   const profile = mkdtempSync(path.join(tmpdir(), 'arrowquant-firefox-'));
-  const prefs = Object.entries(kQuietFirefox).map(
-    ([name, value]) => `user_pref("${name}", ${JSON.stringify(value)});\n`,
-  );
-  writeFileSync(path.join(profile, 'user.js'), prefs.join(''));
+  writeFileSync(path.join(profile, 'user.js'), firefoxPrefs());
   const desk = `${server.url('plain', kPage)}?channel=desk`;
   const child = spawn(program, ['--headless', '--no-remote', '--profile', profile, desk], { stdio: 'ignore' });
   const ended = new Promise((resolve) => child.on('close', resolve).on('error', resolve));

@@ -1,6 +1,8 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { mkdirSync, writeFileSync } from 'node:fs';
 import { connect, createServer } from 'node:net';
+import path from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
 import { kCallLimit, programOf, started } from './browsers.mjs';
 import { within } from './time-limit.mjs';
@@ -11,13 +13,15 @@ const kMiniBrowser = '/usr/lib/x86_64-linux-gnu/webkit2gtk-4.1/MiniBrowser';
  * A window of WebKitGTK on a screen of its own. `driver` is Selenium's, whose calls have no time limits: put them into
  * `within`. `close` ends all of it.
  *
+ * What pages download goes to the folder `downloads`.
+ *
  * Unlike Safari, WebKitGTK gives SharedArrayBuffer to all pages or to none, isolated or not: `sharedMemory` says which.
  */
-export async function launchWebKit({ sharedMemory = true } = {}) {
+export async function launchWebKit({ sharedMemory = true, downloads } = {}) {
   const children = [];
   const end = () => children.map((child) => child.kill());
   try {
-    const driver = await started('webkit', () => startWebKit(children, sharedMemory));
+    const driver = await started('webkit', () => startWebKit(children, sharedMemory, downloads));
     const close = () => within(kCallLimit, 'WebKitGTK did not end', driver.quit()).finally(end);
     return { driver, close };
   } catch (error) {
@@ -26,7 +30,7 @@ export async function launchWebKit({ sharedMemory = true } = {}) {
   }
 }
 
-async function startWebKit(children, sharedMemory) {
+async function startWebKit(children, sharedMemory, downloads) {
   const { Builder, Capabilities } = await import('selenium-webdriver');
   const screen = ['-displayfd', '3', '-screen', '0', '1280x800x24', '-nolisten', 'tcp'];
   const display = start(children, 'Xvfb', screen, { stdio: ['ignore', 'ignore', 'ignore', 'pipe'] });
@@ -36,6 +40,7 @@ async function startWebKit(children, sharedMemory) {
     ...process.env,
     DISPLAY: `:${String(number).trim()}`,
     JSC_useSharedArrayBuffer: sharedMemory ? '1' : '0',
+    ...(downloads !== undefined && { XDG_CONFIG_HOME: settingsFor(downloads) }),
   };
   const program = programOf('webkit');
   const service = start(children, program, [`--port=${port}`, '--host=127.0.0.1'], { env, stdio: 'ignore' });
@@ -45,6 +50,14 @@ async function startWebKit(children, sharedMemory) {
     'webkitgtk:browserOptions': { binary: kMiniBrowser, args: ['--automation'] },
   });
   return new Builder().usingServer(`http://127.0.0.1:${port}`).withCapabilities(capabilities).build();
+}
+
+/** A folder, in `downloads`, of settings of GLib, which say that people want their downloads there. */
+function settingsFor(downloads) {
+  const settings = path.join(downloads, '.config');
+  mkdirSync(settings, { recursive: true });
+  writeFileSync(path.join(settings, 'user-dirs.dirs'), `XDG_DOWNLOAD_DIR="${downloads}"\n`);
+  return settings;
 }
 
 function start(children, program, parameters, options) {

@@ -1,0 +1,14 @@
+import { describe } from '@jest/globals';
+import { describeDemo, describeResults, describeTabs, useDemo } from './support/demo-tests.mjs';
+import { firefoxPages } from './support/driven-pages.mjs';
+
+/** It cannot ask people for a file to write to. */
+const kTargets = ['storage', 'memory'];
+
+describe('the demo in Firefox', () => {
+  const demo = useDemo(firefoxPages);
+
+  describeResults(demo, { sites: ['isolated', 'bare'], targets: kTargets });
+  describeDemo(demo, { targets: kTargets });
+  describeTabs(demo);
+});

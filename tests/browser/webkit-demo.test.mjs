@@ -1,0 +1,19 @@
+import { describe } from '@jest/globals';
+import { describeDemo, describeResults, useDemo } from './support/demo-tests.mjs';
+import { webKitPages } from './support/driven-pages.mjs';
+
+/** It can neither ask people for a file to write to, nor keep files for a page. */
+const kTargets = ['memory'];
+
+describe('the demo in WebKitGTK with shared memory', () => {
+  const demo = useDemo(() => webKitPages({ sharedMemory: true }));
+
+  describeResults(demo, { sites: ['isolated'], targets: kTargets });
+  describeDemo(demo, { targets: kTargets });
+});
+
+describe('the demo in WebKitGTK without shared memory', () => {
+  const demo = useDemo(() => webKitPages({ sharedMemory: false }));
+
+  describeResults(demo, { sites: ['bare'], targets: kTargets });
+});
