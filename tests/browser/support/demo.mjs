@@ -179,9 +179,9 @@ export class Demo {
     return this.appears('[data-testid=finished-figures]');
   }
 
-  /** The bytes and the name of what a press on the button with this name downloads. */
-  download(name) {
-    return this.#driven.download(() => this.click(name));
+  /** The bytes and the name of what a press on the button with this name downloads, once there are `size` bytes of it. */
+  download(name, size = 1) {
+    return this.#driven.download(() => this.click(name), size);
   }
 
   /** A picture for people to look at; in Chromium. */

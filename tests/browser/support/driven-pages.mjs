@@ -22,7 +22,8 @@ const kElement = 'element-6066-11e4-a52e-4f735466cecf';
  * @property {() => Promise<DrivenPage>} openTab another page of the same browser; only where `hasTabs`
  * @property {(name: string, value: string) => Promise<void>} select an option of a field
  * @property {() => Promise<string[]>} faults what a page without fault has none of
- * @property {(act: () => Promise<void>) => Promise<{name: string, bytes: Buffer}>} download what `act` has it download
+ * @property {(act: () => Promise<void>, size: number) => Promise<{name: string, bytes: Buffer}>} download what `act` has it
+ *   download, once there are `size` bytes of it
  * @property {() => Promise<void>} close
  * @property {import('playwright-core').Page} [native] in Chromium
  *
@@ -114,7 +115,9 @@ function watchChromium(page, problems) {
 export async function firefoxPages() {
   const downloads = newFolder();
   const { send, close } = await launchMarionette(downloads);
-  let current = null;
+  // Commands need a tab that is open: the one that Firefox has started with stays.
+  const home = await send('WebDriver:GetWindowHandle', {});
+  let current = home;
   /** Commands go to the tab that was chosen last. */
   const inTab = async (handle, name, parameters) => {
     if (current !== handle) await send('WebDriver:SwitchToWindow', { handle, focus: true });
@@ -136,7 +139,10 @@ export async function firefoxPages() {
         const found = await act('WebDriver:ExecuteScript', { script, args });
         return found === null ? null : elementOf(found[kElement]);
       },
-      close: () => act('WebDriver:CloseWindow'),
+      async close() {
+        await act('WebDriver:CloseWindow');
+        await inTab(home, 'WebDriver:GetWindowHandle', {});
+      },
     });
   };
   return { open, close: () => close().finally(() => removeFolder(downloads)) };
@@ -181,7 +187,11 @@ function webDriverPage(downloads, openTab, { go, runAsync, find, close }) {
   return {
     evaluate,
     async element(look, argument = null) {
-      const element = await find(`return (${look})(arguments[0]);`, [argument]);
+      // WebKitGTK's driver does not wait for smooth scrolling.
+      const script = `const element = (${look})(arguments[0]);
+        element?.scrollIntoView({ block: 'center', behavior: 'instant' });
+        return element;`;
+      const element = await find(script, [argument]);
       if (element === null) return null;
       const { click, clear, sendKeys } = element;
       return {
@@ -190,24 +200,31 @@ function webDriverPage(downloads, openTab, { go, runAsync, find, close }) {
         setFiles: (files) => sendKeys(files.join('\n')),
       };
     },
-    select: async (name, value) => {
-      const option = ([field, one]) => document.querySelector(`select[name=${field}] option[value="${one}"]`);
-      await (await find(`return (${option})(arguments[0]);`, [[name, value]])).click();
-    },
+    select: (name, value) => evaluate(selectOption, [name, value]),
     async go(url) {
       await go(url);
       await evaluate(watchErrors);
     },
     openTab,
     faults: () => evaluate(() => JSON.parse(document.documentElement.dataset.problems ?? '[]')),
-    async download(act) {
-      const before = new Set(readdirSync(downloads));
+    async download(act, size) {
       await act();
-      const name = await until('a downloaded file', () => wholeFile(downloads, before));
-      return { name, bytes: readFileSync(path.join(downloads, name)) };
+      const name = await until(`a file of ${size} bytes`, () => wholeFile(downloads, size));
+      const bytes = readFileSync(path.join(downloads, name));
+      // The next one of this name shall get this name.
+      rmSync(path.join(downloads, name));
+      return { name, bytes };
     },
     close,
   };
+}
+
+/** In the page: WebKitGTK's driver cannot press options, which it shows in a window of its own. */
+function selectOption([name, value]) {
+  const field = document.querySelector(`select[name=${name}]`);
+  field.value = value;
+  if (field.value !== value) throw new Error(`${name} cannot be ${value}`);
+  field.dispatchEvent(new Event('change', { bubbles: true }));
 }
 
 /** In the page. */
@@ -221,11 +238,11 @@ function watchErrors() {
   document.addEventListener('securitypolicyviolation', ({ blockedURI }) => note(`forbidden: ${blockedURI}`));
 }
 
-/** The file that has come since; null as long as there is none, or a part of it. */
-function wholeFile(folder, before) {
-  const names = readdirSync(folder).filter((name) => !before.has(name));
-  if (names.some((name) => /\.(part|wkdownload)$/.test(name))) return null;
-  return names.find((name) => statSync(path.join(folder, name)).size > 0) ?? null;
+/** The file that has come; null as long as there is none, or a part of it: WebKitGTK gives it its name at once. */
+function wholeFile(folder, size) {
+  const files = readdirSync(folder, { withFileTypes: true }).filter((one) => one.isFile());
+  if (files.some(({ name }) => name.endsWith('.part'))) return null;
+  return files.map(({ name }) => name).find((name) => statSync(path.join(folder, name)).size >= size) ?? null;
 }
 
 const newFolder = () => mkdtempSync(path.join(tmpdir(), 'arrowquant-downloads-'));
