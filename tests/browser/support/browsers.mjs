@@ -34,17 +34,30 @@ export async function started(name, launch) {
   }
 }
 
+const kQuiet = ['--disable-background-networking', '--disable-component-update', '--disable-sync'];
+
 /** Playwright's Browser. Close it in `afterAll`. */
 export async function launchChromium({ args = [], ...options } = {}) {
   const { chromium } = await import('playwright-core');
-  const quiet = ['--disable-background-networking', '--disable-component-update', '--disable-sync'];
   const launch = () =>
     chromium.launch({
       executablePath: kPrograms.chromium.program,
       // As root, which containers often are, its sandbox refuses to work.
-      args: ['--no-sandbox', ...quiet, ...args],
+      args: ['--no-sandbox', ...kQuiet, ...args],
       timeout: kStartLimit,
       ...options,
+    });
+  return started('chromium', launch);
+}
+
+/** Playwright's BrowserContext with an extension in it. `profile` is an empty folder. Close it in `afterAll`. */
+export async function launchChromiumWithExtension(folder, profile) {
+  const { chromium } = await import('playwright-core');
+  const launch = () =>
+    chromium.launchPersistentContext(profile, {
+      executablePath: kPrograms.chromium.program,
+      args: ['--no-sandbox', ...kQuiet, `--disable-extensions-except=${folder}`, `--load-extension=${folder}`],
+      timeout: kStartLimit,
     });
   return started('chromium', launch);
 }
