@@ -13,7 +13,9 @@ export async function compileAt(url: URL): Promise<WebAssembly.Module> {
     return await WebAssembly.compile(new Uint8Array(await bytesAt(url)));
   } catch (cause) {
     const place = url.protocol === 'file:' ? url.pathname : url.href.slice(0, 100);
-    const advice = codeOf(cause) === 'ENOENT' ? `; ${ABOUT_BUNDLES}` : '';
+    // webpack makes paths of a site out of the addresses of files.
+    const isBundled = codeOf(cause) === 'ENOENT' || !URL.canParse(url.href);
+    const advice = isBundled ? `; ${ABOUT_BUNDLES}` : '';
     throw new QuantizeError('startup_failed', { detail: `cannot read ${place}: ${reasonOf(cause)}${advice}`, cause });
   }
 }
