@@ -1,18 +1,15 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { copyFileSync, mkdirSync } from 'node:fs';
 import path from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { makeProjectWithPackage, runProgram } from '../places/installed.mjs';
 import { writeSmallModel } from '../places/model.mjs';
+import { installed, kNodes } from './support/programs.mjs';
 
-const installed = (file) => fileURLToPath(new URL(`node_modules/${file}`, import.meta.url));
 const kCases = new URL('../browser/pages/cases.mjs', import.meta.url).href;
 
 const kRuntimes = [
   ['Node, the one that runs the tests', process.execPath, []],
-  ['Node 22', installed('node22/bin/node'), []],
-  ['Node 24', installed('node24/bin/node'), []],
-  ['Node 26', installed('node26/bin/node'), []],
+  ...kNodes.map(([title, name]) => [title, installed(`${name}/bin/node`), []]),
   [
     'Deno',
     installed('@deno/linux-x64-glibc/deno'),
