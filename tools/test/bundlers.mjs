@@ -1,6 +1,8 @@
 import { runPlaceTests } from './places.mjs';
 
-/** An application built with every bundler, and one without, in Chromium. */
+/** Applications built with every bundler, and some without, in Chromium and where else they run. */
 export function runBundlerTests(filter) {
-  return runPlaceTests('bundlers', ['tests/browser', 'tests/bundlers'], 'tests/bundlers/', filter);
+  // Two at a time: bundlers wait a lot, the browser waits for servers, and neither has a test of how long it takes.
+  const flags = ['--maxWorkers=2'];
+  return runPlaceTests('bundlers', ['tests/browser', 'tests/bundlers'], 'tests/bundlers/', filter, flags);
 }

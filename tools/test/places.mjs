@@ -12,11 +12,12 @@ const say = (text) => console.log(`[set-up] ${text}`);
  * @param {readonly string[]} folders whose npm packages the tests need
  * @param {string} files how the paths of the test files begin
  * @param {string} [filter] pattern of test names
+ * @param {readonly string[]} [flags] more of Jest's
  */
-export async function runPlaceTests(suite, folders, files, filter) {
+export async function runPlaceTests(suite, folders, files, filter, flags = []) {
   for (const folder of folders) await ensureNpmPackages(say, folder);
   await build();
-  return runTests(suite, files, filter);
+  return runTests(suite, files, filter, flags);
 }
 
 /** Tests of the package with what tests/extension adds to it. */
@@ -25,7 +26,7 @@ export async function runExtensionTests(filter) {
   return runTests('extension', 'tests/extension/', filter);
 }
 
-function runTests(suite, files, filter) {
-  const flags = ['--config=tests/places/jest.config.mjs', `--testPathPatterns=/${files}[^/]*$`];
-  return runJest([...flags, ...(filter ? [`--testNamePattern=${filter}`] : [])], suite);
+function runTests(suite, files, filter, flags = []) {
+  const own = ['--config=tests/places/jest.config.mjs', `--testPathPatterns=/${files}[^/]*$`];
+  return runJest([...own, ...(filter ? [`--testNamePattern=${filter}`] : []), ...flags], suite);
 }

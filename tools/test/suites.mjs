@@ -75,9 +75,13 @@ export const kSuites = {
     needs: kBuildNeeds,
     work: (filter) => runPlaceTests('types', ['tests/types'], 'tests/types/', filter),
   },
-  runtimes: { title: 'the package in Node 20 to 26, Deno and Bun', needs: kBuildNeeds, work: runRuntimeTests },
+  runtimes: {
+    title: 'the package in Node 20 to 26, Deno, Bun, Jest, Vitest',
+    needs: kBuildNeeds,
+    work: runRuntimeTests,
+  },
   bundlers: {
-    title: 'the package through Vite, webpack, esbuild, and without a bundler',
+    title: 'the package through bundlers, from elsewhere, in extensions and workerd',
     needs: kChromiumNeeds,
     work: runBundlerTests,
   },
