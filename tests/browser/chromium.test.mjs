@@ -1,4 +1,5 @@
 import { describeFiles } from './support/file-tests.mjs';
+import { describeForeignServers, describeHub } from './support/hub-tests.mjs';
 import { describePlace, kNotIsolatedBackend } from './support/place-tests.mjs';
 import { chromiumForPlaces } from './support/places.mjs';
 import { withBrowser } from './support/setting.mjs';
@@ -12,5 +13,8 @@ for (const scope of ['page', 'worker']) {
   describePlace(setting, { site: 'plain', scope, isolated: false, backend: kNotIsolatedBackend });
   describeFiles(setting, { site: 'isolated', scope, privateFiles: true });
   describeFiles(setting, { site: 'plain', scope, privateFiles: true });
+  describeHub(setting, { scope });
   describeStartUp(setting, scope);
 }
+for (const entry of ['single.js', 'arrowquant.standalone.js']) describeHub(setting, { scope: 'page', entry });
+describeForeignServers(setting);

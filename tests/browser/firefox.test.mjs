@@ -1,5 +1,6 @@
 import { describe } from '@jest/globals';
 import { describeFiles } from './support/file-tests.mjs';
+import { describeForeignServers, describeHub } from './support/hub-tests.mjs';
 import { describePlace, kNotIsolatedBackend } from './support/place-tests.mjs';
 import { firefoxForPlaces, plainFirefoxForPlaces } from './support/places.mjs';
 import { withBrowser } from './support/setting.mjs';
@@ -16,5 +17,7 @@ describe.each([
   describePlace(setting, { site: 'plain', scope, isolated: false, backend: kNotIsolatedBackend });
   describeFiles(setting, { site: 'isolated', scope, privateFiles: true });
   describeFiles(setting, { site: 'plain', scope, privateFiles: true });
+  describeHub(setting, { scope });
+  if (scope === 'page') describeForeignServers(setting);
   describeStartUp(setting, scope);
 });

@@ -1,5 +1,6 @@
 import { describe } from '@jest/globals';
 import { describeFiles } from './support/file-tests.mjs';
+import { describeForeignServers, describeHub } from './support/hub-tests.mjs';
 import { describePlace, kNotIsolatedBackend } from './support/place-tests.mjs';
 import { webKitForPlaces } from './support/places.mjs';
 import { withBrowser } from './support/setting.mjs';
@@ -11,8 +12,10 @@ describe('WebKitGTK with shared memory', () => {
   for (const scope of ['page', 'worker']) {
     describePlace(setting, { site: 'isolated', scope, isolated: true, backend: 'threads' });
     describeFiles(setting, { site: 'isolated', scope, privateFiles: false });
+    describeHub(setting, { scope });
     describeStartUp(setting, scope, [true]);
   }
+  describeForeignServers(setting);
 });
 
 describe('WebKitGTK without shared memory', () => {

@@ -1,5 +1,6 @@
 import * as cases from './cases.mjs';
 import * as fileCases from './file-cases.mjs';
+import * as hubCases from './hub-cases.mjs';
 
 /** What went wrong beside the cases: none of them leaves anything here. */
 const complaints = [];
@@ -16,7 +17,7 @@ export function createPlace(entry) {
   return async ({ name, options = {} }) => {
     if (name === 'complaints') return complaints;
     const { ArrowQuant, BLOCK_TYPES } = await import(entry);
-    return { ...cases, ...fileCases }[name]({ ArrowQuant, BLOCK_TYPES }, options);
+    return { ...cases, ...fileCases, ...hubCases }[name]({ ArrowQuant, BLOCK_TYPES }, options);
   };
 }
 

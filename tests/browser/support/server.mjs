@@ -46,6 +46,13 @@ export const kSites = {
     headers: { ...kIsolation, ...kStrictPolicy, 'Cross-Origin-Embedder-Policy': 'credentialless' },
   },
   plain: { headers: kStrictPolicy },
+  /** May read from everywhere. */
+  connected: {
+    headers: {
+      ...kIsolation,
+      'Content-Security-Policy': `${kStrictPolicy['Content-Security-Policy']}; connect-src *`,
+    },
+  },
 };
 
 /**
