@@ -29,6 +29,7 @@ export function adviceOn(response: FetchedResponse, { url, isHub, hasToken }: Re
       ? `; the model is gated: accept its terms at ${pageOf(url)} as the owner of the access token`
       : `; the model is gated: accept its terms at ${pageOf(url)}, and give ${HOW}`;
   }
+  if (code === 'DisabledRepo') return '; the hub has disabled the model';
   if (code === 'RevisionNotFound') return '; the model has no such revision';
   if (code === 'EntryNotFound') return '; the model has no such file';
   if (isHub || code === 'RepoNotFound') return adviceOnRepository(status, hasToken);

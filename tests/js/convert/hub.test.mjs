@@ -1,4 +1,6 @@
+import { execFile } from 'node:child_process';
 import { readFileSync } from 'node:fs';
+import { promisify } from 'node:util';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
 import { ArrowQuant } from 'arrowquant';
 import { startHub } from '../support/hub.mjs';
@@ -116,6 +118,16 @@ test('nothing is written to a hub', async () => {
     code: 'invalid_option',
     message: expect.stringMatching(/only paths, handles and streams can be written to/),
   });
+});
+
+test('programs in CommonJS read from it as well', async () => {
+  const program = `
+    const { ArrowQuant } = require('arrowquant');
+    ArrowQuant.create({ backend: 'single' })
+      .then((quantizer) => quantizer.inspectFile('hf:team/one', { hubUrl: process.argv[1], accessToken: 'hf_valid' }))
+      .then(({ tensors }) => console.log(tensors.length));`;
+  const { stdout } = await promisify(execFile)(process.execPath, ['--eval', program, hub.url]);
+  expect(stdout).toBe('6\n');
 });
 
 test('a misspelt option is no option', async () => {

@@ -23,7 +23,7 @@ const kCors = {
 };
 
 /**
- * Starts a hub. `models` by name: `{ files, revisions, gated, isPrivate }`, files being bytes by path and revisions files by
+ * Starts a hub. `models` by name: `{ files, revisions, gated, isPrivate, isDisabled }`, files being bytes by path and revisions files by
  * name; `files` are those of `main`.
  *
  * `port` is taken when it is free. What it resolves to: `url`; `requests` of the hub and `fetched` of where large files are, each with method, path and headers;
@@ -101,6 +101,7 @@ function answerHub(hub, request, response) {
   const known = Object.entries(versions).find(([one, files]) => [one, commitOf(files)].includes(revision));
   if (known === undefined) return refuse(response, 404, 'RevisionNotFound', `Invalid rev id: ${revision}`);
   const files = known[1];
+  if (model.isDisabled) return refuse(response, 403, 'DisabledRepo', 'Access to this resource is disabled.');
   if (verb === 'revision') return send(response, { id: name, sha: commitOf(files), private: model.isPrivate ?? false });
   if (verb === 'tree') return sendList(hub, response, files, pathname, Number(searchParams.get('cursor') ?? 0));
   if (model.gated && !hub.accepted.includes(token)) {

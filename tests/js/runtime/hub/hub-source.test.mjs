@@ -190,6 +190,7 @@ describe('says what to do when', () => {
       /404 .*or the owner of the access token may not read it$/,
     ],
     ['the token is wrong', {}, 'hf:team/model', 'hf_wrong', /401 .*the access token is wrong, or has expired$/],
+    ['it is disabled', { isDisabled: true }, 'hf:team/model', 'hf_valid', /403 .*the hub has disabled the model$/],
     [
       'a gated one is asked for without a token',
       gated,
