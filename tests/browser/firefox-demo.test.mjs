@@ -1,4 +1,5 @@
 import { describe } from '@jest/globals';
+import { describeAddresses } from './support/demo-address-tests.mjs';
 import { describeDemo, describeResults, describeTabs, useDemo } from './support/demo-tests.mjs';
 import { firefoxPages } from './support/driven-pages.mjs';
 
@@ -11,4 +12,5 @@ describe('the demo in Firefox', () => {
   describeResults(demo, { sites: ['isolated', 'bare'], targets: kTargets });
   describeDemo(demo, { targets: kTargets });
   describeTabs(demo);
+  describeAddresses(demo);
 });

@@ -1,4 +1,5 @@
 import { describe } from '@jest/globals';
+import { describeAddresses } from './support/demo-address-tests.mjs';
 import { describeDemo, describeResults, useDemo } from './support/demo-tests.mjs';
 import { webKitPages } from './support/driven-pages.mjs';
 
@@ -10,6 +11,7 @@ describe('the demo in WebKitGTK with shared memory', () => {
 
   describeResults(demo, { sites: ['isolated'], targets: kTargets });
   describeDemo(demo, { targets: kTargets });
+  describeAddresses(demo);
 });
 
 describe('the demo in WebKitGTK without shared memory', () => {

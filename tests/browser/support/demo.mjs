@@ -205,8 +205,9 @@ function choiceNamed(pattern) {
 }
 
 function fieldNamed(pattern) {
-  const fields = [...document.querySelectorAll('input[aria-label], textarea[aria-label]')];
-  return fields.find((one) => new RegExp(pattern).test(one.getAttribute('aria-label'))) ?? null;
+  const nameOf = (one) => one.getAttribute('aria-label') ?? one.labels[0]?.textContent ?? '';
+  const fields = [...document.querySelectorAll('input, textarea')];
+  return fields.find((one) => new RegExp(pattern).test(nameOf(one))) ?? null;
 }
 
 /** In the page: whether its service worker, where it has one, does all that it will. */
