@@ -14,7 +14,10 @@ worker.addEventListener('install', (event) => {
 });
 
 worker.addEventListener('activate', (event) => {
-  event.waitUntil(Promise.all([dropOldCaches(), worker.clients.claim()]));
+  event.waitUntil(dropOldCaches());
+  // Not to be waited for: Firefox has to reach every worker of the page for it, and threads that wait for work do not
+  // answer. As long as it is not active, whatever the page loads would wait, too.
+  void worker.clients.claim();
 });
 
 worker.addEventListener('fetch', (event) => {

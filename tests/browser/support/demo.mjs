@@ -9,6 +9,8 @@ import { makeSampleModel } from '../../../tools/make-sample-model.mjs';
 import { chromiumPages, until } from './driven-pages.mjs';
 
 const kScreenshots = inProject('build/screenshots');
+/** Firefox gives a service worker that does not become active a minute. */
+const kSettleLimit = 20_000;
 
 /**
  * Builds the demo, serves it with and without headers, and starts a browser; everything ends with `close`.
@@ -57,6 +59,8 @@ async function openPage(driven, url) {
   await driven.go(url);
   const demo = new Demo(driven, url);
   await demo.appears('.engine-details');
+  // As long as it is not active, whatever the page loads waits.
+  await until('an active service worker', () => driven.evaluate(isSettled), kSettleLimit);
   return demo;
 }
 
@@ -91,12 +95,8 @@ export class Demo {
     return openPage(await this.#driven.openTab(), this.#url);
   }
 
-  /**
-   * Ends the page. Firefox cannot open a page while it activates the service worker of the one before: "Corrupted Content
-   * Error".
-   */
-  async close() {
-    await until('the service worker', () => this.#driven.evaluate(isSettled)).finally(() => this.#driven.close());
+  close() {
+    return this.#driven.close();
   }
 
   /** Runs a function in the page, with one argument. */
@@ -210,7 +210,7 @@ function fieldNamed(pattern) {
   return fields.find((one) => new RegExp(pattern).test(nameOf(one))) ?? null;
 }
 
-/** In the page: whether its service worker, where it has one, does all that it will. */
+/** In the page: whether its service worker, where it has one, is active. */
 async function isSettled() {
   const registration = await navigator.serviceWorker?.getRegistration().catch(() => undefined);
   return registration === undefined || registration.active?.state === 'activated';
