@@ -1,10 +1,9 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { writeFileSync } from 'node:fs';
 import path from 'node:path';
-import { launchChromium } from '../browser/support/browsers.mjs';
 import { kIsolation, startServer } from '../browser/support/server.mjs';
 import { startOddServer } from './support/odd-server.mjs';
-import { createIn, visit } from './support/pages.mjs';
+import { createIn, kBrowsers, visit } from './support/pages.mjs';
 import { makeApplication, makeProject, outcomeInNode, page, readText, runCommands } from './support/projects.mjs';
 import { recipe } from './support/recipes.mjs';
 
@@ -17,7 +16,6 @@ const kPlaces = [
 const kBytes = 150_000;
 
 let project;
-let browser;
 /** Origins: the CDN, one that allows nothing, and the pages' own by whether they are isolated. */
 let cdn;
 let closed;
@@ -40,11 +38,9 @@ beforeAll(async () => {
   });
   site = await startServer(Object.fromEntries(sites));
   expected = await outcomeInNode(project);
-  browser = await launchChromium();
 }, 120_000);
 
 afterAll(async () => {
-  await browser?.close();
   for (const one of [cdn, closed, site, ...Object.values(pages)]) await one?.close();
   project?.remove();
 }, 60_000);
@@ -64,62 +60,71 @@ async function makeOneFile() {
   writeFileSync(path.join(folder, 'page.html'), page('in one file', `<script type="module">${script}</script>`));
 }
 
-/** What `create` comes to in the page of a place, with the package of the page's own origin. */
-const createAt = (place, options, module = '/browser.js') => createIn(browser, pages[place].origin, module, options);
+describe.each(kBrowsers)('in %s', (_, launch) => {
+  let browser;
 
-describe.each(kPlaces)('%s', (place, _, backend) => {
-  const kFile = backend === 'threads' ? 'arrowquant-threads.wasm' : 'arrowquant-single.wasm';
-  const fallback = backend === 'threads' ? null : expect.stringMatching(/^threads: .*isolated/);
-  const working = () => ({ outcome: { backend, fallback, bytes: kBytes }, lines: [] });
+  beforeAll(async () => {
+    browser = await launch();
+  }, 60_000);
+  afterAll(() => browser?.close());
 
-  test('the wasm and the workers come from another origin', async () => {
-    const wasmUrl = `${cdn.origin}/wasm/${kFile}`;
-    expect(await createAt(place, { wasmUrl, workerUrl: `${cdn.origin}/worker.js` })).toEqual(working());
+  /** What `create` comes to in the page of a place, with the package of the page's own origin. */
+  const createAt = (place, options, module = '/browser.js') => createIn(browser, pages[place].origin, module, options);
+
+  describe.each(kPlaces)('%s', (place, __, backend) => {
+    const kFile = backend === 'threads' ? 'arrowquant-threads.wasm' : 'arrowquant-single.wasm';
+    const fallback = backend === 'threads' ? null : expect.stringMatching(/^threads: .*isolated/);
+    const working = () => ({ outcome: { backend, fallback, bytes: kBytes }, lines: [] });
+
+    test('the wasm and the workers come from another origin', async () => {
+      const wasmUrl = `${cdn.origin}/wasm/${kFile}`;
+      expect(await createAt(place, { wasmUrl, workerUrl: `${cdn.origin}/worker.js` })).toEqual(working());
+    });
+
+    test('a folder of another origin holds the wasm', async () => {
+      expect(await createAt(place, { wasmUrl: `${cdn.origin}/wasm/` })).toEqual(working());
+    });
+
+    test.each(['ArrayBuffer', 'Uint8Array', 'Module'])('the wasm is given as an %s', async (kind) => {
+      const wasmBinary = { $bytesOf: `${cdn.origin}/wasm/${kFile}`, kind };
+      expect(await createAt(place, { wasmBinary })).toEqual(working());
+    });
+
+    test('the wasm and the workers are Blobs', async () => {
+      const wasmUrl = { $blobOf: `${cdn.origin}/wasm/${kFile}` };
+      expect(await createAt(place, { wasmUrl, workerUrl: { $blobOf: `${cdn.origin}/worker.js` } })).toEqual(working());
+    });
+
+    test('the whole package comes from a CDN, as the recipe has it', async () => {
+      const { outcome, lines } = await visit(browser, site.url(place.replace(' ', '-'), 'cdn/'));
+      expect({ outcome, lines }).toEqual({ outcome: { ...expected, backend, fallback }, lines: [] });
+    });
+
+    test.each([
+      ['a CDN', () => `${cdn.origin}/arrowquant.standalone.js`],
+      ['a Blob', () => ({ $blobOf: `${cdn.origin}/arrowquant.standalone.js` })],
+    ])('the standalone file comes from %s', async (___, module) => {
+      expect(await createAt(place, {}, module())).toEqual(working());
+    });
+
+    test('all is in one HTML file', async () => {
+      const { outcome, lines } = await visit(browser, site.url(place.replace(' ', '-'), 'one-file/page.html'));
+      expect({ outcome, lines }).toEqual({ outcome: { ...expected, backend, fallback }, lines: [] });
+    });
   });
 
-  test('a folder of another origin holds the wasm', async () => {
-    expect(await createAt(place, { wasmUrl: `${cdn.origin}/wasm/` })).toEqual(working());
+  test('the wasm of the other build decides for the backend that it is for', async () => {
+    const { outcome, lines } = await createAt('isolated', { wasmUrl: `${cdn.origin}/wasm/arrowquant-single.wasm` });
+    const fallback = expect.stringMatching(/^threads: wasmUrl .*arrowquant-threads\.wasm/);
+    expect({ outcome, lines }).toEqual({ outcome: { backend: 'workers', fallback, bytes: kBytes }, lines: [] });
   });
 
-  test.each(['ArrayBuffer', 'Uint8Array', 'Module'])('the wasm is given as an %s', async (kind) => {
-    const wasmBinary = { $bytesOf: `${cdn.origin}/wasm/${kFile}`, kind };
-    expect(await createAt(place, { wasmBinary })).toEqual(working());
+  test('an origin that lets nobody read is told of', async () => {
+    const { outcome } = await createAt('isolated', { wasmUrl: `${closed.origin}/wasm/`, backend: 'single' });
+    const address = closed.origin.replaceAll('.', '\\.');
+    const message = expect.stringMatching(
+      new RegExp(`could not be fetched from ${address}/wasm/arrowquant-single\\.wasm .*CORS`),
+    );
+    expect(outcome).toEqual({ code: 'startup_failed', message });
   });
-
-  test('the wasm and the workers are Blobs', async () => {
-    const wasmUrl = { $blobOf: `${cdn.origin}/wasm/${kFile}` };
-    expect(await createAt(place, { wasmUrl, workerUrl: { $blobOf: `${cdn.origin}/worker.js` } })).toEqual(working());
-  });
-
-  test('the whole package comes from a CDN, as the recipe has it', async () => {
-    const { outcome, lines } = await visit(browser, site.url(place.replace(' ', '-'), 'cdn/'));
-    expect({ outcome, lines }).toEqual({ outcome: { ...expected, backend, fallback }, lines: [] });
-  });
-
-  test.each([
-    ['a CDN', () => `${cdn.origin}/arrowquant.standalone.js`],
-    ['a Blob', () => ({ $blobOf: `${cdn.origin}/arrowquant.standalone.js` })],
-  ])('the standalone file comes from %s', async (__, module) => {
-    expect(await createAt(place, {}, module())).toEqual(working());
-  });
-
-  test('all is in one HTML file', async () => {
-    const { outcome, lines } = await visit(browser, site.url(place.replace(' ', '-'), 'one-file/page.html'));
-    expect({ outcome, lines }).toEqual({ outcome: { ...expected, backend, fallback }, lines: [] });
-  });
-});
-
-test('the wasm of the other build decides for the backend that it is for', async () => {
-  const { outcome, lines } = await createAt('isolated', { wasmUrl: `${cdn.origin}/wasm/arrowquant-single.wasm` });
-  const fallback = expect.stringMatching(/^threads: wasmUrl .*arrowquant-threads\.wasm/);
-  expect({ outcome, lines }).toEqual({ outcome: { backend: 'workers', fallback, bytes: kBytes }, lines: [] });
-});
-
-test('an origin that lets nobody read is told of', async () => {
-  const { outcome } = await createAt('isolated', { wasmUrl: `${closed.origin}/wasm/`, backend: 'single' });
-  const address = closed.origin.replaceAll('.', '\\.');
-  const message = expect.stringMatching(
-    new RegExp(`could not be fetched from ${address}/wasm/arrowquant-single\\.wasm .*CORS`),
-  );
-  expect(outcome).toEqual({ code: 'startup_failed', message });
 });

@@ -82,7 +82,7 @@ export const kSuites = {
   },
   bundlers: {
     title: 'the package through bundlers, from elsewhere, in extensions and workerd',
-    needs: kChromiumNeeds,
+    needs: [...kChromiumNeeds, 'firefox'],
     work: runBundlerTests,
   },
   checks: {

@@ -1,22 +1,45 @@
+/* global document, MutationObserver */
+import { launchChromium, launchFirefox } from '../../browser/support/browsers.mjs';
+import { within } from '../../browser/support/time-limit.mjs';
+
 const kPageLimit = 30_000;
 
+/** By title: what starts a browser with pages that these functions can use. */
+export const kBrowsers = [
+  ['Chromium', launchChromium],
+  ['Firefox', launchFirefox],
+];
+
 /** What the application of a page says, and all that stands on its console, with what the browser itself complains of. */
-export async function visit(browser, url, { limit = kPageLimit } = {}) {
-  const page = await browser.newPage();
-  const lines = [];
-  const workers = [];
-  page.on('console', (message) => lines.push(message.text()));
-  page.on('pageerror', (error) => lines.push(String(error)));
-  page.on('worker', (worker) => workers.push(worker.url()));
+export async function visit(browser, url) {
+  const { page, lines } = await openPage(browser, url);
   try {
-    await page.goto(url);
-    const text = await page.locator('output:not(:empty)').textContent({ timeout: limit });
-    return { outcome: JSON.parse(text), lines, workers };
+    const said = within(kPageLimit, 'the page has said nothing', page.evaluate(textOfOutput));
+    return { outcome: JSON.parse(await said), lines };
   } catch (error) {
     throw new Error(`${error.message}\nThe console of ${url}:\n${lines.join('\n')}`, { cause: error });
   } finally {
     await page.close();
   }
+}
+
+async function openPage(browser, url) {
+  const page = await browser.newPage();
+  const lines = [];
+  page.on('console', (message) => lines.push(message.text()));
+  page.on('pageerror', (error) => lines.push(String(error)));
+  await page.goto(url);
+  return { page, lines };
+}
+
+/** Runs in the page. */
+function textOfOutput() {
+  const text = () => document.querySelector('output')?.textContent ?? '';
+  return new Promise((resolve) => {
+    const look = () => text() !== '' && resolve(text());
+    new MutationObserver(look).observe(document, { subtree: true, childList: true, characterData: true });
+    look();
+  });
 }
 
 /**
@@ -26,19 +49,15 @@ export async function visit(browser, url, { limit = kPageLimit } = {}) {
  *   `{ $bytesOf: url, kind }` are the bytes of it, as an ArrayBuffer, a Uint8Array or a compiled Module
  */
 export async function createIn(browser, url, module, options = {}) {
-  const page = await browser.newPage();
-  const lines = [];
-  page.on('console', (message) => lines.push(message.text()));
-  page.on('pageerror', (error) => lines.push(String(error)));
+  const { page, lines } = await openPage(browser, url);
   try {
-    await page.goto(url);
-    const outcome = await page.evaluate(quantizeInPage, { module, options });
-    return { outcome, lines };
+    return { outcome: await page.evaluate(quantizeInPage, { module, options }), lines };
   } finally {
     await page.close();
   }
 }
 
+/** Runs in the page. */
 async function quantizeInPage({ module, options }) {
   const blobOf = async (url) => {
     const response = await fetch(url);
