@@ -44,6 +44,12 @@ export function reading<T>(code: QuantizeErrorCode, read: () => T): T {
 export const fieldsOf = (value: unknown): Readonly<Record<string, unknown>> =>
   typeof value === 'object' && value !== null ? (value as Readonly<Record<string, unknown>>) : {};
 
+/** What an error says. Not by `instanceof`: it may be of another realm. */
+export function messageOf(error: unknown): string {
+  const { message } = fieldsOf(error);
+  return typeof message === 'string' ? message : String(error);
+}
+
 /**
  * The options that a caller gave; none is the same as an empty object. What is no plain object, such as a Promise, a Map or
  * the signal itself, would be one without options.

@@ -90,7 +90,7 @@ export class ArrowQuant {
   static async create(options?: CreateOptions | null): Promise<ArrowQuant> {
     const given = reading('invalid_option', () => readOptions(options, CREATE_OPTIONS));
     const defaults = readDefaults(given);
-    const launch = readLaunchOptions(given);
+    const launch = reading('invalid_option', () => readLaunchOptions(given));
     return new ArrowQuant(await launchModule(launch), defaults);
   }
 

@@ -4,3 +4,5 @@
  */
 
 export * from './index.js';
+// For workerd.ts; the declarations do not have it.
+export { provideWasm } from './runtime/service-worker.js';

@@ -4,12 +4,8 @@
  */
 
 import compiled from './wasm/arrowquant-single.wasm';
-import { ArrowQuant } from './single.js';
+import { provideWasm } from './single.js';
 
-const create = ArrowQuant.create.bind(ArrowQuant);
-ArrowQuant.create = (options) => {
-  const given = options ?? {};
-  return create('wasmUrl' in given || 'wasmBinary' in given ? given : { ...given, wasmBinary: compiled });
-};
+provideWasm(compiled);
 
 export * from './single.js';

@@ -63,7 +63,6 @@ const kTsArrows = {
     'worker',
     'workers',
     'wasm',
-    'wasm/arrowquant-single.web.mjs',
     'io',
     'containers/invalid-file',
     'containers/shard-names',
@@ -74,7 +73,7 @@ const kTsArrows = {
   quantizer: ['calls', 'options', 'convert', 'models', 'codecs', 'wasm', ...kFoundations],
   index: ['quantizer', 'codecs', ...kFoundations],
   // Other ways in: the build bundles them.
-  single: ['index'],
+  single: ['index', 'runtime'],
   workerd: ['single', 'wasm'],
   worker: ['runtime', 'wasm'],
   cli: [

@@ -9,6 +9,7 @@
  *                                 another hub for addresses that begin with hf:
  *   npm run demo:build            only builds: the static site is web-demo/dist
  */
+import { existsSync } from 'node:fs';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
@@ -56,7 +57,7 @@ export async function buildDemo({ force = false, hosts = [], hub, folder = 'web-
 async function buildLocked(force, site) {
   const stage = `demo-${path.basename(path.dirname(site.folder))}-${path.basename(site.folder)}`;
   const settings = JSON.stringify(site);
-  if (!force && isFresh(stage, kInputs, settings)) return;
+  if (!force && existsSync(inProject(site.folder)) && isFresh(stage, kInputs, settings)) return;
   const stamp = stampOf(kInputs, settings);
   const folder = inProject('web-demo');
   say('types and bundle');

@@ -3,7 +3,7 @@
  * `npm run site`: the documentation, the API reference and the demo, as one static site in build/site. Does nothing when
  * nothing has changed; `--force` builds all the same, and `--connect HOST` is that of `npm run demo`.
  */
-import { cpSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, existsSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
@@ -35,7 +35,7 @@ export async function buildSite({ force = false, hosts = [] } = {}) {
 
 async function buildLocked(site, { demo, hosts, force }) {
   const settings = JSON.stringify(hosts);
-  if (!force && isFresh('site', kInputs, settings)) return;
+  if (!force && existsSync(site) && isFresh('site', kInputs, settings)) return;
   const stamp = stampOf(kInputs, settings);
   const staging = `${site}.new`;
   rmSync(staging, { recursive: true, force: true });

@@ -42,8 +42,7 @@ export async function withQuantizer<Result>(
 
 /** What does the work, in words, and why nothing better does; null where nothing is better. */
 export function backendOf(quantizer: ArrowQuant): { readonly backend: string; readonly reason: string | null } {
-  const { backend, threads } = quantizer;
-  const reason = 'fallback' in quantizer && typeof quantizer.fallback === 'string' ? quantizer.fallback : null;
+  const { backend, threads, fallback: reason } = quantizer;
   const one = backend === 'workers' ? 'worker' : 'thread';
   return { backend: threads === 0 ? backend : `${backend}, ${threads} ${one}${threads === 1 ? '' : 's'}`, reason };
 }

@@ -1,46 +1,55 @@
 import { THREAD_NAME, WORKER_NAME } from '../workers/messages.js';
-import { compileFrom, scriptFailure } from './browser/answers.js';
+import type { Flavour } from '../wasm/glues.js';
+import { compileFrom, glueFailure } from './browser/answers.js';
 import { page } from './browser/page.js';
-import { runningWorkerOf, started, threadOf, workerAt } from './browser/workers.js';
+import { runningWorkerOf, startedAt, started, threadOf } from './browser/workers.js';
 import type { Runtime } from './types.js';
 
-/** The same that bundlers read below, where they must not: they would make files of what is only named. */
-const BASE = import.meta.url;
+// Bundlers find the files by reading these expressions, and those of workers below; Vite wants their options literal.
+const wasmOf = (flavour: Flavour): URL =>
+  flavour === 'threads'
+    ? new URL('../wasm/arrowquant-threads.wasm', import.meta.url)
+    : new URL('../wasm/arrowquant-single.wasm', import.meta.url);
 
-const THREADS_SCRIPT = 'wasm/arrowquant-threads.js';
-const WORKER_SCRIPT = 'wasm/arrowquant-single.js';
-const EITHER_SCRIPT = 'worker.js';
+/** Where a glue is, which is also the script of its workers; null where a bundler has moved it. */
+function glueOf(flavour: Flavour): URL | null {
+  const url = wasmOf(flavour);
+  return url.pathname.endsWith(`/wasm/arrowquant-${flavour}.wasm`) ? new URL(`arrowquant-${flavour}.js`, url) : null;
+}
+
+/** The same where it is of another origin, from which browsers start no workers. */
+function foreignGlueOf(flavour: Flavour): URL | undefined {
+  const url = glueOf(flavour);
+  return url === null || url.origin === self.origin ? undefined : url;
+}
 
 export const runtime: Runtime = {
   ...page,
 
-  // Bundlers find workers by reading these expressions, and Vite wants their options literal.
-  startThread(script, events) {
-    if (script !== undefined) {
-      return threadOf(workerAt(script, THREAD_NAME), { url: script, file: EITHER_SCRIPT }, events);
-    }
+  startThread(given, events) {
+    const elsewhere = given ?? foreignGlueOf('threads');
+    if (elsewhere !== undefined) return threadOf(startedAt(elsewhere, THREAD_NAME), elsewhere, events);
+    const script = glueOf('threads');
     const start = (): Worker =>
-      new Worker(new URL('../wasm/arrowquant-threads.js', import.meta.url), { type: 'module', name: 'em-pthread' });
-    return threadOf(started(start), { url: new URL(`../${THREADS_SCRIPT}`, BASE), file: THREADS_SCRIPT }, events);
+      new Worker(new URL('../wasm/arrowquant-threads.js', import.meta.url), {
+        type: 'module',
+        name: 'arrowquant-pool-thread',
+      });
+    return threadOf(started(start, script), script, events);
   },
 
-  startWorker(script, events) {
-    if (script !== undefined) {
-      return runningWorkerOf(workerAt(script, WORKER_NAME), { url: script, file: EITHER_SCRIPT }, events);
-    }
+  startWorker(given, events) {
+    const elsewhere = given ?? foreignGlueOf('single');
+    if (elsewhere !== undefined) return runningWorkerOf(startedAt(elsewhere, WORKER_NAME), elsewhere, events);
+    const script = glueOf('single');
     const start = (): Worker =>
       new Worker(new URL('../wasm/arrowquant-single.js', import.meta.url), {
         type: 'module',
-        name: 'arrowquant-worker',
+        name: 'arrowquant-pool-worker',
       });
-    return runningWorkerOf(started(start), { url: new URL(`../${WORKER_SCRIPT}`, BASE), file: WORKER_SCRIPT }, events);
+    return runningWorkerOf(started(start, script), script, events);
   },
 
-  explainGlue: (flavour) =>
-    scriptFailure(new URL(`../wasm/arrowquant-${flavour}.js`, BASE), `wasm/arrowquant-${flavour}.js`),
-
-  compileOwn: (flavour) =>
-    flavour === 'threads'
-      ? compileFrom(new URL('../wasm/arrowquant-threads.wasm', import.meta.url), 'arrowquant-threads.wasm')
-      : compileFrom(new URL('../wasm/arrowquant-single.wasm', import.meta.url), 'arrowquant-single.wasm'),
+  explainGlue: (flavour, error) => glueFailure(glueOf(flavour), error),
+  compileOwn: (flavour, signal) => compileFrom(wasmOf(flavour), `arrowquant-${flavour}.wasm`, signal),
 };

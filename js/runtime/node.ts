@@ -30,14 +30,16 @@ export const runtime: Runtime = {
   obstacleToWorkers,
   startThread: (script, events) => threadOf(startScript(script ?? ownScript(), THREAD_NAME), events),
   startWorker: (script, events) => runningWorkerOf(startScript(script ?? ownScript(), WORKER_NAME), events),
-  compileOwn: (flavour) =>
+  compileOwn: (flavour, signal) =>
     compileAt(
       flavour === 'threads'
         ? new URL('../wasm/arrowquant-threads.wasm', import.meta.url)
         : new URL('../wasm/arrowquant-single.wasm', import.meta.url),
+      signal,
     ),
   compileAt,
-  resolve: (address) => (URL.canParse(address) ? new URL(address) : pathToFileURL(address)),
+  // A Windows path begins like a URL.
+  resolve: (address) => (/^(https?|file|data|blob):/i.test(address) ? new URL(address) : pathToFileURL(address)),
 
   /**
    * V8's `set` copies into shared memory with atomic stores; `fill` with a source of the target's length is one memcpy.

@@ -4,12 +4,10 @@ import { WASM, WORKER } from 'embedded';
 import { THREAD_NAME, WORKER_NAME } from '../workers/messages.js';
 import { startupFailed, uncompiled } from './browser/answers.js';
 import { page } from './browser/page.js';
-import { moduleAddress, runningWorkerOf, threadOf, workerAt } from './browser/workers.js';
+import { moduleAddress, runningWorkerOf, startedAt, threadOf } from './browser/workers.js';
 import type { Runtime } from './types.js';
 
 const script = (given: URL | undefined): URL => given ?? new URL(moduleAddress(WORKER));
-
-const own = (url: URL): { readonly url: URL; readonly file: string } => ({ url, file: 'worker.js' });
 
 async function unpack(text: string): Promise<ArrayBuffer> {
   if (typeof DecompressionStream === 'undefined') {
@@ -23,11 +21,11 @@ export const runtime: Runtime = {
   ...page,
   startThread(given, events) {
     const url = script(given);
-    return threadOf(workerAt(url, THREAD_NAME), own(url), events);
+    return threadOf(startedAt(url, THREAD_NAME), url, events);
   },
   startWorker(given, events) {
     const url = script(given);
-    return runningWorkerOf(workerAt(url, WORKER_NAME), own(url), events);
+    return runningWorkerOf(startedAt(url, WORKER_NAME), url, events);
   },
   async compileOwn(flavour) {
     try {

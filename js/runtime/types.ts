@@ -33,11 +33,11 @@ export interface Runtime {
   startThread(script: URL | undefined, events: FailureEvents): ThreadWorker;
   startWorker(script: URL | undefined, events: WorkerEvents): RunningWorker;
   /** The package's own wasm, compiled. Rejects with `startup_failed`, and what to do about it. */
-  compileOwn(flavour: Flavour): Promise<WebAssembly.Module>;
-  /** Why a glue could not be imported; absent where the import's own error says it. */
-  explainGlue?(flavour: Flavour): Promise<Error>;
+  compileOwn(flavour: Flavour, signal: AbortSignal): Promise<WebAssembly.Module>;
+  /** Why a glue could not be imported, which rejected with `error`; absent where that says it. */
+  explainGlue?(flavour: Flavour, error: unknown): Promise<Error>;
   /** The wasm at an address, compiled. Rejects as `compileOwn` does. */
-  compileAt(url: URL): Promise<WebAssembly.Module>;
+  compileAt(url: URL, signal: AbortSignal): Promise<WebAssembly.Module>;
   /** What an address that a caller wrote means here. Throws where it is none. */
   resolve(address: string): URL;
   /** The fastest way to copy `source` over all of `target`, which has the same length; absent where that is `set`. */

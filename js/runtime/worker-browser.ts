@@ -7,7 +7,7 @@ import createModule from '../wasm/arrowquant-single.js';
 import { WORKER_NAME, type Order, type Reply } from '../workers/messages.js';
 import { serve } from '../workers/serve.js';
 
-if (globalThis.self?.name === WORKER_NAME) {
+if (typeof self !== 'undefined' && self.name === WORKER_NAME && typeof document === 'undefined') {
   const take = serve(createModule, (reply: Reply, transfer) => {
     self.postMessage(reply, { transfer: [...transfer] });
   });

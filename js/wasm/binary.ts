@@ -1,9 +1,10 @@
 /** Where the wasm comes from: the package, or what a caller has named. */
 
 import { runtime } from '#runtime';
-import { fieldsOf, invalidOption, isBuffer } from '../checks.js';
+import { fieldsOf, invalidOption, isBuffer, messageOf } from '../checks.js';
 import { QuantizeError } from '../errors.js';
 import type { CreateOptions } from '../types.js';
+import { BUILD, BUILD_SECTION } from './build.js';
 import type { Flavour } from './glues.js';
 import { policyFault } from './policy.js';
 
@@ -33,12 +34,13 @@ function readAddress(name: string, value: unknown): URL | undefined {
   if (value === undefined || value === null) return undefined;
   const { href } = fieldsOf(value);
   const text = typeof value === 'string' ? value : href;
-  if (typeof text !== 'string' || text === '') throw invalidOption(name, value, ADDRESS);
   try {
-    return runtime.resolve(text);
+    if (typeof text === 'string' && text !== '') return runtime.resolve(text);
   } catch {
-    throw invalidOption(name, value, ADDRESS);
+    // It is none.
   }
+  // The value is not repeated: it may be endless, or have a key in it.
+  throw new QuantizeError('invalid_option', { detail: `${name} must be ${ADDRESS}` });
 }
 
 function readBinary(value: unknown): BufferSource | WebAssembly.Module | undefined {
@@ -54,10 +56,13 @@ const isCompiled = (value: unknown): value is WebAssembly.Module =>
 /** Gives the wasm of each flavour, compiled once. */
 export class WasmBinaries {
   readonly #files: OwnFiles;
+  readonly #signal: AbortSignal;
   readonly #compiled = new Map<string, Promise<WebAssembly.Module>>();
 
-  constructor(files: OwnFiles) {
+  /** `signal` ends what waits for a server. */
+  constructor(files: OwnFiles, signal: AbortSignal) {
     this.#files = files;
+    this.#signal = signal;
   }
 
   /** Rejects with `startup_failed`, and what to do about it. */
@@ -66,9 +71,9 @@ export class WasmBinaries {
     if (wasmBinary !== undefined) {
       return ofFlavour(flavour, 'wasmBinary', await this.#once('binary', () => compileBytes(wasmBinary)));
     }
-    if (wasmUrl === undefined) return this.#once(flavour, () => runtime.compileOwn(flavour));
-    const url = wasmUrl.pathname.endsWith('/') ? new URL(`arrowquant-${flavour}.wasm`, wasmUrl) : wasmUrl;
-    return ofFlavour(flavour, 'wasmUrl', await this.#once(url.href, () => runtime.compileAt(url)));
+    if (wasmUrl === undefined) return this.#once(flavour, () => runtime.compileOwn(flavour, this.#signal));
+    const url = fileIn(wasmUrl, flavour);
+    return ofFlavour(flavour, 'wasmUrl', await this.#once(url.href, () => runtime.compileAt(url, this.#signal)));
   }
 
   #once(key: string, compile: () => Promise<WebAssembly.Module>): Promise<WebAssembly.Module> {
@@ -80,25 +85,37 @@ export class WasmBinaries {
   }
 }
 
+/** The file at `url`, or in the folder at `url`, which keeps its query. */
+function fileIn(url: URL, flavour: Flavour): URL {
+  if (/^(data|blob):/.test(url.protocol) || !url.pathname.endsWith('/')) return url;
+  const file = new URL(`arrowquant-${flavour}.wasm`, url);
+  file.search = url.search;
+  return file;
+}
+
 async function compileBytes(binary: BufferSource | WebAssembly.Module): Promise<WebAssembly.Module> {
   if (isCompiled(binary)) return binary;
   try {
     return await WebAssembly.compile(binary);
   } catch (cause) {
-    const reason = cause instanceof Error ? cause.message : String(cause);
-    throw (
-      policyFault(cause) ??
-      new QuantizeError('startup_failed', { detail: `wasmBinary could not be compiled (${reason})`, cause })
-    );
+    const detail = `wasmBinary could not be compiled (${messageOf(cause)})`;
+    throw policyFault(cause) ?? new QuantizeError('startup_failed', { detail, cause });
   }
 }
 
-/** The build with threads gets its memory from outside, since threads share it. */
+/**
+ * Refuses what is not this version's: glue and wasm call each other by names that every build gives anew. The build with
+ * threads gets its memory from outside, since threads share it.
+ */
 function ofFlavour(flavour: Flavour, option: string, module: WebAssembly.Module): WebAssembly.Module {
   const found: Flavour = WebAssembly.Module.imports(module).some(({ kind }) => kind === 'memory')
     ? 'threads'
     : 'single';
-  if (found === flavour) return module;
-  const detail = `${option} is the file of another backend; arrowquant-${flavour}.wasm is needed for this one`;
-  throw new QuantizeError('startup_failed', { detail });
+  const refusal = (detail: string): QuantizeError => new QuantizeError('startup_failed', { detail });
+  if (found !== flavour) {
+    throw refusal(`${option} is the file of another backend; arrowquant-${flavour}.wasm is needed for this one`);
+  }
+  const [build] = WebAssembly.Module.customSections(module, BUILD_SECTION);
+  if (build !== undefined && String.fromCharCode(...new Uint8Array(build)) === BUILD) return module;
+  throw refusal(`${option} is not of the same version as the package; take the arrowquant-${flavour}.wasm that it has`);
 }

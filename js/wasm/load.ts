@@ -1,5 +1,5 @@
 import { runtime } from '#runtime';
-import { choice, optionsOf, wholeNumber } from '../checks.js';
+import { choice, messageOf, optionsOf, wholeNumber } from '../checks.js';
 import { QuantizeError, asQuantizeError, errorFromModule } from '../errors.js';
 import type { FailureEvents } from '../runtime/types.js';
 import type { Backend, CreateOptions } from '../types.js';
@@ -80,18 +80,26 @@ const OBSTACLES: Readonly<Record<Backend, (script: URL | undefined) => string | 
  * Rejects with `backend_unavailable` (only for a backend that was asked for) or `startup_failed`.
  */
 export async function launchModule(options: LaunchOptions): Promise<LaunchedModule> {
-  const binaries = new WasmBinaries(options.files);
-  const candidates = CANDIDATES[options.backend];
+  const controller = new AbortController();
+  try {
+    return await launchFirst(options, new WasmBinaries(options.files, controller.signal));
+  } finally {
+    // Nobody waits for a server any more.
+    controller.abort();
+  }
+}
+
+async function launchFirst(options: LaunchOptions, binaries: WasmBinaries): Promise<LaunchedModule> {
   const reasons: string[] = [];
+  const candidates = CANDIDATES[options.backend];
   for (const backend of candidates) {
-    const isLast = backend === candidates.at(-1);
     try {
       const obstacle = OBSTACLES[backend](options.files.workerUrl);
       if (obstacle !== null) throw new QuantizeError('backend_unavailable', { detail: `${backend}: ${obstacle}` });
       const launched = await launch(backend, options, binaries);
       return { ...launched, fallback: reasons.length === 0 ? null : reasons.join('; ') };
     } catch (error) {
-      if (isLast) throw error;
+      if (backend === candidates.at(-1)) throw error;
       reasons.push(reasonAgainst(backend, error));
     }
   }
@@ -111,6 +119,7 @@ async function launch(backend: Backend, options: LaunchOptions, binaries: WasmBi
   try {
     return await withTimeLimit(
       options.startupTimeout,
+      attempt,
       attempt.untilFailure(() => start(backend, options, binaries, attempt)),
     );
   } catch (error) {
@@ -129,6 +138,7 @@ async function start(
   const [{ default: createModule }, compiled] = await Promise.all([importGlue(flavour), binaries.compiled(flavour)]);
   const threads = options.threads ?? defaultThreads(backend, runtime.availableParallelism());
   const script = options.files.workerUrl;
+  attempt.hint = script === undefined ? '' : '; does workerUrl lead to the worker.js of this version?';
   const workers = backend === 'workers' ? poolOf(threads, script, attempt) : null;
   const module = await createModule({
     threads,
@@ -154,7 +164,7 @@ async function importGlue(flavour: Flavour): Promise<{ readonly default: RawModu
   try {
     return await GLUES[flavour]();
   } catch (error) {
-    throw (await runtime.explainGlue?.(flavour)) ?? error;
+    throw (await runtime.explainGlue?.(flavour, error)) ?? error;
   }
 }
 
@@ -211,6 +221,8 @@ class Attempt {
   #life: ModuleLife | null = null;
   #abandoned = false;
   #moduleError: QuantizeError | null = null;
+  /** What to say besides when it does not start. */
+  hint = '';
 
   /** Gives what `start` gives; rejects when a thread fails before. */
   async untilFailure<T>(start: () => Promise<T>): Promise<T> {
@@ -230,9 +242,9 @@ class Attempt {
    * later.
    */
   failed(what: string, cause: unknown): void {
-    const detail = cause instanceof Error ? `${what}: ${cause.message}` : what;
+    const detail = `${what}: ${messageOf(cause)}`;
     this.#moduleError ??= asQuantizeError(cause, 'internal', { detail });
-    this.#fail?.(asQuantizeError(cause, 'startup_failed', { detail }));
+    this.#fail?.(asQuantizeError(cause, 'startup_failed', { detail: `${detail}${this.hint}` }));
     this.#life?.end();
   }
 
@@ -262,11 +274,12 @@ class Attempt {
   }
 }
 
-async function withTimeLimit<T>(milliseconds: number, promise: Promise<T>): Promise<T> {
+async function withTimeLimit<T>(milliseconds: number, attempt: Attempt, promise: Promise<T>): Promise<T> {
   let timer: ReturnType<typeof setTimeout> | undefined;
   const limit = new Promise<never>((_, reject) => {
     timer = setTimeout(() => {
-      reject(new QuantizeError('startup_failed', { detail: `it was not ready after ${String(milliseconds)} ms` }));
+      const detail = `it was not ready after ${String(milliseconds)} ms${attempt.hint}`;
+      reject(new QuantizeError('startup_failed', { detail }));
     }, milliseconds);
   });
   try {

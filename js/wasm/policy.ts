@@ -1,3 +1,4 @@
+import { messageOf } from '../checks.js';
 import { QuantizeError } from '../errors.js';
 
 /** What browsers say when a page's Content-Security-Policy forbids WebAssembly: some when it is compiled, some later. */
@@ -5,7 +6,7 @@ const FORBIDDEN = /Content.Security.Policy|unsafe-eval|\bCSP\b|WebAssembly\.\w+\
 
 /** The error for who wrote the page's policy, when `error` says that it forbids WebAssembly. */
 export function policyFault(error: unknown): QuantizeError | null {
-  if (!(error instanceof Error) || !FORBIDDEN.test(error.message)) return null;
+  if (!FORBIDDEN.test(messageOf(error))) return null;
   const detail = "the Content-Security-Policy forbids WebAssembly; add 'wasm-unsafe-eval' to its script-src";
   return new QuantizeError('startup_failed', { detail, cause: error });
 }

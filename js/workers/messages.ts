@@ -11,11 +11,11 @@ import type {
   WindowComparison,
 } from '../wasm/windows.js';
 
-/** Of a worker that is a thread of the glue, which knows it by this name. */
-export const THREAD_NAME = 'em-pthread';
+/** Of a worker that is a thread of the glue, which knows it by this name (tools/build/glue.mjs). */
+export const THREAD_NAME = 'arrowquant-pool-thread';
 
 /** Of a worker of the backend `workers`. */
-export const WORKER_NAME = 'arrowquant-worker';
+export const WORKER_NAME = 'arrowquant-pool-worker';
 
 /** A call of a window that the worker makes on a window of its own heap. */
 export type WindowCall =

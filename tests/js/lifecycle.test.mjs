@@ -194,6 +194,7 @@ describe('create() never hangs', () => {
     const created = await outcomeOf('start.mjs', ['auto', workerUrl]);
     expect(created).toEqual(quantizes('single', expect.stringMatching(/^threads: .*; workers: /)));
     expect(created.fallback.split(reason)).toHaveLength(3);
+    expect(created.fallback.split('does workerUrl lead to the worker.js of this version?')).toHaveLength(3);
     for (const backend of ['threads', 'workers']) {
       const refused = { name: 'QuantizeError', code: 'startup_failed', message: expect.stringContaining(reason) };
       expect(await outcomeOf('start.mjs', [backend, workerUrl])).toMatchObject(refused);

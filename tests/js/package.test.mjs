@@ -113,6 +113,23 @@ test('ships what runs, and nothing else', () => {
   );
 });
 
+test('ships no module that imports what is not there', () => {
+  const dist = path.join(folder, 'node_modules/arrowquant/dist');
+  const modules = readdirSync(dist, { recursive: true }).filter((name) => name.endsWith('.js'));
+  const imports = modules.flatMap((name) => {
+    const text = readFileSync(path.join(dist, name), 'utf8');
+    const addresses = [...text.matchAll(/\b(?:from|import) ?\(?["'](\.[^"']+|[a-z][\w-]*)["']/g)].map(([, one]) => one);
+    return addresses.map((address) => [name, address]);
+  });
+  expect(imports.length).toBeGreaterThan(300);
+  const lost = imports.filter(([name, address]) =>
+    address.startsWith('.')
+      ? !existsSync(path.resolve(dist, path.dirname(name), address))
+      : !['commander', 'cli-progress'].includes(address),
+  );
+  expect(lost).toEqual([]);
+});
+
 test('links to nothing that is not shipped, but for what the README calls a part of the repository only', () => {
   const shipped = path.join(folder, 'node_modules/arrowquant');
   const pages = ['README.md', 'CHANGELOG.md', ...readdirSync(path.join(shipped, 'docs')).map((name) => `docs/${name}`)];

@@ -13,11 +13,17 @@ export async function writeBundles(staging) {
   // Before the glue without threads becomes the script of workers, too: who has it inside starts none with it.
   const scripts = await workerScripts(staging);
   await bundleBrowser(staging);
-  await bundleWhole(staging, 'single', { runtime: 'service-worker', glues: 'glues-single' });
+  await bundleWhole(staging, 'single', { entry: 'single.js', runtime: 'service-worker', glues: 'glues-single' });
   await bundleWhole(staging, 'arrowquant.standalone', { runtime: 'standalone', worker: scripts['worker.js'] });
   for (const [name, text] of Object.entries(scripts)) writeFileSync(path.join(staging, name), text);
-  rmSync(path.join(staging, 'runtime/worker-browser.js'));
+  for (const name of kInputs) rmSync(path.join(staging, name));
 }
+
+/** Modules that only bundles need: what they import is not there otherwise, or they are of no use alone. */
+const kInputs = [
+  ...['runtime/worker-browser.js', 'runtime/standalone.js', 'runtime/service-worker.js', 'runtime/single.js'],
+  'wasm/glues-single.js',
+];
 
 const kBrowser = { bundle: true, format: 'esm', platform: 'browser', target: 'es2022', minify: true, logLevel: 'warning' };
 
@@ -91,11 +97,11 @@ async function bundleBrowser(staging) {
 }
 
 /** One module with everything inside, for where a runtime of its own is needed. */
-async function bundleWhole(staging, name, { runtime, glues = 'glues', worker = '' }) {
+async function bundleWhole(staging, name, { entry = 'index.js', runtime, glues = 'glues', worker = '' }) {
   const { build } = await import('esbuild');
   await build({
     ...kBrowser,
-    entryPoints: [path.join(staging, 'index.js')],
+    entryPoints: [path.join(staging, entry)],
     outfile: path.join(staging, `${name}.js`),
     allowOverwrite: true,
     plugins: [
@@ -145,17 +151,14 @@ const externalAs = (filter, address) => ({
 });
 
 /** `new URL('…', import.meta.url)`, in which a module names what lies beside it; so does its bundle, from where it lies. */
-const kAddress = /new URL\((['`])(\.[^'`$]*)(.*?), (import\.meta\.url|BASE)\)/g;
+const kAddress = /new URL\('(\.[^']*)', import\.meta\.url\)/g;
 
 const movedAddresses = (staging) => ({
   name: 'moved addresses',
   setup({ onLoad }) {
     onLoad({ filter: /\/runtime\/[^/]+\.js$/ }, ({ path: file }) => {
-      const moved = (_, quote, address, rest, base) => {
-        const slash = address.endsWith('/') ? '/' : '';
-        const place = fromBundle(staging, path.join(path.dirname(file), address)).replace(/\/$/, '');
-        return `new URL(${quote}${place}${slash}${rest}, ${base})`;
-      };
+      const moved = (_, address) =>
+        `new URL('${fromBundle(staging, path.join(path.dirname(file), address))}', import.meta.url)`;
       return { contents: readFileSync(file, 'utf8').replace(kAddress, moved) };
     });
   },

@@ -5,6 +5,8 @@
  */
 import { SetupError } from '../lib/run.mjs';
 
+const kIsThread = `(globalThis.self?.name==="arrowquant-pool-thread"&&typeof document=="undefined")`;
+
 /** @param {boolean} threads whether it is the flavour with threads */
 export function adaptGlue(glue, threads) {
   let text = replaceOnce(glue, /var _scriptName ?= ?import\.meta\.url;/, '');
@@ -13,6 +15,9 @@ export function adaptGlue(glue, threads) {
   text = cut(text, 'var dataURIPrefix=', 'function getWasmImports()');
   text = cut(text, 'wasmBinaryFile??=findWasmBinary();', 'return{}}');
   if (threads) {
+    // Emscripten's own name is that of the threads of every program made with it. A page may have any name.
+    text = replaceOnce(text, 'self.name?.startsWith("em-pthread")', kIsThread);
+    text = replaceOnce(text, `globalThis.self?.name?.startsWith('em-pthread')`, kIsThread);
     text = cut(text, 'var workerOptions=', 'PThread.unusedWorkers.push(worker)');
     text = replaceOnce(text, 'var worker;PThread.unusedWorkers', 'var worker=Module["startThread"]();PThread.unusedWorkers');
     text = cut(text, 'worker.onerror=', 'var handlers=[]');

@@ -3,7 +3,7 @@ import path from 'node:path';
 import { inProject } from '../lib/paths.mjs';
 import { runOrThrow } from '../lib/run.mjs';
 import { writeBundles } from './bundles.mjs';
-import { writeRevision } from './revision.mjs';
+import { markBuild, writeRevision } from './revision.mjs';
 
 /** What package.json's `exports` lead to, and `browser.js`. */
 const kTypedEntries = ['index', 'wasm/index', 'single', 'arrowquant.standalone', 'workerd', 'browser'];
@@ -14,6 +14,7 @@ export async function packageJavaScript(staging, wasm) {
   await runOrThrow('Compiling js/', process.execPath, [typescript, '-p', inProject('tsconfig.json'), '--outDir', staging]);
   mkdirSync(path.join(staging, 'wasm'), { recursive: true });
   for (const name of readdirSync(wasm)) copyFileSync(path.join(wasm, name), path.join(staging, 'wasm', name));
+  markBuild(staging);
   writeRevision(staging);
   await writeBundles(staging);
   writeCommonJsTypes(staging);

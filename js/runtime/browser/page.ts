@@ -5,10 +5,16 @@ import { browserFiles } from './files.js';
 const obstacleToWorkers = (): string | null =>
   typeof Worker === 'undefined' ? 'workers cannot be started from here' : null;
 
+/** Not all of them are where a page's code may be run: Cloudflare Workers, Node. */
+const place: Partial<Pick<typeof globalThis, 'document' | 'location' | 'navigator'>> = globalThis;
+
+/** Relative to the page or worker, where it has an address. */
+export const resolveHere = (address: string): URL => new URL(address, place.document?.baseURI ?? place.location?.href);
+
 /** What all pages have in common, wherever the package's own files are. */
 export const page = {
   files: browserFiles,
-  availableParallelism: () => navigator.hardwareConcurrency || 1,
+  availableParallelism: () => place.navigator?.hardwareConcurrency ?? 1,
   obstacleToWorkers,
 
   obstacleToThreads() {
@@ -20,8 +26,8 @@ export const page = {
     return obstacleToSharing();
   },
 
-  compileAt: (url) => compileFrom(url, 'arrowquant-*.wasm'),
-  resolve: (address) => new URL(address, typeof document === 'undefined' ? self.location.href : document.baseURI),
+  compileAt: (url, signal) => compileFrom(url, 'arrowquant-*.wasm', signal),
+  resolve: resolveHere,
 } satisfies Partial<Runtime>;
 
 /** Some browsers make shared memory everywhere, but refuse to send it to workers of pages that are not isolated. */

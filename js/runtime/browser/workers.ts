@@ -1,37 +1,30 @@
 import type { ThreadWorker } from '../../wasm/module.js';
 import type { Reply } from '../../workers/messages.js';
 import type { FailureEvents, RunningWorker, WorkerEvents } from '../types.js';
-import { scriptFailure, startupFailed } from './answers.js';
-
-/** A script of the package: where it is when no bundler has moved it, and its name there. */
-export interface OwnScript {
-  readonly url: URL;
-  readonly file: string;
-}
+import { answerFault, scriptFailure } from './answers.js';
 
 /** Some browsers throw what a Content-Security-Policy forbids, others tell it by an event. */
-export function started(start: () => Worker): Worker {
+export function started(start: () => Worker, script: URL | null): Worker {
   try {
     return start();
   } catch (error) {
-    const reason = error instanceof Error ? error.message : String(error);
-    throw startupFailed(`no worker may be started (${reason}); a Content-Security-Policy (worker-src) may forbid it`);
+    throw scriptFailure(script, error);
   }
 }
 
-/**
- * A worker whose script lies anywhere: browsers start none from another origin, but one from a Blob that imports it. The
- * Blob's address is given back by nobody, since engines read it later; it is one of a hundred bytes for each worker.
- */
-export function workerAt(script: URL, name: string): Worker {
-  const isNear = script.protocol === 'blob:' || script.protocol === 'data:' || script.origin === self.location.origin;
+/** A worker whose script lies anywhere: browsers start none from another origin, but one from a Blob that imports it. */
+export function startedAt(script: URL, name: string): Worker {
+  const isNear = /^(blob|data):/.test(script.protocol) || script.origin === self.origin;
   const address = isNear ? script.href : moduleAddress(`import ${JSON.stringify(script.href)};`);
-  return started(() => new Worker(address, { type: 'module', name }));
+  return started(() => new Worker(address, { type: 'module', name }), new URL(address));
 }
 
 const addresses = new Map<string, string>();
 
-/** The address of a Blob that holds the module `text`. */
+/**
+ * The address of a Blob that holds the module `text`. Nobody gives it back, since engines read it later; there is one for each
+ * text.
+ */
 export function moduleAddress(text: string): string {
   let address = addresses.get(text);
   if (address === undefined) {
@@ -41,14 +34,15 @@ export function moduleAddress(text: string): string {
   return address;
 }
 
-export function threadOf(worker: Worker, script: OwnScript, { onFailure }: FailureEvents): ThreadWorker {
+/** `script` is null where nobody knows its address. */
+export function threadOf(worker: Worker, script: URL | null, { onFailure }: FailureEvents): ThreadWorker {
   worker.onerror = tellingErrors(script, onFailure);
   return worker;
 }
 
 export function runningWorkerOf(
   worker: Worker,
-  script: OwnScript,
+  script: URL | null,
   { onReply, onFailure }: WorkerEvents,
 ): RunningWorker {
   worker.onmessage = ({ data }: MessageEvent<Reply>) => {
@@ -70,10 +64,27 @@ export function runningWorkerOf(
 }
 
 /** An event without a message says that the script did not even begin. */
-function tellingErrors({ url, file }: OwnScript, onFailure: FailureEvents['onFailure']): (event: ErrorEvent) => void {
+function tellingErrors(script: URL | null, onFailure: FailureEvents['onFailure']): (event: ErrorEvent) => void {
   return (event) => {
     event.preventDefault();
     if (event.message) onFailure(new Error(event.message));
-    else void scriptFailure(url, file).then(onFailure);
+    else void explained(script).then(onFailure);
   };
 }
+
+/** Explanations under way: all workers of a pool fail at once. */
+const explanations = new Map<string, Promise<unknown>>();
+
+/** What is wrong with a script, which its server is asked for. */
+async function explained(script: URL | null): Promise<unknown> {
+  const key = script?.href ?? '';
+  const explanation = explanations.get(key) ?? askedFor(script);
+  explanations.set(key, explanation);
+  try {
+    return await explanation;
+  } finally {
+    explanations.delete(key);
+  }
+}
+
+const askedFor = async (script: URL | null): Promise<unknown> => (await answerFault(script)) ?? scriptFailure(script);

@@ -17,7 +17,10 @@ export const kFaultySites = {
     fault: 'the script of the workers is missing',
     missing: isThreadsGlue,
     headers: kIsolated,
-    outcome: { backend: kNotIsolatedBackend, fallback: expect.stringMatching(/^threads: /) },
+    outcome: {
+      backend: kNotIsolatedBackend,
+      fallback: expect.stringMatching(/^threads: .*\/wasm\/arrowquant-threads\.js was answered with 404/),
+    },
   },
   noWorkers: {
     fault: 'the policy forbids workers, and the page is not isolated',
@@ -34,7 +37,7 @@ export const kFaultySites = {
       ...kIsolation,
       'Content-Security-Policy': `${kStrictPolicy['Content-Security-Policy']}; worker-src 'none'`,
     },
-    outcome: { backend: 'single', fallback: expect.stringMatching(/^threads: .*; workers: /) },
+    outcome: { backend: 'single', fallback: expect.stringMatching(/^threads: .*worker-src.*; workers: .*worker-src/) },
   },
   bytes: {
     fault: 'wasm files are sent as application/octet-stream',
