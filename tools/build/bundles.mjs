@@ -82,7 +82,7 @@ async function bundleBrowser(staging) {
     splitting: true,
     metafile: true,
     plugins: [
-      replaceModules(staging, { '#runtime': 'runtime/browser.js' }),
+      replaceModules(staging, { '#runtime': 'runtime/browser.js', './remote.js': 'runtime/browser/remote-later.js' }),
       staysOutside(staging, /\/arrowquant-\w+\.js$/),
       // Only chunks import it.
       externalAs(/^#hub$/, '../hub.js'),

@@ -9,6 +9,7 @@ import {
 } from '../../endpoints.js';
 import type { ByteSink, ByteSource, FileAccess, SinkPlan } from '../../io/byte-io.js';
 import { checkAborted, unreadable, unwritable } from '../failures.js';
+import { openRemote } from './remote.js';
 import { openWebSink, openWebSource } from './web-files.js';
 
 const PROTOCOLS: readonly string[] = ['http:', 'https:'];
@@ -21,9 +22,9 @@ async function openSource(source: ModelSource, signal?: AbortSignal, options?: W
   const endpoint = sourceEndpoint(source);
   switch (endpoint?.kind) {
     case 'text':
-      return openRemote(endpoint.text, signal, options);
+      return openRemote(addressOf(endpoint.text), { signal, options, followsItself: false });
     case 'url':
-      return openRemote(endpoint.url.href, signal, options);
+      return openRemote(urlOf(endpoint.url.href), { signal, options, followsItself: false });
     case 'blob':
     case 'blobs':
     case 'bytes':
@@ -32,17 +33,6 @@ async function openSource(source: ModelSource, signal?: AbortSignal, options?: W
     default:
       throw unreadable(endpointName(source), 'browsers have no such files');
   }
-}
-
-/** What reads from servers is loaded when there is something to read from one: many pages have files only. */
-async function openRemote(
-  text: string,
-  signal: AbortSignal | undefined,
-  options: WebOptions | undefined,
-): Promise<ByteSource> {
-  const address = isHubText(text) ? text : urlOf(text);
-  const { openRemote: open } = await import('../http/remote.js');
-  return open(address, { signal, options, followsItself: false });
 }
 
 async function openSink(sink: ModelSink, plan: SinkPlan): Promise<ByteSink> {
@@ -58,6 +48,8 @@ async function openSink(sink: ModelSink, plan: SinkPlan): Promise<ByteSink> {
     }
   }
 }
+
+const addressOf = (text: string): string | URL => (isHubText(text) ? text : urlOf(text));
 
 /** URLs may be relative to the page, or to the script of a worker. */
 function urlOf(text: string): URL {

@@ -144,7 +144,10 @@ export class HttpFile {
     const answer = await send(this.#url);
     this.#target = answer.url.origin === this.#url.origin ? null : answer.url;
     this.#linkedTag = answer.linkedTag;
-    return answer;
+    if (this.#target === null || answer.response.status !== 200) return answer;
+    // WebKit forgets the range where it follows a redirect for a page with a service worker.
+    await answer.response.body?.cancel().catch(() => undefined);
+    return send(this.#target);
   }
 
   /** Throws when the answer is not a part of the file that earlier answers were parts of. */

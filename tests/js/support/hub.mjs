@@ -163,6 +163,10 @@ function answerFile(hub, request, response) {
 }
 
 function sendPart(request, response, bytes, headers) {
+  if (request.headers.range === undefined) {
+    response.writeHead(200, { 'content-length': bytes.length, ...headers }).end(bytes);
+    return;
+  }
   const [, from, to] = /^bytes=(\d+)-(\d+)$/.exec(request.headers.range ?? '') ?? [];
   const [begin, end] = [Number(from), Math.min(bytes.length, Number(to) + 1)];
   if (begin >= bytes.length) {

@@ -191,6 +191,22 @@ describe('a fetch that shows no redirects, as that of browsers', () => {
     expect(asked.every(({ redirect }) => redirect === 'manual')).toBe(true);
   });
 
+  test('may forget the range on its way, as that of WebKit does', async () => {
+    const { first, second } = await redirecting();
+    const whole = await servers.serve((request, response) => {
+      if (request.headers.range !== undefined) answer(request, response, kContents);
+      else response.writeHead(200, { 'content-length': kContents.length }).end(kContents);
+    });
+    const forgetful = async (url, init) => {
+      if (url !== first.url('/a')) return fetch(url, init);
+      return fetch(whole.url('/b'), { ...init, headers: {} });
+    };
+    const options = { fetch: forgetful };
+    const source = await openHttp(new URL(first.url('/a')), { settings: kQuick, options, followsItself: false });
+    await expectBytes(source, 0, kContents.length);
+    expect(second.requests).toEqual([]);
+  });
+
   test('is found out where it was not expected', async () => {
     const { first, seen } = await redirecting();
     const options = { fetch: browserFetch([]) };
