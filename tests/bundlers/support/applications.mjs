@@ -46,7 +46,7 @@ const kClassic = '<script defer src="./main.js"></script>';
  * One page for every way to get the package into it. `entry` and `files` are as `makeApplication` takes them, `build` makes
  * `dist` of the folder, `policy` is what the page is served with instead of the strict one.
  */
-export const kApplications = {
+export const kViteApplications = {
   vite: { build: vite('vite') },
   'vite-worker': { entry: 'in-worker.js', build: vite('vite') },
   'vite-urls': {
@@ -56,6 +56,10 @@ export const kApplications = {
   },
   vite5: { build: vite('vite5') },
   'vite5-worker': { entry: 'in-worker.js', files: recipe('Vite').files, build: vite('vite5') },
+};
+
+/** As `kViteApplications`. */
+export const kApplications = {
   webpack: { script: kClassic, build: packWith('webpack/lib/index.js', 'default') },
   'webpack-worker': { entry: 'in-worker.js', script: kClassic, build: packWith('webpack/lib/index.js', 'default') },
   rspack: { script: kClassic, build: packWith('@rspack/core/dist/index.js', 'rspack') },
