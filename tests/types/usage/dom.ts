@@ -65,6 +65,7 @@ export async function usePage(): Promise<void> {
   await quantizer.quantizeFile(files, download);
   await quantizer.quantizeFile(new URL('https://example.org/model.safetensors'), download);
   await quantizer.dequantizeFile(new Blob(), download);
+  await quantizer.inspectFile('hf:team/model', { fetch, headers: new Headers({ 'X-Name': 'value' }) });
   await quantizer.inspectFile(picked);
   await quantizer.inspectFile('hf:team/model', { accessToken: 'hf_x', hubUrl: 'https://hub.example', signal: null });
   await quantizer.inspectFile('hf:team/model', { fetch, headers: new Headers({ 'X-Team': 'one' }) });

@@ -23,6 +23,9 @@ import {
   type DequantizeFileOptions,
   type DroppedTensor,
   type ErrorDetails,
+  type FetchFunction,
+  type FetchInit,
+  type FetchedResponse,
   type FileComparison,
   type FileEvent,
   type FileLike,
@@ -36,6 +39,7 @@ import {
   type FileWarningCode,
   type GroupSize,
   type HalfArray,
+  type HeaderFields,
   type InspectedTensor,
   type Inspection,
   type LayoutName,
@@ -50,6 +54,7 @@ import {
   type QuantizeErrorCode,
   type QuantizeFileOptions,
   type QuantizedLayer,
+  type ReadOptions,
   type ReadTensorOptions,
   type ReusableOutput,
   type RuleOutcome,
@@ -62,6 +67,7 @@ import {
   type TensorType,
   type TypeRule,
   type WebFileHandle,
+  type WebOptions,
   type WeightArray,
   type Weights,
   type WeightsByName,
@@ -144,6 +150,23 @@ export async function readModels(quantizer: ArrowQuant, source: ModelSource): Pr
   const first: TensorComparison | undefined = comparison.tensors[0];
   await model.close();
   return values.length + same.length + (tensor?.elements ?? 0) + (first === undefined ? 0 : 1);
+}
+
+export async function readFromServers(quantizer: ArrowQuant, answer: FetchedResponse): Promise<number> {
+  const seen: string[] = [];
+  const ask: FetchFunction = async (url: string, init: FetchInit) => {
+    seen.push(`${init.method} ${url}`);
+    return Promise.resolve(answer);
+  };
+  const headers: HeaderFields = { Authorization: 'Bearer token' };
+  const web: WebOptions = { headers, fetch: ask, accessToken: null, hubUrl: 'https://hub.example' };
+  const reading: ReadOptions = { ...web, ...call };
+  const inspection = await quantizer.inspectFile('hf:team/model', reading);
+  await quantizer.plan(new URL('https://models.example/model.gguf'), {
+    ...web,
+    headers: [['X-Name', 'value']] as const,
+  });
+  return seen.length + inspection.elements;
 }
 
 /** What models lie in, described by what is used of it. */

@@ -12,5 +12,6 @@ export async function useNode(): Promise<void> {
   await quantizer.dequantizeFile(await openAsBlob('small.gguf'), 'back.safetensors');
   await quantizer.plan(new URL('file:///model.gguf'), { rules: [['attn_v', 'Q8_0']] as const });
   await quantizer.inspectFile('hf:team/model', { fetch, headers: new Headers({ 'X-Team': 'one' }) });
+  await quantizer.inspectFile('hf:team/model', { fetch, headers: new Headers({ 'X-Name': 'value' }) });
   console.log(report.totals);
 }
