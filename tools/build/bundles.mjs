@@ -54,8 +54,8 @@ async function bundleCommonJs(staging) {
 }
 
 /**
- * What workers run, by the names of the files: `worker.js` for threads and workers, and the glue without threads, which is at once the script of the
- * workers that use it, as the glue with threads is that of its threads. None of them imports anything.
+ * What workers run, by the names of the files: `worker.js` for threads and workers, and the glue without threads, which is
+ * at once the script of the workers that use it, as the glue with threads is that of its threads. None imports anything.
  */
 async function workerScripts(staging) {
   const { build } = await import('esbuild');
