@@ -62,6 +62,18 @@ export const kViteApplications = {
 export const kApplications = {
   webpack: { script: kClassic, build: packWith('webpack/lib/index.js', 'default') },
   'webpack-worker': { entry: 'in-worker.js', script: kClassic, build: packWith('webpack/lib/index.js', 'default') },
+  'webpack-commonjs': {
+    script: kClassic,
+    files: {
+      // Without a type: a file may be of either kind.
+      'package.json': '{ "private": true }',
+      'main.js': `const { ArrowQuant } = require('arrowquant');
+        require('./work.js').outcomeOf(ArrowQuant).then((outcome) => {
+          document.querySelector('output').textContent = JSON.stringify(outcome);
+        });`,
+    },
+    build: packWith('webpack/lib/index.js', 'default'),
+  },
   rspack: { script: kClassic, build: packWith('@rspack/core/dist/index.js', 'rspack') },
   parcel: {
     // Where Parcel puts its output.
