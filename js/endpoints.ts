@@ -117,7 +117,7 @@ export interface FetchInit {
   readonly method: 'GET';
   readonly headers: Record<string, string>;
   readonly redirect: 'follow' | 'manual';
-  readonly cache: 'no-store';
+  readonly cache?: 'no-store';
   readonly signal: AbortSignal;
 }
 

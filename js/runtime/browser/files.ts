@@ -22,9 +22,9 @@ async function openSource(source: ModelSource, signal?: AbortSignal, options?: W
   const endpoint = sourceEndpoint(source);
   switch (endpoint?.kind) {
     case 'text':
-      return openRemote(addressOf(endpoint.text), { signal, options, followsItself: false });
+      return openRemote(addressOf(endpoint.text), { signal, options, followsItself: showsRedirects() });
     case 'url':
-      return openRemote(urlOf(endpoint.url.href), { signal, options, followsItself: false });
+      return openRemote(urlOf(endpoint.url.href), { signal, options, followsItself: showsRedirects() });
     case 'blob':
     case 'blobs':
     case 'bytes':
@@ -49,11 +49,15 @@ async function openSink(sink: ModelSink, plan: SinkPlan): Promise<ByteSink> {
   }
 }
 
+/** Cloudflare Workers, which have no address of their own, show where redirects lead to, and would hand on tokens. */
+const showsRedirects = (): boolean => typeof location === 'undefined';
+
 const addressOf = (text: string): string | URL => (isHubText(text) ? text : urlOf(text));
 
 /** URLs may be relative to the page, or to the script of a worker. */
 function urlOf(text: string): URL {
-  const base = typeof document === 'undefined' ? location.href : document.baseURI;
+  const own = showsRedirects() ? undefined : location.href;
+  const base = typeof document === 'undefined' ? own : document.baseURI;
   const url = URL.canParse(text, base) ? new URL(text, base) : null;
   if (url === null) throw unreadable(text, 'it is no URL; pass a URL, a File or a FileSystemFileHandle');
   if (!PROTOCOLS.includes(url.protocol)) throw unreadable(text, 'only http and https URLs can be read here');

@@ -15,7 +15,10 @@ export interface WebAccess {
 const HUB_URL = 'https://huggingface.co';
 
 /** What every request has one of its own of. */
-const OWN_HEADERS: readonly string[] = ['range', 'host', 'content-length', 'accept-encoding'];
+const OWN_HEADERS: readonly string[] = [
+  ...['range', 'host', 'content-length', 'accept-encoding', 'connection', 'keep-alive', 'transfer-encoding'],
+  ...['expect', 'upgrade', 'te', 'trailer'],
+];
 
 const refused = (detail: string): QuantizeError => new QuantizeError('invalid_option', { detail });
 
@@ -57,7 +60,7 @@ function readHeaders(given: unknown): Record<string, string> {
     }
     const key = name.toLowerCase();
     if (OWN_HEADERS.includes(key)) throw refused(`headers has ${name}, which requests have one of their own of`);
-    headers[key] = key in headers ? `${String(headers[key])}, ${value}` : value;
+    headers[key] = Object.hasOwn(headers, key) ? `${String(headers[key])}, ${value}` : value;
   }
   return headers;
 }
@@ -67,7 +70,8 @@ function headerPairs(given: unknown): readonly unknown[] {
     throw refused('headers must be an object of texts by name, pairs of texts, or Headers');
   }
   if (Symbol.iterator in given) return [...(given as Iterable<unknown>)];
-  const { forEach } = fieldsOf(given);
+  const { forEach, then } = fieldsOf(given);
+  if (typeof then === 'function') throw refused('headers is a Promise, did you forget await?');
   if (typeof forEach !== 'function') return Object.entries(given);
   const pairs: unknown[] = [];
   forEach.call(given, (value: unknown, name: unknown) => pairs.push([name, value]));

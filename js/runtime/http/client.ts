@@ -30,6 +30,7 @@ export class Client {
   /** Whether the server gets to see an access token, or what else may stand for one. */
   readonly hasToken: boolean;
   readonly isHub: boolean;
+  readonly hubUrl: string;
   readonly #access: WebAccess;
   readonly #origin: string;
   readonly #secrets: Readonly<Record<string, string>>;
@@ -40,6 +41,7 @@ export class Client {
   /** `followsItself`: redirects show where they lead to, as they do everywhere but in browsers. */
   constructor({ origin }: URL, access: WebAccess, followsItself: boolean) {
     const { headers, accessToken, hubUrl } = access;
+    this.hubUrl = hubUrl;
     this.isHub = origin === new URL(hubUrl).origin;
     // A token is a hub's: who gives it once for many sources does not mean other servers.
     const token = this.isHub && accessToken !== undefined ? { authorization: `Bearer ${accessToken}` } : {};
@@ -65,7 +67,7 @@ export class Client {
       }
       if (!REDIRECTS.includes(response.status)) return { response, url: at, linkedTag };
       linkedTag = response.headers.get('x-linked-etag') ?? linkedTag;
-      await response.body?.cancel().catch(() => undefined);
+      discard(response);
       if (redirects === MOST_REDIRECTS) throw unreadable(name, 'the server redirects again and again');
       at = targetOf(response, at, name);
       // Not again when another server redirects back: it would choose what the headers are good for.
@@ -78,6 +80,12 @@ export class Client {
     const isOwn = url.origin === this.#origin;
     const keeps = isOwn && this.#handedOn.length > 0;
     const response = await this.#send(url, question, keeps ? 'manual' : 'follow', isOwn);
+    if (REDIRECTS.includes(response.status)) {
+      // It shows where it leads to, for once.
+      discard(response);
+      this.#followsItself = true;
+      return this.fetch(url, question, name);
+    }
     if (response.type === 'opaqueredirect') {
       const names = this.#handedOn.join(', ');
       const detail = `the server redirects, and browsers would send ${names} there, too; leave that out, or download the file`;
@@ -101,7 +109,7 @@ export class Client {
     isOwn: boolean,
   ): Promise<FetchedResponse> {
     const all = isOwn ? { ...this.#secrets, ...headers } : { ...headers };
-    const init: FetchInit = { method: 'GET', headers: all, redirect, cache: 'no-store', signal };
+    const init: FetchInit = { method: 'GET', headers: all, redirect, ...freshness(), signal };
     const own = this.#access.fetch;
     if (own === undefined) return fetch(url.href, init);
     const response = await own(url.href, init);
@@ -110,6 +118,16 @@ export class Client {
       'fetch must give a Response whose body is a ReadableStream, as the fetch of browsers and of Node does';
     throw new QuantizeError('invalid_option', { detail });
   }
+}
+
+/** Nothing of a cache, where `fetch` knows any: older Cloudflare Workers throw for the mere word. */
+const freshness = (): Pick<FetchInit, 'cache'> =>
+  typeof Request !== 'undefined' && !('cache' in Request.prototype) ? {} : { cache: 'no-store' };
+
+/** Lets go of an answer whose body nobody wants, without waiting for what may never end. */
+export function discard({ body }: FetchedResponse): void {
+  const cancel = async (): Promise<unknown> => body?.cancel();
+  void cancel().catch(() => undefined);
 }
 
 function isResponse(value: unknown): boolean {

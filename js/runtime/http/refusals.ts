@@ -1,4 +1,5 @@
 import type { FetchedResponse } from '../../endpoints.js';
+import type { Client } from './client.js';
 
 const HOW = 'an access token (accessToken, for the command HF_TOKEN)';
 
@@ -7,9 +8,13 @@ const FORBIDDEN: readonly number[] = [401, 403];
 
 /** Who has refused what. */
 export interface Refused {
+  /** Who has answered, after redirects. */
   readonly url: URL;
-  readonly isHub: boolean;
-  readonly hasToken: boolean;
+  /** Who was asked. */
+  readonly asked: URL;
+  readonly client: Client;
+  /** Whether a file was asked for, which hubs redirect on purpose. */
+  readonly isFile: boolean;
 }
 
 /** What a hub calls the reason why it gives something not; null when it says nothing of it. */
@@ -21,13 +26,26 @@ export const statusText = ({ status, statusText: text }: Pick<FetchedResponse, '
   `the server answers ${status}${text === '' ? '' : ` (${text})`}`;
 
 /** What to do about an answer of 400 or more; empty when nobody knows. It goes behind what the server says. */
-export function adviceOn(response: FetchedResponse, { url, isHub, hasToken }: Refused): string {
+export function adviceOn(response: FetchedResponse, refused: Refused): string {
+  const { url, asked, client, isFile } = refused;
+  return url.origin === asked.origin
+    ? ownAdvice(response, asked, client)
+    : adviceElsewhere(response, url, isFile && client.isHub);
+}
+
+/** Who is redirected to gets no token, and says nothing of the model. */
+function adviceElsewhere({ status }: FetchedResponse, { origin }: URL, isMeant: boolean): string {
+  if (isMeant || !FORBIDDEN.includes(status)) return '';
+  return `; the server redirects to ${origin}, which gets no headers and no token: give that address if it is meant`;
+}
+
+function ownAdvice(response: FetchedResponse, url: URL, { isHub, hasToken, hubUrl }: Client): string {
   const { status } = response;
   const code = errorCodeOf(response);
   if (code === 'GatedRepo') {
     return hasToken
-      ? `; the model is gated: accept its terms at ${pageOf(url)} as the owner of the access token`
-      : `; the model is gated: accept its terms at ${pageOf(url)}, and give ${HOW}`;
+      ? `; the model is gated: accept its terms at ${pageOf(url, hubUrl)} as the owner of the access token`
+      : `; the model is gated: accept its terms at ${pageOf(url, hubUrl)}, and give ${HOW}`;
   }
   if (code === 'DisabledRepo') return '; the hub has disabled the model';
   if (code === 'RevisionNotFound') return '; the model has no such revision';
@@ -50,9 +68,10 @@ function adviceOnRepository(status: number, hasToken: boolean): string {
     : `; there is none, or it is private and needs ${HOW}`;
 }
 
-/** The page of the model that an address of a hub is about. */
-function pageOf({ origin, pathname }: URL): string {
-  const [, organization = '', model = ''] =
-    /^\/(?:api\/models\/|api\/resolve-cache\/models\/)?([^/]+)\/([^/]+)/.exec(pathname) ?? [];
-  return `${origin}/${organization}/${model}`;
+/** The page of the model that an address of a hub, or of a copy of one elsewhere, is about. */
+function pageOf({ origin, pathname, href }: URL, hubUrl: string): string {
+  const isHubs = href.startsWith(`${hubUrl}/`);
+  const [base, path] = isHubs ? [hubUrl, href.slice(hubUrl.length)] : [origin, pathname];
+  const [, model = ''] = /^\/(?:api\/models\/|api\/resolve-cache\/models\/)?([^/?#]+\/[^/?#]+)/.exec(path) ?? [];
+  return `${base}/${model}`;
 }

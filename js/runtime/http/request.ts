@@ -2,7 +2,7 @@ import { aboutWebPage } from '../../addresses.js';
 import type { FetchedResponse } from '../../endpoints.js';
 import { QuantizeError } from '../../errors.js';
 import { changed, checkAborted, unreadable } from '../failures.js';
-import type { Answer, Client } from './client.js';
+import { discard, type Answer, type Client } from './client.js';
 import { adviceOn, statusText } from './refusals.js';
 import { Connection, Retries, TransientFailure, retryDelay } from './retries.js';
 import type { HttpSettings } from './settings.js';
@@ -78,9 +78,11 @@ export class HttpFile {
     let wanted = into.length;
     for (;;) {
       const before = done;
+      let promised = Infinity;
       try {
         checkAborted(signal);
-        await this.#request(position + done, wanted - done, (chunk, version) => {
+        await this.#request(position + done, wanted - done, (chunk, version, part) => {
+          promised = part;
           wanted = Math.min(wanted, version.size - position);
           if (chunk.length > wanted - done)
             throw unreadable(this.name, 'the server sent more bytes than were asked for');
@@ -90,6 +92,8 @@ export class HttpFile {
         if (this.#version !== null && done >= Math.min(wanted, this.#version.size - position)) {
           return { bytes: done, version: this.#version };
         }
+        // Servers may give shorter parts than they are asked for, and say so.
+        if (done > before && done - before === promised) continue;
         throw new TransientFailure('the connection ended early', { answered: true });
       } catch (error) {
         await retries.after(error, { progress: done - before, isKnown: this.#version !== null });
@@ -97,18 +101,22 @@ export class HttpFile {
     }
   }
 
-  /** One request for `bytes` bytes; each part of the answer goes to `take`, an empty file's answer as an empty part. */
+  /**
+   * One request for `bytes` bytes; each chunk of the answer goes to `take`, with how many bytes the answer says to have, an
+   * empty file's answer as an empty chunk.
+   */
   async #request(
     position: number,
     bytes: number,
-    take: (chunk: Uint8Array, version: FileVersion) => void,
+    take: (chunk: Uint8Array, version: FileVersion, part: number) => void,
   ): Promise<void> {
     const { client, settings, signal } = this.#context;
     const connection = new Connection(settings.stallLimit, signal, client.hintOn(this.#url));
     try {
       const answer = await this.#ask(position, bytes, connection);
       const version = this.#check(answer, position);
-      take(new Uint8Array(), version);
+      const part = partOf(answer.response);
+      take(new Uint8Array(), version, part);
       const { body } = answer.response;
       // An answer without bytes is that an empty file has none.
       if (version.size === 0 || body === null) return;
@@ -117,7 +125,7 @@ export class HttpFile {
         const { value } = await connection.guard(reader.read());
         if (value === undefined) return;
         this.#downloadedBytes += value.length;
-        take(value, version);
+        take(value, version, part);
       }
     } catch (error) {
       checkAborted(signal);
@@ -132,21 +140,22 @@ export class HttpFile {
   /** Asks where the last answer came from; when that has expired, the given address again. */
   async #ask(position: number, bytes: number, connection: Connection): Promise<Answer> {
     const question = {
-      headers: { range: `bytes=${position}-${position + bytes - 1}` },
+      // Some ask for compressed parts by themselves, and a part of something compressed is no part of the file.
+      headers: { range: `bytes=${position}-${position + bytes - 1}`, 'accept-encoding': 'identity' },
       signal: connection.signal,
     };
     const send = (url: URL): Promise<Answer> => connection.guard(this.#context.client.fetch(url, question, this.name));
     if (this.#target !== null) {
       const answer = await send(this.#target);
       if (!EXPIRED.includes(answer.response.status)) return answer;
-      await answer.response.body?.cancel().catch(() => undefined);
+      discard(answer.response);
     }
     const answer = await send(this.#url);
     this.#target = answer.url.origin === this.#url.origin ? null : answer.url;
     this.#linkedTag = answer.linkedTag;
     if (this.#target === null || answer.response.status !== 200) return answer;
     // WebKit forgets the range where it follows a redirect for a page with a service worker.
-    await answer.response.body?.cancel().catch(() => undefined);
+    discard(answer.response);
     return send(this.#target);
   }
 
@@ -181,10 +190,7 @@ export class HttpFile {
     if (this.#version !== null && status === 416) throw this.#changed();
     const { missing, hint } = this.#absence;
     const code = GONE.includes(status) ? missing : 'unreadable_input';
-    const { client } = this.#context;
-    // Who is redirected to gets no token, and says nothing of the model.
-    const isOwn = url.origin === this.#url.origin;
-    const advice = adviceOn(response, { url, isHub: isOwn && client.isHub, hasToken: isOwn && client.hasToken });
+    const advice = adviceOn(response, { url, asked: this.#url, client: this.#context.client, isFile: true });
     const detail = statusText(response) + (hint === '' ? advice : hint);
     throw new QuantizeError(code, { file: this.name, detail });
   }
@@ -192,6 +198,12 @@ export class HttpFile {
   #changed(): QuantizeError {
     return changed(this.name, 'the file on the server changed while it was read; start again');
   }
+}
+
+/** How many bytes an answer says to have. */
+function partOf({ headers }: FetchedResponse): number {
+  const [, first, last] = /^bytes (\d+)-(\d+)\//.exec(headers.get('content-range') ?? '') ?? [];
+  return Number(last) - Number(first) + 1;
 }
 
 const isWebPage = (headers: FetchedResponse['headers']): boolean =>

@@ -1,7 +1,8 @@
 import { AbortActions } from '../../abort-actions.js';
-import { fieldsOf } from '../../checks.js';
 import { QuantizeError } from '../../errors.js';
-import { checkAborted, reasonOf } from '../failures.js';
+import { unlessAborted } from '../../io/unless-aborted.js';
+import { checkAborted } from '../failures.js';
+import { problemOf } from './problems.js';
 import type { HttpSettings } from './settings.js';
 
 const aborts = new AbortActions();
@@ -51,6 +52,7 @@ export class Retries {
 
   /** Waits longer each time; the signal ends it. */
   async #wait(asked: number): Promise<void> {
+    checkAborted(this.#signal);
     const { firstDelay, longestDelay, longestAsked } = this.#settings;
     const own = Math.min(longestDelay, firstDelay * 2 ** (this.#failed - 1));
     await new Promise<void>((resolve) => {
@@ -67,11 +69,12 @@ export class Retries {
 }
 
 /** Milliseconds that a server asks to wait, in seconds or until a date; 0 when it asks for none. */
-export function retryDelay(text: string | null, now: number): number {
-  if (text === null || text.trim() === '') return 0;
-  const seconds = Number(text);
-  const delay = Number.isNaN(seconds) ? Date.parse(text) - now : seconds * 1000;
-  return Number.isFinite(delay) && delay > 0 ? delay : 0;
+export function retryDelay(text: string | null | undefined, now: number): number {
+  const asked = (text ?? '').trim();
+  if (asked === '') return 0;
+  const seconds = Number(asked);
+  const delay = Number.isNaN(seconds) ? Date.parse(asked) - now : seconds * 1000;
+  return delay > 0 ? delay : 0;
 }
 
 /** Ends a request when its bytes stall, when the job is aborted, and when it is over. */
@@ -97,18 +100,23 @@ export class Connection {
 
   /** Waits for a step of the request, not for ever; what goes wrong with it is a transient failure. */
   async guard<Value>(step: Promise<Value>): Promise<Value> {
+    // Nobody may be left to wait for it.
+    void Promise.resolve(step).catch(() => undefined);
     const timer = setTimeout(() => {
       this.#stalled = true;
       this.#controller.abort();
     }, this.#stallLimit);
     try {
-      return await step;
+      // A caller's fetch, or the body that it gives, may know nothing of the signal.
+      return await unlessAborted(this.signal, () => step);
     } catch (error) {
+      if (this.#stalled) {
+        const text = `nothing came for ${this.#stallLimit / 1000} seconds`;
+        throw new TransientFailure(text, { cause: error, answered: false });
+      }
       if (error instanceof QuantizeError) throw error;
-      const text = this.#stalled
-        ? `nothing came for ${this.#stallLimit / 1000} seconds`
-        : networkProblem(error) + this.#hint;
-      throw new TransientFailure(text, { cause: error, answered: false });
+      const { text, cause } = problemOf(error);
+      throw new TransientFailure(text + this.#hint, { cause, answered: false });
     } finally {
       clearTimeout(timer);
     }
@@ -119,6 +127,3 @@ export class Connection {
     this.#controller.abort();
   }
 }
-
-/** `fetch` says little itself ("fetch failed"); in Node the cause says more. */
-const networkProblem = (error: unknown): string => reasonOf(fieldsOf(error)['cause'] ?? error);

@@ -4,8 +4,8 @@ import { unreadable } from '../failures.js';
 import { accessOf } from '../http/access.js';
 import { contextOf, openAddress, type WebAddress, type WebReading } from '../http/source.js';
 import { fileUrl, hubAddress, type HubAddress } from './address.js';
-import { isModelFile, listed, modelsIn, nearFiles } from './choose.js';
-import { commitOf, filesOf, type Repository } from './repository.js';
+import { isModelFile, listed, modelsIn, nearFiles, shownName } from './choose.js';
+import { commitOf, filesOf, type FileList, type Repository } from './repository.js';
 
 /** Opens a model on a hub: `hf:organization/model[@revision][/file]`. All that is read of it is of one commit. */
 export async function openHub(text: string, reading: WebReading): Promise<ByteSource> {
@@ -37,29 +37,35 @@ function addressOf({ model, repository }: HubAddress, url: URL): WebAddress {
 /** The one model in the repository, or in the folder that was named. */
 async function chosen({ path }: HubAddress, repository: Repository, text: string): Promise<string> {
   const files = await filesOf(repository);
-  const models = modelsIn(files, path);
+  const { paths, isWhole } = files;
+  const models = modelsIn(paths, path);
   const [first] = models;
-  if (first !== undefined && models.length === 1) return first;
+  if (first !== undefined && models.length === 1 && isWhole) return first;
   if (first !== undefined) {
-    throw unreadable(text, `it has ${models.length} models, write which one behind it: ${listed(models)}`);
+    const known = isWhole ? `it has ${models.length} models` : `there are models among its ${partial(files)}`;
+    throw unreadable(text, `${known}, write which one behind it: ${listed(models)}`);
   }
-  if (files.includes(path))
+  if (paths.includes(path))
     throw unreadable(text, 'only safetensors and GGUF files, and the index of shards, can be read');
   if (path !== '') throw notThere(path, files, text);
-  const detail =
-    'it has no safetensors or GGUF file; its weights may be of another format, which has to be converted first';
+  const detail = isWhole
+    ? 'it has no safetensors or GGUF file; its weights may be of another format, which has to be converted first'
+    : `there is no model among its ${partial(files)}; write behind it which file is meant`;
   throw unreadable(text, detail);
 }
 
 const missing = async (file: string, repository: Repository, text: string): Promise<QuantizeError> =>
   notThere(file, await filesOf(repository), text);
 
-function notThere(path: string, files: readonly string[], text: string): QuantizeError {
-  const models = modelsIn(files, '');
-  const near = nearFiles(path, files);
+function notThere(path: string, files: FileList, text: string): QuantizeError {
+  const models = modelsIn(files.paths, '');
+  const near = nearFiles(path, files.paths).map(shownName);
   const hint =
     near.length > 0
       ? `did you mean ${near.join(' or ')}?`
-      : `there is ${models.length === 0 ? 'no model' : listed(models)}`;
+      : `there is ${models.length === 0 ? 'no model' : listed(models)}${files.isWhole ? '' : ` among its ${partial(files)}`}`;
   return unreadable(text, `the model has no such file; ${hint}`);
 }
+
+/** `first 20000 files`. */
+const partial = ({ paths }: FileList): string => `first ${paths.length} files`;

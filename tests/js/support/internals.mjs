@@ -63,7 +63,7 @@ export { openRemote } from '../../../dist/runtime/http/remote.js';
 export { retryDelay } from '../../../dist/runtime/http/retries.js';
 export { HTTP_SETTINGS } from '../../../dist/runtime/http/settings.js';
 export { openHttp } from '../../../dist/runtime/http/source.js';
-export { modelsIn, nearFiles } from '../../../dist/runtime/hub/choose.js';
+export { listed, modelsIn, nearFiles } from '../../../dist/runtime/hub/choose.js';
 export { availableCores, coresWithin } from '../../../dist/runtime/node/cores.js';
 export { FileLock } from '../../../dist/runtime/node/file-lock.js';
 export { nodeFiles, removeUnfinished } from '../../../dist/runtime/node/files.js';

@@ -53,6 +53,10 @@ test.each([
   await expect(seenWith({ headers: make() })).resolves.toMatchObject({ 'x-one': '1', 'x-two': '2' });
 });
 
+test('a header may be called what every object has', async () => {
+  await expect(seenWith({ headers: { constructor: '1' } })).resolves.toMatchObject({ constructor: '1' });
+});
+
 test('null and undefined are no options', async () => {
   const nothing = { headers: null, fetch: undefined, accessToken: null, hubUrl: undefined };
   await expect(seenWith(nothing)).resolves.not.toHaveProperty('authorization');
@@ -70,6 +74,12 @@ describe('refused, without repeating what may be secret, are', () => {
     ],
     ['a value that is no text', { headers: { 'x-key': 5 } }, /headers has for x-key what/],
     ['a header of every request', { headers: { Range: 'bytes=0-1' } }, /headers has Range, which requests have/],
+    ...['Connection', 'Keep-Alive', 'Transfer-Encoding', 'Expect', 'Upgrade'].map((name) => [
+      `${name}, which no fetch takes`,
+      { headers: { [name]: 's3cret' } },
+      new RegExp(`headers has ${name}, which requests have`),
+    ]),
+    ['headers that are still to come', { headers: Promise.resolve({}) }, /headers is a Promise, did you forget await/],
     ['a token with a line break', { accessToken: 's3cret\n' }, /accessToken must be a text without spaces/],
     ['an empty token', { accessToken: '' }, /accessToken must be a text/],
     ['a hub that is no URL', { hubUrl: 's3cret' }, /hubUrl must be an http or https URL/],
@@ -106,7 +116,9 @@ describe('fetch', () => {
     const options = { fetch: own, headers: { 'x-key': '1' } };
     const source = await openHttp(new URL('https://models.example/a'), { settings: kQuick, options });
     expect(source.size).toBe(100);
-    expect(asked).toEqual([['https://models.example/a', { 'x-key': '1', range: 'bytes=0-65535' }]]);
+    expect(asked).toEqual([
+      ['https://models.example/a', { 'x-key': '1', range: 'bytes=0-65535', 'accept-encoding': 'identity' }],
+    ]);
   });
 
   test.each([
@@ -142,6 +154,9 @@ describe('fetch', () => {
 
 test.each([
   [null, 0],
+  // What the headers of a caller's fetch may give.
+  [undefined, 0],
+  ['9'.repeat(400), Infinity],
   ['', 0],
   ['3', 3000],
   ['0.5', 500],

@@ -93,6 +93,18 @@ describe('a good server', () => {
     expect(server.requests.length).toBe(6);
   });
 
+  test('may give little at a time, as long as it says so', async () => {
+    const server = await servers.serve((request, response) => {
+      const [begin, end] = rangeOf(request, kContents.length);
+      const short = Math.min(end, begin + 10_000);
+      response.writeHead(206, { 'content-range': `bytes ${begin}-${short - 1}/${kContents.length}` });
+      response.end(kContents.subarray(begin, short));
+    });
+    const source = await open(server.url('/a'), undefined, { ...kQuick, firstDelay: 1_000_000 });
+    await expectBytes(source, 100, 200_000);
+    expect(server.requests.length).toBe(27);
+  });
+
   test.each([206, 416, 200])('may have an empty file, and answer %p', async (status) => {
     const server = await servers.serve((_request, response) => {
       response.writeHead(status, status === 200 ? { 'content-length': 0 } : { 'content-range': 'bytes */0' }).end();

@@ -207,11 +207,48 @@ describe('a fetch that shows no redirects, as that of browsers', () => {
     expect(second.requests).toEqual([]);
   });
 
+  test('but that of Cloudflare Workers shows where they lead to, and hands nothing on', async () => {
+    const { first, seen } = await redirecting();
+    const options = { headers: kSecrets };
+    const source = await openHttp(new URL(first.url('/a')), { settings: kQuick, options, followsItself: false });
+    await expectBytes(source, 100_000, 300_000);
+    expect(seen.length).toBe(2);
+    expect(JSON.stringify(seen)).not.toContain('s3cret');
+  });
+
   test('is found out where it was not expected', async () => {
     const { first, seen } = await redirecting();
     const options = { fetch: browserFetch([]) };
     await expectBytes(await openHttp(new URL(first.url('/a')), { settings: kQuick, options }), 0, 1000);
     expect(seen.length).toBe(1);
+  });
+});
+
+describe('who is redirected to another server that wants a login', () => {
+  const refusing = async (status) => {
+    const second = await servers.serve((_request, response) => response.writeHead(status).end());
+    const first = await servers.serve((_request, response) =>
+      response.writeHead(302, { location: second.url('/b?signature=s1gned') }).end(),
+    );
+    return { first, origin: second.url('') };
+  };
+
+  test.each([401, 403])('is told who got no headers, after %p', async (status) => {
+    const { first, origin } = await refusing(status);
+    const opening = openHttp(new URL(first.url('/a')), { settings: kQuick, options: { headers: kSecrets } });
+    const advice = `the server redirects to ${origin}, which gets no headers and no token: give that address if it is meant`;
+    await expect(opening).rejects.toThrow(advice);
+    await expect(opening).rejects.not.toThrow(/--header|not enough|s1gned/);
+  });
+
+  test('by a hub that has moved is told so, too', async () => {
+    await serveHub();
+    const old = await servers.serve((request, response) =>
+      response.writeHead(307, { location: hub.url + request.url }).end(),
+    );
+    const opening = open({ hubUrl: old.url(''), accessToken: 'hf_valid' });
+    await expect(opening).rejects.toThrow(`the server redirects to ${hub.url}, which gets no headers and no token`);
+    await expect(opening).rejects.not.toThrow(/the access token is wrong/);
   });
 });
 

@@ -1,5 +1,5 @@
 import { expect, test } from '@jest/globals';
-import { modelsIn, nearFiles } from '../../support/internals.mjs';
+import { listed, modelsIn, nearFiles } from '../../support/internals.mjs';
 
 test.each([
   ['one file', ['README.md', 'model.safetensors'], '', ['model.safetensors']],
@@ -21,6 +21,24 @@ test.each([
     ['m.fp16-00001-of-00002.safetensors', 'm.fp16-00002-of-00002.safetensors', 'm.fp16.safetensors.index.json'],
     '',
     ['m.fp16.safetensors.index.json'],
+  ],
+  [
+    'a variant that the end of the name of its index tells',
+    ['m.fp16-00001-of-00002.safetensors', 'm.fp16-00002-of-00002.safetensors', 'm.safetensors.index.fp16.json'],
+    '',
+    ['m.safetensors.index.fp16.json'],
+  ],
+  [
+    'a variant that its shards name last',
+    ['m-00001-of-00002.fp16.safetensors', 'm-00002-of-00002.fp16.safetensors', 'm.fp16.safetensors.index.json'],
+    '',
+    ['m.fp16.safetensors.index.json'],
+  ],
+  [
+    'two variants, one of which has no index',
+    ['m-00001-of-00002.safetensors', 'm.fp16-00001-of-00002.safetensors', 'm.safetensors.index.fp16.json'],
+    '',
+    ['m-00001-of-00002.safetensors', 'm.safetensors.index.fp16.json'],
   ],
   [
     'an index of something else',
@@ -52,4 +70,17 @@ test.each([
 test('no more than three are near', () => {
   const files = Array.from({ length: 50 }, (_, index) => `model-${index}.gguf`);
   expect(nearFiles('model-x.gguf', files).length).toBe(3);
+});
+
+test('of very many files only some are compared letter by letter', () => {
+  // To compare all of them would take minutes, in which nothing else gets its turn.
+  const wanted = `${'x'.repeat(150)}.gguf`;
+  const files = Array.from({ length: 20_000 }, (_, index) => `${'y'.repeat(150)}${index}.gguf`);
+  expect(nearFiles(wanted, files)).toEqual([]);
+});
+
+test('names are shown so that they cannot be taken for anything else', () => {
+  expect(listed(['a b.gguf', 'a\u001b[2Jb.gguf', `${'a'.repeat(10_000)}.gguf`])).toMatch(
+    /^a b\.gguf, "a\\u001b\[2Jb\.gguf", "a{50,1000}…"$/,
+  );
 });
