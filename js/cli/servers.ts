@@ -5,6 +5,11 @@ import { Option } from 'commander';
 import { isHubText } from '../endpoints.js';
 import { QuantizeError, type WebOptions } from '../index.js';
 
+const WEB_URL = /^https?:/iu;
+const DEFAULT_HUB = 'https://huggingface.co';
+
+const refused = (detail: string): QuantizeError => new QuantizeError('invalid_option', { detail });
+
 /** What the options of a command say of servers. */
 export interface ServerOptions {
   readonly header?: readonly string[] | undefined;
@@ -30,23 +35,53 @@ function headerOf(text: string): readonly [name: string, value: string] {
 
 /** How the servers of `inputs` are asked; the environment counts as it does for the official tools of the hub. */
 export async function webOptions(inputs: readonly string[], { header }: ServerOptions): Promise<WebOptions> {
-  const { HF_ENDPOINT } = process.env;
-  const isRemote = inputs.some((input) => isHubText(input) || /^https?:/iu.test(input));
-  const accessToken = isRemote ? await accessTokenOf(process.env) : undefined;
-  return { headers: header?.map(headerOf), accessToken, hubUrl: HF_ENDPOINT === '' ? undefined : HF_ENDPOINT };
+  const remote = inputs.filter((input) => isHubText(input) || WEB_URL.test(input));
+  const headers = header?.map(headerOf);
+  if (remote.length === 0) return { headers };
+  const hubUrl = hubUrlOf(process.env, remote.some(isHubText));
+  const origins = new Set(remote.map((input) => originOf(input, hubUrl)));
+  if (headers !== undefined && origins.size > 1) {
+    throw refused('--header is for one server, but the models are on two; download one of them first');
+  }
+  // A token is the hub's: what is wrong with it does not matter to others.
+  const accessToken = origins.has(new URL(hubUrl).origin) ? await accessTokenOf(process.env) : undefined;
+  return { headers, accessToken, hubUrl };
+}
+
+/** The server that an input is read from; empty for what is no address. */
+function originOf(input: string, hubUrl: string): string {
+  if (isHubText(input)) return new URL(hubUrl).origin;
+  return URL.canParse(input) ? new URL(input).origin : '';
+}
+
+/** `isNeeded`: whether a model is read from the hub for sure. */
+function hubUrlOf({ HF_ENDPOINT }: NodeJS.ProcessEnv, isNeeded: boolean): string {
+  const given = HF_ENDPOINT?.trim() ?? '';
+  if (given === '') return DEFAULT_HUB;
+  const url = URL.canParse(given) ? new URL(given) : null;
+  const isPlain = url !== null && `${url.username}${url.password}${url.search}${url.hash}` === '';
+  if (isPlain && /^https?:$/.test(url.protocol)) return given;
+  if (!isNeeded) return DEFAULT_HUB;
+  throw refused('HF_ENDPOINT must be an http or https URL, without user name, query and fragment');
 }
 
 /** The access token of the environment, else the one that was stored; undefined when there is none. */
 async function accessTokenOf(environment: NodeJS.ProcessEnv): Promise<string | undefined> {
-  const { HF_HUB_DISABLE_IMPLICIT_TOKEN, HF_TOKEN, HUGGING_FACE_HUB_TOKEN } = environment;
-  if (/^(1|on|yes|true)$/iu.test(HF_HUB_DISABLE_IMPLICIT_TOKEN ?? '')) return undefined;
-  const given = [HF_TOKEN, HUGGING_FACE_HUB_TOKEN].map((text) => text?.trim() ?? '').find((text) => text !== '');
-  if (given !== undefined) return given;
-  const stored = await readFile(tokenFile(environment), 'utf8').catch(() => '');
-  return stored.trim() === '' ? undefined : stored.trim();
+  if (/^(1|on|yes|true)$/iu.test(environment['HF_HUB_DISABLE_IMPLICIT_TOKEN'] ?? '')) return undefined;
+  const names = ['HF_TOKEN', 'HUGGING_FACE_HUB_TOKEN'];
+  const name = names.find((one) => (environment[one]?.trim() ?? '') !== '');
+  const file = tokenFile(environment);
+  const text = name === undefined ? await readFile(file, 'utf8').catch(() => '') : environment[name];
+  const token = text?.trim() ?? '';
+  if (/^[\x21-\x7e]*$/.test(token)) return token === '' ? undefined : token;
+  throw refused(`${name ?? `the access token in ${file}`} must be a text without spaces`);
 }
 
+/** Where `hf auth login` stores the token. An empty variable says nothing, as to the tools of the hub. */
 function tokenFile({ HF_TOKEN_PATH, HF_HOME, XDG_CACHE_HOME }: NodeJS.ProcessEnv): string {
-  const cache = XDG_CACHE_HOME ?? path.join(homedir(), '.cache');
-  return HF_TOKEN_PATH ?? path.join(HF_HOME ?? path.join(cache, 'huggingface'), 'token');
+  const cache = folderOf(XDG_CACHE_HOME) ?? path.join(homedir(), '.cache');
+  return folderOf(HF_TOKEN_PATH) ?? path.join(folderOf(HF_HOME) ?? path.join(cache, 'huggingface'), 'token');
 }
+
+const folderOf = (variable: string | undefined): string | undefined =>
+  variable === undefined || variable === '' ? undefined : variable.replace(/^~(?=\/|$)/, homedir());

@@ -27,7 +27,8 @@ export async function bundleHub(staging) {
     platform: 'browser',
     target: 'es2022',
     minify: true,
-    banner: { js: `/* ${kPackage}\n\n${license.replaceAll('*/', '* /')}\n*/` },
+    // Bundles that have it inside keep comments of this kind.
+    banner: { js: `/*! ${kPackage}\n\n${license.replaceAll('*/', '* /')}\n*/` },
     logLevel: 'warning',
   });
 }

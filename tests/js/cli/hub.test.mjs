@@ -1,4 +1,5 @@
 import { mkdirSync, readFileSync, watch } from 'node:fs';
+import path from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { startHub } from '../support/hub.mjs';
 import { siblingName } from '../support/internals.mjs';
@@ -31,7 +32,7 @@ function start(parameters, variables = {}) {
     XDG_CACHE_HOME: '',
     HF_TOKEN_PATH: '',
   };
-  const env = Object.entries({ ...home, ...variables }).filter(([, value]) => value !== '');
+  const env = Object.entries({ ...home, ...variables }).filter(([name, value]) => value !== '' || name in variables);
   const kept = Object.entries(process.env).filter(([name]) => !/^(HF_|HUGGING|XDG_CACHE_HOME)/.test(name));
   return startCommand(parameters, { cwd: folder.at, env: Object.fromEntries([...kept, ...env]) });
 }
@@ -72,6 +73,46 @@ describe('a model on a hub', () => {
       expect(stderr).toMatch(/^error: Cannot read hf:team\/model\/weights\.safetensors: the server answers 401/);
     if (!works) expect(stderr).toMatch(/gated: accept its terms at .*\/team\/model, and give an access token/);
   });
+
+  test('is not asked for with a file of the current folder when variables are empty', async () => {
+    for (const name of ['token', 'huggingface/token']) {
+      mkdirSync(path.dirname(folder.path(name)), { recursive: true });
+      folder.write(name, 'somebody else');
+    }
+    mkdirSync(folder.path('.cache/huggingface'), { recursive: true });
+    folder.write('.cache/huggingface/token', 'hf_accepted\n');
+    const empty = { HF_TOKEN: '', HF_TOKEN_PATH: '', HF_HOME: '', XDG_CACHE_HOME: '' };
+    await expect(run(['inspect', 'hf:team/model'], empty)).resolves.toMatchObject({ code: 0, stderr: '' });
+  });
+
+  test.each([
+    ['HF_TOKEN_PATH', '~/there/token'],
+    ['HF_HOME', '~/there'],
+  ])('is asked for with what was stored below the home folder that %s names', async (name, place) => {
+    mkdirSync(folder.path('there'), { recursive: true });
+    folder.write('there/token', 'hf_accepted\n');
+    await expect(run(['inspect', 'hf:team/model'], { [name]: place })).resolves.toMatchObject({ code: 0, stderr: '' });
+  });
+
+  test.each([
+    ['HF_ENDPOINT', 'hub.example', /HF_ENDPOINT must be an http or https URL/],
+    ['HF_TOKEN', 'two words', /HF_TOKEN must be a text without spaces/],
+  ])(
+    'is not asked for with a strange %s, which has no part in what is read from elsewhere',
+    async (name, value, message) => {
+      const { code, stderr } = await run(['inspect', 'hf:team/model'], { [name]: value });
+      expect(code).toBe(2);
+      expect(stderr).toMatch(message);
+      expect(stderr).not.toMatch(/hubUrl|accessToken|two words/);
+      const elsewhere = await startHub({ 'team/model': { files: { 'weights.safetensors': kModel } } });
+      try {
+        const url = `${elsewhere.url}/team/model/resolve/main/weights.safetensors`;
+        await expect(run(['inspect', url], { [name]: value })).resolves.toMatchObject({ code: 0, stderr: '' });
+      } finally {
+        await elsewhere.close();
+      }
+    },
+  );
 
   test('is planned, restored and compared', async () => {
     const variables = { HF_TOKEN: 'hf_accepted' };
@@ -137,6 +178,15 @@ describe('--header', () => {
     const { code } = await run(['inspect', url, ...headers], { HF_ENDPOINT: '', HF_TOKEN: 'hf_other' });
     expect(code).toBe(0);
     expect(hub.requests[0].headers).toMatchObject({ authorization: 'Bearer hf_accepted', 'x-team': 'one' });
+  });
+
+  test('is for one server', async () => {
+    const models = ['http://127.0.0.1:9/a.gguf', 'hf:team/model'];
+    const { code, stderr } = await run(['compare', ...models, '--header', 'X-Team: hf_secret']);
+    expect(code).toBe(2);
+    expect(stderr).toMatch(/--header is for one server, but the models are on two; download one of them first/);
+    expect(stderr).not.toMatch(/option fetch|hf_secret/);
+    expect(hub.requests).toEqual([]);
   });
 
   test.each(['hf_secret', ': hf_secret', 'name:', 'two words: hf_secret'])(

@@ -1,3 +1,4 @@
+import { ReadableStream } from 'node:stream/web';
 import { describe, expect, test } from '@jest/globals';
 import { HTTP_SETTINGS, openHttp } from '../../support/internals.mjs';
 
