@@ -13,7 +13,7 @@ const kRuntimes = [
   [
     'Deno',
     installed('@deno/linux-x64-glibc/deno'),
-    ['run', '--node-modules-dir=manual', '--allow-read', '--allow-write'],
+    ['run', '--node-modules-dir=manual', '--allow-read', '--allow-write', '--allow-net=127.0.0.1'],
   ],
   ['Bun', installed('@oven/bun-linux-x64/bin/bun'), []],
 ];
@@ -50,6 +50,7 @@ test('the smoke script does all that it is meant to', () => {
     badInput: { notFinite: { code: 'not_finite', layer: 'layer.1.weight', index: 150_003 } },
     abort: { during: { code: 'aborted' }, calls: 1 },
     dispose: { pending: { code: 'disposed' }, later: { code: 'disposed' } },
+    servers: { code: 'unreadable_input', names: true, tells: false },
     files: { interruption: { code: 'aborted' }, last: 1, missing: 'unreadable_input' },
   });
   expect(expected.files.interruption.digest).toBe(expected.files.digests[2]);

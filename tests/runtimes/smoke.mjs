@@ -6,8 +6,10 @@
 import { Buffer } from 'node:buffer';
 import { createHash } from 'node:crypto';
 import { readdirSync, readFileSync } from 'node:fs';
+import { createServer } from 'node:net';
 import path from 'node:path';
 import process from 'node:process';
+import { inspect } from 'node:util';
 import * as arrowquant from 'arrowquant';
 
 const [addressOfCases, model, folder] = process.argv.slice(2);
@@ -83,6 +85,26 @@ async function untransferable() {
   return { result, detached: [given.a.length, given.z.length], shared: given.shared.length };
 }
 
+/** What is said of a signed address where nobody answers: engines repeat it in their own words. */
+async function servers() {
+  const quantizer = await arrowquant.ArrowQuant.create({ backend: 'single' });
+  const address = `http://127.0.0.1:${String(await closedPort())}/a`;
+  const error = await quantizer.inspectFile(`${address}?signature=s1gned`).catch((reason) => reason);
+  await quantizer.dispose();
+  const said = `${error.stack} ${inspect(error.cause)}`;
+  return { code: error.code, names: error.message.includes(address), tells: said.includes('s1gned') };
+}
+
+async function closedPort() {
+  const server = createServer();
+  await new Promise((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const { port } = server.address();
+  await new Promise((resolve) => server.close(resolve));
+  return port;
+}
+
+// It waits before it tries again: meanwhile the rest is done.
+const refusing = servers();
 const results = {
   create: await cases.create(arrowquant, { backend: 'threads', threads: 2 }),
   workers: await cases.create(arrowquant, { backend: 'workers', threads: 2 }),
@@ -103,5 +125,6 @@ const results = {
   abort: await cases.abort(arrowquant),
   dispose: await cases.dispose(arrowquant),
   files: await convert(),
+  servers: await refusing,
 };
 console.log(JSON.stringify(results));

@@ -9,17 +9,21 @@ export interface Problem {
   readonly cause: unknown;
 }
 
-/** `fetch` says little itself ("fetch failed"); in Node its cause says more. Deno repeats the address, which may be signed. */
+/** `fetch` says little itself ("fetch failed"); in Node its cause says more. Deno and Bun repeat the address, which may be signed. */
 export function problemOf(error: unknown): Problem {
   const inner = fieldsOf(error)['cause'];
-  const text = withoutQueries(reasonOf(inner ?? error));
-  const isOpen = [error, inner].every((one) => withoutQueries(textOf(one)) === textOf(one));
-  return { text, cause: isOpen ? error : undefined };
+  return { text: withoutQueries(reasonOf(inner ?? error)), cause: [error, inner].some(hasQuery) ? undefined : error };
 }
 
-function textOf(error: unknown): string {
-  const { message } = fieldsOf(error);
-  return typeof message === 'string' ? message : String(error);
+const QUERY = /\bhttps?:\/\/[^\s?]*\?/iu;
+
+function hasQuery(error: unknown): boolean {
+  const fields = fieldsOf(error);
+  // The stack of an error begins with its message; the rest of it are addresses of scripts.
+  const names = Object.getOwnPropertyNames(fields).filter((name) => name !== 'stack');
+  return [String(error), ...names.map((name) => fields[name])].some(
+    (text) => typeof text === 'string' && QUERY.test(text),
+  );
 }
 
 /** The text with its addresses as errors show them. What is behind an address in brackets is no part of it. */
