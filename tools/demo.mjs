@@ -32,7 +32,24 @@ const kInputs = [
 ];
 
 /** A host of a Content-Security-Policy: nothing in it may end the directive that it is put into. */
-const kHost = /^https?:\/\/(\*\.)?[a-z0-9-]+(\.[a-z0-9-]+)*(:(\d{1,5}|\*))?$/i;
+const kHost = /^(https?):\/\/((?:\*\.)?[a-z0-9-]+(?:\.[a-z0-9-]+)*)(?::(\d{1,5}|\*))?$/;
+
+const kDefaultPorts = { http: 80, https: 443 };
+
+/**
+ * A host as the policy and the page compare it: in lower case, and without the port that its scheme has anyway.
+ *
+ * @param {string} text
+ * @returns {string}
+ */
+export function normalHost(text) {
+  const [, scheme, name, port] = kHost.exec(text.toLowerCase()) ?? [];
+  if (scheme === undefined || Number(port) > 65535) {
+    throw new SetupError(`--connect ${text} is no host such as https://huggingface.co.`);
+  }
+  if (port === undefined || Number(port) === kDefaultPorts[scheme]) return `${scheme}://${name}`;
+  return `${scheme}://${name}:${port === '*' ? port : Number(port)}`;
+}
 
 /**
  * Brings the site up to date.
@@ -43,9 +60,8 @@ const kHost = /^https?:\/\/(\*\.)?[a-z0-9-]+(\.[a-z0-9-]+)*(:(\d{1,5}|\*))?$/i;
  * @param {string} [options.folder] where it goes, from the project's folder
  * @returns {Promise<string>} its absolute path
  */
-export async function buildDemo({ force = false, hosts = [], hub, folder = 'web-demo/dist' } = {}) {
-  const strange = hosts.find((host) => !kHost.test(host));
-  if (strange !== undefined) throw new SetupError(`--connect ${strange} is no host such as https://huggingface.co.`);
+export async function buildDemo({ force = false, hosts: given = [], hub, folder = 'web-demo/dist' } = {}) {
+  const hosts = given.map(normalHost);
   if (hub !== undefined && !URL.canParse(hub)) throw new SetupError(`--hub ${hub} is no URL.`);
   await build();
   await ensureNpmPackages(say, 'web-demo');
@@ -88,7 +104,11 @@ async function main() {
   if (!/^\d{1,5}$/.test(port) || Number(port) > 65535) throw new SetupError(`There is no port ${port}.`);
   const root = await buildDemo({ force, hosts, hub });
   if (onlyBuild) return;
-  const { url } = await serveDemo(root, { port: Number(port), fallBack: values.port === undefined, hosts });
+  const { url } = await serveDemo(root, {
+    port: Number(port),
+    fallBack: values.port === undefined,
+    hosts: hosts.map(normalHost),
+  });
   say(`the demo is at ${url} (Ctrl-C ends it)`);
 }
 

@@ -4,7 +4,7 @@ import { batch } from '@preact/signals';
 import { EngineClient, EngineError } from './engine/client';
 import type { Progress, Source, Target } from './engine/protocol';
 import * as format from './format';
-import { absolute, HUB_URL, nameOf, obstacleTo } from './hosts';
+import { absolute, HUB_URL, nameOf, obstacleTo, withoutQuery } from './hosts';
 import { outputName, quantizeOptions, type Settings } from './settings';
 import { announcement, engine, isBusy, model, plan, planIsStale, reports, result, run, settings, view } from './store';
 import { download, pickFile, type TargetKind } from './targets';
@@ -43,8 +43,9 @@ export async function openAddress(address: string, accessToken: string): Promise
     ++opening;
     batch(() => {
       forgetModel();
-      model.value = { status: 'failed', name: address, message: obstacle };
+      model.value = { status: 'failed', name: withoutQuery(address), message: obstacle };
     });
+    void client.ask('close', {});
     return;
   }
   const token = accessToken === '' ? null : accessToken;
@@ -64,6 +65,8 @@ async function open(what: string, getSource: () => Promise<Source>): Promise<voi
   });
   try {
     const source = await getSource();
+    // The worker would take it for the newest.
+    if (mine !== opening) return;
     const inspection = await client.ask('open', { source });
     if (mine !== opening) return;
     const files = 'address' in source ? null : source;

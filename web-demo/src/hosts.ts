@@ -17,11 +17,12 @@ function originOf(address: string): URL | null {
   return URL.canParse(address, document.baseURI) ? new URL(address, document.baseURI) : null;
 }
 
-/** Whether one of the policy's hosts, which may begin with `*.` and end with `:*`, is that of the URL. */
+/** Whether one of the policy's hosts, which may begin with `*.` and end with `:*`, is that of the URL. As in policies, http stands for https, too. */
 function covers(host: string, { protocol, hostname, port }: URL): boolean {
   const [, scheme = '', any, name = '', wanted = ''] = /^(https?:)\/\/(\*\.)?([^:/]+)(?::(.+))?$/i.exec(host) ?? [];
   const isHost = any === undefined ? hostname === name : hostname.endsWith(`.${name}`);
-  return protocol === scheme && isHost && (wanted === '*' || wanted === port);
+  const isScheme = protocol === scheme || (scheme === 'http:' && protocol === 'https:');
+  return isScheme && isHost && (wanted === '*' || wanted === port);
 }
 
 /** Why an address cannot be read, in a sentence; null when nothing speaks against it. */
@@ -49,10 +50,19 @@ export function nameOf(address: string): string {
       /^hf:(?:\/\/)?[^/]+\/([^/@]+)(?:@(?:refs\/(?:pr|convert)\/[^/]+|[^/]+))?(?:\/(.*))?$/i.exec(address) ?? [];
     return file.split('/').at(-1) || model;
   }
-  const last = new URL(address, document.baseURI).pathname.split('/').at(-1) ?? '';
+  const { host, pathname } = new URL(address, document.baseURI);
+  return decodedName(pathname.split('/').at(-1) ?? '') || `${host}${pathname}`;
+}
+
+/** As the package names files: what would be no name stays encoded. */
+function decodedName(last: string): string {
   try {
-    return decodeURIComponent(last) || address;
+    const name = decodeURIComponent(last);
+    return /[/\\\p{Cc}]/u.test(name) || name === '.' || name === '..' ? last : name;
   } catch {
     return last;
   }
 }
+
+/** An address as it may be shown: its query may be a signature. */
+export const withoutQuery = (address: string): string => address.replace(/[?#].*$/s, '');

@@ -29,6 +29,7 @@ export class Session {
   /** Opened when it is looked at. */
   #result: File | OpenedModel | null = null;
   #job: AbortController | null = null;
+  #opening = new AbortController();
 
   constructor(tell: (progress: Progress) => void) {
     this.#tell = tell;
@@ -43,10 +44,17 @@ export class Session {
     return makeSample();
   }
 
+  /** The one before ends, also when it is still being opened: requests come whenever they like. */
   async open(source: Source): Promise<Inspection> {
+    const signal = this.#supersede();
     const quantizer = await this.#ready();
-    await this.#close();
-    const model = await quantizer.open(modelSource(source), webOptions(source));
+    if (!isAborted(signal)) await this.#close();
+    if (isAborted(signal)) throw new QuantizeError('aborted');
+    const model = await quantizer.open(modelSource(source), { ...webOptions(source), signal });
+    if (isAborted(signal)) {
+      await model.close();
+      throw new QuantizeError('aborted');
+    }
     this.#source = source;
     this.#model = model;
     const { file, container, files, metadata, tensors, elements, bytes } = model;
@@ -55,6 +63,7 @@ export class Session {
 
   /** Forgets the model, and with it what was given to read it. */
   async close(): Promise<null> {
+    this.#supersede();
     await this.#close();
     return null;
   }
@@ -106,12 +115,19 @@ export class Session {
     });
   }
 
+  /** Ends what is being opened. Gives the signal of what is opened next. */
+  #supersede(): AbortSignal {
+    this.#opening.abort();
+    this.#opening = new AbortController();
+    return this.#opening.signal;
+  }
+
   async #close(): Promise<void> {
     const model = this.#model;
     this.#source = null;
     this.#model = null;
-    await model?.close();
-    await this.#closeResult();
+    // Both at once: whatever comes while it waits belongs to another model.
+    await Promise.all([model?.close(), this.#closeResult()]);
   }
 
   async #closeResult(): Promise<void> {
@@ -141,6 +157,9 @@ export class Session {
     return { source: this.#source, model: this.#model };
   }
 }
+
+/** Asked again after a wait. */
+const isAborted = ({ aborted }: AbortSignal): boolean => aborted;
 
 const modelSource = (source: Source): ModelSource => ('address' in source ? source.address : source);
 

@@ -1,6 +1,6 @@
 import { FILE_TYPES } from 'arrowquant';
 import { useRef } from 'preact/hooks';
-import { openFiles, openSample } from '../actions';
+import { closeModel, openFiles, openSample } from '../actions';
 import { model } from '../store';
 import { AddressForm } from './AddressForm';
 import { StepGraphic } from './StepGraphic';
@@ -55,6 +55,11 @@ function OpenPanel() {
         <p class="open-title">Opening {state.what}…</p>
         <div class="bar is-endless">
           <span />
+        </div>
+        <div class="button-row">
+          <button type="button" class="button" onClick={closeModel}>
+            Cancel
+          </button>
         </div>
       </div>
     );
