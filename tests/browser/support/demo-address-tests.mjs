@@ -110,6 +110,25 @@ function describeConnected(demo) {
     await expect(page.evaluate(() => document.querySelector('input[name=token]').value)).resolves.toBe('');
   });
 
+  test('that is slow to open can be cancelled, and its token is forgotten', async () => {
+    await open();
+    const asked = new Promise((resolve) => {
+      hub.before.hub = () => {
+        resolve();
+        return true;
+      };
+    });
+    try {
+      await ask(page, 'hf:team/private', 'hf_valid');
+      await asked;
+      await page.click('Cancel');
+      await page.until('the field', () => document.querySelector('input[name=token]') !== null);
+      await expect(page.evaluate(whatIsKept)).resolves.not.toContain('hf_valid');
+    } finally {
+      hub.before = {};
+    }
+  });
+
   test.each([
     ['hf:team/private', undefined, /401.*needs an access token/],
     ['hf:team/private', 'hf_wrong', /the access token is wrong, or has expired/],
@@ -165,6 +184,7 @@ async function whatIsKept() {
   for (const name of (await window.caches?.keys()) ?? []) {
     for (const { url } of await (await window.caches.open(name)).keys()) urls.push(url);
   }
-  const stores = [{ ...window.localStorage }, { ...window.sessionStorage }, databases, urls];
+  const typed = [...document.querySelectorAll('input')].map(({ value }) => value);
+  const stores = [typed, { ...window.localStorage }, { ...window.sessionStorage }, databases, urls];
   return JSON.stringify([...stores, document.cookie, document.body.innerHTML, location.href]);
 }
