@@ -124,7 +124,7 @@ export interface FetchInit {
 /** `fetch`, or a function that does the same: by way of a proxy, or with a client of its own. */
 export type FetchFunction = (url: string, init: FetchInit) => Promise<FetchedResponse>;
 
-/** Headers of requests: an object, pairs of name and value, or a `Headers`. */
+/** Headers of requests: an object, pairs of name and value, or a `Headers`. An iterator can be read once: it is for one call. */
 export type HeaderFields =
   | Readonly<Record<string, string>>
   | Iterable<readonly [string, string]>

@@ -3,10 +3,9 @@ import type { AbortActions } from '../abort-actions.js';
 import { reading } from '../checks.js';
 import type { GivenConversionOptions } from '../convert/convert-file.js';
 import type { ConvertFileOptions } from '../convert/options.js';
-import type { WebOptions } from '../endpoints.js';
 import { QuantizeError, asQuantizeError } from '../errors.js';
 import { readFileOptions } from '../options/files.js';
-import { WEB_OPTIONS, pickOptions } from '../options/names.js';
+import { CONVERT_OPTIONS, pickOptions } from '../options/names.js';
 import type { FileTools } from '../pipeline/tools.js';
 import type { WindowPool } from '../wasm/windows.js';
 
@@ -46,10 +45,10 @@ export class FileCalls {
     options: ConvertFileOptions | null | undefined,
     run: (tools: FileTools, options: GivenConversionOptions) => Promise<Result>,
   ): Promise<Result> {
-    const [given, web] = reading(
-      'invalid_option',
-      () => [readFileOptions(options), pickOptions<WebOptions>(options, WEB_OPTIONS)] as const,
-    );
+    const [given, web] = reading('invalid_option', () => {
+      const read = pickOptions<ConvertFileOptions>(options, CONVERT_OPTIONS);
+      return [readFileOptions(read), read] as const;
+    });
     // Reading the arguments may have run the caller's code.
     this.checkAlive();
     const files: FileTools['files'] = {

@@ -41,7 +41,8 @@ export function hubAddress(text: string): HubAddress {
 function decoded(revision: string, text: string): string {
   try {
     const plain = decodeURIComponent(revision);
-    if (!/[\p{Cc}\s]|\.\.|^\/|\/$/u.test(plain)) return plain;
+    // "refs" is what a slash has cut off of a longer name.
+    if (!/[\p{Cc}\s]|\.\.|^[./]|\/$|^refs$/iu.test(plain)) return plain;
   } catch {
     // It has a "%" that encodes nothing.
   }

@@ -221,6 +221,8 @@ describe('says what to do when', () => {
     ['hf:team/model/../b.gguf', /no file can have that path/],
     ['hf:team/model@a%', /no revision can be called that/],
     ['hf:team/model@..%2F..%2Fx', /no revision can be called that/],
+    ['hf:team/model@.', /no revision can be called that/],
+    ['hf:team/model@refs/heads/x/m.gguf', /no revision can be called that; write "\/" in it as %2F/],
   ])('%s is asked for', async (text, message) => {
     await serve({});
     await expect(refusal(text)).resolves.toMatch(message);
