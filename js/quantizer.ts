@@ -21,7 +21,7 @@ import { openModel, type Model } from './models/model.js';
 import { readTensor } from './models/read-tensor.js';
 import { readBatch, readCallSignal, readDefaults, type Batch, type Defaults } from './options/batch.js';
 import { readName, readRange, readRestoredType } from './options/files.js';
-import { CREATE_OPTIONS, FILE_OPTIONS, READ_OPTIONS, readOptions } from './options/names.js';
+import * as names from './options/names.js';
 import { checkOutput } from './options/output.js';
 import { readQuantization } from './options/quantization.js';
 import { readSink, readSource } from './options/sources.js';
@@ -88,7 +88,7 @@ export class ArrowQuant {
    * Rejects with `invalid_option`, `backend_unavailable` or `startup_failed`.
    */
   static async create(options?: CreateOptions | null): Promise<ArrowQuant> {
-    const given = reading('invalid_option', () => readOptions(options, CREATE_OPTIONS));
+    const given = names.onceRead(options, names.CREATE_OPTIONS);
     const defaults = readDefaults(given);
     const launch = reading('invalid_option', () => readLaunchOptions(given));
     return new ArrowQuant(await launchModule(launch), defaults);
@@ -203,8 +203,9 @@ export class ArrowQuant {
    */
   async quantizeFile(source: ModelSource, sink: ModelSink, options?: QuantizeFileOptions | null): Promise<FileReport> {
     return abandoning(sink, async () => {
-      const quantization = reading('invalid_option', () => readQuantization(options, this.#defaults, sink));
-      return this.#fileCalls.run(options, (tools, given) =>
+      const once = names.onceRead(options, names.QUANTIZE_FILE_OPTIONS);
+      const quantization = reading('invalid_option', () => readQuantization(once, this.#defaults, sink));
+      return this.#fileCalls.run(once, (tools, given) =>
         quantizeFile(tools, readSource('source', source), readSink('sink', sink), quantization, given),
       );
     });
@@ -216,8 +217,9 @@ export class ArrowQuant {
    * about writing (`resume`, `durability`, `memoryLimit`, `metrics` and the callbacks) change nothing. Rejects as `quantizeFile` does.
    */
   async plan(source: ModelSource, options?: QuantizeFileOptions | null): Promise<FilePlan> {
-    const quantization = reading('invalid_option', () => this.#readQuantization(options));
-    return this.#withModel(source, options, (tools, model) => planModel(tools, model, quantization));
+    const once = names.onceRead(options, names.QUANTIZE_FILE_OPTIONS);
+    const quantization = reading('invalid_option', () => this.#readQuantization(once));
+    return this.#withModel(source, once, (tools, model) => planModel(tools, model, quantization));
   }
 
   /**
@@ -231,8 +233,9 @@ export class ArrowQuant {
     options?: DequantizeFileOptions | null,
   ): Promise<FileReport> {
     return abandoning(sink, async () => {
-      const dtype = reading('invalid_option', () => readRestoredType(options, sink));
-      return this.#fileCalls.run(options, (tools, given) =>
+      const once = names.onceRead(options, names.DEQUANTIZE_FILE_OPTIONS);
+      const dtype = reading('invalid_option', () => readRestoredType(once, sink));
+      return this.#fileCalls.run(once, (tools, given) =>
         dequantizeFile(tools, readSource('source', source), readSink('sink', sink), dtype, given),
       );
     });
@@ -240,16 +243,16 @@ export class ArrowQuant {
 
   /** Compares two models tensor by tensor, quantized ones by what they are restored to. Rejects as `quantizeFile` does. */
   async compareFiles(a: ModelSource, b: ModelSource, options?: FileOptions | null): Promise<FileComparison> {
-    const { progress } = reading('invalid_option', () => readOptions(options, FILE_OPTIONS));
-    return this.#fileCalls.reading(options, (tools) =>
-      compareFiles(tools, readSource('a', a), readSource('b', b), progress),
+    const once = names.onceRead(options, names.FILE_OPTIONS);
+    return this.#fileCalls.reading(once, (tools) =>
+      compareFiles(tools, readSource('a', a), readSource('b', b), once.progress),
     );
   }
 
   /** Reads what the model at `source` holds, without its weights. Rejects as `quantizeFile` does. */
   async inspectFile(source: ModelSource, options?: ReadOptions | null): Promise<Inspection> {
-    reading('invalid_option', () => readOptions(options, READ_OPTIONS));
-    return this.#withModel(source, options, (_, model) => Promise.resolve(inspectionOf(model, endpointName(source))));
+    const once = names.onceRead(options, names.READ_OPTIONS);
+    return this.#withModel(source, once, (_, model) => Promise.resolve(inspectionOf(model, endpointName(source))));
   }
 
   /**
@@ -258,8 +261,9 @@ export class ArrowQuant {
    * there is none of that name, and with `out_of_memory` for more elements than one array can have.
    */
   async readTensor(source: ModelSource, name: string, options?: ReadTensorOptions | null): Promise<Float32Array> {
-    const [range, tensor] = reading('invalid_option', () => [readRange(options), readName(name)] as const);
-    return this.#withModel(source, options, (tools, model) => readTensor(tools, model, tensor, range));
+    const once = names.onceRead(options, names.READ_TENSOR_OPTIONS);
+    const [range, tensor] = reading('invalid_option', () => [readRange(once), readName(name)] as const);
+    return this.#withModel(source, once, (tools, model) => readTensor(tools, model, tensor, range));
   }
 
   /**
@@ -267,11 +271,11 @@ export class ArrowQuant {
    * Rejects as `quantizeFile` does for its input.
    */
   async open(source: ModelSource, options?: ReadOptions | null): Promise<OpenedModel> {
-    reading('invalid_option', () => readOptions(options, READ_OPTIONS));
+    const once = names.onceRead(options, names.READ_OPTIONS);
     const calls = this.#fileCalls;
     const controller = calls.controller();
     try {
-      const model = await calls.run(options, async ({ files, signal }) => {
+      const model = await calls.run(once, async ({ files, signal }) => {
         if (signal.aborted) throw abortError(signal.reason);
         const revoke = this.#aborts.add(signal, () => {
           controller.abort(signal.reason);

@@ -1,6 +1,6 @@
 /** The options of every method, by name: one that is misspelt must not be ignored. */
 
-import { fieldsOf, knownKeys, optionsOf } from '../checks.js';
+import { fieldsOf, knownKeys, optionsOf, reading } from '../checks.js';
 import type {
   ConvertFileOptions,
   DequantizeFileOptions,
@@ -50,6 +50,10 @@ export function readOptions<Options extends object>(
   knownKeys(null, optionsOf(options), names);
   return pickOptions(options, names);
 }
+
+/** As `readOptions`, for callers' own objects: nobody reads those again. What their code throws becomes a cause. */
+export const onceRead: typeof readOptions = (options, names) =>
+  reading('invalid_option', () => readOptions(options, names));
 
 /** Those of the options that are among `names`. */
 export function pickOptions<Options extends object>(
