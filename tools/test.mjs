@@ -37,5 +37,6 @@ runMain(async () => {
   endChildrenOnSignals();
   const script = inProject('tools/test/run-suite.mjs');
   const commandOf = (name) => [script, name, ...(filter === undefined ? [] : [filter])];
-  if ((await runSuites(wanted, { commandOf, limitSeconds: Number(limit) * 60 })) > 0) process.exitCode = 1;
+  const mayShare = (name) => kSuites[name].mayShare === true;
+  if ((await runSuites(wanted, { commandOf, mayShare, limitSeconds: Number(limit) * 60 })) > 0) process.exitCode = 1;
 });

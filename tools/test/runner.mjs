@@ -7,14 +7,19 @@ const kExitSeconds = 10;
 
 let interrupted = false;
 
+/** Suites that are run at the same time, where they may be. */
+const kLanes = 2;
+
 /**
- * Runs suites one after the other, each in a process of its own; nothing that a suite starts outlives it. The last line
- * that is printed is `N passed, N failed`.
+ * Runs suites, each in a process of its own; nothing that a suite starts outlives it. Those that need all cores run one
+ * after the other, then the others, which wait more than they work, two at a time. The last line that is printed is
+ * `N passed, N failed`.
  *
  * @param {readonly string[]} names
  * @param {object} options
  * @param {(name: string) => string[]} options.commandOf how Node is called for a suite, which sends its `Outcome` as a
  *   message
+ * @param {(name: string) => boolean} [options.mayShare] whether a suite leaves room for another one
  * @param {number} options.limitSeconds after which a suite is ended, and has failed
  * @param {(name: string) => AbortSignal} [options.limitOf] the limit, if it is not a time
  * @param {number} [options.exitSeconds] for a suite to end by itself after its outcome
@@ -23,26 +28,47 @@ let interrupted = false;
  * @returns {Promise<number>} how many tests failed
  */
 export async function runSuites(names, options) {
-  const { commandOf, limitSeconds, limitOf = () => seconds(limitSeconds), print = console.log } = options;
+  const { mayShare = () => false, print = console.log } = options;
   const outcomes = [];
-  for (const name of names) {
-    const begin = performance.now();
-    const outcome = await runSuite(commandOf(name), limitOf(name), options).catch(cannotRun);
-    if (outcome.passed + outcome.failed === 0) Object.assign(outcome, failure('no test ran'));
-    outcomes.push({ name, ...outcome, seconds: (performance.now() - begin) / 1000 });
-    if (interrupted) break;
-  }
+  /** Takes names off the list until none is left. */
+  const lane = async (pending, output) => {
+    for (let name = pending.shift(); name !== undefined && !interrupted; name = pending.shift()) {
+      outcomes.push(await timed(name, options, output));
+    }
+  };
+  await lane(
+    names.filter((name) => !mayShare(name)),
+    'inherit',
+  );
+  const sharing = names.filter(mayShare);
+  const lanes = Math.min(kLanes, sharing.length);
+  await Promise.all(Array.from({ length: lanes }, () => lane(sharing, lanes > 1 ? 'pipe' : 'inherit')));
+  outcomes.sort((a, b) => names.indexOf(a.name) - names.indexOf(b.name));
   report(outcomes, print);
   return merge(outcomes).failed;
+}
+
+/** Runs one suite. With the output `pipe`, what it prints comes when it has ended: others print meanwhile. */
+async function timed(name, options, output) {
+  const { commandOf, limitSeconds, limitOf = () => seconds(limitSeconds), print = console.log } = options;
+  const begin = performance.now();
+  if (output === 'pipe') print(`\n=== ${name} begins`);
+  const printed = [];
+  const outcome = await runSuite(commandOf(name), limitOf(name), { ...options, output, printed }).catch(cannotRun);
+  if (outcome.passed + outcome.failed === 0) Object.assign(outcome, failure('no test ran'));
+  if (output === 'pipe') print(Buffer.concat(printed).toString().trimEnd());
+  return { name, ...outcome, seconds: (performance.now() - begin) / 1000 };
 }
 
 const cannotRun = (error) => failure(`could not be run: ${error.message}`);
 const seconds = (number) => AbortSignal.timeout(number * 1000);
 
 /** @returns {Promise<import('./suite.mjs').Outcome>} */
-async function runSuite(command, limit, { limitSeconds, exitSeconds = kExitSeconds, graceSeconds }) {
-  const tree = startTree(process.execPath, command, { stdio: ['ignore', 'inherit', 'inherit', 'ipc'] });
+async function runSuite(command, limit, options) {
+  const { limitSeconds, exitSeconds = kExitSeconds, graceSeconds, output, printed } = options;
+  const tree = startTree(process.execPath, command, { stdio: ['ignore', output, output, 'ipc'] });
   const { child } = tree;
+  for (const stream of [child.stdout, child.stderr]) stream?.on('data', (piece) => printed.push(piece));
   const told = once(child, 'message').then(([outcome]) => ({ outcome }));
   const ended = tree.ended.then(async (problem) => {
     // What the process has said last may still be on its way.

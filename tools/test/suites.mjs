@@ -14,10 +14,10 @@ const kChromiumNeeds = [...kBuildNeeds, 'chromium', 'fonts'];
 
 /**
  * All suites, what users run first. `needs` are names of needs of the machine; `isWhole` is a suite that no filter can take
- * a part of.
+ * a part of; `mayShare` one that waits more than it works, and leaves room for another one.
  *
  * @typedef {import('./suite.mjs').Outcome} Outcome
- * @type {Record<string, {title: string, needs: string[], work: (filter?: string) => Promise<Outcome>, isWhole?: boolean}>}
+ * @type {Record<string, {title: string, needs: string[], work: (filter?: string) => Promise<Outcome>, isWhole?: boolean, mayShare?: boolean}>}
  */
 export const kSuites = {
   'wasm-threads': {
@@ -54,31 +54,37 @@ export const kSuites = {
     title: 'the package in Chromium',
     needs: kChromiumNeeds,
     work: (filter) => runBrowserTests('chromium', filter),
+    mayShare: true,
   },
   firefox: {
     title: 'the package in Firefox',
     needs: [...kBuildNeeds, 'firefox', 'fonts'],
     work: (filter) => runBrowserTests('firefox', filter),
+    mayShare: true,
   },
   webkit: {
     title: 'the package in WebKitGTK',
     needs: [...kBuildNeeds, 'webkit', 'screen', 'fonts'],
     work: (filter) => runBrowserTests('webkit', filter),
+    mayShare: true,
   },
   demo: {
     title: 'the web demo in Chromium',
     needs: kChromiumNeeds,
     work: (filter) => buildDemo().then(() => runBrowserTests('demo', filter)),
+    mayShare: true,
   },
   types: {
     title: "the package's declarations in TypeScript 5.0 to 7",
     needs: kBuildNeeds,
     work: (filter) => runPlaceTests('types', ['tests/types'], 'tests/types/', filter),
+    mayShare: true,
   },
   runtimes: {
     title: 'the package in Node 20 to 26, Deno, Bun, Jest, Vitest',
     needs: kBuildNeeds,
     work: runRuntimeTests,
+    mayShare: true,
   },
   bundlers: {
     title: 'the package through bundlers, from elsewhere, in extensions and workerd',

@@ -105,6 +105,19 @@ test('a suite has a limit in seconds', async () => {
   expect(printed).toContain('    did not end within 0.1 s, and was ended; --limit=MINUTES gives it more');
 });
 
+test('suites that may share run two at a time, after all others, and print one after the other', async () => {
+  const running = run(['waits', 'waits', 'waits', 'passes'], { mayShare: (name) => name === 'waits' });
+  // One after the other would never be two.
+  await seen(2);
+  for (const { line } of lines) line.write('go');
+  await seen(3);
+  lines[2].line.write('go');
+  const { printed, last } = await running;
+  expect(last).toBe('8 passed, 0 failed');
+  expect(printed.slice(0, 2)).toEqual(['\n=== waits begins', '\n=== waits begins']);
+  expect(printed.filter((text) => text === 'has waited')).toHaveLength(3);
+});
+
 test('what a suite leaves behind ends with it', async () => {
   const running = run(['leaves']);
   await seen(2);
