@@ -77,7 +77,10 @@ describe.each(kBrowsers)('in %s', (_, launch) => {
       const manners = { headers: kIsolation, missing: /threads\.js$/ };
       const { outcome, lines, origin } = await outcomeWith(manners, {}, kNoScript);
       const address = `${origin}/wasm/arrowquant-threads.js`;
-      expect(outcome).toMatchObject({ backend: 'workers', fallback: saying('threads: ', address, '404', 'workerUrl') });
+      expect(outcome).toMatchObject({
+        backend: 'workers',
+        fallback: saying('threads: ', address, '404', 'standalone'),
+      });
       expect(lines).toEqual([]);
     });
 

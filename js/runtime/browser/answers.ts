@@ -67,12 +67,15 @@ export function uncompiled(address: string, error: unknown): QuantizeError {
   return policyFault(error) ?? startupFailed(`${address} could not be compiled (${reasonOf(error)})`, error);
 }
 
-/** What is wrong with what a script's address is answered with; null where nothing is, or nobody can tell. */
-export async function answerFault(script: URL | null): Promise<QuantizeError | null> {
+/**
+ * What is wrong with what a script's address is answered with; null where nothing is, or nobody can tell. `option` says what
+ * helps besides, and ends with "or".
+ */
+export async function answerFault(script: URL | null, option = ''): Promise<QuantizeError | null> {
   if (!script?.protocol.startsWith('http')) return null;
   const file = script.pathname.slice(script.pathname.lastIndexOf('/') + 1);
   try {
-    const response = await fetchFile(script, 'the script', adviceOn(script, file, ''));
+    const response = await fetchFile(script, 'the script', adviceOn(script, file, option));
     const type = response.headers.get('content-type') ?? 'no type';
     if (/javascript|ecmascript/i.test(type)) return null;
     return startupFailed(`${shownAddress(script)} was sent as ${type}, scripts have to be text/javascript; ${DOCS}`);

@@ -87,4 +87,6 @@ async function explained(script: URL | null): Promise<unknown> {
   }
 }
 
-const askedFor = async (script: URL | null): Promise<unknown> => (await answerFault(script)) ?? scriptFailure(script);
+const askedFor = async (script: URL | null): Promise<unknown> =>
+  (await answerFault(script, 'pass the address of arrowquant/dist/worker.js as workerUrl, or ')) ??
+  scriptFailure(script);
