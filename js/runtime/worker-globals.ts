@@ -21,6 +21,16 @@ for (const [name, value] of Object.entries(globals)) {
   // Deno has some of them, that only read.
   Object.defineProperty(globalThis, name, { value, writable: true, configurable: true });
 }
+
+let listener: ((event: { readonly data: unknown }) => void) | null = null;
+// Bun 1.3 looks for it, and calls what it finds, besides telling the port's listeners: it finds nothing.
+Object.defineProperty(globalThis, 'onmessage', {
+  get: () => null,
+  set: (given: typeof listener) => {
+    listener = given;
+  },
+  configurable: true,
+});
 port.on('message', (data: unknown) => {
-  self.onmessage?.({ data } as MessageEvent);
+  listener?.({ data });
 });

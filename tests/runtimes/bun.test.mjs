@@ -12,7 +12,10 @@ const kProgram = `
   import { ArrowQuant } from 'arrowquant';
   const startupTimeout = 1_000_000;
   const quantizer = await ArrowQuant.create({ startupTimeout, threads: 2 });
-  const { size } = await quantizer.quantizeBatch({ layer: new Float32Array(300_000).fill(0.5) }, 4);
+  const layers = Object.fromEntries(['a', 'b', 'c'].map((name) => [name, new Float32Array(700_000).fill(0.5)]));
+  // What is sent to a worker comes back, and is sent again.
+  for (let batch = 0; batch < 5; ++batch) await quantizer.quantizeBatch(layers, 4);
+  const { size } = await quantizer.quantizeBatch(layers, 4);
   const { backend, fallback } = quantizer;
   await quantizer.dispose();
   const { code, message } = await ArrowQuant.create({ startupTimeout, backend: 'threads' }).catch((error) => error);
@@ -39,10 +42,10 @@ async function outcomeIn(bun) {
 
 test.each(['bun12', 'bun13'])('takes workers without trying threads in %s, and says why', async (bun) => {
   const { refusal, ...outcome } = await outcomeIn(bun);
-  expect(outcome).toEqual({ backend: 'workers', size: 1, fallback: expect.stringMatching(/^threads: .*Bun .*1\.4/) });
+  expect(outcome).toEqual({ backend: 'workers', size: 3, fallback: expect.stringMatching(/^threads: .*Bun .*1\.4/) });
   expect(refusal).toEqual({ code: 'backend_unavailable', message: expect.stringMatching(/Bun .*1\.4/) });
 });
 
 test('takes threads in Bun 1.4', async () => {
-  expect(await outcomeIn('@oven/bun-linux-x64')).toMatchObject({ backend: 'threads', fallback: null, size: 1 });
+  expect(await outcomeIn('@oven/bun-linux-x64')).toMatchObject({ backend: 'threads', fallback: null, size: 3 });
 });

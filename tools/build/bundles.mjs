@@ -2,7 +2,6 @@
 import { readFileSync, rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { gzipSync } from 'node:zlib';
-import { inProject } from '../lib/paths.mjs';
 import { SetupError } from '../lib/run.mjs';
 import { bundleHub } from './hub.mjs';
 
@@ -90,7 +89,7 @@ async function bundleBrowser(staging) {
     ],
   });
   for (const name of Object.keys(result.metafile.outputs).filter((one) => !one.endsWith('browser.js'))) {
-    if (!readFileSync(inProject(name), 'utf8').includes('import.meta')) continue;
+    if (!readFileSync(path.resolve(name), 'utf8').includes('import.meta')) continue;
     throw new SetupError(`${name} has what finds its files from the package's main folder: it must stay in browser.js.`);
   }
   writeTypes(staging, 'browser');
