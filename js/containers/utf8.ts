@@ -12,25 +12,24 @@ function check(name: 'TextEncoder' | 'TextDecoder'): void {
   if (!(name in globalThis)) throw new QuantizeError('missing_global', { detail: name });
 }
 
-/** Throws `missing_global`, as the others do. */
-export function encodeUtf8(text: string): Uint8Array<ArrayBuffer> {
+function makeEncoder(): TextEncoder {
   check('TextEncoder');
-  encoder ??= new TextEncoder();
-  return encoder.encode(text);
+  return new TextEncoder();
 }
+
+function makeDecoder(options: TextDecoderOptions): TextDecoder {
+  check('TextDecoder');
+  return new TextDecoder('utf-8', options);
+}
+
+/** Throws `missing_global`, as the others do. */
+export const encodeUtf8 = (text: string): Uint8Array<ArrayBuffer> => (encoder ??= makeEncoder()).encode(text);
 
 /** The text of valid UTF-8. It may begin with a byte order mark, and keeps it. */
-export function decodeUtf8(bytes: Uint8Array): string {
-  check('TextDecoder');
-  decoder ??= new TextDecoder('utf-8', { ignoreBOM: true });
-  return decoder.decode(bytes);
-}
+export const decodeUtf8 = (bytes: Uint8Array): string => (decoder ??= makeDecoder({ ignoreBOM: true })).decode(bytes);
 
 /** The text of what may be no UTF-8, without a byte order mark. Throws a TypeError where it is none. */
-export function decodeStrictly(bytes: Uint8Array): string {
-  check('TextDecoder');
-  return new TextDecoder('utf-8', { fatal: true }).decode(bytes);
-}
+export const decodeStrictly = (bytes: Uint8Array): string => makeDecoder({ fatal: true }).decode(bytes);
 
 /** Bytes that a text takes in UTF-8. */
 export const utf8Bytes = (text: string): number => (ASCII.test(text) ? text.length : encodeUtf8(text).length);
