@@ -1,4 +1,5 @@
 import { expect, test } from '@jest/globals';
+import { readdirSync } from 'node:fs';
 import path from 'node:path';
 import { describeApplications, withApplications } from './support/application-tests.mjs';
 import { kApplications, kUnread } from './support/applications.mjs';
@@ -16,6 +17,17 @@ test.each(Object.entries(kUnread))('%s says what is missing, and what to do', as
     /\/arrowquant-single\.wasm was answered with 404.*serve arrowquant\/dist\/wasm.* wasmUrl.* arrowquant\/standalone/,
   );
   expect(outcome).toEqual({ code: 'startup_failed', message });
+});
+
+test('no bundle says where on the machine the package was when it was made', () => {
+  const bundlers = Object.keys(kApplications).filter((name) => name !== 'plain');
+  const scripts = bundlers.flatMap((name) => {
+    const dist = path.join(setting.project.folder, name, 'dist');
+    const files = readdirSync(dist, { recursive: true }).filter((file) => file.endsWith('.js'));
+    return files.map((file) => [`${name}/${file}`, readText(dist, file)]);
+  });
+  expect(scripts.length).toBeGreaterThanOrEqual(bundlers.length);
+  expect(scripts.filter(([, text]) => text.includes('file:///')).map(([file]) => file)).toEqual([]);
 });
 
 test('no bundler has changed what the project depends on', () => {

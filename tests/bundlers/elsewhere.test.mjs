@@ -3,7 +3,7 @@ import { writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { kIsolation, startServer } from '../browser/support/server.mjs';
 import { startOddServer } from './support/odd-server.mjs';
-import { createIn, kBrowsers, visit } from './support/pages.mjs';
+import { createIn, kBrowsers, withBrowser, visit } from './support/pages.mjs';
 import { makeApplication, makeProject, outcomeInNode, page, readText, runCommands } from './support/projects.mjs';
 import { recipe } from './support/recipes.mjs';
 
@@ -61,15 +61,11 @@ async function makeOneFile() {
 }
 
 describe.each(kBrowsers)('in %s', (_, launch) => {
-  let browser;
-
-  beforeAll(async () => {
-    browser = await launch();
-  }, 60_000);
-  afterAll(() => browser?.close());
+  const running = withBrowser(launch);
 
   /** What `create` comes to in the page of a place, with the package of the page's own origin. */
-  const createAt = (place, options, module = '/browser.js') => createIn(browser, pages[place].origin, module, options);
+  const createAt = (place, options, module = '/browser.js') =>
+    createIn(running.browser, pages[place].origin, module, options);
 
   describe.each(kPlaces)('%s', (place, __, backend) => {
     const kFile = backend === 'threads' ? 'arrowquant-threads.wasm' : 'arrowquant-single.wasm';
@@ -96,7 +92,7 @@ describe.each(kBrowsers)('in %s', (_, launch) => {
     });
 
     test('the whole package comes from a CDN, as the recipe has it', async () => {
-      const { outcome, lines } = await visit(browser, site.url(place.replace(' ', '-'), 'cdn/'));
+      const { outcome, lines } = await visit(running.browser, site.url(place.replace(' ', '-'), 'cdn/'));
       expect({ outcome, lines }).toEqual({ outcome: { ...expected, backend, fallback }, lines: [] });
     });
 
@@ -108,7 +104,7 @@ describe.each(kBrowsers)('in %s', (_, launch) => {
     });
 
     test('all is in one HTML file', async () => {
-      const { outcome, lines } = await visit(browser, site.url(place.replace(' ', '-'), 'one-file/page.html'));
+      const { outcome, lines } = await visit(running.browser, site.url(place.replace(' ', '-'), 'one-file/page.html'));
       expect({ outcome, lines }).toEqual({ outcome: { ...expected, backend, fallback }, lines: [] });
     });
   });

@@ -1,8 +1,8 @@
-import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { describe, expect, test } from '@jest/globals';
 import { fileURLToPath } from 'node:url';
 import { kIsolation } from '../browser/support/server.mjs';
 import { startOddServer } from './support/odd-server.mjs';
-import { createIn, kBrowsers } from './support/pages.mjs';
+import { createIn, kBrowsers, withBrowser } from './support/pages.mjs';
 
 const kDist = fileURLToPath(new URL('../../dist/', import.meta.url));
 
@@ -16,18 +16,13 @@ const escaped = (text) => text.replace(/[.*+?^${}()|[\]\\]/g, '\\$&');
 const saying = (...parts) => expect.stringMatching(new RegExp(parts.map(escaped).join('.*')));
 
 describe.each(kBrowsers)('in %s', (_, launch) => {
-  let browser;
-
-  beforeAll(async () => {
-    browser = await launch();
-  }, 60_000);
-  afterAll(() => browser?.close());
+  const running = withBrowser(launch);
 
   /** What `create` comes to in a page of a server with such manners, and what the console has besides what may be on it. */
   async function outcomeWith(manners, options = {}, mayBeThere = /^$/) {
     const server = await startOddServer(kDist, manners);
     try {
-      const { outcome, lines } = await createIn(browser, server.origin, '/browser.js', options);
+      const { outcome, lines } = await createIn(running.browser, server.origin, '/browser.js', options);
       return { outcome, lines: lines.filter((line) => !mayBeThere.test(line)), origin: server.origin };
     } finally {
       await server.close();

@@ -1,4 +1,5 @@
 /* global document, MutationObserver */
+import { afterAll, beforeAll } from '@jest/globals';
 import { launchChromium, launchFirefox } from '../../browser/support/browsers.mjs';
 import { within } from '../../browser/support/time-limit.mjs';
 
@@ -9,6 +10,16 @@ export const kBrowsers = [
   ['Chromium', launchChromium],
   ['Firefox', launchFirefox],
 ];
+
+/** A browser for the tests of a `describe`, which has it once they run. */
+export function withBrowser(launch) {
+  const running = {};
+  beforeAll(async () => {
+    running.browser = await launch();
+  }, 60_000);
+  afterAll(() => running.browser?.close());
+  return running;
+}
 
 /** What the application of a page says, and all that stands on its console, with what the browser itself complains of. */
 export async function visit(browser, url) {
