@@ -47,7 +47,7 @@ export const fieldsOf = (value: unknown): Readonly<Record<string, unknown>> =>
 /** What an error says. Not by `instanceof`: it may be of another realm. */
 export function messageOf(error: unknown): string {
   const { message } = fieldsOf(error);
-  return typeof message === 'string' ? message : String(error);
+  return typeof message === 'string' && message !== '' ? message : String(error);
 }
 
 /**

@@ -1,4 +1,4 @@
-import { fieldsOf } from '../checks.js';
+import { fieldsOf, messageOf } from '../checks.js';
 import { abortError, QuantizeError, type QuantizeErrorCode } from '../errors.js';
 
 /** What errors of systems (by `code`) and of browsers (by `name`) mean, in words that continue "Cannot read x: ". */
@@ -39,8 +39,7 @@ export function codeOf(error: unknown): unknown {
 export function reasonOf(cause: unknown): string {
   const code = codeOf(cause);
   const known = typeof code === 'string' && Object.hasOwn(REASONS, code) ? REASONS[code] : undefined;
-  const { message } = fieldsOf(cause);
-  return known ?? (typeof message === 'string' && message !== '' ? message : String(cause));
+  return known ?? messageOf(cause);
 }
 
 /** The error of code `code` about `file` that `cause` led to; errors of ours stay what they are. */
