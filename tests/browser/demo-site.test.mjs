@@ -58,7 +58,9 @@ test('people get from the documentation to a page of the reference, to the demo,
   await page.locator('.engine-details').waitFor();
   expect(page.url()).toBe(`${server.url}demo/`);
   await page.getByRole('link', { name: 'documentation and API reference' }).click();
-  await page.getByRole('heading', { name: 'ArrowQuant', exact: true, level: 1 }).first().waitFor();
+  const titles = page.getByRole('heading', { name: 'ArrowQuant', level: 1 });
+  await titles.first().waitFor();
   expect(page.url()).toBe(server.url);
+  expect(await titles.count()).toBe(1);
   expect(problems).toEqual([]);
 });
