@@ -84,8 +84,9 @@ export interface WebFileHandle {
 /**
  * What a model is read from: a path (Node) or a URL relative to the page (browsers), an http, https or file URL, a model on
  * a hub (`hf:organization/model`, with `@revision` and `/file` where that is needed), a Blob or File, the bytes themselves, a
- * `fs.promises.FileHandle`, a FileSystemFileHandle, or all Files of a sharded model. Of several Files the one whose name ends with `.index.json` is opened first, else the first one. Bytes are read during the call,
- * not copied before: they have to stay as they are until it has settled.
+ * `fs.promises.FileHandle`, a FileSystemFileHandle, or all Files of a sharded model. Of several Files the one whose name ends
+ * with `.index.json` is opened first, else the first one. Bytes are read during the call, not copied before: they have to stay
+ * as they are until it has settled.
  */
 export type ModelSource =
   string | URL | BlobLike | Uint8Array | ArrayBufferLike | NodeFileHandle | WebFileHandle | readonly FileLike[];

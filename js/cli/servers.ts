@@ -4,9 +4,9 @@ import path from 'node:path';
 import { Option } from 'commander';
 import { isHubText } from '../endpoints.js';
 import { QuantizeError, type WebOptions } from '../index.js';
+import { HUB_URL, HUB_URL_FORM, hubUrlOf, isToken } from '../runtime/http/access.js';
 
 const WEB_URL = /^https?:/iu;
-const DEFAULT_HUB = 'https://huggingface.co';
 
 const refused = (detail: string): QuantizeError => new QuantizeError('invalid_option', { detail });
 
@@ -29,8 +29,7 @@ token of HF_TOKEN, or the one that "hf auth login" has stored; HF_ENDPOINT names
 function headerOf(text: string): readonly [name: string, value: string] {
   const [, name, value] = /^([^:\s]+)\s*:\s*(.*?)\s*$/s.exec(text) ?? [];
   if (name !== undefined && value !== undefined && value !== '') return [name, value];
-  const detail = "--header must be a name and a value, such as 'Authorization: Bearer …'";
-  throw new QuantizeError('invalid_option', { detail });
+  throw refused("--header must be a name and a value, such as 'Authorization: Bearer …'");
 }
 
 /** How the servers of `inputs` are asked; the environment counts as it does for the official tools of the hub. */
@@ -38,7 +37,7 @@ export async function webOptions(inputs: readonly string[], { header }: ServerOp
   const remote = inputs.filter((input) => isHubText(input) || WEB_URL.test(input));
   const headers = header?.map(headerOf);
   if (remote.length === 0) return { headers };
-  const hubUrl = hubUrlOf(process.env, remote.some(isHubText));
+  const hubUrl = hubOf(process.env, remote.some(isHubText));
   const origins = new Set(remote.map((input) => originOf(input, hubUrl)));
   if (headers !== undefined && origins.size > 1) {
     throw refused('--header is for one server, but the models are on two; download one of them first');
@@ -55,14 +54,12 @@ function originOf(input: string, hubUrl: string): string {
 }
 
 /** `isNeeded`: whether a model is read from the hub for sure. */
-function hubUrlOf({ HF_ENDPOINT }: NodeJS.ProcessEnv, isNeeded: boolean): string {
+function hubOf({ HF_ENDPOINT }: NodeJS.ProcessEnv, isNeeded: boolean): string {
   const given = HF_ENDPOINT?.trim() ?? '';
-  if (given === '') return DEFAULT_HUB;
-  const url = URL.canParse(given) ? new URL(given) : null;
-  const isPlain = url !== null && `${url.username}${url.password}${url.search}${url.hash}` === '';
-  if (isPlain && /^https?:$/.test(url.protocol)) return given;
-  if (!isNeeded) return DEFAULT_HUB;
-  throw refused('HF_ENDPOINT must be an http or https URL, without user name, query and fragment');
+  const url = given === '' ? HUB_URL : hubUrlOf(given);
+  if (url !== null) return url;
+  if (!isNeeded) return HUB_URL;
+  throw refused(`HF_ENDPOINT must be ${HUB_URL_FORM}`);
 }
 
 /** The access token of the environment, else the one that was stored; undefined when there is none. */
@@ -73,7 +70,8 @@ async function accessTokenOf(environment: NodeJS.ProcessEnv): Promise<string | u
   const file = tokenFile(environment);
   const text = name === undefined ? await readFile(file, 'utf8').catch(() => '') : environment[name];
   const token = text?.trim() ?? '';
-  if (/^[\x21-\x7e]*$/.test(token)) return token === '' ? undefined : token;
+  if (token === '') return undefined;
+  if (isToken(token)) return token;
   throw refused(`${name ?? `the access token in ${file}`} must be a text without spaces`);
 }
 

@@ -12,7 +12,11 @@ export interface WebAccess {
   readonly hubUrl: string;
 }
 
-const HUB_URL = 'https://huggingface.co';
+/** The hub that is meant when none is named. */
+export const HUB_URL = 'https://huggingface.co';
+
+/** What `hubUrlOf` takes, in words. */
+export const HUB_URL_FORM = 'an http or https URL, without user name, query and fragment';
 
 /** What every request has one of its own of. */
 const OWN_HEADERS: readonly string[] = [
@@ -36,8 +40,7 @@ function readAccess({ headers, fetch, accessToken, hubUrl }: WebOptions): WebAcc
   if (fetch !== undefined && fetch !== null && typeof fetch !== 'function') {
     throw invalidOption('fetch', fetch, 'a function');
   }
-  const isToken = typeof accessToken === 'string' && /^[\x21-\x7e]+$/.test(accessToken);
-  if (accessToken !== undefined && accessToken !== null && !isToken) {
+  if (accessToken !== undefined && accessToken !== null && !isToken(accessToken)) {
     throw refused('accessToken must be a text without spaces');
   }
   return {
@@ -79,11 +82,20 @@ function headerPairs(given: unknown): readonly unknown[] {
 }
 
 function readHubUrl(value: unknown): string {
+  const url = hubUrlOf(value);
+  if (url === null) throw refused(`hubUrl must be ${HUB_URL_FORM}`);
+  return url;
+}
+
+/** The address of a hub, without a slash at its end; null for what is none. */
+export function hubUrlOf(value: unknown): string | null {
   const url = typeof value === 'string' && URL.canParse(value) ? new URL(value) : null;
   const isPlain = url !== null && `${url.username}${url.password}${url.search}${url.hash}` === '';
-  if (isPlain && /^https?:$/.test(url.protocol)) return url.href.replace(/\/+$/, '');
-  throw refused('hubUrl must be an http or https URL, without user name, query and fragment');
+  return isPlain && /^https?:$/.test(url.protocol) ? url.href.replace(/\/+$/, '') : null;
 }
+
+/** Whether a value can be an access token. */
+export const isToken = (value: unknown): value is string => typeof value === 'string' && /^[\x21-\x7e]+$/.test(value);
 
 /** Where the first source of a call is that has headers. */
 const origins = new WeakMap<WebOptions, string>();
