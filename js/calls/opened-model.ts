@@ -8,6 +8,7 @@ import { inspectionOf, type InspectedTensor, type Inspection } from '../models/i
 import type { Model } from '../models/model.js';
 import { readTensor } from '../models/read-tensor.js';
 import { readName, readRange } from '../options/files.js';
+import { onceRead, QUANTIZE_FILE_OPTIONS, READ_TENSOR_OPTIONS } from '../options/names.js';
 import type { FilePlan } from '../plan/report.js';
 import type { FileCalls } from './file-calls.js';
 
@@ -56,21 +57,19 @@ export class OpenedModel implements Inspection {
    * `readTensor` does, and with `invalid_option` when the model has been closed. What options say of servers was for `open`.
    */
   async read(name: string, options?: ReadTensorOptions | null): Promise<Float32Array> {
-    const [range, tensor] = reading('invalid_option', () => [readRange(options), readName(name)] as const);
+    const once = onceRead(options, READ_TENSOR_OPTIONS);
+    const [range, tensor] = reading('invalid_option', () => [readRange(once), readName(name)] as const);
     return this.#follow(() =>
-      this.#opener.calls.reading(options, (tools) =>
-        readTensor(tools, endable(this.#model, tools.signal), tensor, range),
-      ),
+      this.#opener.calls.reading(once, (tools) => readTensor(tools, endable(this.#model, tools.signal), tensor, range)),
     );
   }
 
   /** What `quantizeFile` would do with these options; as the quantizer's `plan`. */
   async plan(options?: QuantizeFileOptions | null): Promise<FilePlan> {
-    const quantization = reading('invalid_option', () => this.#opener.readQuantization(options));
+    const once = onceRead(options, QUANTIZE_FILE_OPTIONS);
+    const quantization = reading('invalid_option', () => this.#opener.readQuantization(once));
     return this.#follow(() =>
-      this.#opener.calls.reading(options, (tools) =>
-        planModel(tools, endable(this.#model, tools.signal), quantization),
-      ),
+      this.#opener.calls.reading(once, (tools) => planModel(tools, endable(this.#model, tools.signal), quantization)),
     );
   }
 

@@ -7,8 +7,15 @@ const kModel = modelFile([float32Tensor('a.weight', [64, 64])]);
 
 const folder = useFolder();
 let quantizer;
-beforeAll(async () => (quantizer = await ArrowQuant.create({ backend: 'single' })));
-afterAll(() => quantizer.dispose());
+let opened;
+beforeAll(async () => {
+  quantizer = await ArrowQuant.create({ backend: 'single' });
+  opened = await quantizer.open(kModel);
+});
+afterAll(async () => {
+  await opened.close();
+  await quantizer.dispose();
+});
 
 // Getters may give something else each time, and headers of an iterator are gone after the first.
 test.each([
@@ -18,6 +25,8 @@ test.each([
   ['compareFiles', (options) => quantizer.compareFiles(kModel, kModel, options)],
   ['inspectFile', (options) => quantizer.inspectFile(kModel, options)],
   ['readTensor', (options) => quantizer.readTensor(kModel, 'a.weight', options)],
+  ['read of an opened model', (options) => opened.read('a.weight', options)],
+  ['plan of an opened model', (options) => opened.plan(options)],
   ['open', async (options) => (await quantizer.open(kModel, options)).close()],
 ])('%s reads each option once', async (_title, call) => {
   const reads = { signal: 0, headers: 0, fetch: 0, accessToken: 0, hubUrl: 0 };
