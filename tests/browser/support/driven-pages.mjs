@@ -3,10 +3,9 @@ import { mkdtempSync, readFileSync, readdirSync, rmSync, statSync } from 'node:f
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
-import { kCallLimit, launchChromium } from './browsers.mjs';
+import { launchChromium } from './browsers.mjs';
 import { launchMarionette } from './marionette.mjs';
-import { within } from './time-limit.mjs';
-import { launchWebKit } from './webkit.mjs';
+import { answered, launchWebKit } from './webkit.mjs';
 
 /** A job of the demo on a machine that does other things as well. */
 export const kJobLimit = 60_000;
@@ -149,30 +148,52 @@ export async function firefoxPages() {
 }
 
 /**
- * It has one page, which goes where it is told.
+ * It has one page, which goes where it is told. A page that hangs takes the driver with it, which then answers nothing any
+ * more: after a call that has failed the next page is one of another browser, and only one test fails.
  *
  * @returns {Promise<DrivenBrowser>}
  */
 export async function webKitPages(options) {
   const downloads = newFolder();
-  const { driver, close } = await launchWebKit({ ...options, downloads });
-  const limited = (promise) => within(kCallLimit, 'WebKitGTK did not answer', promise);
+  const launch = () => launchWebKit({ ...options, downloads });
+  let browser = await launch();
+  let hasFailed = false;
+  const ask = async (call, answer) => {
+    try {
+      return await answered(call, answer);
+    } catch (error) {
+      hasFailed = true;
+      throw error;
+    }
+  };
+  const open = async () => {
+    if (hasFailed) {
+      await browser.close().catch(() => undefined);
+      browser = await launch();
+      hasFailed = false;
+    }
+    return webDriverPage(downloads, null, commandsOf(browser.driver, ask));
+  };
+  return { open, close: () => browser.close().finally(() => removeFolder(downloads)) };
+}
+
+/** What `webDriverPage` takes, by way of Selenium. */
+function commandsOf(driver, ask) {
   const elementOf = (element) => ({
-    click: () => limited(element.click()),
-    clear: () => limited(element.clear()),
-    sendKeys: (text) => limited(element.sendKeys(text)),
+    click: () => ask('a click', element.click()),
+    clear: () => ask('the emptying of a field', element.clear()),
+    sendKeys: (text) => ask(`the keys ${text}`, element.sendKeys(text)),
   });
-  const open = () =>
-    webDriverPage(downloads, null, {
-      go: (url) => limited(driver.get(url)),
-      runAsync: (script, args) => limited(driver.executeAsyncScript(script, ...args)),
-      find: async (script, args) => {
-        const found = await limited(driver.executeScript(script, ...args));
-        return found === null ? null : elementOf(found);
-      },
-      close: () => limited(driver.get('about:blank')),
-    });
-  return { open: () => Promise.resolve(open()), close: () => close().finally(() => removeFolder(downloads)) };
+  const go = (url) => ask(`opening ${url}`, driver.get(url));
+  return {
+    go,
+    runAsync: (script, args) => ask(script, driver.executeAsyncScript(script, ...args)),
+    find: async (script, args) => {
+      const found = await ask(script, driver.executeScript(script, ...args));
+      return found === null ? null : elementOf(found);
+    },
+    close: () => go('about:blank'),
+  };
 }
 
 /** A page by way of WebDriver's commands. Its own errors are kept in an attribute, which every world of scripts sees. */

@@ -10,8 +10,25 @@ import { within } from './time-limit.mjs';
 const kMiniBrowser = '/usr/lib/x86_64-linux-gnu/webkit2gtk-4.1/MiniBrowser';
 
 /**
+ * What a call of the driver gives, or a rejection that says which one failed, or has no answer.
+ *
+ * @template T
+ * @param {string} call such as "opening http://…"
+ * @param {Promise<T>} answer
+ * @returns {Promise<T>}
+ */
+export const answered = (call, answer) =>
+  within(
+    kCallLimit + 5000,
+    `WebKitGTK did not answer ${call}`,
+    answer.catch((error) => {
+      throw new Error(`WebKitGTK, ${call}: ${error.message || error.name}`, { cause: error });
+    }),
+  );
+
+/**
  * A window of WebKitGTK on a screen of its own. `driver` is Selenium's, whose calls have no time limits: put them into
- * `within`. `close` ends all of it.
+ * `answered`. `close` ends all of it.
  *
  * What pages download goes to the folder `downloads`.
  *
@@ -49,7 +66,10 @@ async function startWebKit(children, sharedMemory, downloads) {
     browserName: 'MiniBrowser',
     'webkitgtk:browserOptions': { binary: kMiniBrowser, args: ['--automation'] },
   });
-  return new Builder().usingServer(`http://127.0.0.1:${port}`).withCapabilities(capabilities).build();
+  const driver = await new Builder().usingServer(`http://127.0.0.1:${port}`).withCapabilities(capabilities).build();
+  // Its own words say more than that nothing came.
+  await driver.manage().setTimeouts({ pageLoad: kCallLimit, script: kCallLimit });
+  return driver;
 }
 
 /** A folder, in `downloads`, of settings of GLib, which say that people want their downloads there. */
