@@ -93,6 +93,8 @@ const TEXTS = {
   /** A tensor's element type is unknown or cannot be converted. */
   unsupported_dtype: (about) =>
     `The dtype${about.detail === undefined ? '' : ` ${about.detail}`} of ${theTensor(about)}${inFile(about)} is not supported${about.advice === undefined ? '' : `: ${about.advice}`}`,
+  /** No program of those that a file is for is known to open one that is made of this model. */
+  unsupported_model: (about) => `No file that opens can be made of ${theFile(about)}${because(about)}`,
   /** A file lacks a tensor that it must have. */
   missing_tensor: (about) => `${theFile(about)} has no ${theTensor(about)}`,
   /** A file that a sharded model's index names is not there. */

@@ -48,7 +48,7 @@ export type {
 export type { OpenedModel } from './calls/opened-model.js';
 export { ArrowQuant } from './quantizer.js';
 export type { RuleOutcome, TensorCondition, TensorRule } from './rules/rule.js';
-export { ARCHITECTURES, FILE_TYPES, TENSOR_TYPES } from './types.js';
+export { ARCHITECTURES, FILE_TYPES, PROGRAMS, TENSOR_TYPES } from './types.js';
 export type {
   AnyCase,
   Architecture,
@@ -67,6 +67,7 @@ export type {
   LayoutName,
   Mode,
   Profile,
+  Program,
   ProgressCallback,
   QuantizedLayer,
   ReusableOutput,

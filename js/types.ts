@@ -49,13 +49,21 @@ export const TENSOR_TYPES: readonly TensorType[] = CODECS.flatMap((codec) =>
 /** The name of a type as callers write it. The case of its letters does not matter: `q4_k_m` is `Q4_K_M`. */
 export type AnyCase<Name extends string> = Name | Lowercase<Name>;
 
-/** Diffusion models whose tensors are known by name. */
+/**
+ * Architectures of diffusion models that ComfyUI-GGUF opens; `none` stands for a model of any kind, of which a file is made
+ * that no program is known to open.
+ */
 export const ARCHITECTURES = [
   ...(['flux', 'sd1', 'sdxl', 'sd3', 'aura', 'hidream', 'cosmos', 'ltxv', 'hyvid', 'wan', 'lumina2'] as const),
-  'qwen_image',
+  ...(['qwen_image', 'none'] as const),
 ] as const;
 
 export type Architecture = (typeof ARCHITECTURES)[number];
+
+/** Programs that GGUFs of diffusion models are made for: ComfyUI with ComfyUI-GGUF, or stable-diffusion.cpp and koboldcpp. */
+export const PROGRAMS = ['comfyui', 'sd.cpp'] as const;
+
+export type Program = (typeof PROGRAMS)[number];
 
 /** Weights with their shape: sizes by dimension, the last one contiguous; their product is `data.length`. */
 export interface ShapedWeights {

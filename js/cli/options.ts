@@ -75,7 +75,7 @@ export function parseSize(text: string): number {
 export const upperCase = (names: readonly string[], text: string): string =>
   names.find((name) => name === text.toUpperCase()) ?? text.toUpperCase();
 
-/** One more `regex=type` for the list; the type, `keep` or `drop` is what follows the last `=`. */
+/** One more `regex=type` for the list, or `=name=type`; the type, `keep` or `drop` is what follows the last `=`. */
 export function collectRule(text: string, earlier: readonly TypeRule[] | undefined): readonly TypeRule[] {
   const at = text.lastIndexOf('=');
   if (at < 1) throw new InvalidArgumentError("It must be a pattern and a type, such as 'attn_v=Q8_0'.");
@@ -88,6 +88,7 @@ export function collectRule(text: string, earlier: readonly TypeRule[] | undefin
     );
   }
   const pattern = text.slice(0, at);
+  if (pattern.startsWith('=')) return [...(earlier ?? []), [pattern, type]];
   try {
     return [...(earlier ?? []), [new RegExp(pattern, 'u'), type]];
   } catch {

@@ -37,7 +37,8 @@ export type FactValue = number | string | readonly number[];
 
 /** What an output's metadata has to say besides what the input's said; containers of texts leave it out. */
 export type Fact =
-  | { readonly key: string; readonly type: 'text'; readonly value: string }
+  /** A text is a default, unless it replaces what the input has under that key. */
+  | { readonly key: string; readonly type: 'text'; readonly value: string; readonly replaces?: true | undefined }
   | { readonly key: string; readonly type: 'u32'; readonly value: number }
   | { readonly key: string; readonly type: 'i32s'; readonly value: readonly number[] };
 

@@ -8,7 +8,7 @@ import { memoryOf, shareWithStream } from '../pipeline/memory-budget.js';
 import type { TensorMetrics } from '../pipeline/metrics.js';
 import type { PipelineTools } from '../pipeline/pipeline.js';
 import type { FileTools } from '../pipeline/tools.js';
-import { planFileType, type FileTypeQuantization } from '../plan/file-type.js';
+import type { FileTypeQuantization } from '../plan/file-type.js';
 import { contentsOf, filePlan, summaryOf, type ConversionPlan } from '../plan/plan.js';
 import {
   tensorReport,
@@ -66,10 +66,12 @@ export async function planModel(tools: FileTools, model: Model, quantization: Qu
 
 const plannerOf =
   (quantization: Quantization): Planner =>
-  (model, tools) =>
-    quantization.kind === 'uniform'
-      ? planUniform(model, quantization, tools)
-      : planFileType(model, quantization, tools);
+  async (model, tools) => {
+    if (quantization.kind === 'uniform') return planUniform(model, quantization, tools);
+    // The rules of all those models are large, and of no use to what has other outputs.
+    const { planFileType } = await import('../plan/file-type.js');
+    return planFileType(model, quantization, tools);
+  };
 
 async function convertFile(
   tools: FileTools,

@@ -12,6 +12,7 @@ import type {
   LayoutName,
   Mode,
   Profile,
+  Program,
 } from '../types.js';
 import type { FileEvent, TensorReport } from '../plan/report.js';
 
@@ -86,8 +87,16 @@ export interface QuantizeFileOptions extends ConvertFileOptions {
   readonly effort?: number | null | undefined;
   /** GGUF: one format for everything that is quantized, where the type would mix several. Default false. */
   readonly pure?: boolean | null | undefined;
-  /** GGUF: whose rules apply. Default: found out from the tensors' names, or what the input says. */
+  /**
+   * GGUF: whose rules apply. Default: found out from the tensors' names, or what the input says. A model that no program
+   * opens as a GGUF is refused with `unsupported_model`, unless this is `none`: then general rules apply.
+   */
   readonly architecture?: Architecture | null | undefined;
+  /**
+   * GGUF of a diffusion model: what is to open it. `comfyui` (with the extension ComfyUI-GGUF) takes the diffusion model
+   * alone, `sd.cpp` (stable-diffusion.cpp, koboldcpp) whole checkpoints, too. Default `comfyui`.
+   */
+  readonly for?: Program | null | undefined;
   /** What happens to a tensor with a weight that is too large for the F16 or BF16 it would get. Default `error`. */
   readonly f16Overflow?: 'error' | 'f32' | null | undefined;
   /**
@@ -105,7 +114,11 @@ export interface QuantizeFileOptions extends ConvertFileOptions {
   readonly profile?: Profile | null | undefined;
   /** Affine: which tensors stay as they are, and, where no profile decides, the group size. Default: the quantizer's mode. */
   readonly mode?: Mode | null | undefined;
-  /** Tried in order before all others; the first one that fits a tensor decides. A type must be one that the output can hold. */
+  /**
+   * Tried in order before all others; the first one that fits a tensor decides. A type must be one that the output can hold.
+   * In a GGUF, rules give types only to tensors that may be quantized, and others to those whose whole name is the pattern:
+   * `=` and the name, as a string. Where the rows are no whole blocks of the type, the next one of 32 weights takes its place.
+   */
   readonly rules?: readonly (TensorRule | TypeRule)[] | null | undefined;
   /** Whether to decode again and measure what was lost. Default true. */
   readonly metrics?: boolean | null | undefined;

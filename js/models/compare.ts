@@ -14,7 +14,7 @@ import {
   type Stretch,
 } from '../pipeline/stretches.js';
 import type { FileTools } from '../pipeline/tools.js';
-import { prefixOf } from '../rules/diffusion/families.js';
+import { prefixOf } from '../rules/diffusion/prefixes.js';
 import type { ErrorSums, LeasedWindow, WindowComparison } from '../wasm/windows.js';
 import { checkUnchanged, openModel, type Model } from './model.js';
 import { withFp8Scales } from './scaled-fp8.js';

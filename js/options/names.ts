@@ -35,7 +35,7 @@ export const CONVERT_OPTIONS: Names<ConvertFileOptions> = {
 };
 export const QUANTIZE_FILE_OPTIONS: Names<QuantizeFileOptions> = {
   ...{ type: true, container: true, layout: true, importance: true, effort: true },
-  ...{ pure: true, architecture: true, f16Overflow: true, splitSize: true },
+  ...{ pure: true, architecture: true, for: true, f16Overflow: true, splitSize: true },
   ...{ bits: true, groupSize: true, symmetric: true, profile: true, mode: true },
   ...{ rules: true, metrics: true, ...CONVERT_OPTIONS },
 };

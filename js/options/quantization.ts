@@ -15,7 +15,7 @@ import { LAYOUTS, layoutNamed } from '../layouts/table.js';
 import { checkHeld, whyNotHeld, type OutputForm } from '../plan/plan.js';
 import { PRESETS } from '../rules/presets.js';
 import { BASE_TYPES } from '../rules/file-types.js';
-import { ARCHITECTURES, FILE_TYPES, type FileType, type Mode } from '../types.js';
+import { ARCHITECTURES, FILE_TYPES, PROGRAMS, type FileType, type Mode } from '../types.js';
 import { readDefaults, readGivenBatch, type Defaults } from './batch.js';
 import { readImportance } from './importance.js';
 import { QUANTIZE_FILE_OPTIONS, readOptions, type Given } from './names.js';
@@ -30,7 +30,7 @@ const MOST_EFFORT = 255;
 
 /** What only codecs with parameters understand, and what only whole files of llama.cpp's types do. */
 const PARAMETERS = ['bits', 'groupSize', 'symmetric', 'profile', 'mode'] as const;
-const FILE_TYPE_OPTIONS = ['pure', 'architecture'] as const;
+const FILE_TYPE_OPTIONS = ['pure', 'architecture', 'for'] as const;
 
 type Names<Name extends string> = Readonly<Record<string, Name>>;
 
@@ -88,6 +88,7 @@ function readFileType(given: Given<QuantizeFileOptions>, type: FileType, shared:
     type,
     pure: flag('pure', given.pure),
     architecture: choice('architecture', given.architecture, named(ARCHITECTURES)) ?? null,
+    program: choice('for', given.for, named(PROGRAMS)) ?? 'comfyui',
   };
 }
 

@@ -50,9 +50,16 @@ function readPair(place: string, pair: readonly unknown[]): TypedRule {
   const [pattern, given] = pair;
   if (pair.length !== 2) throw invalidOption(place, pair, 'a pair of a pattern and a type');
   const outcome = readOutcome(`${place}[1]`, given);
+  if (typeof pattern === 'string' && pattern.startsWith('=')) {
+    return { name: `rule ${pattern}=${outcome}`, when: { name: wholeName(pattern) }, type: outcome, isWholeName: true };
+  }
   const name = readPattern(`${place}[0]`, pattern);
   return { name: `rule ${name.source}=${outcome}`, when: { name }, type: outcome };
 }
+
+/** What matches the name that follows `=`, and no other. */
+const wholeName = (pattern: string): RegExp =>
+  new RegExp(`^${pattern.slice(1).replace(/[\\^$.*+?()[\]{}|/]/gu, '\\$&')}$`, 'u');
 
 function readOutcome(place: string, type: unknown): RuleOutcome {
   const outcomes = [...TENSOR_TYPES, 'keep', 'drop'] as const;

@@ -6,9 +6,9 @@ import { storageLabel, type Tensor } from '../layouts/tensor.js';
 import type { Model } from '../models/model.js';
 import type { ShapeFact, TensorDecision } from '../rules/decision.js';
 import { compareTensors } from '../rules/language/tensors.js';
-import { planTypes } from '../rules/plan-types.js';
+import { planTypes, type TypePlan } from '../rules/plan-types.js';
 import type { TensorDescription, TypedRule } from '../rules/rule.js';
-import type { Architecture, FileType } from '../types.js';
+import type { Architecture, FileType, Program } from '../types.js';
 import { keepingOverflowing } from './f16-overflow.js';
 import { withImportance, type Importance } from './importance.js';
 import {
@@ -22,7 +22,7 @@ import {
 } from './plan.js';
 import { droppedTensor, type DroppedTensor, type PlannedStep } from './report.js';
 import { TAKEN_IN, withFp8Scales } from '../models/scaled-fp8.js';
-import { warningsAbout } from './warnings.js';
+import { rowsFellBack, warningsAbout } from './warnings.js';
 
 /** What a whole file is to be, as llama.cpp names it: the rules of the model's family say which tensor becomes what. */
 export interface FileTypeQuantization extends OutputForm {
@@ -30,6 +30,8 @@ export interface FileTypeQuantization extends OutputForm {
   readonly pure: boolean;
   /** Null: found out. */
   readonly architecture: Architecture | null;
+  /** What is to open the file of a diffusion model. */
+  readonly program: Program;
   /** Whether a tensor with a weight that is too large for F16 becomes F32 instead; such weights are refused otherwise. */
   readonly keepOverflowing: boolean;
   readonly splitBytes: number | undefined;
@@ -55,12 +57,13 @@ export async function planFileType(
 ): Promise<ConversionPlan> {
   const { type, pure, rules, splitBytes, container, layout } = quantization;
   const tensors = await withFp8Scales(model);
-  const { architecture, notes, decisions, idle, ...most } = planTypes({
+  const { architecture, replacesArchitecture, keptTexts, notes, opensIn, decisions, idle, ...most } = planTypes({
     tensors: tensors.map((tensor) => describe(tensor, quantization)),
     target: type,
     hasFinalNames: model.hasFinalNames,
     keyValue: model.fact,
-    ...{ pure, rules },
+    file: model.name,
+    ...{ pure, rules, program: quantization.program },
     ...(quantization.architecture !== null && { architecture: quantization.architecture }),
   });
   const refusal = notHeld(
@@ -74,22 +77,23 @@ export async function planFileType(
   const narrowed = quantization.keepOverflowing ? await keepingOverflowing(planned, tools) : planned;
   const steps = withImportance(narrowed, quantization, model);
   const shapes = decisions.flatMap((decision) => (decision.kind === 'drop' ? [] : decision.keyValues));
-  const facts = factsOf(architecture, type, shapes);
+  const facts = factsOf(model, { architecture, replacesArchitecture, keptTexts }, type, shapes);
   const limits = { dimensions: most.mostDimensions, nameBytes: most.longestNameBytes };
   const left = new Set(tensors.map(({ name }) => name));
   const dropped = [
     ...tensors.flatMap((tensor, index) => droppedBy(tensor, decisions[index])),
     ...model.tensors.flatMap((tensor) => (left.has(tensor.name) ? [] : [droppedTensor(tensor, TAKEN_IN)])),
   ];
-  const warnings = warningsAbout(steps, tensors, idle);
-  return { container, layout, steps, facts, limits, splitBytes, architecture, type, notes, warnings, dropped };
+  const warnings = [...warningsAbout(steps, tensors, idle), ...rowsFellBack(decisions)];
+  const made = { container, layout, steps, facts, limits, splitBytes };
+  return { ...made, architecture, opensIn, type, notes, warnings, dropped };
 }
 
 function describe(tensor: Tensor, form: OutputForm): TensorDescription {
   const { name, shape, elements, codec } = tensor;
   const isHeld = codec === null || copiedTarget(tensor, form) !== null;
   const dtype = storageLabel(tensor);
-  const described = { name, shape, elements, dtype, isDecoded: codec !== null };
+  const described = { name, shape, elements, dtype, isDecoded: codec !== null, originalShape: tensor.originalShape };
   return isHeld ? described : { ...described, keptAs: floatFor(tensor.dtype) };
 }
 
@@ -107,8 +111,25 @@ function stepFor(stored: Tensor, decision: TensorDecision | undefined, form: Out
   return [{ stored, planned: { name, dtype, shape, elements, target }, rule, kept }];
 }
 
-const factsOf = (architecture: string | null, type: FileType, shapes: readonly ShapeFact[]): readonly Fact[] => [
-  { key: 'general.architecture', type: 'text', value: architecture ?? UNKNOWN_ARCHITECTURE },
+const factsOf = (
+  { carried, portableTexts }: Model,
+  {
+    architecture,
+    replacesArchitecture: replaces,
+    keptTexts,
+  }: Pick<TypePlan, 'architecture' | 'replacesArchitecture' | 'keptTexts'>,
+  type: FileType,
+  shapes: readonly ShapeFact[],
+): readonly Fact[] => [
+  {
+    ...{ key: 'general.architecture', type: 'text', value: architecture ?? UNKNOWN_ARCHITECTURE },
+    ...(replaces && { replaces }),
+  },
+  // What is carried has its texts with it.
+  ...keptTexts.flatMap((key): Fact[] => {
+    const value = carried === null ? portableTexts.get(key) : undefined;
+    return value === undefined ? [] : [{ key, type: 'text', value }];
+  }),
   { key: 'general.quantization_version', type: 'u32', value: QUANTIZATION_VERSION },
   { key: 'general.file_type', type: 'u32', value: FILE_TYPE_IDS[type] },
   ...shapes.map(({ key, values }): Fact => ({ key, type: 'i32s', value: values })),

@@ -32,6 +32,8 @@ export interface ConversionPlan extends OutputForm {
   readonly limits: ReaderLimits | undefined;
   readonly splitBytes: number | undefined;
   readonly architecture: string | null;
+  /** As in FileSummary. */
+  readonly opensIn: readonly string[];
   readonly type: string;
   readonly notes: readonly string[];
   readonly warnings: readonly FileWarning[];
@@ -102,12 +104,13 @@ export const contentsOf = (plan: ConversionPlan, model: Model, file: string, inO
 };
 
 export const summaryOf = (
-  { architecture, type, notes, warnings, dropped }: ConversionPlan,
+  { architecture, opensIn, type, notes, warnings, dropped }: ConversionPlan,
   model: Model,
 ): FileSummary => ({
   input: model.name,
   container: model.container,
   architecture,
+  opensIn,
   type,
   notes,
   warnings,

@@ -56,9 +56,10 @@ export interface DroppedTensor {
 /**
  * `rule_without_match`: a rule of the caller's matches no tensor, or only such as are left out anyway. `quantized_again`:
  * tensors are quantized though they were quantized before. `copied_undecoded`: tensors are copied because their types cannot
- * be decoded, or are not known.
+ * be decoded, or are not known. `rows_fell_back`: tensors get another type than they should, because their rows are no whole
+ * blocks of it.
  */
-export type FileWarningCode = 'rule_without_match' | 'quantized_again' | 'copied_undecoded';
+export type FileWarningCode = 'rule_without_match' | 'quantized_again' | 'copied_undecoded' | 'rows_fell_back';
 
 /** What is likely to be a mistake, or costs quality, though the conversion can be done. */
 export interface FileWarning {
@@ -99,6 +100,8 @@ export interface FileSummary {
   readonly container: ContainerName;
   /** Architecture of the model; null when it is unknown, or of no consequence. */
   readonly architecture: string | null;
+  /** Programs that are known to open a GGUF of this kind: `ComfyUI-GGUF`, `stable-diffusion.cpp`, `llama.cpp`. */
+  readonly opensIn: readonly string[];
   /** What was asked for: `Q4_K_M`, `int4 g128`. */
   readonly type: string;
   /** Sentences about the model as a whole that a user should know. */

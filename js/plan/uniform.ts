@@ -173,6 +173,7 @@ const plainPlan = (form: OutputForm, steps: readonly PlannedStep[], type: string
   limits: undefined,
   splitBytes: undefined,
   architecture: null,
+  opensIn: [],
   type,
   notes: [],
   warnings: [],

@@ -1,5 +1,6 @@
 import { quoted } from '../errors.js';
 import { nearestNames } from '../rules/nearest-names.js';
+import type { TensorDecision } from '../rules/decision.js';
 import type { IdleRule } from '../rules/rule.js';
 import { isFloat } from '../codecs/codec.js';
 import { isDType } from '../containers/dtypes.js';
@@ -20,12 +21,15 @@ export const warningsAbout = (
   ...copiedUndecoded(steps),
 ];
 
-function ruleWithoutMatch({ rule: given, leftOut }: IdleRule, tensors: readonly Tensor[]): FileWarning {
+function ruleWithoutMatch({ rule: given, passedBy }: IdleRule, tensors: readonly Tensor[]): FileWarning {
   const { name, when } = given;
   const rule = name.startsWith('rule ') ? name : `rule ${quoted(name)}`;
-  if (leftOut !== null) {
-    const message = `the ${rule} has no effect: what it matches is no part of the output, such as ${quoted(leftOut)}`;
-    return { code: 'rule_without_match', message };
+  if (passedBy !== null) {
+    const why =
+      passedBy.reach === 'left out'
+        ? `what it matches is no part of the output, such as ${quoted(passedBy.name)}`
+        : `what it matches is not quantized, such as ${quoted(passedBy.name)}; ${quoted(`=${passedBy.name}`)} as its pattern gives that one a type all the same`;
+    return { code: 'rule_without_match', message: `the ${rule} has no effect: ${why}` };
   }
   const names = tensors.map((tensor) => tensor.name);
   const near = when.name === undefined ? [] : nearestNames(when.name, names).map(quoted);
@@ -58,6 +62,21 @@ function copiedUndecoded(steps: readonly PlannedStep[]): FileWarning[] {
   const unknown = copied.some(({ planned: { target } }) => target.kind === 'copied' && target.type.id !== undefined);
   const upTo = '; where a tensor of an unknown type ends is told by where the next one begins';
   return [{ code: 'copied_undecoded', message: unknown ? `${message}${upTo}` : message }];
+}
+
+/** Where rows are no whole blocks of the type that they should have. */
+export function rowsFellBack(decisions: readonly TensorDecision[]): FileWarning[] {
+  const counts = new Map<string, number>();
+  for (const decision of decisions) {
+    if (decision.kind === 'drop' || decision.insteadOf === undefined) continue;
+    const became = decision.kind === 'convert' ? decision.type : 'what they are';
+    const change = `${became} instead of ${decision.insteadOf}`;
+    counts.set(change, (counts.get(change) ?? 0) + 1);
+  }
+  if (counts.size === 0) return [];
+  const changes = [...counts].map(([change, count]) => `${count} ${count === 1 ? 'tensor' : 'tensors'} to ${change}`);
+  const message = `rows that are no whole blocks of 256 weights become another type: ${changes.join(', ')}`;
+  return [{ code: 'rows_fell_back', message }];
 }
 
 const labelsOf = (steps: readonly PlannedStep[]): string =>

@@ -17,6 +17,8 @@ interface OutputTensor {
   /** What decided, for people: `norm`, `attn_v: more bits`. */
   readonly rule: string;
   readonly keyValues: readonly ShapeFact[];
+  /** What it would have become if its rows were whole blocks of that; undefined where that is so. */
+  readonly insteadOf?: TensorType | undefined;
 }
 
 /** What is to happen to a tensor. */
@@ -32,6 +34,8 @@ export type TensorDecision =
 export interface TypeChoice {
   readonly type: RuleOutcome;
   readonly rule: string;
+  /** As in OutputTensor. */
+  readonly insteadOf?: TensorType | undefined;
 }
 
 /** What every set of rules goes by. */

@@ -1,31 +1,49 @@
-import type { FileType } from '../types.js';
-import type { OutputForm, TypeChoice } from './decision.js';
-import { BLOCK_WEIGHTS, BASE_TYPES, ggmlRank, holdsRows, isBlockType, rowWeights } from './file-types.js';
-import type { DiffusionMixture } from './diffusion/types.js';
-import { GENERAL_RULES } from './general.js';
-import { keepingRule, type TensorDescription } from './rule.js';
+import type { TensorType } from '../types.js';
+import type { TypeChoice, TypeRequest } from './decision.js';
+import { BASE_TYPES, ggmlRank, isBlockType, rowWeights } from './file-types.js';
+import { DiffusionMixture } from './diffusion/mixture.js';
+import { DIFFUSION_RULES } from './diffusion/rules.js';
+import { fitting } from './fallbacks.js';
+import { keepingRule } from './rule.js';
+import { asItIs, type PlacedTensor, type Rulebook } from './rulebook.js';
 import { isDecoded, undecodedBecause } from './type-rules.js';
 
 /**
- * What becomes of a tensor of a model that no family's rules are for. What is not quantized keeps its type. `mixture`
- * knows attention values and feed-forward outputs by their usual names; it is null for a pure file.
+ * What becomes of a model that no family's rules are for: what stays precise in diffusion models of any kind, keeps its type.
+ * The mixtures know attention values and feed-forward outputs by their usual names.
  */
-export function generalType(
-  tensor: TensorDescription,
-  output: OutputForm,
-  target: FileType,
-  mixture: DiffusionMixture | null,
-): TypeChoice {
-  if (!isDecoded(tensor)) return { type: 'keep', rule: undecodedBecause(tensor.dtype) };
-  if (target === 'F32') return { type: 'F32', rule: 'all F32' };
+export const generalRulebook = ({ target, pure }: TypeRequest): Rulebook => ({
+  prefix: '',
+  leftOutBecause: () => null,
+  outputOf: asItIs,
+  keptBecause,
+  typesOf: (open) => {
+    const mixture = pure ? null : new DiffusionMixture(target);
+    const base = BASE_TYPES[target];
+    return new Map(
+      open.map((placed): [PlacedTensor['tensor'], TypeChoice] => {
+        const { tensor, output } = placed;
+        if (isDecoded(tensor) && target === 'F32') return [tensor, { type: 'F32', rule: 'all F32' }];
+        const kept = keptBecause(placed);
+        if (kept !== null) return [tensor, { type: 'keep', rule: kept }];
+        const isMixed = isBlockType(base) && mixture !== null;
+        return [tensor, orKept(isMixed ? mixture.next(output.name) : { type: base, rule: 'matrix' }, output.shape)];
+      }),
+    );
+  },
+});
+
+function keptBecause({ tensor, output }: PlacedTensor): string | null {
+  if (!isDecoded(tensor)) return undecodedBecause(tensor.dtype);
   // Which floats they are is no reason: all can be decoded.
-  const kept = keepingRule(GENERAL_RULES, { ...tensor, dtype: 'F32' });
-  if (kept !== null) return { type: 'keep', rule: kept.name };
-  if (ggmlRank(output.shape) < 2) return { type: 'keep', rule: 'rank below 2' };
-  const base = BASE_TYPES[target];
-  const fits = holdsRows(base, output.shape);
-  const chosen =
-    isBlockType(base) && fits && mixture !== null ? mixture.next(output.name) : { type: base, rule: 'matrix' };
-  if (holdsRows(chosen.type, output.shape)) return chosen;
-  return { type: 'keep', rule: `row of ${rowWeights(output.shape)}, no whole blocks of ${BLOCK_WEIGHTS[chosen.type]}` };
+  const kept = keepingRule(DIFFUSION_RULES, { ...tensor, dtype: 'F32' });
+  if (kept !== null) return kept.name;
+  return ggmlRank(output.shape) < 2 ? 'rank below 2' : null;
+}
+
+/** Rows that fill no blocks at all are those of convolutions, mostly: nothing is gained by other floats. */
+function orKept(chosen: { readonly type: TensorType; readonly rule: string }, shape: readonly number[]): TypeChoice {
+  const fits = fitting(chosen, shape);
+  const isFloat = typeof fits.insteadOf === 'string' && fits.type === 'F16';
+  return isFloat ? { type: 'keep', rule: `row of ${rowWeights(shape)}, no whole blocks` } : fits;
 }

@@ -6,6 +6,8 @@ export interface TensorDescription {
   /** Element type as files spell it: `F16`; ` scaled` follows that of fp8 with a scale. */
   readonly dtype: string;
   readonly shape: readonly number[];
+  /** The shape before rows were joined to fill blocks, where the file tells. */
+  readonly originalShape?: readonly number[] | undefined;
   readonly elements: number;
   /** Whether it can be decoded to floats. Default: whether `dtype` names a codec. */
   readonly isDecoded?: boolean | undefined;
@@ -45,30 +47,40 @@ export interface TensorRule {
 /** A rule of the caller's. */
 export interface TypedRule extends TensorRule {
   readonly type: RuleOutcome;
+  /** Whether it is the whole name of one tensor. */
+  readonly isWholeName?: boolean | undefined;
 }
+
+/** How far rules of the caller's reach a tensor: `unquantized` ones get types from those alone that are their whole names. */
+export type Reach = 'any' | 'unquantized' | 'left out';
 
 /** A rule that has no effect. */
 export interface IdleRule {
   readonly rule: TypedRule;
-  /** The name of a tensor that fulfils it and is left out in any case; null when none fulfils it. */
-  readonly leftOut: string | null;
+  /** A tensor that fulfils it, but that it does not reach, and why; null when none fulfils it. */
+  readonly passedBy: { readonly name: string; readonly reach: Reach } | null;
 }
 
 /**
- * The rules that no tensor fulfils, by its name in the input or by that without `prefix`, or only tensors that are left out
- * anyway, which only `drop` may be meant for.
+ * The rules that no tensor fulfils, by its name in the input or by that without `prefix`, or only tensors that they do not
+ * reach.
  */
 export const idleRules = (
   rules: readonly TypedRule[],
   tensors: readonly TensorDescription[],
   prefix = '',
-  isLeftOut: (tensor: TensorDescription) => boolean = () => false,
+  reachOf: (tensor: TensorDescription) => Reach = () => 'any',
 ): readonly IdleRule[] =>
   rules.flatMap((rule) => {
     const matched = tensors.filter((tensor) => fulfilsByEither(tensor, rule.when, prefix));
-    if (matched.some((tensor) => rule.type === 'drop' || !isLeftOut(tensor))) return [];
-    return [{ rule, leftOut: matched[0]?.name ?? null }];
+    if (matched.some((tensor) => reaches(rule, reachOf(tensor)))) return [];
+    const [first] = matched;
+    return [{ rule, passedBy: first === undefined ? null : { name: first.name, reach: reachOf(first) } }];
   });
+
+/** `drop` may be meant for what is left out anyway, `keep` for what is not quantized anyway. */
+const reaches = ({ type, isWholeName = false }: TypedRule, reach: Reach): boolean =>
+  reach === 'any' || type === 'drop' || (reach === 'unquantized' && (isWholeName || type === 'keep'));
 
 const fulfilsByEither = (tensor: TensorDescription, when: TensorCondition, prefix: string): boolean =>
   fulfils(tensor, when) ||

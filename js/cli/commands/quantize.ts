@@ -8,11 +8,12 @@ import type {
   LayoutName,
   Mode,
   Profile,
+  Program,
   QuantizeFileOptions,
 } from '../../index.js';
 import { nameIn } from '../../checks.js';
 import { containerFor } from '../../containers/registry.js';
-import { ARCHITECTURES, FILE_TYPES, TENSOR_TYPES } from '../../index.js';
+import { ARCHITECTURES, FILE_TYPES, PROGRAMS, TENSOR_TYPES } from '../../index.js';
 import { LAYOUTS } from '../../layouts/table.js';
 import { DEFAULT_BITS, PROFILES } from '../../options/batch.js';
 import { convertWithProgress } from '../conversion.js';
@@ -40,6 +41,7 @@ interface QuantizeOptions extends CommonOptions {
   readonly type?: FileType;
   readonly pure?: boolean;
   readonly architecture?: Architecture;
+  readonly for?: Program;
   readonly f16Overflow?: 'error' | 'f32';
   readonly splitSize?: number;
   readonly rule?: NonNullable<QuantizeFileOptions['rules']>;
@@ -98,16 +100,18 @@ export function quantizeCommand(): Command {
 }
 
 /** Attributes of the options that affine levels have no use for. */
-const TYPE_ONLY = ['type', 'pure', 'architecture', 'f16Overflow'];
+const TYPE_ONLY = ['type', 'pure', 'architecture', 'for', 'f16Overflow'];
 
 const ggufOptions = (): Option[] => [
   new Option('--type <type>', 'what the weights become: a GGUF is written, or, of F32, F16 and BF16, safetensors too')
     .choices(TYPES)
     .argParser(parseType),
   new Option('--pure', 'GGUF: one format for all that is quantized, where the type would mix several'),
-  new Option('--architecture <name>', 'GGUF: whose rules apply (default: found out from the tensors)').choices(
-    ARCHITECTURES,
-  ),
+  new Option(
+    '--architecture <name>',
+    'GGUF: whose rules apply; none: general ones, for a model that no program opens (default: found out)',
+  ).choices(ARCHITECTURES),
+  new Option('--for <program>', 'GGUF of a diffusion model: what is to open it (default: comfyui)').choices(PROGRAMS),
   new Option(
     '--f16-overflow <what>',
     'tensors with weights too large for F16: refuse them, or keep them F32 (default: error)',
@@ -134,7 +138,7 @@ const affineOptions = (): Option[] => [
 const generalOptions = (): Option[] => [
   new Option(
     '--rule <regex=type>',
-    'tensors whose names match get this type; "keep" leaves them as they are, "drop" leaves them out; repeatable, the first that matches counts',
+    'tensors whose names match, or, after "=", the one of that name, get this type; "keep" leaves them as they are, "drop" leaves them out; repeatable, the first that matches counts',
   ).argParser(collectRule),
   new Option('--split-size <size>', 'write files of at most that size, such as 512MB').argParser(parseSize),
   new Option('--layout <name>', 'how what is quantized lies in the file (default: what holds the type)').choices(
@@ -195,6 +199,7 @@ function quantizationOf(target: string, options: QuantizeOptions): QuantizeFileO
       type: gguf,
       pure,
       architecture,
+      for: options.for,
       f16Overflow,
       splitSize,
       symmetric,

@@ -17,12 +17,14 @@ const isLayoutKey = ({ key }: GgufKeyValue): boolean => key.startsWith(LAYOUT_PR
 const isOurs = (carried: Carried | null): carried is CarriedKeyValues => carried?.container === 'gguf';
 
 /**
- * The pairs that are carried, with the facts in the place of those that have their keys. A text is a default: one that is
- * carried stays, and one that is not comes first. Other facts stand behind everything, as llama.cpp puts them: its file and
+ * The pairs that are carried, with the facts in the place of those that have their keys. A text is a default, unless it
+ * replaces: one that is carried stays, and one that is not comes first. Other facts stand behind everything, as llama.cpp puts them: its file and
  * ours are the same then.
  */
 export function keyValuesOf({ carried, facts }: Pick<OutputContents, 'carried' | 'facts'>): readonly GgufKeyValue[] {
-  const pairs = isOurs(carried) ? carried.keyValues.filter((pair) => !isLayoutKey(pair)) : [];
+  const replaced = new Map(facts.flatMap((fact) => (isReplacing(fact) ? [[fact.key, pairOf(fact)] as const] : [])));
+  const own = isOurs(carried) ? carried.keyValues.filter((pair) => !isLayoutKey(pair)) : [];
+  const pairs = own.map((pair) => replaced.get(pair.key) ?? pair);
   const keys = new Set(pairs.map(({ key }) => key));
   const defaults = facts.filter(({ type, key }) => type === 'text' && !keys.has(key)).map(pairOf);
   const set = facts.filter(({ type }) => type !== 'text').map(pairOf);
@@ -32,6 +34,8 @@ export function keyValuesOf({ carried, facts }: Pick<OutputContents, 'carried' |
   );
   return [...others, ...set];
 }
+
+const isReplacing = (fact: Fact): boolean => fact.type === 'text' && fact.replaces === true;
 
 function pairOf(fact: Fact): GgufKeyValue {
   switch (fact.type) {

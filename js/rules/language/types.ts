@@ -6,7 +6,8 @@
 
 import type { FileType, TensorType } from '../../types.js';
 import type { TypeChoice, TypeRequest } from '../decision.js';
-import { BASE_TYPES, isBlockType, holdsRows, rowWeights, BLOCK_WEIGHTS } from '../file-types.js';
+import { fitting } from '../fallbacks.js';
+import { BASE_TYPES, isBlockType, holdsRows } from '../file-types.js';
 import type { LanguageModel } from './model.js';
 import { blockOf, categoryOf, compareTensors, keptBecause, type Category } from './tensors.js';
 import type { TensorDescription } from '../rule.js';
@@ -129,24 +130,6 @@ function mixtureType(category: Category, matrix: Matrix): TensorType {
     case 'other':
       return matrix.base;
   }
-}
-
-/** What stands in for a type of blocks of 256, with blocks of 32. */
-const SUBSTITUTES: Readonly<Partial<Record<TensorType, TensorType>>> = {
-  IQ4_XS: 'IQ4_NL',
-  Q2_K: 'Q4_0',
-  Q3_K: 'Q4_0',
-  Q4_K: 'Q5_0',
-  Q5_K: 'Q5_1',
-  Q6_K: 'Q8_0',
-};
-
-/** `choice`, or what stands in for it where rows are no whole number of its blocks. */
-function fitting({ type, rule }: { type: TensorType; rule: string }, shape: readonly number[]): TypeChoice {
-  if (holdsRows(type, shape)) return { type, rule };
-  const substitute = SUBSTITUTES[type] ?? 'F16';
-  const fits = holdsRows(substitute, shape) ? substitute : 'F16';
-  return { type: fits, rule: `row of ${rowWeights(shape)}, no whole blocks of ${BLOCK_WEIGHTS[type]}: ${fits}` };
 }
 
 /** How many tensors of a category have been given a type. */

@@ -1,0 +1,39 @@
+/** Models that are not for the programs that open GGUFs in the form they have, told by the names of their tensors. */
+
+interface ForeignModel {
+  /** Fits one of its tensors' names. */
+  readonly name: RegExp;
+  /** What it is, and what to do. */
+  readonly what: string;
+}
+
+const LLAMA_CONVERTER = "llama.cpp's convert_hf_to_gguf.py makes a GGUF of it, which can be quantized here";
+const FOR_SD_CPP = 'stable-diffusion.cpp takes it as it is (for: "sd.cpp")';
+
+/** The first one that fits counts. */
+const FOREIGN_MODELS: readonly ForeignModel[] = [
+  {
+    name: /(?:^|\.)(?:encoder|decoder)\.block\.0\.layer\.0\.SelfAttention\.q\.weight$/u,
+    what: `it is a T5 text encoder in Hugging Face's layout, and ComfyUI-GGUF reads those with llama.cpp's names; ${LLAMA_CONVERTER}, or ${FOR_SD_CPP}`,
+  },
+  {
+    name: /(?:^|\.)text_model\.encoder\.layers\.0\.|(?:^|\.)transformer\.resblocks\.0\./u,
+    what: `it is a CLIP text encoder, which ComfyUI reads as safetensors, not as a GGUF; ${FOR_SD_CPP}`,
+  },
+  {
+    name: /(?:^|\.)layers\.0\.(?:self_attn\.(?:q|k|v|qkv|q_a|kv_a)_proj|attention\.wq|block_sparse_moe|linear_attn|mixer|mamba)\b|(?:^|\.)(?:embed_tokens|wte|word_embeddings|embed_in|tok_embeddings)\.weight$|^transformer\.h\.0\.|(?:^|\.)lm_head\.weight$/u,
+    what: `it is a language model in Hugging Face's layout, and llama.cpp reads other names and needs its tokenizer and settings; ${LLAMA_CONVERTER}`,
+  },
+  {
+    name: /^(?:first_stage_model\.|vae\.)?decoder\.(?:up\.0\.block\.0\.conv1|up_blocks\.0\.resnets\.0\.conv1|conv_in)\.weight$/u,
+    what: `it is an autoencoder, which ComfyUI reads as safetensors, not as a GGUF; ${FOR_SD_CPP}`,
+  },
+  {
+    name: /(?:^lora_|\.lora_(?:up|down|[AB])\.|\.(?:lora_[AB]|hada_w1_a|lokr_w1)\b)/u,
+    what: 'it is a LoRA, which programs apply to a model: quantize the model, and give them the LoRA as it is',
+  },
+];
+
+/** What a model is that no rules are for, and what to do; null when nobody can tell. */
+export const foreignKind = (names: readonly string[]): string | null =>
+  FOREIGN_MODELS.find(({ name }) => names.some((one) => one.search(name) >= 0))?.what ?? null;

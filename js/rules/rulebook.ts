@@ -1,0 +1,29 @@
+import type { OutputForm, TypeChoice } from './decision.js';
+import type { TensorDescription } from './rule.js';
+
+/** A tensor under the name and the shape that it has in the output. */
+export interface PlacedTensor {
+  readonly tensor: TensorDescription;
+  readonly output: OutputForm;
+}
+
+/** What becomes of the tensors of one kind of model in files for one kind of program. */
+export interface Rulebook {
+  /** What all names of the model's tensors begin with in the input, and not in the output. */
+  readonly prefix: string;
+  /** Why a tensor is left out, whatever rules of the caller's say; null when it is a part of the model. */
+  leftOutBecause(tensor: TensorDescription): string | null;
+  outputOf(tensor: TensorDescription): OutputForm;
+  /** Why a tensor is never quantized; null when it may be. */
+  keptBecause(placed: PlacedTensor): string | null;
+  /**
+   * By tensor, what those of `open` become, given in the order of the input. `settled` is what rules of the caller's say
+   * about the others.
+   */
+  typesOf(
+    open: readonly PlacedTensor[],
+    settled: ReadonlyMap<TensorDescription, TypeChoice>,
+  ): ReadonlyMap<TensorDescription, TypeChoice>;
+}
+
+export const asItIs = ({ name, shape }: TensorDescription): OutputForm => ({ name, shape, keyValues: [] });
