@@ -77,6 +77,7 @@ function baseFamily(architecture: string): DiffusionFamily {
 /** What the caller says it is. */
 function toldSubject(input: SubjectInput, told: string, said: string | undefined): Subject {
   if (!isArchitecture(told)) {
+    if (input.hasFinalNames) return languageSubject(input, told);
     const known = ARCHITECTURES.join(', ');
     throw new QuantizeError('invalid_option', {
       detail: `architecture is ${JSON.stringify(told)}, must be one of ${known}`,

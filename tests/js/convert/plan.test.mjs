@@ -99,7 +99,7 @@ describe('rules of the caller', () => {
     expect(typeOf('token_embd.weight')).toEqual(['F16', 'embeddings of mine', true]);
     expect(typeOf('blk.1.ffn_up.weight')).toEqual(['Q5_0', 'rule ^blk\\.1\\.ffn_(up|gate)=Q5_0', false]);
     expect(typeOf('blk.1.ffn_down.weight')[0]).toBe('BF16');
-    expect(typeOf('blk.1.attn_norm.weight')[0]).toBe('BF16');
+    expect(typeOf('blk.1.attn_norm.weight')).toEqual(['F32', 'rank below 2', true]);
     expect(typeOf('output.weight')).toEqual(['Q6_K', 'output', false]);
   });
 
@@ -127,17 +127,34 @@ describe('rules of the caller', () => {
   });
 
   test.each([
-    ['a type that rows do not fit', [['small', 'Q4_K']], /rule small=Q4_K.*"small\.weight".*96 weights.*blocks of 256/],
     ['an unknown type', [['small', 'Q9_9']], /rules\[0\]\[1\].*Q9_9/],
     ['a wrong pattern', [['(', 'Q8_0']], /rules\[0\]\[0\].*no regular expression/],
     ['no pair', [['small']], /rules\[0\].*pair/],
     ['no condition', [{ name: 'a', when: {} }], /rules\[0\]\.when has no condition/],
   ])('with %s are refused, by plan and conversion', async (_, rules, says) => {
     const input = folder.write('in.safetensors', modelFile([halfTensor('small.weight', [32, 96])]));
-    await expect(quantizer.plan(input, { type: 'Q8_0', rules })).rejects.toThrow(says);
-    const call = quantizer.quantizeFile(input, folder.path('out.gguf'), { type: 'Q8_0', rules });
+    await expect(quantizer.plan(input, { type: 'Q8_0', architecture: 'none', rules })).rejects.toThrow(says);
+    const call = quantizer.quantizeFile(input, folder.path('out.gguf'), { type: 'Q8_0', architecture: 'none', rules });
     await expect(call).rejects.toMatchObject({ code: 'invalid_option' });
     expect(folder.list()).toEqual(['in.safetensors']);
+  });
+
+  test('whose type rows do not fit fall back as llama.cpp does, and say so', async () => {
+    const input = folder.write('in.safetensors', modelFile([halfTensor('small.weight', [32, 96])]));
+    const options = { type: 'Q8_0', architecture: 'none', rules: [['small', 'Q4_K']] };
+    const { tensors, warnings } = await quantizer.plan(input, options);
+    expect(tensors).toMatchObject([{ to: 'Q5_0', rule: 'rule small=Q4_K, row of 96, no whole blocks of 256: Q5_0' }]);
+    expect(warnings).toEqual([
+      { code: 'rows_fell_back', message: expect.stringMatching(/1 tensor to Q5_0 instead of Q4_K$/) },
+    ]);
+  });
+
+  test('by a whole name are about that tensor alone, whatever it is', async () => {
+    const typeOf = await typesWith([['=blk.0.attn_norm.weight', 'F16']]);
+    expect(typeOf('blk.0.attn_norm.weight')).toEqual(['F16', 'rule =blk.0.attn_norm.weight=F16', false]);
+    expect(typeOf('blk.1.attn_norm.weight')[0]).toBe('F32');
+    const pattern = await typesWith([['=blk.0.attn_.orm.weight', 'F16']]);
+    expect(pattern('blk.0.attn_norm.weight')[0]).toBe('F32');
   });
 });
 

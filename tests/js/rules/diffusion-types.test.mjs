@@ -19,24 +19,41 @@ function plan(tensors, { target = 'Q4_K_M', hasFinalNames = false, ...rest } = {
   return { ...result, of, typeOf };
 }
 
-const isDiffusersSet = (family) => (set) => set.some((name) => family.diffusersLayout?.includes(name));
+const isDiffusersSet =
+  (family) =>
+  ({ has }) =>
+    has.some((name) => family.diffusersLayout?.includes(name));
 const originalSets = (family) => family.detect.filter((set) => !isDiffusersSet(family)(set));
 const diffusersSet = (family) => family.detect.find(isDiffusersSet(family));
 
-/** Matrices of the names in `set`, with a prefix. */
-const matrices = (set, prefix = '') => set.map((name) => [prefix + name, [512, 512]]);
+/** Matrices of the names that a family is known by, with a prefix. */
+const matrices = ({ has, extents = [] }, prefix = '') => {
+  const shapes = new Map(has.map((name) => [name, [512, 512]]));
+  for (const { of, dimension, is } of extents) {
+    shapes.set(of, shapes.get(of) ?? [512, 512]);
+    shapes.get(of)[dimension] = is;
+  }
+  return [...shapes].map(([name, shape]) => [prefix + name, shape]);
+};
 
-const familyNamed = (architecture) => DIFFUSION_FAMILIES.find((family) => family.architecture === architecture);
-const planOf = (architecture, tensors, options) =>
-  plan([...matrices(originalSets(familyNamed(architecture))[0]), ...tensors], options);
+const familyNamed = (name) => DIFFUSION_FAMILIES.find((family) => family.name === name);
+const planOf = (name, tensors, options) => plan([...matrices(originalSets(familyNamed(name))[0]), ...tensors], options);
 
-describe.each(DIFFUSION_FAMILIES.map((family) => [family.architecture, family]))('%s', (architecture, family) => {
-  test.each(['', 'model.diffusion_model.', 'model.', 'net.'])('is known by its names after %j', (prefix) => {
+const kOpened = DIFFUSION_FAMILIES.filter(({ architecture }) => architecture !== null);
+const kPrefixes = [
+  ...['', 'model.diffusion_model.', 'model.', 'net.', 'diffusion_model.', 'transformer.', 'unet.'],
+  ...['model.diffusion_model.model.diffusion_model.', 'model.diffusion_model.net.', 'model.net.'],
+];
+
+describe.each(kOpened.map((family) => [family.name, family]))('%s', (name, family) => {
+  test.each(kPrefixes)('is known by its names after %j', (prefix) => {
     expect(originalSets(family).length).toBeGreaterThan(0);
     for (const set of originalSets(family)) {
       const found = plan(matrices(set, prefix));
-      expect([found.architecture, found.notes]).toEqual([architecture, []]);
-      expect(found.decisions.map(({ outputName }) => outputName)).toEqual(set);
+      const notes = name === family.architecture ? [] : [`The model is ${name}.`];
+      expect([found.architecture, found.notes]).toEqual([family.architecture, notes]);
+      expect(found.opensIn).toContain('ComfyUI-GGUF');
+      expect(found.decisions.map(({ outputName }) => outputName)).toEqual(matrices(set).map(([one]) => one));
     }
   });
 
@@ -45,35 +62,57 @@ describe.each(DIFFUSION_FAMILIES.map((family) => [family.architecture, family]))
       part.startsWith('=') ? part.slice(1) : `${part.startsWith('.') ? 'a' : ''}${part}.weight`.replace('..', '.'),
     );
     const found = planOf(
-      architecture,
-      [...names, 'other.weight'].map((name) => [name, [512, 512], 'F16']),
+      name,
+      [...names, 'other.weight'].map((one) => [one, [512, 512], 'F16']),
     );
-    for (const name of names) expect([name, found.of(name).kind]).toEqual([name, 'keep']);
+    for (const one of names) expect([one, ['keep', 'F32']]).toEqual([one, expect.arrayContaining([found.typeOf(one)])]);
     expect(found.typeOf('other.weight')).toBe('Q4_K');
-  });
-
-  test('can be forced where the names tell nothing', () => {
-    const found = plan([['a.weight', [256, 256]]], { architecture });
-    expect(found.architecture).toBe(architecture);
-    expect(found.notes).toEqual([`The tensors do not have the names that ${architecture} has.`]);
   });
 });
 
-test.each(['flux', 'sd3', 'aura'])(
-  '%s in the layout of diffusers is told, and gets the general rules',
+test.each(kOpened.filter(({ name, architecture }) => name === architecture).map(({ name }) => name))(
+  '%s can be forced where the names tell nothing',
   (architecture) => {
-    const {
-      architecture: found,
-      notes,
-      typeOf,
-    } = plan([...matrices(diffusersSet(familyNamed(architecture))), ['x', [256]]]);
-    expect(found).toBeNull();
-    expect(notes).toEqual([
-      expect.stringMatching(new RegExp(`^This is ${architecture} in the layout of .*diffusers`, 'u')),
-    ]);
-    expect(typeOf('x')).toBe('keep');
+    const found = plan([['a.weight', [256, 256]]], { architecture });
+    expect([found.architecture, found.opensIn]).toEqual([architecture, []]);
+    expect(found.notes).toEqual([`The tensors do not have the names that ${architecture} has.`]);
   },
 );
+
+const kUnopened = DIFFUSION_FAMILIES.filter(({ architecture }) => architecture === null);
+
+test.each(kUnopened.map((family) => [family.name, family]))(
+  '%s is refused by its name, and gets the general rules of diffusion models where the caller wants it all the same',
+  (name, family) => {
+    const tensors = [
+      ...matrices(family.detect[0]),
+      ['blocks.7.mlp.weight', [512, 512]],
+      ['t_embedder.mlp.0.weight', [512, 512]],
+      ['final_layer.linear.weight', [512, 512]],
+    ];
+    expect(() => plan(tensors)).toThrow(
+      expect.objectContaining({ code: 'unsupported_model', message: expect.stringContaining(`it is ${name}, which`) }),
+    );
+    const { typeOf, notes, opensIn } = plan(tensors, { architecture: 'none' });
+    expect(['blocks.7.mlp', 't_embedder.mlp.0', 'final_layer.linear'].map((one) => typeOf(`${one}.weight`))).toEqual([
+      ...['Q4_K', 'keep', 'keep'],
+    ]);
+    expect(opensIn).toEqual([]);
+    expect(notes).toEqual([expect.stringMatching(new RegExp(`^The model is ${name}: .*no program`, 'u'))]);
+  },
+);
+
+test.each(['flux', 'sd3', 'aura'])('%s in the layout of diffusers is refused, with the way out', (name) => {
+  const tensors = [...matrices(diffusersSet(familyNamed(name))), ['x', [256]]];
+  for (const hasFinalNames of [false, true]) {
+    expect(() => plan(tensors, { hasFinalNames })).toThrow(
+      expect.objectContaining({
+        code: 'unsupported_model',
+        message: expect.stringMatching(new RegExp(`it is ${name} in the layout of .*diffusers.*original layout`, 'u')),
+      }),
+    );
+  }
+});
 
 test('what is not quantized becomes BF16, F16 or F32, by what it was', () => {
   const { typeOf, of } = planOf('flux', [
@@ -97,19 +136,48 @@ test('what is not quantized becomes BF16, F16 or F32, by what it was', () => {
   expect(typeOf('b.bias')).toBe('keep');
   expect(typeOf('c.bias')).toBe('F16');
   // The converter makes it F32, llama.cpp then quantizes it if its rows allow it.
-  expect(typeOf('small.weight')).toBe('F16');
+  expect(typeOf('small.weight')).toBe('Q5_0');
   expect(of('conv.weight')).toMatchObject({ kind: 'keep', rule: 'rank above 2' });
   expect(typeOf('one.weight')).toBe('keep');
   expect(of('steps')).toMatchObject({ kind: 'keep', rule: 'no floats' });
 });
 
-test('high precision is F32, unless the file has F16', () => {
-  const wan = planOf('wan', [
-    ['blocks.0.modulation', [1, 6, 1536]],
-    ['blocks.1.modulation', [1, 6, 1536], 'F16'],
+test('what is neither weight nor bias is a parameter, which the program takes as F32 or F16 only', () => {
+  const names = ['x_pad_token', 'cap_pad_token', 'img_emb.emb_pos', 'learnable_registers', 'pos_embed', 'a.modulation'];
+  for (const dtype of ['BF16', 'F32', 'F16', 'F8_E4M3']) {
+    const { typeOf } = planOf(
+      'lumina2',
+      names.map((name) => [name, [1, 3840], dtype]),
+    );
+    expect(names.map(typeOf)).toEqual(names.map(() => (dtype === 'F32' ? 'keep' : 'F32')));
+  }
+  const keyValue = (key) => (key === 'general.architecture' ? 'lumina2' : undefined);
+  const inGguf = plan(
+    ['BF16', 'Q8_0', 'F16', 'F32'].map((dtype) => [`${dtype}.pad_token`, [2, 3840], dtype]),
+    { hasFinalNames: true, keyValue },
+  );
+  expect(inGguf.decisions.map(({ kind, type = null }) => [kind, type])).toEqual([
+    ...[
+      ['convert', 'F32'],
+      ['convert', 'F32'],
+    ],
+    ...[
+      ['keep', null],
+      ['keep', null],
+    ],
   ]);
-  expect(wan.of('blocks.0.modulation')).toMatchObject({ type: 'F32', rule: 'wan: high precision' });
-  expect(wan.typeOf('blocks.1.modulation')).toBe('keep');
+});
+
+test('a convolution of one dimension is not decoded by the program: BF16 becomes F32', () => {
+  const { typeOf } = planOf('wan', [
+    ['a.conv.weight', [64, 64, 3]],
+    ['b.conv.weight', [64, 64, 3], 'F16'],
+    ['c.conv.weight', [64, 64, 3, 3]],
+  ]);
+  expect(['a', 'b', 'c'].map((name) => typeOf(`${name}.conv.weight`))).toEqual(['F32', 'keep', 'keep']);
+});
+
+test('high precision is F32', () => {
   const hidream = planOf('hidream', [['double_stream_blocks.0.block.ff_i.gate.weight', [4, 2560]]]);
   expect(hidream.typeOf('double_stream_blocks.0.block.ff_i.gate.weight')).toBe('F32');
 });
@@ -143,7 +211,7 @@ test('a U-Net stores what has no whole blocks as rows of 256, with the shape bes
   expect(of('input_blocks.2.1.wide.weight').outputShape).toEqual([320, 1024]);
   expect(of('input_blocks.2.1.tiny.weight').outputShape).toEqual([2, 128]);
   expect(of('out.2.weight').outputShape).toEqual([4, 319, 3, 3]);
-  expect(typeOf('input_blocks.2.1.tiny.weight')).toBe('keep');
+  expect(typeOf('input_blocks.2.1.tiny.weight')).toBe('Q5_0');
   expect(planOf('flux', [tensors[0]]).of(tensors[0][0]).keyValues).toEqual([]);
 });
 
@@ -218,7 +286,7 @@ describe('mixtures', () => {
     expect(first.map(([name]) => typeOf(name))).toEqual(types);
   });
 
-  test('rows of no whole blocks become F16', () => {
+  test('rows of no whole blocks get the next type of 32 weights, or F16', () => {
     const { of } = planOf(
       'flux',
       [
@@ -227,7 +295,10 @@ describe('mixtures', () => {
       ],
       { target: 'Q4_K_M' },
     );
-    expect(of('a.weight')).toMatchObject({ type: 'F16', rule: 'row of 3104, no whole blocks of 256: F16' });
+    expect(of('a.weight')).toMatchObject({
+      ...{ type: 'Q5_0', insteadOf: 'Q4_K', rule: 'row of 3104, no whole blocks of 256: Q5_0' },
+    });
+    expect(of('b.weight')).toMatchObject({ type: 'F16', insteadOf: 'Q4_K' });
     expect(planOf('flux', [['a.weight', [256, 3104]]], { target: 'Q8_0' }).typeOf('a.weight')).toBe('Q8_0');
     expect(planOf('flux', [['b.weight', [256, 3100]]], { target: 'Q8_0' }).typeOf('b.weight')).toBe('F16');
   });
@@ -243,31 +314,61 @@ test('a GGUF of a family is quantized further; what stays keeps its type, name a
   const keyValue = (key) => (key === 'general.architecture' ? 'sd1' : undefined);
   const { typeOf, of, architecture, notes } = plan(tensors, { hasFinalNames: true, keyValue });
   expect([architecture, notes]).toEqual(['sd1', []]);
-  expect(tensors.map(([name]) => typeOf(name))).toEqual(['Q4_K', 'keep', 'keep', 'keep']);
+  expect(tensors.map(([name]) => typeOf(name))).toEqual(['Q4_K', 'Q5_0', 'keep', 'keep']);
   expect(of('model.x.weight')).toMatchObject({ outputName: 'model.x.weight', outputShape: [256, 320], keyValues: [] });
 });
 
 describe('a model that is not known', () => {
-  test('gets the general rules, and a note', () => {
-    const { architecture, notes, typeOf, of } = plan([
+  const kUnknown = [['layer.0.weight', [512, 512]]];
+
+  test.each([undefined, 'pig', 'cow', 'unknown'])('is refused, also in a GGUF of the architecture %s', (said) => {
+    const keyValue = (key) => (key === 'general.architecture' ? said : undefined);
+    const expected = expect.objectContaining({
+      code: 'unsupported_model',
+      message: expect.stringMatching(/architecture is not known.*architecture "none"/u),
+    });
+    expect(() => plan(kUnknown)).toThrow(expected);
+    expect(() => plan(kUnknown, { hasFinalNames: true, keyValue })).toThrow(expected);
+  });
+
+  test.each([
+    ['a language model', 'model.layers.0.self_attn.q_proj.weight', /language model.*convert_hf_to_gguf\.py/u],
+    ['GPT-2', 'transformer.h.0.attn.c_attn.weight', /language model/u],
+    ['T5', 'encoder.block.0.layer.0.SelfAttention.q.weight', /T5.*llama\.cpp's names.*sd\.cpp/u],
+    ['CLIP', 'text_model.encoder.layers.0.self_attn.q_proj.weight', /CLIP.*safetensors.*sd\.cpp/u],
+    ['OpenCLIP', 'transformer.resblocks.0.attn.in_proj_weight', /CLIP/u],
+    ['an autoencoder', 'decoder.up.0.block.0.conv1.weight', /autoencoder/u],
+    ['a LoRA', 'lora_unet_double_blocks_0_img_attn_proj.lora_down.weight', /LoRA.*quantize the model/u],
+  ])('but is %s, is told so', (_, name, says) => {
+    expect(() => plan([[name, [512, 512]]])).toThrow(says);
+  });
+
+  test('gets the general rules where the caller asks for that, and a note', () => {
+    const tensors = [
       ['model.layers.0.self_attn.q_proj.weight', [512, 512]],
       ['model.layers.0.self_attn.v_proj.weight', [512, 512]],
       ['model.layers.0.experts.down', [4, 512, 512]],
       ['model.layers.0.input_layernorm.weight', [512]],
       ['model.layers.0.q.bias', [2, 256]],
       ['model.narrow.weight', [512, 288]],
+      ['model.odd.weight', [512, 33]],
       ['model.eighth.weight', [512, 512], 'F8_E4M3'],
       ['model.eighth.bias', [512], 'F8_E4M3'],
       ['ids', [512, 512], 'I64'],
+    ];
+    const { architecture, notes, typeOf, of } = plan(tensors, { architecture: 'none' });
+    expect([architecture, notes]).toEqual([
+      null,
+      ['The architecture is not known: general rules apply, and no program is known to open the file.'],
     ]);
-    expect([architecture, notes]).toEqual([null, ['The architecture is not known: general rules apply.']]);
     expect(of('model.layers.0.self_attn.q_proj.weight').outputName).toBe('model.layers.0.self_attn.q_proj.weight');
     expect(typeOf('model.layers.0.self_attn.q_proj.weight')).toBe('Q4_K');
     expect(typeOf('model.layers.0.self_attn.v_proj.weight')).toBe('Q6_K');
     expect(typeOf('model.layers.0.experts.down')).toBe('Q4_K');
     expect(of('model.layers.0.input_layernorm.weight')).toMatchObject({ kind: 'keep', rule: 'norm' });
     expect(of('model.layers.0.q.bias')).toMatchObject({ kind: 'keep', rule: 'bias' });
-    expect(of('model.narrow.weight')).toMatchObject({ kind: 'keep', rule: 'row of 288, no whole blocks of 256' });
+    expect(of('model.narrow.weight')).toMatchObject({ type: 'Q5_0', rule: 'row of 288, no whole blocks of 256: Q5_0' });
+    expect(of('model.odd.weight')).toMatchObject({ kind: 'keep', rule: 'row of 33, no whole blocks' });
     expect(typeOf('model.eighth.weight')).toBe('Q4_K');
     expect(typeOf('model.eighth.bias')).toBe('F16');
     expect(of('ids')).toMatchObject({ kind: 'keep', rule: 'no floats' });
@@ -280,7 +381,7 @@ describe('a model that is not known', () => {
         ['a.weight', [2, 2]],
         ['b', [2], 'I32'],
       ],
-      { target: 'F32' },
+      { target: 'F32', architecture: 'none' },
     );
     expect(['a.norm.weight', 'a.weight', 'b'].map(typeOf)).toEqual(['F32', 'F32', 'keep']);
   });
@@ -292,19 +393,109 @@ describe('a model that is not known', () => {
   });
 });
 
+describe('a GGUF that says little', () => {
+  test.each(['pig', 'cow', 'unknown', undefined])('(architecture %s) is known by its names, without prefix', (said) => {
+    const keyValue = (key) => (key === 'general.architecture' ? said : undefined);
+    const prefix = 'model.diffusion_model.';
+    const tensors = [
+      ...matrices(originalSets(familyNamed('flux'))[0], prefix),
+      [`${prefix}time_in.in_layer.weight`, [512, 512], 'F16'],
+      ['first_stage_model.decoder.conv_in.weight', [512, 4, 3, 3], 'F16'],
+    ];
+    const found = plan(tensors, { hasFinalNames: true, keyValue });
+    expect([found.architecture, found.replacesArchitecture]).toEqual(['flux', true]);
+    expect(found.of(`${prefix}time_in.in_layer.weight`)).toMatchObject({
+      ...{ kind: 'keep', outputName: 'time_in.in_layer.weight', rule: 'flux: keep' },
+    });
+    expect(found.of('first_stage_model.decoder.conv_in.weight').kind).toBe('drop');
+  });
+
+  test('keeps the shape of joined rows by the new name', () => {
+    const [[name]] = matrices(originalSets(familyNamed('sdxl'))[0], 'model.diffusion_model.');
+    const joined = 'model.diffusion_model.input_blocks.1.0.in_layers.2.weight';
+    const described = [
+      ...matrices(originalSets(familyNamed('sdxl'))[0], 'model.diffusion_model.').map(describeTensor),
+      { ...describeTensor([joined, [3600, 256], 'F16']), originalShape: [320, 320, 3, 3] },
+    ];
+    const { decisions } = planTypes({ tensors: described, target: 'Q8_0', hasFinalNames: true });
+    expect(name.startsWith('model.')).toBe(true);
+    expect(decisions.at(-1)).toMatchObject({
+      outputName: 'input_blocks.1.0.in_layers.2.weight',
+      keyValues: [{ key: 'comfy.gguf.orig_shape.input_blocks.1.0.in_layers.2.weight', values: [320, 320, 3, 3] }],
+    });
+  });
+
+  test('is a language model where it has the facts of one, whatever its tensors are called', () => {
+    const keyValue = (key) => ({ 'general.architecture': 'llama', 'llama.block_count': 2 })[key];
+    const tensors = matrices(originalSets(familyNamed('flux'))[0]);
+    const { architecture, opensIn } = plan(tensors, { hasFinalNames: true, keyValue });
+    expect([architecture, opensIn]).toEqual(['llama', ['llama.cpp']]);
+  });
+
+  test('of an architecture that nobody here knows is left to llama.cpp', () => {
+    const keyValue = (key) => (key === 'general.architecture' ? 'bloom-of-tomorrow' : undefined);
+    const { architecture } = plan([['blk.0.ffn_up.weight', [512, 512]]], { hasFinalNames: true, keyValue });
+    expect(architecture).toBe('bloom-of-tomorrow');
+  });
+});
+
 test('rules of the caller see both names, and the shape that is stored', () => {
   const tensors = [
     ...matrices(originalSets(familyNamed('sdxl'))[1], 'model.diffusion_model.'),
-    ['model.diffusion_model.out.2.weight', [4, 320, 3, 3], 'F16'],
+    ['model.diffusion_model.middle.2.weight', [4, 320, 8, 8], 'F16'],
   ];
   const outputOf = (pattern, type) =>
     plan(tensors, { rules: [{ name: 'mine', when: { name: pattern }, type }] }).typeOf(
-      'model.diffusion_model.out.2.weight',
+      'model.diffusion_model.middle.2.weight',
     );
-  expect(outputOf(/^out\.2/u, 'Q6_K')).toBe('Q6_K');
-  expect(outputOf(/^model\.diffusion_model\.out/gu, 'BF16')).toBe('BF16');
-  expect(outputOf(/^out\.2/u, 'keep')).toBe('keep');
-  expect(() =>
-    plan([['a.weight', [4, 100]]], { rules: [{ name: 'rule a=Q8_0', when: { name: /a/u }, type: 'Q8_0' }] }),
-  ).toThrow(/rule a=Q8_0 cannot apply to tensor "a\.weight"/u);
+  expect(outputOf(/^middle/u, 'Q6_K')).toBe('Q6_K');
+  expect(outputOf(/^model\.diffusion_model\.middle/gu, 'BF16')).toBe('BF16');
+  expect(outputOf(/^middle/u, 'keep')).toBe('keep');
+});
+
+describe('rules of the caller', () => {
+  const rule = (name, type, more = {}) => ({ name: 'mine', when: { name }, type, ...more });
+  const kNames = [
+    ['double_blocks.0.img_attn.qkv.weight', [768, 256]],
+    ['double_blocks.0.img_attn.qkv.bias', [768]],
+    ['double_blocks.0.img_attn.norm.query_norm.scale', [128]],
+    ['img_in.weight', [256, 64]],
+    ['narrow.weight', [256, 96]],
+    ['steps', [4], 'I64'],
+  ];
+
+  test('give types to what may be quantized, and leave everything else alone', () => {
+    const { typeOf } = planOf('flux', kNames, { target: 'Q4_0', rules: [rule(/./u, 'Q8_0')] });
+    expect(kNames.map(([name]) => typeOf(name))).toEqual(['Q8_0', 'F32', 'F32', 'keep', 'Q8_0', 'keep']);
+  });
+
+  test('let the next rule speak where they do not reach', () => {
+    const rules = [rule(/img_attn/u, 'Q6_K'), rule(/bias$/u, 'drop')];
+    const { of } = planOf('flux', kNames, { rules });
+    expect(of('double_blocks.0.img_attn.qkv.bias')).toEqual({ kind: 'drop', rule: 'mine', asked: true });
+  });
+
+  test('reach anything by its whole name, but what has no floats', () => {
+    const whole = (name, type) => rule(new RegExp(`^${name}$`, 'u'), type, { isWholeName: true });
+    expect(planOf('flux', kNames, { rules: [whole('img_in.weight', 'Q8_0')] }).typeOf('img_in.weight')).toBe('Q8_0');
+    expect(() => planOf('flux', kNames, { rules: [whole('steps', 'F16')] })).toThrow(
+      /mine cannot apply to tensor "steps": its elements are I64/u,
+    );
+  });
+
+  test('fall back as llama.cpp does where rows are no whole blocks', () => {
+    const { of } = planOf('flux', kNames, { rules: [rule(/narrow/u, 'Q6_K')] });
+    expect(of('narrow.weight')).toMatchObject({
+      ...{ type: 'Q8_0', insteadOf: 'Q6_K', rule: 'mine, row of 96, no whole blocks of 256: Q8_0' },
+    });
+  });
+
+  test('that reach nothing are told, with what they would have been about', () => {
+    const rules = [rule(/bias$/u, 'Q8_0'), rule(/nothing/u, 'Q8_0'), rule(/bias$/u, 'keep')];
+    const { idle } = planOf('flux', kNames, { rules });
+    expect(idle.map(({ rule: { when }, passedBy }) => [when.name.source, passedBy])).toEqual([
+      ['bias$', { name: 'double_blocks.0.img_attn.qkv.bias', reach: 'unquantized' }],
+      ['nothing', null],
+    ]);
+  });
 });

@@ -26,7 +26,9 @@ afterAll(() => rmSync(folder, { recursive: true }));
 /** [name, type] of each tensor in llama.cpp's order, as we decide. */
 function ourTypes(model, target, pure, rules) {
   const input = planInput(model);
-  const typed = rules?.map(([name, type]) => ({ name: `rule ${name.source}=${type}`, when: { name }, type }));
+  const typed = rules?.map(([name, type, isWholeName]) => ({
+    ...{ name: `rule ${name.source}=${type}`, when: { name }, type, isWholeName },
+  }));
   const { decisions } = planTypes({ ...input, target, pure, rules: typed });
   return input.tensors
     .map(({ name, dtype }, i) => ({ name, type: decisions[i].kind === 'keep' ? dtype : decisions[i].type }))
@@ -84,8 +86,9 @@ describe('a rule of the caller', () => {
     expect(types.get('blk.1.attn_q.weight')).toBe('Q5_K');
   });
 
-  test('applies to what would be copied, too', () => {
-    expect(typesWith([/^output_norm/u, 'BF16']).get('output_norm.weight')).toBe('BF16');
+  test('gave biases and norms types that llama.cpp cannot load; it is about them by their whole names only', () => {
+    expect(typesWith([/norm/u, 'BF16']).get('output_norm.weight')).toBe('F32');
+    expect(typesWith([/^output_norm\.weight$/u, 'BF16', true]).get('output_norm.weight')).toBe('BF16');
   });
 
   test('takes its tensors out of the count that the others go by, as in llama.cpp', () => {
@@ -95,17 +98,19 @@ describe('a rule of the caller', () => {
     expect(kept.map(([name]) => name)).toEqual(['blk.1.attn_v.weight', 'blk.2.attn_v.weight']);
   });
 
-  test('that a tensor cannot follow is an error that names both', () => {
+  test('whose type rows do not fit gives what llama.cpp falls back to', () => {
     const narrow = LANGUAGE_MODELS['rows of blocks of 32'];
-    expect(() => ourTypes(narrow, 'Q8_0', false, [[/attn_v/u, 'Q4_K']])).toThrow(
-      expect.objectContaining({
-        code: 'invalid_option',
-        layer: expect.stringMatching(/attn_v/u),
-        message: expect.stringMatching(/rule attn_v=Q4_K.*"blk\.\d\.attn_v\.weight".*288 weights.*blocks of 256/u),
-      }),
-    );
+    const types = new Map(ourTypes(narrow, 'Q8_0', false, [[/attn_v/u, 'Q4_K']]));
+    expect(types.get('blk.0.attn_v.weight')).toBe('Q5_0');
+  });
+
+  test('names no tensor by chance that has no floats, and is refused for one that it names', () => {
     const names = LANGUAGE_MODELS['names of all kinds'];
-    expect(() => ourTypes(names, 'Q8_0', false, [[/counts/u, 'F16']])).toThrow(/its elements are I32/u);
+    expect(() => ourTypes(names, 'Q8_0', false, [[/counts/u, 'F16']])).not.toThrow();
+    const { name } = names.tensors.find((tensor) => tensor.name.includes('counts'));
+    expect(() => ourTypes(names, 'Q8_0', false, [[new RegExp(`^${name}$`, 'u'), 'F16', true]])).toThrow(
+      /its elements are I32/u,
+    );
   });
 });
 
