@@ -60,6 +60,23 @@ const LTX_NAMES = [
   'transformer_blocks.0.scale_shift_table',
 ];
 
+const WAN_NAMES = ['blocks.0.self_attn.norm_q.weight', 'text_embedding.2.weight', 'head.modulation'];
+const WAN_INPUTS = [
+  'face_adapter.fuser_blocks.0.k_norm.weight',
+  'casual_audio_encoder.encoder.final_linear.weight',
+  'audio_proj.audio_proj_glob_1.layer.bias',
+  'control_adapter.conv.weight',
+];
+const WAN_KEEP = [
+  'modulation.',
+  'patch_embedding.',
+  'text_embedding.',
+  'time_projection.',
+  'time_embedding.',
+  'img_emb.',
+  'head.',
+];
+
 const LUMINA_KEEP = [
   ...['t_embedder.', 'x_embedder.', 'final_layer.', 'cap_embedder.', 'context_refiner.', 'noise_refiner.'],
   ...['siglip_', 'clip_text_pooled_proj.', 'time_text_embed.'],
@@ -108,6 +125,16 @@ export const DIFFUSION_FAMILIES: readonly DiffusionFamily[] = [
     runsInSdCpp: true,
   },
   {
+    name: 'hunyuan_video_1.5',
+    architecture: 'hyvid',
+    detect: [{ has: [...FLUX_NAMES, 'cond_type_embedding.weight'] }],
+    keep: HYVID_KEEP,
+    // An embedding of three rows, which no module of the program decodes.
+    highPrecision: ['cond_type_embedding.'],
+    rankFive: true,
+    runsInSdCpp: true,
+  },
+  {
     name: 'hyvid',
     architecture: 'hyvid',
     // The original names, and those that ComfyUI gives it.
@@ -118,8 +145,6 @@ export const DIFFUSION_FAMILIES: readonly DiffusionFamily[] = [
       { has: [...FLUX_NAMES, 'txt_in.individual_token_refiner.blocks.1.self_attn.qkv.weight'] },
     ],
     keep: HYVID_KEEP,
-    // An embedding of three rows, which no module of the program decodes.
-    highPrecision: ['cond_type_embedding.'],
     rankFive: true,
   },
   {
@@ -249,14 +274,24 @@ export const DIFFUSION_FAMILIES: readonly DiffusionFamily[] = [
     highPrecision: ['scale_shift_table'],
   },
   {
+    // Those that see, hear or steer: Animate, S2V, HuMo, and Fun with cameras.
+    name: 'wan_with_inputs',
+    architecture: 'wan',
+    detect: WAN_INPUTS.map((input) => ({ has: [...WAN_NAMES, input] })),
+    keep: [...WAN_KEEP, 'face_encoder.', 'casual_audio_encoder.', 'cond_encoder.', 'frame_packer.', 'audio_proj.'],
+    // What no module of the program decodes: a motion encoder of parameters, convolutions of one dimension, three rows.
+    highPrecision: [
+      ...['.modulation', 'motion_encoder.', 'face_encoder.conv', 'casual_audio_encoder.encoder.conv'],
+      'trainable_cond_mask.',
+    ],
+    rankFive: true,
+  },
+  {
     name: 'wan',
     architecture: 'wan',
-    detect: [{ has: ['blocks.0.self_attn.norm_q.weight', 'text_embedding.2.weight', 'head.modulation'] }],
-    keep: [
-      ...['modulation.', 'patch_embedding.', 'text_embedding.', 'time_projection.', 'time_embedding.', 'img_emb.'],
-      ...['head.', 'face_encoder.', 'casual_audio_encoder.', 'cond_encoder.', 'frame_packer.', 'audio_proj.'],
-    ],
-    highPrecision: ['.modulation', 'motion_encoder.', 'trainable_cond_mask.'],
+    detect: [{ has: WAN_NAMES }],
+    keep: WAN_KEEP,
+    highPrecision: ['.modulation'],
     rankFive: true,
     runsInSdCpp: true,
   },
