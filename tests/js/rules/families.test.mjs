@@ -1,0 +1,91 @@
+/** Every family's tensors, and what becomes of each, beside what the programs that the files are for make of them. */
+import { describe, expect, test } from '@jest/globals';
+import { MODELS, tensorsIn } from '../../families/models/index.mjs';
+import { ComfyUiRules } from '../../families/rules/comfyui-gguf.mjs';
+import { DIFFUSION_FAMILIES, planTypes } from '../support/internals.mjs';
+
+const kDtypes = ['F32', 'F16', 'BF16', 'F8_E4M3'];
+const kTypes = ['F16', 'Q8_0', 'Q4_0', 'Q2_K', 'Q3_K_M', 'Q4_K_S', 'Q4_K_M', 'Q5_K_M', 'Q6_K'];
+
+const described = (model, dtype) =>
+  tensorsIn(model).map(({ name, shape, elements, isInteger }) => ({
+    ...{ name, shape, elements, dtype: isInteger ? 'I64' : dtype },
+    // GGUF has no type for it.
+    ...(dtype.startsWith('F8_') && !isInteger && { keptAs: 'F16' }),
+  }));
+
+const planOf = (model, dtype = 'BF16', target = 'Q4_K_M') =>
+  planTypes({ tensors: described(model, dtype), target, hasFinalNames: false });
+
+const named = (models) => models.map((model) => [model.name, model]);
+const opened = MODELS.filter(({ comfyui }) => comfyui !== null);
+const refused = MODELS.filter(({ comfyui }) => comfyui === null);
+
+describe.each(named(opened))('%s', (_, model) => {
+  const part = model.part ?? model.prefix;
+  const isPart = (name) => name.startsWith(part) && !model.leftOut.some((one) => name.includes(one));
+
+  test.each(kDtypes.flatMap((dtype) => kTypes.map((type) => [dtype, type])))('of %s becomes %s', (dtype, target) => {
+    const tensors = described(model, dtype);
+    const { decisions } = planOf(model, dtype, target);
+    const rules = new ComfyUiRules(model, target);
+    const expected = tensors.map((tensor) => {
+      if (!isPart(tensor.name)) return `${tensor.name}: none`;
+      const bare = { ...tensor, name: tensor.name.slice(part.length) };
+      const type = tensor.dtype === 'I64' ? 'I64' : rules.typeOf(bare, dtype);
+      const { stored, original } = rules.formOf(bare);
+      return `${tensor.name}: ${type} ${bare.name} [${stored.join()}] ${original?.join() ?? ''}`;
+    });
+    const found = decisions.map((decision, index) => {
+      const { name, dtype: kept } = tensors[index];
+      if (decision.kind === 'drop') return `${name}: none`;
+      const { outputName, outputShape, keyValues } = decision;
+      const type = decision.kind === 'keep' ? kept : decision.type;
+      return `${name}: ${type} ${outputName} [${outputShape.join()}] ${keyValues[0]?.values.join() ?? ''}`;
+    });
+    expect(found).toEqual(expected);
+  });
+
+  test('is known, and the report says which programs open it', () => {
+    const { architecture, notes, opensIn } = planOf(model);
+    expect(architecture).toBe(model.comfyui);
+    const isSaid = notes.includes(`The model is ${model.family}.`);
+    expect(isSaid).toBe(model.family !== model.comfyui);
+    // A U-Net for ComfyUI has its convolutions in another shape.
+    const isForBoth = model.sdcpp && model.comfyui !== 'sd1' && model.comfyui !== 'sdxl';
+    expect(opensIn).toEqual(isForBoth ? ['ComfyUI-GGUF', 'stable-diffusion.cpp'] : ['ComfyUI-GGUF']);
+  });
+});
+
+test.each(named(refused))('%s is refused, with what to do', (_, model) => {
+  const advice = model.sdcpp ? /stable-diffusion\.cpp/u : /none|convert_hf_to_gguf|original layout/u;
+  expect(() => planOf(model)).toThrow(expect.objectContaining({ code: 'unsupported_model' }));
+  expect(() => planOf(model)).toThrow(advice);
+});
+
+test('every family has a model here', () => {
+  const tried = new Set(MODELS.map(({ family }) => family));
+  expect(DIFFUSION_FAMILIES.map(({ name }) => name).filter((name) => !tried.has(name))).toEqual([]);
+});
+
+/** Prefixes that checkpoints are found with, one and two of them. */
+test.each([
+  'model.diffusion_model.',
+  'diffusion_model.',
+  'model.',
+  'net.',
+  'transformer.',
+  'unet.',
+  'model.diffusion_model.model.diffusion_model.',
+])('every family is known after %s', (prefix) => {
+  const found = opened
+    .filter(({ part }) => part === undefined)
+    .map((model) => {
+      const other = { ...model, prefix };
+      const { architecture, decisions } = planOf(other);
+      const kept = decisions.filter(({ kind }) => kind !== 'drop').map(({ outputName }) => outputName);
+      return [model.name, architecture, kept.filter((name) => name.startsWith(prefix))];
+    });
+  const isWhole = ({ part }) => part === undefined;
+  expect(found).toEqual(opened.filter(isWhole).map(({ name, comfyui }) => [name, comfyui, []]));
+});
