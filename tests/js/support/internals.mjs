@@ -49,6 +49,7 @@ export { Pipeline } from '../../../dist/pipeline/pipeline.js';
 export { REVISION } from '../../../dist/convert/revision.js';
 export { ERROR_CODES, QuantizeError } from '../../../dist/errors.js';
 export { HELD_BYTES } from '../../../dist/io/byte-io.js';
+export { NarrowedSource } from '../../../dist/io/narrowed-source.js';
 export { readRanges } from '../../../dist/io/read-ranges.js';
 export { openModel };
 export { modelTexts, tensorsOf } from '../../../dist/layouts/read-tensors.js';
