@@ -3,6 +3,7 @@ import type { FileType, Program } from '../types.js';
 import type { KeyValueReader, TensorDecision, TypeChoice, TypeRequest } from './decision.js';
 import { idleRules, type IdleRule, type Reach, type TensorDescription, type TypedRule } from './rule.js';
 import type { PlacedTensor, Rulebook } from './rulebook.js';
+import { sdCppSubject } from './sd-cpp/subject.js';
 import { subjectOf, type Subject } from './subject.js';
 import { choiceOfRules } from './type-rules.js';
 
@@ -73,17 +74,18 @@ const reachOf = (rulebook: Rulebook, tensor: TensorDescription): Reach => {
   return rulebook.keptBecause({ tensor, output: rulebook.outputOf(tensor) }) === null ? 'any' : 'unquantized';
 };
 
-function dropNotes(decisions: readonly TensorDecision[], { prefix }: Rulebook): string[] {
+function dropNotes(decisions: readonly TensorDecision[], { prefix, leftOutNote }: Rulebook): string[] {
   const dropped = decisions.filter((one) => one.kind === 'drop' && !one.asked).length;
   if (dropped === 0) return [];
   const tensors = dropped === 1 ? '1 tensor is' : `${dropped} tensors are`;
-  return [`${tensors} left out: the file holds the diffusion model alone${prefix === '' ? '' : `, ${prefix}*`}.`];
+  const note = leftOutNote ?? `the file holds the diffusion model alone${prefix === '' ? '' : `, ${prefix}*`}`;
+  return [`${tensors} left out: ${note}.`];
 }
 
 /**
  * What becomes of each tensor of a model in a GGUF file of the type `target`, and why. Language models in GGUF get the
  * types that llama.cpp's own `llama_model_quantize` gives them without an importance matrix; diffusion models those of
- * ComfyUI-GGUF's converter; models of which neither is known, where the caller asks for that, general rules.
+ * ComfyUI-GGUF's converter, or of stable-diffusion.cpp's where the file is for that; models of which neither is known, where the caller asks for that, general rules.
  *
  * Throws `unsupported_model` for a model that the programs are not known to open, `invalid_option` for an unknown
  * architecture, or a rule that a tensor it names cannot follow.
@@ -92,7 +94,8 @@ export function planTypes(input: PlanTypesInput): TypePlan {
   const { tensors, target, hasFinalNames, architecture, file, pure = false, rules = [] } = input;
   const request: TypeRequest = { tensors, target, pure, rules };
   const keyValue: KeyValueReader = input.keyValue ?? (() => undefined);
-  const { rulebook, ...subject } = subjectOf({ ...request, hasFinalNames, architecture, keyValue, file });
+  const described = { ...request, hasFinalNames, architecture, keyValue, file };
+  const { rulebook, ...subject } = input.program === 'sd.cpp' ? sdCppSubject(described) : subjectOf(described);
   const decisions = decide(request, rulebook);
   const idle = idleRules(rules, tensors, rulebook.prefix, (tensor) => reachOf(rulebook, tensor));
   return { ...subject, notes: [...subject.notes, ...dropNotes(decisions, rulebook)], decisions, idle };

@@ -11,6 +11,8 @@ export interface PlacedTensor {
 export interface Rulebook {
   /** What all names of the model's tensors begin with in the input, and not in the output. */
   readonly prefix: string;
+  /** What is said of tensors that are left out; by default that the file holds the diffusion model alone. */
+  readonly leftOutNote?: string;
   /** Why a tensor is left out, whatever rules of the caller's say; null when it is a part of the model. */
   leftOutBecause(tensor: TensorDescription): string | null;
   outputOf(tensor: TensorDescription): OutputForm;

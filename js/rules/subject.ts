@@ -19,6 +19,8 @@ export const LLAMA_CPP = 'llama.cpp';
 export interface Subject {
   /** What reports call it, and what `general.architecture` is to be; null when it is not known. */
   readonly architecture: string | null;
+  /** Whether the output says nothing of an architecture, as the program's own files do not. */
+  readonly omitsArchitecture?: true;
   /** Whether that takes the place of another one that the input names. */
   readonly replacesArchitecture: boolean;
   /** Keys of texts in the input's metadata that the program looks for in the file's. */
