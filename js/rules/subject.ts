@@ -97,12 +97,12 @@ function toldSubject(input: SubjectInput, told: string, said: string | undefined
 }
 
 function detectedSubject(input: SubjectInput, { family, prefix, isDiffusersLayout }: Detected): Subject {
-  const other = 'with for: "sd.cpp" the file is for stable-diffusion.cpp';
   if (isDiffusersLayout) {
-    const what = `it is ${family.name} in the layout of the library diffusers, and ${COMFYUI} needs the original layout: take that file (a checkpoint for ComfyUI), or ${other}`;
+    const what = `it is ${family.name} in the layout of the library diffusers, and ${COMFYUI} needs the original layout: take that file (a checkpoint for ComfyUI)`;
     throw unsupported(input, what);
   }
   if (family.architecture !== null) return diffusionSubject(input, family, prefix);
+  const other = 'with for: "sd.cpp" the file is for stable-diffusion.cpp';
   const advice = family.runsInSdCpp === true ? `${other}, and ${ANYWAY}` : ANYWAY;
   throw unsupported(input, `it is ${family.name}, which ${COMFYUI} does not open as a GGUF; ${advice}`);
 }
