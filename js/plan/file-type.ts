@@ -11,6 +11,7 @@ import type { TensorDescription, TypedRule } from '../rules/rule.js';
 import type { Architecture, FileType, Program } from '../types.js';
 import { keepingOverflowing } from './f16-overflow.js';
 import { withImportance, type Importance } from './importance.js';
+import { withNarrowElements } from './narrowing.js';
 import {
   checkLeftovers,
   codecTarget,
@@ -56,8 +57,9 @@ export async function planFileType(
   tools: PipelineTools,
 ): Promise<ConversionPlan> {
   const { type, pure, rules, splitBytes, container, layout } = quantization;
-  const tensors = await withFp8Scales(model);
-  const { architecture, replacesArchitecture, keptTexts, notes, opensIn, decisions, idle, ...most } = planTypes({
+  const read = await withFp8Scales(model);
+  const tensors = quantization.program === 'sd.cpp' ? read.map(withNarrowElements) : read;
+  const { notes, opensIn, decisions, idle, ...subject } = planTypes({
     tensors: tensors.map((tensor) => describe(tensor, quantization)),
     target: type,
     hasFinalNames: model.hasFinalNames,
@@ -71,22 +73,22 @@ export async function planFileType(
     quantization,
   );
   if (refusal !== null) throw refusal;
-  const planned = tensors.flatMap((tensor, index) => stepFor(tensor, decisions[index], quantization));
+  const planned = tensors.flatMap((tensor, index) => stepFor(tensor, decisions[index], quantization, read[index]));
   checkLeftovers(tensors, planned);
   if (model.hasFinalNames) planned.sort((a, b) => compareTensors(a.planned, b.planned));
   const narrowed = quantization.keepOverflowing ? await keepingOverflowing(planned, tools) : planned;
   const steps = withImportance(narrowed, quantization, model);
   const shapes = decisions.flatMap((decision) => (decision.kind === 'drop' ? [] : decision.keyValues));
-  const facts = factsOf(model, { architecture, replacesArchitecture, keptTexts }, type, shapes);
-  const limits = { dimensions: most.mostDimensions, nameBytes: most.longestNameBytes };
+  const facts = factsOf(model, subject, type, shapes);
+  const limits = { dimensions: subject.mostDimensions, nameBytes: subject.longestNameBytes };
   const left = new Set(tensors.map(({ name }) => name));
   const dropped = [
-    ...tensors.flatMap((tensor, index) => droppedBy(tensor, decisions[index])),
+    ...read.flatMap((tensor, index) => droppedBy(tensor, decisions[index])),
     ...model.tensors.flatMap((tensor) => (left.has(tensor.name) ? [] : [droppedTensor(tensor, TAKEN_IN)])),
   ];
   const warnings = [...warningsAbout(steps, tensors, idle), ...rowsFellBack(decisions)];
   const made = { container, layout, steps, facts, limits, splitBytes };
-  return { ...made, architecture, opensIn, type, notes, warnings, dropped };
+  return { ...made, architecture: subject.architecture, opensIn, type, notes, warnings, dropped };
 }
 
 function describe(tensor: Tensor, form: OutputForm): TensorDescription {
@@ -100,7 +102,12 @@ function describe(tensor: Tensor, form: OutputForm): TensorDescription {
 const droppedBy = (stored: Tensor, decision: TensorDecision | undefined): DroppedTensor[] =>
   decision?.kind === 'drop' ? [droppedTensor(stored, decision.rule)] : [];
 
-function stepFor(stored: Tensor, decision: TensorDecision | undefined, form: OutputForm): PlannedStep[] {
+function stepFor(
+  stored: Tensor,
+  decision: TensorDecision | undefined,
+  form: OutputForm,
+  origin: Tensor | undefined,
+): PlannedStep[] {
   if (decision === undefined) throw new RangeError(`there is no decision about ${stored.name}`);
   if (decision.kind === 'drop') return [];
   const { outputName: name, outputShape: shape, rule } = decision;
@@ -108,23 +115,23 @@ function stepFor(stored: Tensor, decision: TensorDecision | undefined, form: Out
   const target = kept ? copiedTarget(stored, form) : codecTarget(codecNamed(decision.type));
   if (target === null) throw new RangeError(`${stored.name} cannot be kept`);
   const { dtype, elements } = stored;
-  return [{ stored, planned: { name, dtype, shape, elements, target }, rule, kept }];
+  return [{ stored, origin, planned: { name, dtype, shape, elements, target }, rule, kept }];
 }
+
+type SubjectFacts = Pick<TypePlan, 'architecture' | 'omitsArchitecture' | 'replacesArchitecture' | 'keptTexts'>;
+
+const architectureFact = (architecture: string | null, replaces: boolean): Fact => ({
+  ...{ key: 'general.architecture', type: 'text', value: architecture ?? UNKNOWN_ARCHITECTURE },
+  ...(replaces && { replaces }),
+});
 
 const factsOf = (
   { carried, portableTexts }: Model,
-  {
-    architecture,
-    replacesArchitecture: replaces,
-    keptTexts,
-  }: Pick<TypePlan, 'architecture' | 'replacesArchitecture' | 'keptTexts'>,
+  { architecture, omitsArchitecture, replacesArchitecture: replaces, keptTexts }: SubjectFacts,
   type: FileType,
   shapes: readonly ShapeFact[],
 ): readonly Fact[] => [
-  {
-    ...{ key: 'general.architecture', type: 'text', value: architecture ?? UNKNOWN_ARCHITECTURE },
-    ...(replaces && { replaces }),
-  },
+  ...(omitsArchitecture === true ? [] : [architectureFact(architecture, replaces)]),
   // What is carried has its texts with it.
   ...keptTexts.flatMap((key): Fact[] => {
     const value = carried === null ? portableTexts.get(key) : undefined;

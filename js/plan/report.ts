@@ -164,6 +164,8 @@ export type FileEvent =
 /** What one tensor is to become. */
 export interface PlannedStep {
   readonly stored: Tensor;
+  /** What the file has, where `stored` is made of it as it is read; undefined where they are the same. */
+  readonly origin?: Tensor | undefined;
   readonly planned: PlannedTensor;
   /** As in TensorPlan. */
   readonly rule: string | null;
@@ -175,7 +177,7 @@ export interface PlannedStep {
 }
 
 /** A planned step as callers see it. */
-export function tensorPlan({ stored, planned, rule, kept }: PlannedStep): TensorPlan {
+export function tensorPlan({ stored, origin = stored, planned, rule, kept }: PlannedStep): TensorPlan {
   const bytesAfter = targetBytes(planned.elements, planned.target);
   return {
     name: stored.name,
@@ -183,12 +185,12 @@ export function tensorPlan({ stored, planned, rule, kept }: PlannedStep): Tensor
     outputName: planned.name,
     outputShape: planned.shape,
     elements: stored.elements,
-    from: storageLabel(stored),
+    from: storageLabel(origin),
     to: targetLabel(planned.target),
-    bytesBefore: storedBytes(stored),
+    bytesBefore: storedBytes(origin),
     bytesAfter,
     bitsPerWeight: bitsPerWeight(bytesAfter, planned.elements),
-    kept,
+    kept: kept && origin === stored,
     rule,
   };
 }
