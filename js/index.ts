@@ -64,6 +64,7 @@ export type {
   FileType,
   GroupSize,
   HalfArray,
+  InputContainerName,
   LayoutName,
   Mode,
   Profile,

@@ -1,13 +1,13 @@
 /** The public types. */
 
 import { CODECS, FILE_TYPES, type BlockType } from './codecs/table.js';
-import type { ContainerName } from './containers/table.js';
+import type { ContainerName, InputContainerName } from './containers/table.js';
 import type { QuantizeError } from './errors.js';
 import type { LayoutName } from './layouts/table.js';
 import type { ProgressCallback, WasmObject } from './wasm/module.js';
 import type { HalfArray, WeightArray } from './weight-arrays.js';
 
-export type { BlockType, ContainerName, HalfArray, LayoutName, ProgressCallback, WeightArray };
+export type { BlockType, ContainerName, HalfArray, InputContainerName, LayoutName, ProgressCallback, WeightArray };
 
 /** Bits that a weight takes. */
 export type BitWidth = 2 | 4 | 8;

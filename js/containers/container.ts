@@ -134,17 +134,13 @@ export interface FileLayout {
   readonly places: readonly (readonly Place[])[];
 }
 
-/** A file format that models come in. It knows no codec. A new one is a folder, or a file, and a line in table.ts. */
-export interface Container {
+/** A file format that models are read from. It knows no codec. A new one is a folder, or a file, and a line in table.ts. */
+export interface InputContainer {
   readonly name: string;
   /** How sentences call a file of it: `a GGUF`, `a safetensors file`. */
   readonly title: string;
-  /** What the names of its files end with, in lower case. */
-  readonly extension: string;
   /** Whether tensors have the names and shapes in it that programs that run the model expect: they stay as they are. */
   readonly hasFinalNames: boolean;
-  /** Whether what whole files can be is what llama.cpp calls types of files, and its rules say which tensor becomes what. */
-  readonly takesFileTypes: boolean;
   /** Whether a file that begins with `head` is in this format. */
   recognizes(head: Uint8Array): boolean;
   /**
@@ -152,6 +148,19 @@ export interface Container {
    * Rejects with `invalid_file`, `unsupported_dtype`, `missing_tensor`, `missing_shard` or `unreadable_input`.
    */
   open(source: ByteSource): Promise<OpenedFiles>;
+  /** The same of one file, which an index of shards lists; absent where models have no such index. */
+  readPart?(source: ByteSource): Promise<FilePart>;
+}
+
+/** How the files that an index lists, or that are numbered, are read. */
+export type ShardFormat = Required<Pick<InputContainer, 'name' | 'recognizes' | 'readPart'>>;
+
+/** A file format that models are written in, too. */
+export interface Container extends InputContainer {
+  /** What the names of its files end with, in lower case. */
+  readonly extension: string;
+  /** Whether what whole files can be is what llama.cpp calls types of files, and its rules say which tensor becomes what. */
+  readonly takesFileTypes: boolean;
   /** Whether it can hold entries of a type. `from` is the container that the type comes from, undefined for a codec's. */
   holds(type: EntryType, from: string | undefined): boolean;
   /** What the files of an output are called that is split into `count` files, such as an index is among them. */

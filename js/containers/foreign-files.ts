@@ -30,12 +30,8 @@ interface Signature {
 
 /** The first one that fits counts. */
 const SIGNATURES: readonly Signature[] = [
-  {
-    bytes: 'PK\x03\x04',
-    holds: 'data.pkl',
-    what: `it is a PyTorch checkpoint (a zip archive with a pickle); ${CONVERT}`,
-  },
-  { bytes: 'PK\x03', what: `it is a zip archive; ${UNPACK}` },
+  // Alone it would have been opened.
+  { bytes: 'PK\x03\x04', what: "it is a zip archive or a PyTorch checkpoint, which the model's other files are not" },
   ...['\x02', '\x03', '\x04', '\x05'].map((protocol) => ({
     bytes: `\x80${protocol}`,
     what: `it is a Python pickle, as old PyTorch checkpoints are; ${CONVERT}`,

@@ -1,16 +1,19 @@
 import { endpointName } from '../endpoints.js';
 import { QuantizeError } from '../errors.js';
 import type { ByteSource } from '../io/byte-io.js';
-import type { Container, OpenedFiles } from './container.js';
+import type { Container, InputContainer, OpenedFiles } from './container.js';
 import { DTYPES } from './dtypes.js';
 import { readHead } from './foreign-files.js';
 import { GGML_TYPES } from './gguf/ggml-types.js';
 import { invalidFile, quoted } from './invalid-file.js';
 import { shardPlace } from './shard-names.js';
-import { CONTAINERS } from './table.js';
+import { looksLikeIndex, openIndexed } from './shards.js';
+import { CONTAINERS, INPUTS, SHARD_FORMATS } from './table.js';
 
 /** What the tensors of files are made of, as files of either format call it. */
 export const ELEMENT_TYPES: readonly string[] = [...new Set([...DTYPES, ...GGML_TYPES.map(({ name }) => name)])];
+
+const FORMATS: readonly InputContainer[] = [...CONTAINERS, ...INPUTS];
 
 /**
  * Opens the model in `source`, by its content, or by its name where the content is damaged. What it gives closes `source`,
@@ -18,14 +21,12 @@ export const ELEMENT_TYPES: readonly string[] = [...new Set([...DTYPES, ...GGML_
  */
 export async function openFiles(source: ByteSource): Promise<OpenedFiles> {
   try {
-    const recognized = (head: Uint8Array): Container | undefined => CONTAINERS.find((one) => one.recognizes(head));
-    const head = await readHead(source, (bytes) => recognized(bytes) !== undefined);
+    const recognized = (head: Uint8Array): InputContainer | undefined => FORMATS.find((one) => one.recognizes(head));
+    const head = await readHead(source, (bytes) => looksLikeIndex(bytes) || recognized(bytes) !== undefined);
+    if (looksLikeIndex(head)) return await openIndexed(source, SHARD_FORMATS);
     const container = recognized(head) ?? namedContainer(source.name);
     if (container === undefined) {
-      throw invalidFile(
-        source,
-        `it is in no format that can be read (${CONTAINERS.map(({ name }) => name).join(', ')})`,
-      );
+      throw invalidFile(source, `it is in no format that can be read (${FORMATS.map(({ name }) => name).join(', ')})`);
     }
     return await container.open(source);
   } catch (error) {
@@ -40,6 +41,9 @@ export function containerNamed(name: string): Container {
   if (container === undefined) throw new RangeError(`there is no container ${name}`);
   return container;
 }
+
+/** Whether files of that container have tensors under the names that programs which run the model expect. */
+export const hasFinalNames = (name: string): boolean => FORMATS.some((one) => one.name === name && one.hasFinalNames);
 
 /** The container that a file's name asks for; undefined when it has no known ending. */
 export const namedContainer = (file: string): Container | undefined =>

@@ -1,14 +1,14 @@
 import type { Carried, FactValue } from '../containers/container.js';
-import { containerNamed, openFiles } from '../containers/registry.js';
+import { hasFinalNames, openFiles } from '../containers/registry.js';
 import { modelTexts, tensorsOf } from '../layouts/read-tensors.js';
 import type { Tensor } from '../layouts/tensor.js';
 import type { ByteSource } from '../io/byte-io.js';
-import type { ContainerName } from '../types.js';
+import type { InputContainerName } from '../types.js';
 
 /** An opened model: one file or all its shards, and the tensors in it, whatever they lie as. */
 export interface Model {
   /** Name of the container format. */
-  readonly container: ContainerName;
+  readonly container: InputContainerName;
   /** Whether tensors have the names and shapes that programs which run the model expect. */
   readonly hasFinalNames: boolean;
   /** What error messages call it. */
@@ -37,8 +37,8 @@ export async function openModel(source: ByteSource): Promise<Model> {
       // Without what the layouts say: that is about their entries.
       texts: modelTexts(files.texts, parts),
       portableTexts: modelTexts(files.portableTexts, parts),
-      container: container as ContainerName,
-      hasFinalNames: containerNamed(container).hasFinalNames,
+      container: container as InputContainerName,
+      hasFinalNames: hasFinalNames(container),
       fact: (key) => files.fact(key),
       close: () => files.close(),
     };

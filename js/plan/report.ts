@@ -6,7 +6,7 @@ import {
   type PlannedTensor,
   type Tensor,
 } from '../layouts/tensor.js';
-import type { ContainerName, LayoutName } from '../types.js';
+import type { ContainerName, InputContainerName, LayoutName } from '../types.js';
 import type { TensorMetrics } from '../pipeline/metrics.js';
 
 /** What becomes of one tensor, and why. */
@@ -97,7 +97,7 @@ export interface FileTotals extends PlanTotals {
 export interface FileSummary {
   readonly input: string;
   /** Container of the input. */
-  readonly container: ContainerName;
+  readonly container: InputContainerName;
   /** Architecture of the model; null when it is unknown, or of no consequence. */
   readonly architecture: string | null;
   /** Programs that are known to open a GGUF of this kind: `ComfyUI-GGUF`, `stable-diffusion.cpp`, `llama.cpp`. */

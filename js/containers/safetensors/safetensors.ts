@@ -1,11 +1,10 @@
 import { shardNames } from '../shard-names.js';
 import { indexName } from './index-file.js';
 import type { ByteSource } from '../../io/byte-io.js';
-import type { Container, EntryType, OpenedFiles } from '../container.js';
+import type { Container, EntryType, FilePart, OpenedFiles } from '../container.js';
 import { DTYPES, isDType } from '../dtypes.js';
-import { readHead } from '../foreign-files.js';
-import { looksLikeSafetensors } from './header.js';
-import { looksLikeIndex, openIndexed, openNumberedShards } from './shards.js';
+import { openNumberedShards } from '../shards.js';
+import { looksLikeSafetensors, readHeader } from './header.js';
 import { layOut } from './writer.js';
 
 /** safetensors, one file or shards with an index (docs/formats.md). */
@@ -15,32 +14,17 @@ export const safetensors = {
   extension: '.safetensors',
   hasFinalNames: false,
   takesFileTypes: false,
-  recognizes,
-  open,
+  recognizes: looksLikeSafetensors,
+  open: (source: ByteSource): Promise<OpenedFiles> => openNumberedShards(source, safetensors),
+  readPart,
   holds,
   partNames: (file: string, count: number) => [...shardNames(file, count - 1, '.safetensors'), indexName(file)],
   layOut,
 } as const satisfies Container;
 
-function recognizes(head: Uint8Array): boolean {
-  return looksLikeIndex(head) || looksLikeSafetensors(head);
-}
-
-async function open(source: ByteSource): Promise<OpenedFiles> {
-  const head = await readHead(source, recognizes);
-  const { sources, parts } = await (looksLikeIndex(head) ? openIndexed(source) : openNumberedShards(source));
-  const texts = new Map<string, string>();
-  for (const [key, text] of parts.flatMap((part) => [...part.texts])) if (!texts.has(key)) texts.set(key, text);
-  return {
-    container: 'safetensors',
-    name: source.name,
-    ...{ sources, parts, texts, portableTexts: texts },
-    carried: null,
-    fact: () => undefined,
-    close: async () => {
-      await Promise.all(sources.map((file) => file.close()));
-    },
-  };
+async function readPart(source: ByteSource): Promise<FilePart> {
+  const { entries, metadata } = await readHeader(source);
+  return { source, entries, texts: metadata };
 }
 
 /** Of what another container copies, types that mean the same everywhere; of its own, those that nobody knows too. */

@@ -6,6 +6,7 @@ import { answer, answerFrom, useServers } from '../runtime/support/server.mjs';
 import { useFolder } from '../support/models/folder.mjs';
 import { filesOf, layout } from '../support/models/gguf-layout.mjs';
 import { float32Tensor, modelFile, rawFile } from '../support/models/safetensors.mjs';
+import { zip } from '../support/models/zip.mjs';
 
 const folder = useFolder();
 const servers = useServers();
@@ -14,8 +15,6 @@ const kPointer =
   'version https://git-lfs.github.com/spec/v1\noid sha256:4d7a214614ab2935c943f9e0ff69d22eadbb8f32b1258daaa5e2ca24d17e2393\nsize 12345\n';
 const kPage = '<!-- saved -->\n<!DOCTYPE html>\n<html><head><title>model.safetensors</title></head></html>\n';
 const kModel = modelFile([float32Tensor('a.weight', [4, 8])]);
-const zipOf = (name) =>
-  Buffer.concat([Buffer.from('PK\x03\x04'), Buffer.alloc(22), Buffer.from([name.length, 0, 0, 0]), Buffer.from(name)]);
 const padded = (begin, bytes = 600) => Buffer.concat([Buffer.from(begin, 'latin1'), Buffer.alloc(bytes, 0xfe)]);
 
 const refusal = (source) =>
@@ -31,12 +30,6 @@ const kForeign = [
   ['an error in XML', '<?xml version="1.0"?><Error/>', /it is an XML or HTML text/],
   ['a message', 'Invalid username or password.', /it is a text that begins with "Invalid username or password\."$/],
   ['a text in UTF-16', Buffer.from('\ufeff{}', 'utf16le'), /text in UTF-16; save it as UTF-8$/],
-  [
-    'a PyTorch checkpoint',
-    padded(zipOf('archive/data.pkl')),
-    /PyTorch checkpoint .*; convert it to safetensors first$/,
-  ],
-  ['another zip archive', padded(zipOf('model.safetensors')), /it is a zip archive; unpack it first$/],
   [
     'a pickle',
     padded('\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19'),
@@ -69,6 +62,40 @@ describe.each(kForeign)('%s is called what it is', (_, contents, says) => {
     for (const [given, file] of Object.entries(shards)) {
       expect(await refusal(given)).toMatchObject({ code: 'invalid_file', file, message: expect.stringMatching(says) });
     }
+  });
+});
+
+describe('a zip archive', () => {
+  const archive = (...names) => zip(names.map((name) => ({ name, bytes: kModel })));
+
+  test.each([
+    [
+      'of another model',
+      archive('model.safetensors'),
+      /it is a zip archive with no PyTorch checkpoint in it; unpack it first$/,
+    ],
+    [
+      'of two checkpoints',
+      archive('a/data.pkl', 'b/data.pkl'),
+      /with more than one PyTorch checkpoint in it; unpack it/,
+    ],
+    [
+      'of nothing but its begin',
+      archive('a').subarray(0, 99),
+      /that has no directory; was it downloaded to its end\?$/,
+    ],
+  ])('%s is called what it is', async (_, contents, says) => {
+    const file = folder.write('m.safetensors', contents);
+    expect(await refusal(file)).toMatchObject({ code: 'invalid_file', file, message: expect.stringMatching(says) });
+  });
+
+  test('is no shard of others', async () => {
+    const given = folder.write('n-00001-of-00002.safetensors', kModel);
+    const file = folder.write('n-00002-of-00002.safetensors', archive('archive/data.pkl'));
+    expect(await refusal(given)).toMatchObject({
+      file,
+      detail: expect.stringMatching(/^it is a zip archive or a PyTorch/),
+    });
   });
 });
 

@@ -1,19 +1,12 @@
-import { QuantizeError } from '../../errors.js';
-import type { FilePart } from '../container.js';
-import { invalidFile, quoted } from '../invalid-file.js';
-import type { ByteSource } from '../../io/byte-io.js';
-import { isRecord, parseJsonObject } from '../json.js';
-import { looksLikeSafetensors, readHeader } from './header.js';
-import { checkCount, closeOthers, openNumbered, openSibling, shardPlace } from '../shard-names.js';
+import { QuantizeError } from '../errors.js';
+import type { FilePart, OpenedFiles, ShardFormat } from './container.js';
+import { invalidFile, quoted } from './invalid-file.js';
+import type { ByteSource } from '../io/byte-io.js';
+import { isRecord, parseJsonObject } from './json.js';
+import { checkCount, closeOthers, openNumbered, openSibling, shardPlace } from './shard-names.js';
 
 /** An index has about 100 bytes a tensor; the format's own limit for a header is a generous one for it too. */
 const MAX_INDEX_BYTES = 100_000_000;
-
-export interface Shards {
-  /** The index first, if that is what was given. */
-  readonly sources: readonly ByteSource[];
-  readonly parts: readonly FilePart[];
-}
 
 const BYTE_ORDER_MARK: readonly number[] = [0xef, 0xbb, 0xbf];
 
@@ -27,15 +20,26 @@ export function looksLikeIndex(head: Uint8Array): boolean {
 const WHITE_SPACE = Array.from(' \t\n\r', (character) => character.charCodeAt(0));
 
 /**
- * Opens all shards that the index at `index` lists. The model has every tensor of every shard; the index must be right
- * about those that it lists. Whatever was opened is closed again if this rejects, except `index` itself.
+ * Opens all shards that the index at `index` lists, which are of the first shard's format. The model has every tensor of
+ * every shard; the index must be right about those that it lists. Whatever was opened is closed again if this rejects, except
+ * `index` itself.
  */
-export async function openIndexed(index: ByteSource): Promise<Shards> {
+export async function openIndexed(
+  index: ByteSource,
+  formats: readonly [ShardFormat, ...ShardFormat[]],
+): Promise<OpenedFiles> {
   const listed = await readIndex(index);
+  let format: ShardFormat | undefined;
+  const recognizes = (head: Uint8Array): boolean => {
+    format ??= formats.find((one) => one.recognizes(head));
+    return format?.recognizes(head) ?? false;
+  };
   const shards: ByteSource[] = [];
   try {
-    for (const file of listed.keys()) shards.push(await openSibling(index, file, looksLikeSafetensors));
-    return { parts: await readShards(shards, [...listed.values()]), sources: [index, ...shards] };
+    for (const file of listed.keys()) shards.push(await openSibling(index, file, recognizes));
+    // One that is recognized as nothing is damaged, which its reader tells.
+    const [usual] = formats;
+    return await openShards(index, [index, ...shards], shards, format ?? usual, [...listed.values()]);
   } catch (error) {
     await closeOthers(shards, index);
     throw error;
@@ -43,11 +47,11 @@ export async function openIndexed(index: ByteSource): Promise<Shards> {
 }
 
 /** Opens the model that `source` is, or is one shard of by its name. Closes what it opened as `openIndexed` does. */
-export async function openNumberedShards(source: ByteSource): Promise<Shards> {
+export async function openNumberedShards(source: ByteSource, format: ShardFormat): Promise<OpenedFiles> {
   const place = shardPlace(source.fileName);
-  const shards = place === null ? [source] : await openNumbered(source, place, looksLikeSafetensors);
+  const shards = place === null ? [source] : await openNumbered(source, place, format.recognizes);
   try {
-    return { parts: await readShards(shards), sources: shards };
+    return await openShards(source, shards, shards, format);
   } catch (error) {
     await closeOthers(shards, source);
     throw error;
@@ -55,17 +59,29 @@ export async function openNumberedShards(source: ByteSource): Promise<Shards> {
 }
 
 /** `listed` has for each shard the names of tensors that must be in it. */
-async function readShards(
+async function openShards(
+  { name }: ByteSource,
+  sources: readonly ByteSource[],
   shards: readonly ByteSource[],
+  { name: container, readPart }: ShardFormat,
   listed: readonly (readonly string[])[] = [],
-): Promise<readonly FilePart[]> {
+): Promise<OpenedFiles> {
   const parts: FilePart[] = [];
   for (const [index, source] of shards.entries()) {
-    const { entries, metadata } = await readHeader(source);
-    checkListed(listed[index] ?? [], entries, source);
-    parts.push({ source, entries, texts: metadata });
+    const part = await readPart(source);
+    checkListed(listed[index] ?? [], part.entries, source);
+    parts.push(part);
   }
-  return parts;
+  const texts = new Map<string, string>();
+  for (const [key, text] of parts.flatMap((part) => [...part.texts])) if (!texts.has(key)) texts.set(key, text);
+  return {
+    ...{ container, name, sources, parts, texts, portableTexts: texts },
+    carried: null,
+    fact: () => undefined,
+    close: async () => {
+      await Promise.all(sources.map((file) => file.close()));
+    },
+  };
 }
 
 function checkListed(listed: readonly string[], entries: FilePart['entries'], source: ByteSource): void {
