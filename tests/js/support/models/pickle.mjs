@@ -16,9 +16,9 @@ export const call = (callee, items, { dict, state } = {}) => ({
 /** What is kept elsewhere, by what it is known. */
 export const persistent = (id) => ({ kind: 'persistent', id });
 /** Bytes of a pickle as they are, which leave one value on the stack. */
-export const raw = (...bytes) => ({
+export const raw = (...parts) => ({
   kind: 'raw',
-  bytes: Buffer.from(bytes.flatMap((one) => (typeof one === 'string' ? [...Buffer.from(one, 'latin1')] : one))),
+  bytes: Buffer.concat(parts.map((part) => Buffer.from(part, 'latin1'))),
 });
 export const long = (value) => ({ kind: 'long', value });
 
