@@ -2,8 +2,26 @@ import { nearestName } from '../../checks.js';
 import { shardPlace } from '../../containers/shard-names.js';
 import { quoted } from '../../errors.js';
 
-const MODEL = /\.(safetensors|gguf)$/i;
-const INDEX = /\.safetensors\.index(\.[^./]+)?\.json$/i;
+/** What the names of models end with. */
+interface Endings {
+  readonly model: RegExp;
+  /** Those of which an index can list several as one. */
+  readonly indexed: RegExp;
+  readonly index: RegExp;
+}
+
+const USUAL: Endings = {
+  model: /\.(safetensors|gguf)$/i,
+  indexed: /\.safetensors$/i,
+  index: /\.safetensors\.index(\.[^./]+)?\.json$/i,
+};
+const TORCH: Endings = {
+  model: /\.(ckpt|pt|pth|bin)$/i,
+  indexed: /\.bin$/i,
+  index: /\.bin\.index(\.[^./]+)?\.json$/i,
+};
+/** What a training leaves beside a model, with the same endings. */
+const OF_TRAINING = /^(training_args|optimizer|scheduler|scaler|rng_state)/i;
 
 const MOST_LISTED = 12;
 const MOST_NEAR = 3;
@@ -11,29 +29,40 @@ const MOST_COMPARED = 300;
 const MOST_CHARACTERS = 200;
 
 /** Whether a path is that of a file to read, and not of a folder to look for one in. */
-export const isModelFile = (path: string): boolean => MODEL.test(path) || INDEX.test(path);
+export const isModelFile = (path: string): boolean =>
+  [USUAL, TORCH].some(({ model, index }) => model.test(path) || index.test(path));
 
 /**
  * The models among the files of a repository that lie in `folder`, or in one inside it: of a sharded one its index, or where
- * there is none the first of its files.
+ * there is none the first of its files. PyTorch's are models where there are no others: mostly they are the same ones.
  */
 export function modelsIn(files: readonly string[], folder: string): string[] {
   const inside = folder === '' ? files : files.filter((file) => file.startsWith(`${folder}/`));
-  const indexed = new Set(inside.filter((file) => INDEX.test(file)).map(stemOf));
-  const found = inside.filter((file) => {
-    if (INDEX.test(file)) return true;
-    if (!MODEL.test(file)) return false;
+  const usual = modelsWith(inside, USUAL);
+  if (usual.length > 0) return usual;
+  return modelsWith(
+    inside.filter((file) => !OF_TRAINING.test(baseName(file))),
+    TORCH,
+  );
+}
+
+function modelsWith(files: readonly string[], endings: Endings): string[] {
+  const { model, indexed, index } = endings;
+  const stems = new Set(files.filter((file) => index.test(file)).map((file) => stemOf(file, endings)));
+  const found = files.filter((file) => {
+    if (index.test(file)) return true;
+    if (!model.test(file)) return false;
     const place = shardPlace(baseName(file));
-    return place === null || (place.number === 1 && !(/safetensors$/i.test(file) && indexed.has(stemOf(file))));
+    return place === null || (place.number === 1 && !(indexed.test(file) && stems.has(stemOf(file, endings))));
   });
   return found.sort();
 }
 
 /** The path without its endings and without what tells shards apart. A variant (`fp16`) may be named at several places. */
-const stemOf = (file: string): string =>
+const stemOf = (file: string, { model, index }: Endings): string =>
   file
-    .replace(INDEX, '$1')
-    .replace(MODEL, '')
+    .replace(index, '$1')
+    .replace(model, '')
     .replace(/[-_.]\d{2,9}[-_]of[-_]\d{2,9}(\.[^./]+)?$/i, '$1')
     .toLowerCase();
 

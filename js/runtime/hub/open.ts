@@ -46,10 +46,10 @@ async function chosen({ path }: HubAddress, repository: Repository, text: string
     throw unreadable(text, `${known}, write which one behind it: ${listed(models)}`);
   }
   if (paths.includes(path))
-    throw unreadable(text, 'only safetensors and GGUF files, and the index of shards, can be read');
+    throw unreadable(text, 'only safetensors, GGUF and PyTorch files, and the index of shards, can be read');
   if (path !== '') throw notThere(path, files, text);
   const detail = isWhole
-    ? 'it has no safetensors or GGUF file; its weights may be of another format, which has to be converted first'
+    ? 'it has no safetensors, GGUF or PyTorch file; its weights may be of another format, which has to be converted first'
     : `there is no model among its ${partial(files)}; write behind it which file is meant`;
   throw unreadable(text, detail);
 }

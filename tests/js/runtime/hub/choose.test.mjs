@@ -53,7 +53,27 @@ test.each([
     ['unet/m.safetensors'],
   ],
   ['a folder that is not there', ['vae/m.safetensors'], 'unet', []],
-  ['other indices', ['pytorch_model.bin.index.json', 'model_index.json'], '', []],
+  ['other indices', ['model_index.json', 'config.json'], '', []],
+  ['PyTorch', ['config.json', 'pytorch_model.bin', 'v1-5.CKPT'], '', ['pytorch_model.bin', 'v1-5.CKPT']],
+  ['PyTorch beside safetensors', ['pytorch_model.bin', 'model.safetensors'], '', ['model.safetensors']],
+  ['PyTorch in another folder than a GGUF', ['old/m.pth', 'm.gguf'], 'old', ['old/m.pth']],
+  [
+    'shards of PyTorch with an index',
+    [
+      'pytorch_model-00001-of-00002.bin',
+      'pytorch_model-00002-of-00002.bin',
+      'pytorch_model.bin.index.json',
+      'optimizer.bin',
+    ],
+    '',
+    ['pytorch_model.bin.index.json'],
+  ],
+  [
+    'what a training has left',
+    ['training_args.bin', 'optimizer.pt', 'scheduler.pt', 'rng_state_0.pth', 'checkpoint-9/optimizer.pt', 'a.pt'],
+    '',
+    ['a.pt'],
+  ],
 ])('of %s', (_title, files, folder, models) => {
   expect(modelsIn(files, folder)).toEqual(models);
 });

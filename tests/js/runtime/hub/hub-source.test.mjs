@@ -147,9 +147,14 @@ describe('of several files the model is', () => {
   });
 
   test('none, when all are of other formats', async () => {
-    await serve({ 'pytorch_model.bin': kSmall });
-    await expect(refusal('hf:team/model')).resolves.toMatch(/it has no safetensors or GGUF file/);
-    await expect(refusal('hf:team/model/pytorch_model.bin')).resolves.toMatch(/only safetensors and GGUF files/);
+    await serve({ 'tf_model.h5': kSmall });
+    await expect(refusal('hf:team/model')).resolves.toMatch(/it has no safetensors, GGUF or PyTorch file/);
+    await expect(refusal('hf:team/model/tf_model.h5')).resolves.toMatch(/only safetensors, GGUF and PyTorch files/);
+  });
+
+  test('that of PyTorch, when there is no other', async () => {
+    await serve({ 'pytorch_model.bin': kSmall, 'training_args.bin': kSmall });
+    expect((await open('hf:team/model')).name).toBe('hf:team/model/pytorch_model.bin');
   });
 });
 
