@@ -190,8 +190,8 @@ export class ArrowQuant {
   }
 
   /**
-   * Quantizes the model at `source` (safetensors or GGUF, one file or shards) and writes it to `sink`: with a `type` as a
-   * GGUF, tensor by tensor what llama.cpp's own quantizer makes of it, else as affine levels in safetensors, as
+   * Quantizes the model at `source` (safetensors, GGUF, PyTorch; one file or shards) and writes it to `sink`: with a `type` as
+   * a GGUF, tensor by tensor what llama.cpp's own quantizer makes of it, else as affine levels in safetensors, as
    * `quantizeBatch` does. Which tensors stay unquantized or get another type is for the caller's rules and those of the
    * model's family to say. Memory is bounded whatever the file's size; a path gets its name only when it is complete.
    *

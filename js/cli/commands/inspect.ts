@@ -33,7 +33,7 @@ export function inspectCommand(): Command {
     .description('List what a model file holds: its key-value pairs or metadata, and names, shapes, types and sizes.')
     .argument(
       '<file>',
-      'safetensors or GGUF file, one part or the index of a sharded model, the URL of one, or hf:organization/model',
+      'safetensors, GGUF or PyTorch file, one part or the index of a sharded model, the URL of one, or hf:organization/model',
       parsePath,
     )
     .addOption(headerOption())

@@ -88,7 +88,7 @@ export function quantizeCommand(): Command {
     .description('Quantize the weights of a model file: to a GGUF, or to 2, 4 or 8 bits in safetensors.')
     .argument(
       '<in>',
-      'safetensors or GGUF file, one part or the index of a sharded model, the URL of one, or hf:organization/model',
+      'safetensors, GGUF or PyTorch file, one part or the index of a sharded model, the URL of one, or hf:organization/model',
       parsePath,
     )
     .argument('[out]', 'file to write (default: <in> with the type or -int<bits> added to its name)', parsePath);

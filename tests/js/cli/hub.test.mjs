@@ -205,6 +205,8 @@ test.each([
   ['hf:team/model-1.5@refs%2Fpr%2F1', 'model-1.5-x.gguf'],
   ['hf:team/model@v1/sub/w-00001-of-00003.safetensors', 'w-x.gguf'],
   ['hf:team/model/w.safetensors.index.json', 'w-x.gguf'],
+  ['hf:team/model/pytorch_model.bin.index.json', 'pytorch_model-x.gguf'],
+  ['hf:team/model/v1-5-pruned.ckpt', 'v1-5-pruned-x.gguf'],
 ])('what %s becomes lies here', (input, output) => {
   expect(siblingName(input, '-x.gguf')).toBe(output);
 });
