@@ -94,7 +94,7 @@ export function outputName(input: string, { output, type, bits }: Settings): str
   const base = input.split('/').at(-1) ?? input;
   const stem = base
     .replace(/\.index\.json$/i, '')
-    .replace(/\.(?:safetensors|gguf)$/i, '')
+    .replace(/\.(?:safetensors|gguf|ckpt|pth?|bin)$/i, '')
     .replace(/-\d{5}-of-\d{5}$/, '');
   return output === 'gguf' ? `${stem}-${type}.gguf` : `${stem}-int${String(bits)}.safetensors`;
 }

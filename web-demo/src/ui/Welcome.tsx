@@ -23,8 +23,8 @@ export function Welcome() {
         <li>
           <h2>In and out</h2>
           <p>
-            Reads safetensors and GGUF, also in shards. Writes GGUF in {String(FILE_TYPES.length)} types, with the very
-            bytes of llama.cpp's quantizers, or safetensors with 2, 4 or 8 bits a weight.
+            Reads safetensors, GGUF and PyTorch, also in shards. Writes GGUF in {String(FILE_TYPES.length)} types, with
+            the very bytes of llama.cpp's quantizers, or safetensors with 2, 4 or 8 bits a weight.
           </p>
         </li>
         <li>
@@ -74,7 +74,7 @@ function OpenPanel() {
       )}
       <p class="open-title">Drop a model here</p>
       <p class="open-hint">
-        .safetensors or .gguf; for a sharded model all of its files, with the index if there is one
+        .safetensors, .gguf or .ckpt; for a sharded model all of its files, with the index if there is one
       </p>
       <div class="button-row">
         <button type="button" class="button is-primary" onClick={() => input.current?.click()}>
@@ -89,7 +89,7 @@ function OpenPanel() {
         class="visually-hidden"
         type="file"
         multiple
-        accept=".safetensors,.gguf,.json"
+        accept=".safetensors,.gguf,.json,.ckpt,.pt,.pth,.bin"
         aria-label="Model files"
         tabIndex={-1}
         onChange={({ currentTarget }) => {
