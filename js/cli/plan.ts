@@ -18,14 +18,14 @@ export function printPlan(plan: FilePlan, { json }: { readonly json?: boolean | 
   process.stdout.write(`${json === true ? formatJson(plan) : render(plan)}\n`);
 }
 
-function render({ tensors, dropped, totals, output, architecture, type, notes, opensIn }: FilePlan): string {
+function render({ tensors, dropped, totals, output, architecture, type, notes, opensIn, notIn }: FilePlan): string {
   const { converted, kept, bytesBefore, bytesAfter, bitsPerWeight } = totals;
   const files = output.files === 1 ? 'one file' : `${output.files} files`;
   return [
     renderTable(COLUMNS, [...tensors.map(rowOf), ...dropped.map(droppedRow)], outputWidth()),
     '',
     ...notes.map((note) => `note: ${printable(note)}`),
-    ...programsText(opensIn),
+    ...programsText(opensIn, notIn),
     `${type}${architecture === null ? '' : ` (${printable(architecture)})`}: ${converted} tensors to convert, ${kept} to keep${dropped.length === 0 ? '' : `, ${dropped.length} to leave out`}`,
     `${formatBytes(bytesBefore)} → ${formatBytes(bytesAfter)}, ${bitsPerWeight.toFixed(2)} bits a weight`,
     `${output.container}, ${files} of ${output.bytes} bytes; nothing was written`,

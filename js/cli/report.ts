@@ -33,7 +33,7 @@ export function printReport(report: FileReport, options: CommonOptions): void {
   else if (options.quiet !== true) process.stdout.write(`${renderReport(report)}\n`);
 }
 
-function renderReport({ tensors, dropped, totals, files, notes, type, architecture, opensIn }: FileReport): string {
+function renderReport({ tensors, dropped, totals, files, notes, type, architecture, opensIn, notIn }: FileReport): string {
   const table = renderTable(COLUMNS, [...tensors.map(rowOf), ...dropped.map(droppedRow)], outputWidth());
   const { converted, kept, bytesBefore, bytesAfter, ratio, bitsPerWeight, seconds, bytesPerSecond, downloadedBytes } =
     totals;
@@ -42,7 +42,7 @@ function renderReport({ tensors, dropped, totals, files, notes, type, architectu
     table,
     '',
     ...notes.map((note) => `note: ${printable(note)}`),
-    ...programsText(opensIn),
+    ...programsText(opensIn, notIn),
     `${printable(architecture === null ? type : `${type} (${architecture})`)}: ${converted + kept} tensors, ${converted} converted, ${kept} kept as they were${dropped.length === 0 ? '' : `, ${dropped.length} left out`}`,
     `${formatBytes(bytesBefore)} → ${formatBytes(bytesAfter)} (${change}), ${bitsPerWeight.toFixed(2)} bits a weight`,
     `${formatSeconds(seconds)}, ${formatRate(bytesPerSecond)}${downloadText(downloadedBytes)}`,
@@ -50,9 +50,12 @@ function renderReport({ tensors, dropped, totals, files, notes, type, architectu
   ].join('\n');
 }
 
-/** Which programs open the output; nothing where none is known to. */
-export const programsText = (opensIn: readonly string[]): readonly string[] =>
-  opensIn.length === 0 ? [] : [`opens in ${opensIn.join(', ')}`];
+/** Which programs open the output; nothing for formats that are nobody's own. */
+export function programsText(opensIn: readonly string[], notIn: readonly string[]): readonly string[] {
+  const open = opensIn.length === 0 ? [] : [`opens in ${opensIn.join(', ')}`];
+  const closed = notIn.length === 0 ? [] : [`not in ${notIn.join(', ')}`];
+  return open.length + closed.length === 0 ? [] : [[...open, ...closed].join('; ')];
+}
 
 const rowOf = ({ outputName, outputShape, from, to, kept, rule, ...tensor }: TensorReport): string[] => [
   outputName,

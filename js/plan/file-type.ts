@@ -59,7 +59,7 @@ export async function planFileType(
   const { type, pure, rules, splitBytes, container, layout } = quantization;
   const read = await withFp8Scales(model);
   const tensors = quantization.program === 'sd.cpp' ? read.map(withNarrowElements) : read;
-  const { notes, opensIn, decisions, idle, ...subject } = planTypes({
+  const { notes, opensIn, notIn, decisions, idle, ...subject } = planTypes({
     tensors: tensors.map((tensor) => describe(tensor, quantization)),
     target: type,
     hasFinalNames: model.hasFinalNames,
@@ -88,7 +88,7 @@ export async function planFileType(
   ];
   const warnings = [...warningsAbout(steps, tensors, idle), ...rowsFellBack(decisions)];
   const made = { container, layout, steps, facts, limits, splitBytes };
-  return { ...made, architecture: subject.architecture, opensIn, type, notes, warnings, dropped };
+  return { ...made, architecture: subject.architecture, opensIn, notIn, type, notes, warnings, dropped };
 }
 
 function describe(tensor: Tensor, form: OutputForm): TensorDescription {

@@ -34,6 +34,7 @@ export interface ConversionPlan extends OutputForm {
   readonly architecture: string | null;
   /** As in FileSummary. */
   readonly opensIn: readonly string[];
+  readonly notIn: readonly string[];
   readonly type: string;
   readonly notes: readonly string[];
   readonly warnings: readonly FileWarning[];
@@ -104,14 +105,13 @@ export const contentsOf = (plan: ConversionPlan, model: Model, file: string, inO
 };
 
 export const summaryOf = (
-  { architecture, opensIn, type, notes, warnings, dropped }: ConversionPlan,
+  { architecture, opensIn, notIn, type, notes, warnings, dropped }: ConversionPlan,
   model: Model,
 ): FileSummary => ({
   input: model.name,
   container: model.container,
   architecture,
-  opensIn,
-  type,
+  ...{ opensIn, notIn, type },
   notes,
   warnings,
   dropped: [...dropped].sort(byName),

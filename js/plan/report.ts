@@ -102,6 +102,8 @@ export interface FileSummary {
   readonly architecture: string | null;
   /** Programs that are known to open a GGUF of this kind: `ComfyUI-GGUF`, `stable-diffusion.cpp`, `llama.cpp`. */
   readonly opensIn: readonly string[];
+  /** Programs for such models that are known not to open it. */
+  readonly notIn: readonly string[];
   /** What was asked for: `Q4_K_M`, `int4 g128`. */
   readonly type: string;
   /** Sentences about the model as a whole that a user should know. */

@@ -173,7 +173,7 @@ const plainPlan = (form: OutputForm, steps: readonly PlannedStep[], type: string
   limits: undefined,
   splitBytes: undefined,
   architecture: null,
-  opensIn: [],
+  ...{ opensIn: [], notIn: [] },
   type,
   notes: [],
   warnings: [],

@@ -27,8 +27,9 @@ export interface Subject {
   readonly keptTexts: readonly string[];
   readonly notes: readonly string[];
   readonly rulebook: Rulebook;
-  /** Programs that open the file. */
+  /** Programs that open the file, and programs that are known not to, of those that open such models. */
   readonly opensIn: readonly string[];
+  readonly notIn: readonly string[];
   /** The rank and the bytes of a name that they stop at. */
   readonly mostDimensions: 4 | 5;
   readonly longestNameBytes: 63 | 127 | 159;
@@ -117,7 +118,9 @@ function diffusionSubject(input: SubjectInput, family: DiffusionFamily, prefix: 
     notes: family.name === family.architecture ? [] : [`The model is ${family.name}.`],
     rulebook: diffusionRulebook(input, { family, prefix, hasFinalNames }),
     // It knows nothing of rows that were joined.
-    opensIn: family.runsInSdCpp === true && family.reshapes !== true ? [COMFYUI, STABLE_DIFFUSION_CPP] : [COMFYUI],
+    ...(family.runsInSdCpp === true && family.reshapes !== true
+      ? { opensIn: [COMFYUI, STABLE_DIFFUSION_CPP], notIn: [] }
+      : { opensIn: [COMFYUI], notIn: [STABLE_DIFFUSION_CPP] }),
     mostDimensions: family.rankFive === true ? 5 : 4,
     longestNameBytes: 127,
   };
@@ -127,7 +130,7 @@ const languageSubject = (input: SubjectInput, architecture: string): Subject => 
   architecture,
   ...{ replacesArchitecture: false, keptTexts: [], notes: [] },
   rulebook: languageRulebook(input, architecture, input.keyValue),
-  opensIn: [LLAMA_CPP],
+  ...{ opensIn: [LLAMA_CPP], notIn: [] },
   mostDimensions: 4,
   longestNameBytes: 63,
 });
@@ -140,7 +143,7 @@ function generalSubject(input: SubjectInput): Subject {
     ...{ replacesArchitecture: false, keptTexts: [] },
     notes: [`${what}: general rules apply, and no program is known to open the file.`],
     rulebook: generalRulebook(input),
-    opensIn: [],
+    ...{ opensIn: [], notIn: [COMFYUI, STABLE_DIFFUSION_CPP, LLAMA_CPP] },
     mostDimensions: 4,
     longestNameBytes: 63,
   };

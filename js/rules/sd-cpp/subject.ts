@@ -2,7 +2,7 @@ import { QuantizeError } from '../../errors.js';
 import type { OutputForm } from '../decision.js';
 import type { TensorDescription } from '../rule.js';
 import type { Rulebook } from '../rulebook.js';
-import type { Subject, SubjectInput } from '../subject.js';
+import { COMFYUI, type Subject, type SubjectInput } from '../subject.js';
 import { isSkipped, isUnused } from './keeps.js';
 import { identify, obstacleTo, type Identified } from './models.js';
 import { keptBecause, sdCppTypes } from './types.js';
@@ -42,7 +42,7 @@ export function sdCppSubject(input: SubjectInput): Subject {
     ...{ replacesArchitecture: false, keptTexts: [] },
     notes: [noteOn(model)],
     rulebook: sdCppRulebook(input, model ?? AS_IT_IS),
-    opensIn: model === null ? [] : PROGRAMS,
+    ...(model === null ? { opensIn: [], notIn: PROGRAMS } : { opensIn: PROGRAMS, notIn: [COMFYUI] }),
     mostDimensions: MOST_DIMENSIONS,
     longestNameBytes: LONGEST_NAME_BYTES,
   };

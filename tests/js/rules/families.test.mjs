@@ -47,18 +47,19 @@ describe.each(named(opened))('%s', (_, model) => {
   });
 
   test('is known, and the report says which programs open it', () => {
-    const { architecture, notes, opensIn } = planOf(model);
+    const { architecture, notes, opensIn, notIn } = planOf(model);
     expect(architecture).toBe(model.comfyui);
     const isSaid = notes.includes(`The model is ${model.family}.`);
     expect(isSaid).toBe(model.family !== model.comfyui);
     // A U-Net for ComfyUI has its convolutions in another shape.
     const isForBoth = model.sdcpp && model.comfyui !== 'sd1' && model.comfyui !== 'sdxl';
     expect(opensIn).toEqual(isForBoth ? ['ComfyUI-GGUF', 'stable-diffusion.cpp'] : ['ComfyUI-GGUF']);
+    expect(notIn).toEqual(isForBoth ? [] : ['stable-diffusion.cpp']);
   });
 });
 
 test.each(named(refused))('%s is refused, with what to do', (_, model) => {
-  const advice = model.sdcpp ? /stable-diffusion\.cpp/u : /none|convert_hf_to_gguf|original layout/u;
+  const advice = /stable-diffusion\.cpp|none|convert_hf_to_gguf|original layout/u;
   expect(() => planOf(model)).toThrow(expect.objectContaining({ code: 'unsupported_model' }));
   expect(() => planOf(model)).toThrow(advice);
 });
