@@ -160,7 +160,7 @@ function layOut({ steps }: Bundle, follows: Follows): BundleLayout {
   }
   const reads: ByteRange[] = [];
   const readOffsets: number[] = [];
-  const inputOffsets = new Map<PlacedStep, readonly number[]>();
+  const inputOffsets = new Map<PlacedStep, number[]>();
   let base = 0;
   for (const [source, planes] of sources) {
     const { runs, offsets } = runsOf(planes, () => MOST_GAP_BYTES);
@@ -168,11 +168,14 @@ function layOut({ steps }: Bundle, follows: Follows): BundleLayout {
       reads.push({ source, begin, bytes });
       readOffsets.push(base + offset);
     }
-    for (const [step, own] of offsets)
-      inputOffsets.set(
-        step,
-        own.map((offset) => base + offset),
-      );
+    for (const [step, own] of offsets) {
+      // Others of its planes may lie in other sources.
+      const all = inputOffsets.get(step) ?? [];
+      own.forEach((offset, plane) => {
+        all[plane] = base + offset;
+      });
+      inputOffsets.set(step, all);
+    }
     base = Math.ceil(((readOffsets.at(-1) ?? 0) + (reads.at(-1)?.bytes ?? 0)) / RUN_ALIGNMENT) * RUN_ALIGNMENT;
   }
   const written = steps.flatMap(outputPlanes);
