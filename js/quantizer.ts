@@ -1,7 +1,7 @@
 import { AbortActions } from './abort-actions.js';
 import { asyncDispose } from './async-dispose.js';
 import { FileCalls } from './calls/file-calls.js';
-import { OpenedModel } from './calls/opened-model.js';
+import { OpenedModel, inspected } from './calls/opened-model.js';
 import { nameIn, reading, shown } from './checks.js';
 import { affineCodec, codecNamed, planeBytes, traitsOf, type CodecTraits } from './codecs/codec.js';
 import { BLOCK_TYPES } from './codecs/table.js';
@@ -252,7 +252,7 @@ export class ArrowQuant {
   /** Reads what the model at `source` holds, without its weights. Rejects as `quantizeFile` does. */
   async inspectFile(source: ModelSource, options?: ReadOptions | null): Promise<Inspection> {
     const once = names.onceRead(options, names.READ_OPTIONS);
-    return this.#withModel(source, once, (_, model) => Promise.resolve(inspectionOf(model, endpointName(source))));
+    return this.#withModel(source, once, (_, model) => inspectionOf(model, endpointName(source)));
   }
 
   /**
@@ -275,13 +275,14 @@ export class ArrowQuant {
     const calls = this.#fileCalls;
     const controller = calls.controller();
     try {
-      const model = await calls.run(once, async ({ files, signal }) => {
+      const { model, inspection } = await calls.run(once, async ({ files, signal }) => {
         if (signal.aborted) throw abortError(signal.reason);
         const revoke = this.#aborts.add(signal, () => {
           controller.abort(signal.reason);
         });
         try {
-          return await openModel(await files.openSource(readSource('source', source), controller.signal));
+          const opened = await openModel(await files.openSource(readSource('source', source), controller.signal));
+          return await inspected(opened, endpointName(source));
         } finally {
           revoke();
         }
@@ -291,7 +292,7 @@ export class ArrowQuant {
         this.#checkAlive();
       }
       const readQuantization = this.#readQuantization.bind(this);
-      return new OpenedModel(model, endpointName(source), { calls, controller, readQuantization });
+      return new OpenedModel(model, inspection, { calls, controller, readQuantization });
     } catch (error) {
       calls.forget(controller);
       throw error;

@@ -12,6 +12,19 @@ import { onceRead, QUANTIZE_FILE_OPTIONS, READ_TENSOR_OPTIONS } from '../options
 import type { FilePlan } from '../plan/report.js';
 import type { FileCalls } from './file-calls.js';
 
+/** What a model that has just been opened holds; it is closed if that cannot be told. */
+export async function inspected(
+  model: Model,
+  file: string,
+): Promise<{ readonly model: Model; readonly inspection: Inspection }> {
+  try {
+    return { model, inspection: await inspectionOf(model, file) };
+  } catch (error) {
+    await model.close();
+    throw error;
+  }
+}
+
 /** What an opened model needs of the quantizer that has opened it. */
 export interface Opener {
   readonly calls: FileCalls;
@@ -39,8 +52,7 @@ export class OpenedModel implements Inspection {
   #closing: Promise<void> | null = null;
 
   /** @internal */
-  constructor(model: Model, file: string, opener: Opener) {
-    const inspection = inspectionOf(model, file);
+  constructor(model: Model, inspection: Inspection, opener: Opener) {
     this.file = inspection.file;
     this.container = inspection.container;
     this.files = inspection.files;

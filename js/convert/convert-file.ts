@@ -55,7 +55,7 @@ export const dequantizeFile = (
   dtype: string | null,
   options: GivenConversionOptions,
 ): Promise<FileReport> =>
-  convertFile(tools, source, sink, (model) => Promise.resolve(planRestored(model, dtype)), options, false);
+  convertFile(tools, source, sink, (model) => planRestored(model, dtype), options, false);
 
 /** What `quantizeFile` would do with an opened model. */
 export async function planModel(tools: FileTools, model: Model, quantization: Quantization): Promise<FilePlan> {

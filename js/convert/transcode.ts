@@ -157,8 +157,9 @@ export async function transcoding<Value>(
 
 /** A restored weight may lie half a step outside of the original range, and so beyond what the target can hold. */
 export function restoredError({ codec }: CodedTensor, target: Codec, error: unknown): unknown {
-  if (!(error instanceof QuantizeError) || isFloat(codec) || traitsOf(codec).ggmlType !== null || !isFloat(target))
-    return error;
+  if (!(error instanceof QuantizeError) || isFloat(codec) || !isFloat(target)) return error;
+  const { ggmlType, encodes } = traitsOf(codec);
+  if (ggmlType !== null || !encodes) return error;
   if (error.code !== 'not_finite' && error.code !== 'float_overflow') return error;
   const advice = target.name === 'F32' ? '' : '; restore it as F32';
   const detail = `what is restored is too large for ${target.name}${advice}`;

@@ -1,4 +1,4 @@
-import { planeBytes, traitsOf, type Codec, type ElementType, type Plane } from '../codecs/codec.js';
+import { codecLabel, planeBytes, traitsOf, type Codec, type ElementType, type Plane } from '../codecs/codec.js';
 import type { Entry, FilePart, PlannedEntry } from '../containers/container.js';
 import { invalidFile, quoted } from '../containers/invalid-file.js';
 import { QuantizeError } from '../errors.js';
@@ -18,7 +18,8 @@ export const planes = {
   name: 'planes',
   keys: [PLANES_KEY],
   read,
-  admits: () => null,
+  admits: (codec) =>
+    hasPlanes(traitsOf(codec)) && !traitsOf(codec).encodes ? `${codecLabel(codec)} can be read, but not written` : null,
   entriesOf: (tensor) => (isLaidOut(tensor) ? entriesOf(tensor) : plain.entriesOf(tensor)),
   textsOf: (tensors) => {
     const text = textAbout(tensors.filter(isLaidOut));

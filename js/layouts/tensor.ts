@@ -15,6 +15,8 @@ interface AnyTensor {
   /** Element type of the values; for a quantized tensor what it was before, or F32 where nobody says. */
   readonly dtype: string;
   readonly planes: readonly StoredPlane[];
+  /** The bytes that it takes in its files, where planes are made of fewer while they are read. */
+  readonly fileBytes?: number | undefined;
 }
 
 /** A tensor whose weights the kernels can read. */
@@ -22,6 +24,8 @@ export interface CodedTensor extends AnyTensor {
   readonly codec: Codec;
   /** What each weight is to be multiplied with, in f32 (scaled fp8). */
   readonly scale?: number | undefined;
+  /** How reports call what it is stored as, where its codec alone does not tell. */
+  readonly format?: string | undefined;
 }
 
 /** A tensor that can be copied, but not decoded: elements or blocks that no kernel reads, in one plane. */
@@ -50,9 +54,13 @@ export interface PlannedTensor {
   readonly target: Target;
 }
 
-/** All bytes that a tensor takes where it is stored. */
+/** All bytes of a tensor's planes. */
 export const storedBytes = ({ planes }: Pick<Tensor, 'planes'>): number =>
   planes.reduce((sum, plane) => plane.reduce((bytes, range) => bytes + range.bytes, sum), 0);
+
+/** All bytes that a tensor takes in its files. */
+export const fileBytes = (tensor: Pick<Tensor, 'planes' | 'fileBytes'>): number =>
+  tensor.fileBytes ?? storedBytes(tensor);
 
 /** All bytes that `elements` elements take as `target`; whole blocks where it has blocks. */
 export const targetBytes = (elements: number, target: Target): number =>
@@ -61,6 +69,7 @@ export const targetBytes = (elements: number, target: Target): number =>
 /** How reports call what a tensor is stored as. */
 export const storageLabel = (tensor: Tensor): string => {
   if (tensor.codec === null) return tensor.type.name;
+  if (tensor.format !== undefined) return tensor.format;
   return `${codecLabel(tensor.codec)}${tensor.scale === undefined ? '' : ' scaled'}`;
 };
 

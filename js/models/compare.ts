@@ -17,7 +17,7 @@ import type { FileTools } from '../pipeline/tools.js';
 import { prefixOf } from '../rules/diffusion/prefixes.js';
 import type { ErrorSums, LeasedWindow, WindowComparison } from '../wasm/windows.js';
 import { checkUnchanged, openModel, type Model } from './model.js';
-import { withFp8Scales } from './scaled-fp8.js';
+import { withFactors } from './factors.js';
 
 /** Bytes of a type that is no float are compared in pieces of this size. */
 const PIECE_BYTES = 2 ** 20;
@@ -82,7 +82,9 @@ export async function compareFiles(
 }
 
 async function compareModels(left: Model, right: Model, tools: FileTools, progress: Progress): Promise<FileComparison> {
-  const { pairs, onlyInA, onlyInB } = pairTensors(await withFp8Scales(left), await withFp8Scales(right));
+  const decoded = async (model: Model): Promise<readonly Tensor[]> =>
+    (await withFactors(model, { keepForeign: true })).tensors;
+  const { pairs, onlyInA, onlyInB } = pairTensors(await decoded(left), await decoded(right));
   const { signal } = tools;
   const told = new InOrder((index) => {
     if (!signal.aborted) callSafely(progress, pairs[index]?.one.name ?? '', (index + 1) / pairs.length);

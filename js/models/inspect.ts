@@ -1,5 +1,7 @@
 import { isFloat } from '../codecs/codec.js';
-import { byName, storageLabel, storedBytes } from '../layouts/tensor.js';
+import { QuantizeError } from '../errors.js';
+import { byName, fileBytes, storageLabel, type Tensor } from '../layouts/tensor.js';
+import { withFactors } from './factors.js';
 import type { Model } from './model.js';
 
 export interface InspectedTensor {
@@ -29,14 +31,17 @@ export interface Inspection {
   readonly bytes: number;
 }
 
-/** What an opened model holds, `file` being its name. */
-export function inspectionOf(model: Model, file: string): Inspection {
-  const tensors = model.tensors
+/**
+ * What an opened model holds, `file` being its name: quantized weights as what they are restored to, or, where nothing can
+ * be made of them, as they lie there.
+ */
+export async function inspectionOf(model: Model, file: string): Promise<Inspection> {
+  const tensors = (await shownTensors(model))
     .map((tensor): InspectedTensor => {
       const { name, shape, dtype, elements, codec } = tensor;
       const type = storageLabel(tensor);
       const ofValues = codec === null || isFloat(codec) ? (codec?.name ?? type) : dtype;
-      return { name, shape, type, dtype: ofValues, elements, bytes: storedBytes(tensor) };
+      return { name, shape, type, dtype: ofValues, elements, bytes: fileBytes(tensor) };
     })
     .sort(byName);
   return {
@@ -48,4 +53,13 @@ export function inspectionOf(model: Model, file: string): Inspection {
     elements: tensors.reduce((count, { elements }) => count + elements, 0),
     bytes: tensors.reduce((count, { bytes }) => count + bytes, 0),
   };
+}
+
+async function shownTensors(model: Model): Promise<readonly Tensor[]> {
+  try {
+    return (await withFactors(model, { keepForeign: true })).tensors;
+  } catch (error) {
+    if (error instanceof QuantizeError && error.code === 'invalid_file') return model.tensors;
+    throw error;
+  }
 }

@@ -6,7 +6,7 @@ import { inputOfStretch, locating, sourceCodecOf } from '../pipeline/stretches.j
 import type { FileTools } from '../pipeline/tools.js';
 import { WINDOW_WEIGHTS } from '../wasm/windows.js';
 import { checkUnchanged, type Model } from './model.js';
-import { withFp8Scale } from './scaled-fp8.js';
+import { withOwnFactors } from './factors.js';
 
 /** Elements of the flattened tensor; `end` undefined: to the last one. */
 export interface ElementRange {
@@ -25,9 +25,9 @@ export async function readTensor(
   name: string,
   { begin, end }: ElementRange,
 ): Promise<Float32Array> {
-  const found = model.tensors.find((one) => one.name === name);
+  const found = await withOwnFactors(name, model);
   if (found === undefined) throw new QuantizeError('missing_tensor', { file: model.name, layer: name });
-  const tensor = decodable(await withFp8Scale(found, model));
+  const tensor = decodable(found);
   const last = end ?? tensor.elements;
   if (begin > last || last > tensor.elements) {
     const detail = `elements ${begin} to ${last} of a tensor with ${tensor.elements}`;

@@ -22,7 +22,7 @@ import {
   type OutputForm,
 } from './plan.js';
 import { droppedTensor, type DroppedTensor, type PlannedStep } from './report.js';
-import { TAKEN_IN, withFp8Scales } from '../models/scaled-fp8.js';
+import { withFactors } from '../models/factors.js';
 import { rowsFellBack, warningsAbout } from './warnings.js';
 
 /** What a whole file is to be, as llama.cpp names it: the rules of the model's family say which tensor becomes what. */
@@ -57,7 +57,7 @@ export async function planFileType(
   tools: PipelineTools,
 ): Promise<ConversionPlan> {
   const { type, pure, rules, splitBytes, container, layout } = quantization;
-  const read = await withFp8Scales(model);
+  const { tensors: read, taken, staleTexts } = await withFactors(model);
   const tensors = quantization.program === 'sd.cpp' ? read.map(withNarrowElements) : read;
   const { notes, opensIn, notIn, decisions, idle, ...subject } = planTypes({
     tensors: tensors.map((tensor) => describe(tensor, quantization)),
@@ -81,13 +81,12 @@ export async function planFileType(
   const shapes = decisions.flatMap((decision) => (decision.kind === 'drop' ? [] : decision.keyValues));
   const facts = factsOf(model, subject, type, shapes);
   const limits = { dimensions: subject.mostDimensions, nameBytes: subject.longestNameBytes };
-  const left = new Set(tensors.map(({ name }) => name));
   const dropped = [
     ...read.flatMap((tensor, index) => droppedBy(tensor, decisions[index])),
-    ...model.tensors.flatMap((tensor) => (left.has(tensor.name) ? [] : [droppedTensor(tensor, TAKEN_IN)])),
+    ...taken.map(({ tensor, why }) => droppedTensor(tensor, why)),
   ];
   const warnings = [...warningsAbout(steps, tensors, idle), ...rowsFellBack(decisions)];
-  const made = { container, layout, steps, facts, limits, splitBytes };
+  const made = { container, layout, steps, facts, limits, splitBytes, staleTexts };
   return { ...made, architecture: subject.architecture, opensIn, notIn, type, notes, warnings, dropped };
 }
 

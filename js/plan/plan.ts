@@ -31,6 +31,8 @@ export interface ConversionPlan extends OutputForm {
   readonly facts: readonly Fact[];
   readonly limits: ReaderLimits | undefined;
   readonly splitBytes: number | undefined;
+  /** Keys of texts of the model that would be wrong in the output. */
+  readonly staleTexts: readonly string[];
   readonly architecture: string | null;
   /** As in FileSummary. */
   readonly opensIn: readonly string[];
@@ -93,10 +95,10 @@ export function sameStep(stored: Tensor, target: Target, rule: string | null, ke
 
 /** What the container needs to lay the output out. `inOrder`: it goes to where bytes can be put in order only. */
 export const contentsOf = (plan: ConversionPlan, model: Model, file: string, inOrder: boolean): OutputContents => {
-  const { layout, steps, facts, limits, splitBytes } = plan;
+  const { layout, steps, facts, limits, splitBytes, staleTexts } = plan;
   return {
     groups: steps.map(({ planned }) => ({ entries: layout.entriesOf(planned) })),
-    texts: model.portableTexts,
+    texts: new Map([...model.portableTexts].filter(([key]) => !staleTexts.includes(key))),
     layoutTexts: (groups) => layout.textsOf(groups.flatMap((group) => steps[group]?.planned ?? [])),
     layoutKeys: LAYOUT_KEYS,
     carried: model.carried,

@@ -1,6 +1,6 @@
 import {
   storageLabel,
-  storedBytes,
+  fileBytes,
   targetBytes,
   targetLabel,
   type PlannedTensor,
@@ -189,7 +189,7 @@ export function tensorPlan({ stored, origin = stored, planned, rule, kept }: Pla
     elements: stored.elements,
     from: storageLabel(origin),
     to: targetLabel(planned.target),
-    bytesBefore: storedBytes(origin),
+    bytesBefore: fileBytes(origin),
     bytesAfter,
     bitsPerWeight: bitsPerWeight(bytesAfter, planned.elements),
     kept: kept && origin === stored,
@@ -203,7 +203,7 @@ export const droppedTensor = (stored: Tensor, rule: string): DroppedTensor => ({
   shape: stored.shape,
   elements: stored.elements,
   from: storageLabel(stored),
-  bytes: storedBytes(stored),
+  bytes: fileBytes(stored),
   rule,
 });
 

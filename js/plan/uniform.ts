@@ -25,7 +25,7 @@ import {
   type OutputForm,
 } from './plan.js';
 import { droppedTensor, type PlannedStep } from './report.js';
-import { TAKEN_IN, hasFactor, withFp8Scales } from '../models/scaled-fp8.js';
+import { hasFactor, withFactors } from '../models/factors.js';
 import { warningsAbout } from './warnings.js';
 
 /** One codec for every tensor that no rule keeps. */
@@ -56,7 +56,7 @@ export async function planUniform(
   const { codec, rules, container, layout, splitBytes } = quantization;
   checkHeld(codec, quantization);
   // Where fp8 is kept, its factors are kept beside it.
-  const tensors = isFloat(codec) ? await withFp8Scales(model) : model.tensors;
+  const { tensors, taken, staleTexts } = await withFactors(model, { keepFp8: !isFloat(codec) });
   const described = tensors.map((stored) => ({ stored, ...describe(stored, storageLabel(stored)) }));
   const ruled = described.map((one) => ({ ...one, own: rules.find(({ when }) => fulfils(one, when)) }));
   const remaining = ruled.filter(({ own }) => own?.type !== 'drop');
@@ -76,13 +76,12 @@ export async function planUniform(
   checkLeftovers(tensors, planned);
   const narrowed = quantization.keepOverflowing ? await keepingOverflowing(planned, tools) : planned;
   const steps = withImportance(narrowed, quantization, model);
-  const left = new Set(tensors.map(({ name }) => name));
   const dropped = [
     ...ruled.flatMap(({ stored, own }) => (own?.type === 'drop' ? [droppedTensor(stored, own.name)] : [])),
-    ...model.tensors.flatMap((tensor) => (left.has(tensor.name) ? [] : [droppedTensor(tensor, TAKEN_IN)])),
+    ...taken.map(({ tensor, why }) => droppedTensor(tensor, why)),
   ];
   const warnings = warningsAbout(steps, tensors, idleRules(rules, described));
-  return { ...plainPlan({ container, layout }, steps, codecLabel(codec)), splitBytes, warnings, dropped };
+  return { ...plainPlan({ container, layout }, steps, codecLabel(codec)), splitBytes, staleTexts, warnings, dropped };
 }
 
 const describe = (
@@ -148,10 +147,11 @@ function whyNoRows({ shape, originalShape = shape, elements, codec: source }: Te
 }
 
 /**
- * Floats in safetensors: quantized tensors become `dtype`, or the type that they had before; the others stay. Throws
+ * Floats in safetensors: quantized tensors become `dtype`, or the type that they had before; the others stay. Rejects with
  * `unsupported_dtype` for what cannot be held.
  */
-export function planRestored({ tensors }: Model, dtype: string | null): ConversionPlan {
+export async function planRestored(model: Model, dtype: string | null): Promise<ConversionPlan> {
+  const { tensors, taken, staleTexts } = await withFactors(model);
   const form = { container: containerNamed('safetensors'), layout: layoutNamed('plain') };
   const foreign = tensors.filter((tensor) => tensor.codec === null && copiedTarget(tensor, form) === null);
   const refusal = notHeld(foreign, form, 'it can be copied into a file of its own format, but not decoded');
@@ -162,7 +162,9 @@ export function planRestored({ tensors }: Model, dtype: string | null): Conversi
       return sameStep(tensor, copied, tensor.codec === null ? 'cannot be decoded' : 'not quantized', true);
     return sameStep(tensor, codecTarget(codecNamed(dtype ?? floatFor(tensor.dtype))), null, false);
   });
-  return { ...plainPlan(form, steps, dtype ?? 'as before'), warnings: warningsAbout(steps, tensors, []) };
+  const dropped = taken.map(({ tensor, why }) => droppedTensor(tensor, why));
+  const warnings = warningsAbout(steps, tensors, []);
+  return { ...plainPlan(form, steps, dtype ?? 'as before'), staleTexts, warnings, dropped };
 }
 
 const plainPlan = (form: OutputForm, steps: readonly PlannedStep[], type: string): ConversionPlan => ({
@@ -172,6 +174,7 @@ const plainPlan = (form: OutputForm, steps: readonly PlannedStep[], type: string
   facts: [],
   limits: undefined,
   splitBytes: undefined,
+  staleTexts: [],
   architecture: null,
   ...{ opensIn: [], notIn: [] },
   type,

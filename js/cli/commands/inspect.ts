@@ -45,8 +45,12 @@ export function inspectCommand(): Command {
       // Nothing is computed: there is no need to start the quantizer.
       const web = await webOptions([file], options);
       const model = await openModel(await runtime.files.openSource(file, undefined, web));
-      await model.close();
-      const inspection = inspectionOf(model, endpointName(file));
+      let inspection: Inspection;
+      try {
+        inspection = await inspectionOf(model, endpointName(file));
+      } finally {
+        await model.close();
+      }
       process.stdout.write(`${options.json === true ? formatJson(inspection) : render(inspection, options)}\n`);
     });
 }

@@ -81,6 +81,9 @@ export * as jobWords from '../../../dist/wasm/job-words.js';
 /** What a model holds, without a quantizer. */
 export async function inspectFile(files, source, signal) {
   const model = await openModel(await files.openSource(source, signal));
-  await model.close();
-  return inspectionOf(model, endpointName(source));
+  try {
+    return await inspectionOf(model, endpointName(source));
+  } finally {
+    await model.close();
+  }
 }

@@ -1,0 +1,106 @@
+import { MAX_RANK, elementCount } from '../../containers/dtypes.js';
+import { parseJsonObject } from '../../containers/json.js';
+import { sourceOf, type Tensor } from '../../layouts/tensor.js';
+import { bytesOf, damaged, needed, present, undecodable, type Format, type Layer } from './layer.js';
+import { floatsOf } from './numbers.js';
+import { scaledTensor } from './scaled-tensor.js';
+import { blockGrid } from './spread.js';
+
+const KINDS = ['nf4', 'fp4'] as const;
+const STATE = '.weight.quant_state.bitsandbytes__';
+/** Far more than such a text takes. */
+const MOST_STATE_BYTES = 4096;
+const LEAST_BLOCK = 32;
+const MOST_BLOCK = 2 ** 20;
+
+/**
+ * NF4 and FP4 of bitsandbytes: two elements in a U8, the first one in the high bits, of the flattened tensor, with an F32 for
+ * each block of it. Weight = value of the element · scale, in f32. The values of the elements are those of the library: the
+ * table that files carry must say the same. Scales that are quantized themselves are refused.
+ */
+export const bitsandbytes: Format = {
+  fits: (layer) => layer.weight.dtype === 'U8' && stateOf(layer) !== undefined,
+  open: (layer) => {
+    const state = stateOf(layer);
+    if (state === undefined) throw damaged(layer, 'has no quant_state beside it');
+    const { kind, tensor: text } = state;
+    if (layer.beside('.weight.nested_absmax') !== undefined) throw undecodable(layer, `${kind} with nested scales`);
+    if (text.elements > MOST_STATE_BYTES) throw damaged(layer, `has a quant_state of ${text.elements} bytes`);
+    const absmax = needed(layer, '.weight.absmax');
+    const map = needed(layer, '.weight.quant_map');
+    if (absmax.dtype !== 'F32' || map.dtype !== 'F32' || map.elements !== 16) {
+      throw damaged(layer, `is ${kind}, but its absmax and quant_map are not of F32, the latter of 16`);
+    }
+    const parts = [...present([layer.beside('.weight.nested_quant_map')]), text, absmax, map];
+    return {
+      reads: [text, map].map(bytesOf),
+      parts,
+      decode: ([json = new Uint8Array(), values = new Uint8Array()]) => {
+        checkValues(layer, kind, values);
+        const { shape, block, dtype } = readState(layer, json);
+        const grid = gridFor(layer, absmax, shape, block);
+        const scales = { tensor: absmax, numbers: floatsOf(layer, absmax), grid };
+        return scaledTensor({ layer, codec: kind.toUpperCase(), format: `bnb ${kind}`, scales, parts, shape, dtype });
+      },
+    };
+  },
+};
+
+type Kind = (typeof KINDS)[number];
+
+function stateOf({ beside }: Layer): { readonly kind: Kind; readonly tensor: Tensor } | undefined {
+  for (const kind of KINDS) {
+    const tensor = beside(STATE + kind);
+    if (tensor !== undefined) return { kind, tensor };
+  }
+  return undefined;
+}
+
+/** The library's values, as exact as F32 has them. */
+const VALUES: Readonly<Record<Kind, readonly number[]>> = {
+  nf4: [
+    ...[-1, -0.6961928, -0.5250731, -0.3949175, -0.28444138, -0.18477343, -0.091050036, 0],
+    ...[0.0795803, 0.1609302, 0.2461123, 0.33791524, 0.44070983, 0.562617, 0.72295684, 1],
+  ],
+  fp4: [
+    ...[0, 0.0052083335, 0.6666667, 1, 0.33333334, 0.5, 0.16666667, 0.25],
+    ...[0, -0.0052083335, -0.6666667, -1, -0.33333334, -0.5, -0.16666667, -0.25],
+  ],
+};
+
+function checkValues(layer: Layer, kind: Kind, bytes: Uint8Array): void {
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  const isOther = VALUES[kind].some((value, index) => Math.abs(view.getFloat32(4 * index, true) - value) > 1e-6);
+  if (isOther) throw undecodable(layer, `${kind} with a quant_map of its own`);
+}
+
+const DTYPES: Readonly<Record<string, string>> = { float32: 'F32', float16: 'F16', bfloat16: 'BF16' };
+
+interface State {
+  readonly shape: readonly number[];
+  readonly block: number;
+  readonly dtype: string;
+}
+
+function readState(layer: Layer, json: Uint8Array): State {
+  const { shape, blocksize, dtype } = parseJsonObject(json, sourceOf(layer.weight), 'the quant_state', 0);
+  const isShape = Array.isArray(shape) && shape.length <= MAX_RANK && !Number.isNaN(elementCount(shape));
+  const isBlock =
+    typeof blocksize === 'number' &&
+    Number.isInteger(Math.log2(blocksize)) &&
+    blocksize >= LEAST_BLOCK &&
+    blocksize <= MOST_BLOCK;
+  const name = typeof dtype === 'string' && Object.hasOwn(DTYPES, dtype) ? DTYPES[dtype] : undefined;
+  if (!isShape || !isBlock || name === undefined) {
+    throw damaged(layer, 'has a quant_state without a valid shape, blocksize or dtype');
+  }
+  return { shape: shape as number[], block: blocksize, dtype: name };
+}
+
+function gridFor(layer: Layer, absmax: Tensor, shape: readonly number[], block: number): ReturnType<typeof blockGrid> {
+  const elements = elementCount(shape);
+  if (layer.weight.elements !== Math.ceil(elements / 2) || absmax.elements !== Math.ceil(elements / block)) {
+    throw damaged(layer, `has not the bytes and scales that a shape of [${shape.join(', ')}] takes`);
+  }
+  return blockGrid(elements, block);
+}

@@ -1,0 +1,90 @@
+import { invalidFile, quoted } from '../../containers/invalid-file.js';
+import { isRecord, parseJsonObject, parseJsonText } from '../../containers/json.js';
+import { readRanges } from '../../io/read-ranges.js';
+import { sourceOf, type Tensor } from '../../layouts/tensor.js';
+import { QUANTIZATION_TEXT, isFp8, type ScaledModel } from '../factors.js';
+import { bytesOf, type Layer } from './layer.js';
+
+/** What the tensor of a layer's weights is called behind the layer's name; others are fp8 of any name. */
+const WEIGHT = /\.(?:weight|weight_packed|qweight)$/u;
+const CONFIG = '.comfy_quant';
+/** Far more than a text about one layer takes. */
+const MOST_CONFIG_BYTES = 16_384;
+const MOST_CONFIGS_BYTES = 2 ** 26;
+/** So many names tell by which prefix they differ from those of the tensors. */
+const TRIED_NAMES = 16;
+
+type Config = Readonly<Record<string, unknown>>;
+
+/** The texts of ComfyUI about single layers, as tensors. */
+export const isConfig = ({ name, dtype }: Tensor): boolean => name.endsWith(CONFIG) && dtype === 'U8';
+
+/**
+ * What may be the weights of quantized layers. Rejects with `invalid_file` for texts about layers that are no JSON objects,
+ * or too long.
+ */
+export async function layersOf(model: ScaledModel): Promise<readonly Layer[]> {
+  const { tensors } = model;
+  const byName = new Map(tensors.map((tensor) => [tensor.name, tensor]));
+  const weights = tensors.filter((tensor) => WEIGHT.test(tensor.name) || isFp8(tensor));
+  const stems = weights.map(({ name }) => name.replace(WEIGHT, ''));
+  const configs = new Map([...(await ownConfigs(tensors)), ...commonConfigs(model, stems)]);
+  return weights.map((weight, index) => {
+    const stem = stems[index] ?? '';
+    return { weight, stem, config: configs.get(stem), byName, beside: (suffix) => byName.get(stem + suffix) };
+  });
+}
+
+/** By layer, what tensors beside the weights say. */
+async function ownConfigs(tensors: readonly Tensor[]): Promise<readonly (readonly [string, Config])[]> {
+  const texts = tensors.filter(isConfig);
+  const long = texts.find(({ elements }) => elements > MOST_CONFIG_BYTES) ?? tooMany(texts);
+  if (long !== undefined) {
+    throw invalidFile(sourceOf(long), `tensor ${quoted(long.name)} has too long a text`, { layer: long.name });
+  }
+  const read = await readRanges(texts.map(bytesOf));
+  return texts.map((tensor, index) => {
+    const { name } = tensor;
+    const what = `the text of tensor ${quoted(name)}`;
+    return [name.slice(0, -CONFIG.length), parseJsonObject(trimmed(read[index]), sourceOf(tensor), what, 0)];
+  });
+}
+
+function tooMany(texts: readonly Tensor[]): Tensor | undefined {
+  let bytes = 0;
+  return texts.find(({ elements }) => (bytes += elements) > MOST_CONFIGS_BYTES);
+}
+
+/** Some writers fill such texts up with zeros. */
+function trimmed(bytes: Uint8Array = new Uint8Array()): Uint8Array {
+  let end = bytes.length;
+  while (end > 0 && bytes[end - 1] === 0) --end;
+  return bytes.subarray(0, end);
+}
+
+/** By layer, what the metadata says. The names there may lack the prefix that the tensors' names have. */
+function commonConfigs({ tensors, texts }: ScaledModel, stems: readonly string[]): (readonly [string, Config])[] {
+  const text = texts.get(QUANTIZATION_TEXT);
+  const [first] = tensors;
+  if (text === undefined || first === undefined) return [];
+  const what = `${quoted(QUANTIZATION_TEXT)} in the metadata`;
+  const { layers = {} } = parseJsonText(text, sourceOf(first), what, 2);
+  if (!isRecord(layers)) throw invalidFile(sourceOf(first), `${what} lists no layers`);
+  const known = new Set(stems);
+  const names = Object.keys(layers);
+  const prefix = prefixOf(names.filter((name) => !known.has(name)).slice(0, TRIED_NAMES), stems);
+  return names.map((name) => {
+    const config = layers[name];
+    if (!isRecord(config)) throw invalidFile(sourceOf(first), `${what} says nothing of the layer ${quoted(name)}`);
+    return [known.has(name) ? name : prefix + name, config];
+  });
+}
+
+/** What stands before one of the names in the stems; an empty text where none of them is there. */
+function prefixOf(names: readonly string[], stems: readonly string[]): string {
+  for (const name of names) {
+    const stem = stems.find((one) => one.endsWith(`.${name}`));
+    if (stem !== undefined) return stem.slice(0, -name.length);
+  }
+  return '';
+}

@@ -1,0 +1,165 @@
+import { quoted } from '../../containers/invalid-file.js';
+import type { ByteRange, ByteSource } from '../../io/byte-io.js';
+import type { Tensor } from '../../layouts/tensor.js';
+import { readRange } from '../../pipeline/piece-input.js';
+import { bytesOf, damaged, type Layer } from './layer.js';
+import type { Numbers } from './numbers.js';
+
+/** Codecs take one scale for so many contiguous weights at most. */
+const MOST_UNIT = 256;
+const SCALE_BYTES = 4;
+/** More bytes of scales than these are read row by row: only hostile shapes need them for one window. */
+const MOST_BYTES = 2 ** 23;
+
+/** Where the scale of each weight of a matrix lies among those that are stored. */
+export interface Grid {
+  readonly rows: number;
+  readonly columns: number;
+  /** Contiguous weights with the same scale, a power of two; columns are a multiple, unless there is one row. */
+  readonly unit: number;
+  /** Index of the scale of the unit with this column of units. */
+  readonly index: (row: number, column: number) => number;
+  /** The first row of the rows whose scales lie among each other with this one's, and how many they are. */
+  readonly rowsTogether: number;
+}
+
+/** The largest unit that divides all of `sizes`. */
+export function unitFor(...sizes: readonly number[]): number {
+  let unit = MOST_UNIT;
+  while (unit > 1 && sizes.some((size) => size % unit !== 0)) unit /= 2;
+  return unit;
+}
+
+/** One scale for all of `elements` weights. */
+export const wholeGrid = (elements: number, unit = MOST_UNIT): Grid => {
+  return { rows: 1, columns: elements, unit, index: () => 0, rowsTogether: 1 };
+};
+
+/** One scale for each row. */
+export const rowGrid = (rows: number, columns: number, unit = unitFor(columns)): Grid => {
+  return { rows, columns, unit, index: (row) => row, rowsTogether: 1 };
+};
+
+/** Scales of tiles, row of tiles by row of tiles. Those at the ends may be smaller. */
+export function tileGrid(rows: number, columns: number, tileRows: number, tileColumns: number): Grid {
+  const unit = unitFor(columns, tileColumns);
+  const across = Math.ceil(columns / tileColumns);
+  return {
+    ...{ rows, columns, unit, rowsTogether: 1 },
+    index: (row, column) => Math.floor(row / tileRows) * across + Math.floor((column * unit) / tileColumns),
+  };
+}
+
+/** Scales of blocks of the flattened tensor, the last of which may be short. */
+export function blockGrid(elements: number, block: number): Grid {
+  const unit = unitFor(block);
+  return {
+    ...{ rows: 1, columns: elements, unit, rowsTogether: 1 },
+    index: (_, column) => Math.floor((column * unit) / block),
+  };
+}
+
+/**
+ * Scales of `unit` weights as cuBLAS wants them (its documentation, "1D block scaling factors layout"): in tiles of 128 rows
+ * and 4 scales, 512 scales each, which lie row of tiles by row of tiles. Within a tile, row r is the 16 scales from
+ * 16 · (r mod 32) on, of which it has those from 4 · (r div 32) on.
+ */
+export function swizzledGrid(rows: number, columns: number, unit: number): Grid {
+  const tiles = Math.ceil(columns / unit / 4);
+  return {
+    ...{ rows, columns, unit, rowsTogether: 128 },
+    index: (row, column) =>
+      (Math.floor(row / 128) * tiles + Math.floor(column / 4)) * 512 +
+      (row % 32) * 16 +
+      Math.floor((row % 128) / 32) * 4 +
+      (column % 4),
+  };
+}
+
+/** How many scales such a grid has, what fills up the tiles included. */
+export const swizzledCount = (rows: number, columns: number, unit: number): number =>
+  Math.ceil(rows / 128) * 128 * Math.ceil(columns / unit / 4) * 4;
+
+/** Scales of a layer. */
+export interface Scales {
+  readonly layer: Layer;
+  readonly tensor: Tensor;
+  readonly numbers: Numbers;
+  readonly grid: Grid;
+  /** What becomes of each, rounded to f32 afterwards. */
+  readonly adjust?: ((scale: number) => number) | undefined;
+}
+
+/** A plane of F32 scales, one for each unit of a layer's weights, which are made of the stored ones while they are read. */
+export function spreadScales(scales: Scales): ByteRange {
+  const { rows, columns, unit } = scales.grid;
+  const bytes = rows * Math.ceil(columns / unit) * SCALE_BYTES;
+  return { source: sourceOf(scales, bytes), begin: 0, bytes };
+}
+
+function sourceOf(scales: Scales, size: number): ByteSource {
+  const { source } = bytesOf(scales.tensor);
+  const spread = async (position: number, bytes: number): Promise<Uint8Array> => {
+    const first = Math.floor(position / SCALE_BYTES);
+    const end = Math.ceil((position + bytes) / SCALE_BYTES);
+    const values = await spreadUnits(scales, first, end);
+    return new Uint8Array(values.buffer, position - first * SCALE_BYTES, bytes);
+  };
+  return {
+    ...{ name: source.name, fileName: source.fileName, size, version: source.version },
+    read: async (into, position) => {
+      into.set(await spread(position, into.length));
+    },
+    ...(source.readAside !== undefined && { readAside: spread }),
+    sibling: (name) => source.sibling(name),
+    checkUnchanged: () => source.checkUnchanged(),
+    // The file is somebody else's.
+    close: () => Promise.resolve(),
+  };
+}
+
+/** The scales of the units from `first` to `end`. */
+async function spreadUnits(scales: Scales, first: number, end: number): Promise<Float32Array> {
+  const { columns, unit, rowsTogether } = scales.grid;
+  const across = Math.ceil(columns / unit);
+  const values = new Float32Array(end - first);
+  const isLarge = across * rowsTogether * scales.numbers.bytes > MOST_BYTES;
+  for (let begin = first; begin < end;) {
+    const next = isLarge ? Math.min(end, (Math.floor(begin / across) + 1) * across) : end;
+    await spreadInto(values.subarray(begin - first, next - first), scales, begin, across);
+    begin = next;
+  }
+  return values;
+}
+
+/** The least and the largest index among the scales of some units. */
+function boundsOf({ index, rowsTogether }: Grid, begin: number, end: number, across: number): [number, number] {
+  const [firstRow, lastRow] = [Math.floor(begin / across), Math.floor((end - 1) / across)];
+  if (firstRow === lastRow) {
+    return [index(firstRow, begin % across), index(firstRow, (end - 1) % across)];
+  }
+  const top = firstRow - (firstRow % rowsTogether);
+  const bottom = lastRow - (lastRow % rowsTogether) + rowsTogether - 1;
+  return [index(top, 0), index(bottom, across - 1)];
+}
+
+const unchanged = (scale: number): number => scale;
+
+async function spreadInto(into: Float32Array, scales: Scales, begin: number, across: number): Promise<void> {
+  if (into.length === 0) return;
+  const { layer, tensor, numbers, grid, adjust = unchanged } = scales;
+  const [least, most] = boundsOf(grid, begin, begin + into.length, across);
+  const range = bytesOf(tensor);
+  const stored = await readRange({
+    source: range.source,
+    begin: range.begin + least * numbers.bytes,
+    bytes: (most - least + 1) * numbers.bytes,
+  });
+  const view = new DataView(stored.buffer, stored.byteOffset, stored.byteLength);
+  for (let at = 0; at < into.length; ++at) {
+    const unit = begin + at;
+    const position = (grid.index(Math.floor(unit / across), unit % across) - least) * numbers.bytes;
+    into[at] = adjust(numbers.at(view, position));
+    if (!Number.isFinite(into[at])) throw damaged(layer, `has a scale (${quoted(tensor.name)}) that is not finite`);
+  }
+}

@@ -1,0 +1,119 @@
+import { invalidFile, quoted } from '../../containers/invalid-file.js';
+import { QuantizeError } from '../../errors.js';
+import { readRanges } from '../../io/read-ranges.js';
+import { sourceOf, storageLabel, type CodedTensor, type Tensor } from '../../layouts/tensor.js';
+import { QUANTIZATION_TEXT, isFp8, stemOf, type ScaledModel, type Unscaled, type UnscaledOptions } from '../factors.js';
+import { present, type Decoding, type Layer } from './layer.js';
+import { isConfig, layersOf } from './layers.js';
+import { FORMATS } from './table.js';
+
+/** A tensor that some writers of scaled fp8 leave in the model. */
+const MARK = /(?:^|\.)scaled_fp8$/u;
+
+/** Factors that runtimes quantize activations with. */
+const ACTIVATION_SUFFIXES = ['.scale_input', '.input_scale', '.input_global_scale', '.output_scale'];
+
+const FOR_ACTIVATIONS = 'a factor for activations: of no use to weights';
+const ABOUT_NOTHING = 'says how to decode a tensor that is not there, or not quantized';
+
+/** What stands for a layer from now on. */
+interface Opened {
+  readonly layer: Layer;
+  readonly decoding: Decoding;
+}
+
+/** As `withFactors` of ../factors.ts. */
+export async function unscaled(model: ScaledModel, options: UnscaledOptions): Promise<Unscaled> {
+  const layers = await layersOf(model);
+  const kept = new Set<Layer>();
+  const opened = layers.flatMap((layer): Opened[] => {
+    const decoding = openLayer(layer, options);
+    if (decoding === 'keep') kept.add(layer);
+    return decoding === 'keep' || decoding === null ? [] : [{ layer, decoding }];
+  });
+  const decoded = await decodeAll(opened);
+  const taken = takenBy(model, layers, { opened, kept, decoded }, options);
+  const tensors = model.tensors.flatMap((tensor) => {
+    const found = decoded.get(tensor);
+    return found === undefined && taken.has(tensor) ? [] : [found ?? tensor];
+  });
+  return {
+    tensors,
+    taken: [...taken].map(([tensor, why]) => ({ tensor, why })),
+    staleTexts: opened.length > 0 ? [QUANTIZATION_TEXT] : [],
+  };
+}
+
+/** As `withOwnFactors` of ../factors.ts. */
+export async function unscaledAlone(name: string, { tensors, texts }: ScaledModel): Promise<Tensor | undefined> {
+  const stem = stemOf(name);
+  const around = tensors.filter((tensor) => tensor.name.startsWith(stem));
+  const alone = await unscaled({ tensors: around, texts }, {});
+  return [...alone.tensors, ...tensors].find((tensor) => tensor.name === name);
+}
+
+/** How a layer is decoded; null for one that is not quantized. */
+function openLayer(layer: Layer, { keepFp8, keepForeign }: UnscaledOptions): Decoding | 'keep' | null {
+  const format = FORMATS.find(({ fits }) => fits(layer));
+  if (format === undefined) return null;
+  if (keepFp8 === true && format.canStay === true) return 'keep';
+  try {
+    return format.open(layer);
+  } catch (error) {
+    if (keepForeign === true && error instanceof QuantizeError && error.code === 'unsupported_dtype') return 'keep';
+    throw error;
+  }
+}
+
+/** By the tensors that the weights are stored in. All short bytes are read together: a server answers once for many. */
+async function decodeAll(opened: readonly Opened[]): Promise<ReadonlyMap<Tensor, CodedTensor>> {
+  const read = await readRanges(opened.flatMap(({ decoding }) => decoding.reads));
+  let at = 0;
+  return new Map(
+    opened.map(({ layer, decoding }) => {
+      const bytes = read.slice(at, (at += decoding.reads.length));
+      const { weight, byName } = layer;
+      const tensor = decoding.decode(bytes);
+      if (tensor.name === weight.name || !byName.has(tensor.name)) return [weight, tensor];
+      throw invalidFile(sourceOf(weight), `tensor ${quoted(tensor.name)} is there twice, once quantized`, {
+        layer: tensor.name,
+      });
+    }),
+  );
+}
+
+/** The tensors that are none of their own any more, and why. */
+function takenBy(
+  { tensors }: ScaledModel,
+  layers: readonly Layer[],
+  {
+    opened,
+    kept,
+    decoded,
+  }: {
+    readonly opened: readonly Opened[];
+    readonly kept: ReadonlySet<Layer>;
+    readonly decoded: ReadonlyMap<Tensor, CodedTensor>;
+  },
+  { keepFp8 = false }: UnscaledOptions,
+): ReadonlyMap<Tensor, string> {
+  const taken = new Map<Tensor, string>();
+  for (const { layer, decoding } of opened) {
+    const tensor = decoded.get(layer.weight);
+    const format = tensor?.format === undefined ? 'scaled fp8' : storageLabel(tensor);
+    for (const part of [...decoding.parts, ...present([layer.beside('.comfy_quant')])]) {
+      taken.set(part, `${format}: taken into the weights`);
+    }
+  }
+  const isOpened = new Set(opened.map(({ layer }) => layer));
+  for (const layer of layers) {
+    if (kept.has(layer) || (!isOpened.has(layer) && (keepFp8 || !isFp8(layer.weight)))) continue;
+    for (const factor of present(ACTIVATION_SUFFIXES.map(layer.beside))) taken.set(factor, FOR_ACTIVATIONS);
+  }
+  if (kept.size > 0 || keepFp8) return taken;
+  for (const tensor of tensors) {
+    if (MARK.test(tensor.name)) taken.set(tensor, 'scaled fp8: taken into the weights');
+    else if (isConfig(tensor) && !taken.has(tensor)) taken.set(tensor, ABOUT_NOTHING);
+  }
+  return taken;
+}
