@@ -23,6 +23,7 @@ import {
 } from './plan.js';
 import { droppedTensor, type DroppedTensor, type PlannedStep } from './report.js';
 import { withFactors } from '../models/factors.js';
+import { LAYOUT_NOTE, withOriginalLayout } from '../models/original-layout.js';
 import { rowsFellBack, warningsAbout } from './warnings.js';
 
 /** What a whole file is to be, as llama.cpp names it: the rules of the model's family say which tensor becomes what. */
@@ -58,7 +59,8 @@ export async function planFileType(
 ): Promise<ConversionPlan> {
   const { type, pure, rules, splitBytes, container, layout } = quantization;
   const { tensors: read, taken, staleTexts } = await withFactors(model);
-  const tensors = quantization.program === 'sd.cpp' ? read.map(withNarrowElements) : read;
+  const known = withOriginalLayout(read);
+  const tensors = quantization.program === 'sd.cpp' ? known.map(withNarrowElements) : known;
   const { notes, opensIn, notIn, decisions, idle, ...subject } = planTypes({
     tensors: tensors.map((tensor) => describe(tensor, quantization)),
     target: type,
@@ -73,7 +75,7 @@ export async function planFileType(
     quantization,
   );
   if (refusal !== null) throw refusal;
-  const planned = tensors.flatMap((tensor, index) => stepFor(tensor, decisions[index], quantization, read[index]));
+  const planned = tensors.flatMap((tensor, index) => stepFor(tensor, decisions[index], quantization, known[index]));
   checkLeftovers(tensors, planned);
   if (model.hasFinalNames) planned.sort((a, b) => compareTensors(a.planned, b.planned));
   const narrowed = quantization.keepOverflowing ? await keepingOverflowing(planned, tools) : planned;
@@ -82,12 +84,21 @@ export async function planFileType(
   const facts = factsOf(model, subject, type, shapes);
   const limits = { dimensions: subject.mostDimensions, nameBytes: subject.longestNameBytes };
   const dropped = [
-    ...read.flatMap((tensor, index) => droppedBy(tensor, decisions[index])),
+    ...known.flatMap((tensor, index) => droppedBy(tensor, decisions[index])),
     ...taken.map(({ tensor, why }) => droppedTensor(tensor, why)),
   ];
   const warnings = [...warningsAbout(steps, tensors, idle), ...rowsFellBack(decisions)];
   const made = { container, layout, steps, facts, limits, splitBytes, staleTexts };
-  return { ...made, architecture: subject.architecture, opensIn, notIn, type, notes, warnings, dropped };
+  return {
+    ...made,
+    architecture: subject.architecture,
+    opensIn,
+    notIn,
+    type,
+    notes: known === read ? notes : [LAYOUT_NOTE, ...notes],
+    warnings,
+    dropped,
+  };
 }
 
 function describe(tensor: Tensor, form: OutputForm): TensorDescription {

@@ -182,7 +182,11 @@ export const DIFFUSION_FAMILIES: readonly DiffusionFamily[] = [
   {
     name: 'flux',
     architecture: 'flux',
-    detect: [{ has: ['transformer_blocks.0.attn.norm_added_k.weight'] }, { has: FLUX_NAMES }],
+    detect: [
+      // SD3.5 in diffusers' layout has that, too.
+      { has: ['transformer_blocks.0.attn.norm_added_k.weight'], hasNot: ['pos_embed.proj.weight'] },
+      { has: FLUX_NAMES },
+    ],
     diffusersLayout: ['transformer_blocks.0.attn.norm_added_k.weight'],
     keep: FLUX_KEEP,
     runsInSdCpp: true,
@@ -351,7 +355,11 @@ export const DIFFUSION_FAMILIES: readonly DiffusionFamily[] = [
   {
     name: 'z_image',
     architecture: 'lumina2',
-    detect: [{ has: [...LUMINA_NAMES, 'x_pad_token'] }],
+    detect: [
+      { has: [...LUMINA_NAMES, 'x_pad_token'] },
+      { has: ['all_x_embedder.2-1.weight', 'context_refiner.0.attention.to_q.weight'] },
+    ],
+    diffusersLayout: ['all_x_embedder.2-1.weight'],
     keep: LUMINA_KEEP,
     runsInSdCpp: true,
   },

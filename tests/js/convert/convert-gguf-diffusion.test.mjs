@@ -177,14 +177,6 @@ test('an unknown model is written by general rules when the caller says so, and 
   expect(types).toEqual({ 'layer.weight': 'Q8_0', 'odd.weight': 'F16' });
 });
 
-test('a model in the layout of diffusers was made a file that nothing opens, with exit 0; it is refused', async () => {
-  const input = write([halfTensor('transformer_blocks.0.attn.norm_added_k.weight', [64])]);
-  const call = quantizer.quantizeFile(input, folder.path('out.gguf'), { type: 'Q8_0' });
-  await expect(call).rejects.toMatchObject({ code: 'unsupported_model', file: input });
-  await expect(call).rejects.toThrow(/in\.safetensors: it is flux in the layout of the library diffusers/);
-  expect(folder.list()).toEqual(['in.safetensors']);
-});
-
 describe('a weight beyond F16', () => {
   /** A flux model with F32 layers at its ends that are to become F16; `value` at index 77 of one of them. */
   const modelWith = (value, dtype = 'F32') => {

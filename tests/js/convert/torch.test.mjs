@@ -50,7 +50,7 @@ describe('a checkpoint becomes what the same tensors in safetensors become', () 
   test.each([
     ['levels', 'safetensors', { bits: 4, mode: 'diffusion' }],
     ['halves', 'safetensors', { type: 'F16' }],
-    ['blocks', 'gguf', { type: 'Q8_0' }],
+    ['blocks', 'gguf', { type: 'Q8_0', architecture: 'none' }],
   ])('as %s in %s', async (_, output, options) => {
     const tensors = [...kSmall, bfloatTensor('d.weight', [3, 32])];
     const { bytes, expected } = await bothWays(tensors, output, options);
@@ -115,7 +115,9 @@ describe('what goes wrong in the middle', () => {
       if (begin > 1e5 && begin < 3e6) response.writeHead(404).end();
       else answer(request, response, kFile);
     });
-    const call = quantizer.quantizeFile(server.url('/m.ckpt'), folder.path('out.gguf'), { type: 'Q8_0' });
+    const call = quantizer.quantizeFile(server.url('/m.ckpt'), folder.path('out.gguf'), {
+      ...{ type: 'Q8_0', architecture: 'none' },
+    });
     await expect(call).rejects.toMatchObject({ code: 'unreadable_input', file: server.url('/m.ckpt') });
     expect(folder.list()).toEqual([]);
   });

@@ -1,0 +1,109 @@
+import { traitsOf } from '../codecs/codec.js';
+import { QuantizeError, quoted } from '../errors.js';
+import { sourceOf, storageLabel, storedBytes, type StoredPlane, type Tensor } from '../layouts/tensor.js';
+import { rangesOf } from '../pipeline/stretches.js';
+import { detectFamily } from '../rules/diffusion/detect.js';
+import { OriginalPlaces, diffusersLayoutOf, type OriginalPlace } from '../rules/diffusion/diffusers/layout.js';
+
+/** What reports say of such a model. */
+export const LAYOUT_NOTE =
+  'The model is in the layout of the library diffusers: it is written in the original one, which programs know.';
+
+/**
+ * The tensors of a diffusion model in the layout of the library diffusers, under the names and in the shapes of the original
+ * one: what is split there, such as query, key and value, is one tensor whose bytes lie where those of the parts do. Other
+ * models come back as they are. Throws `missing_tensor` where a part is not there, `unsupported_model` where parts cannot be
+ * joined, or a tensor has no counterpart.
+ */
+export function withOriginalLayout(tensors: readonly Tensor[]): readonly Tensor[] {
+  const detected = detectFamily(tensors);
+  const layout = detected?.isDiffusersLayout === true ? diffusersLayoutOf(detected.family.name) : undefined;
+  if (detected === null || layout === undefined) return tensors;
+  const { prefix } = detected;
+  const places = new OriginalPlaces(layout);
+  const placed = tensors.flatMap((tensor): Placed[] => {
+    if (!tensor.name.startsWith(prefix)) return [];
+    const place = places.placeOf(tensor.name.slice(prefix.length));
+    if (place === null && !layout.keepsOthers) throw withoutCounterpart(tensor);
+    return [{ tensor, place }];
+  });
+  const byName = new Map(placed.map(({ tensor }) => [tensor.name.slice(prefix.length), tensor]));
+  const lastBlock = placed.reduce(
+    (last, { place }) => Math.max(last, place?.swapsHalves === 'last' ? place.block : -1),
+    -1,
+  );
+  return placed.flatMap(({ tensor, place }) => {
+    if (place === null) return [{ ...tensor, name: tensor.name.slice(prefix.length) }];
+    // The first part stands for all of them.
+    return place.part === 0 || !byName.has(place.parts[0] ?? '') ? [joined(place, byName, tensor, lastBlock)] : [];
+  });
+}
+
+interface Placed {
+  readonly tensor: Tensor;
+  readonly place: OriginalPlace | null;
+}
+
+function joined(
+  { name, parts, block, swapsHalves }: OriginalPlace,
+  byName: ReadonlyMap<string, Tensor>,
+  first: Tensor,
+  lastBlock: number,
+): Tensor {
+  const found = parts.map((part) => {
+    const tensor = byName.get(part);
+    if (tensor === undefined) throw new QuantizeError('missing_tensor', { file: sourceOf(first).name, layer: part });
+    return tensor;
+  });
+  if (found.length > 1) checkAlike(found);
+  const one = found.length === 1 ? first : rowsOfAll(found, first);
+  const swaps = swapsHalves === true || (swapsHalves === 'last' && block === lastBlock);
+  return { ...one, name, planes: swaps ? one.planes.map((plane) => swapped(plane, first)) : one.planes };
+}
+
+function rowsOfAll(parts: readonly Tensor[], first: Tensor): Tensor {
+  const rows = parts.reduce((sum, { shape }) => sum + (shape[0] ?? 0), 0);
+  return {
+    ...first,
+    shape: [rows, ...first.shape.slice(1)],
+    elements: parts.reduce((sum, { elements }) => sum + elements, 0),
+    planes: first.planes.map((_, plane) => parts.flatMap(({ planes }) => planes[plane] ?? [])),
+  };
+}
+
+/** Rows of one type can follow each other; those of several planes, or of other factors, say less than all of it. */
+function checkAlike(parts: readonly Tensor[]): void {
+  const labels = new Set(parts.map(storageLabel));
+  const rests = new Set(parts.map(({ shape }) => JSON.stringify(shape.slice(1))));
+  const factors = new Set(parts.map((part) => (part.codec === null ? undefined : part.scale)));
+  const isSimple = parts.every(
+    ({ codec, shape, originalShape }) =>
+      codec !== null && traitsOf(codec).planes.length === 1 && shape.length > 0 && originalShape === undefined,
+  );
+  if (isSimple && labels.size === 1 && rests.size === 1 && factors.size === 1) return;
+  const names = parts.map(({ name }) => quoted(name)).join(', ');
+  const what = rests.size > 1 ? 'of different shapes' : [...labels].join(' and ');
+  const detail = `${names} are one tensor in the original layout, but cannot be joined (${what}); make the whole model F16 or BF16 first, or take the file in the original layout`;
+  const [first] = parts;
+  throw new QuantizeError(
+    'unsupported_model',
+    first === undefined ? { detail } : { file: sourceOf(first).name, detail },
+  );
+}
+
+/** The second half of a plane, and then the first. */
+function swapped(plane: StoredPlane, tensor: Tensor): StoredPlane {
+  const bytes = storedBytes({ planes: [plane] });
+  const rows = tensor.shape[0] ?? 0;
+  if (tensor.codec === null || tensor.planes.length !== 1 || rows % 2 !== 0 || bytes % 2 !== 0) {
+    const detail = `the halves of ${quoted(tensor.name)} cannot change places, as the original layout has them; take the file in the original layout`;
+    throw new QuantizeError('unsupported_model', { file: sourceOf(tensor).name, layer: tensor.name, detail });
+  }
+  const half = bytes / 2;
+  return [...rangesOf(plane, { begin: half, bytes: half }), ...rangesOf(plane, { begin: 0, bytes: half })];
+}
+
+function withoutCounterpart(tensor: Tensor): QuantizeError {
+  const detail = `${quoted(tensor.name)} of the layout of diffusers has no known counterpart in the original one; take the file in the original layout`;
+  return new QuantizeError('unsupported_model', { file: sourceOf(tensor).name, layer: tensor.name, detail });
+}
