@@ -43,9 +43,26 @@ const literal = (value) => JSON.stringify(value);
 
 const isBlock = ({ ggmlType, blockWeights }) => ggmlType !== null && blockWeights > 1;
 
+/** What most codecs have in common, so that it need not be said of each. */
+function usualFields(codecs) {
+  const usual = Object.keys(codecs[0]).flatMap((key) => {
+    const values = codecs.map((codec) => literal(codec[key]));
+    const most = values.find((value) => values.filter((one) => one === value).length > values.length / 2);
+    return most === undefined ? [] : [[key, JSON.parse(most)]];
+  });
+  return Object.fromEntries(usual);
+}
+
 function codecTableSource(codecs, statuses) {
+  const usual = usualFields(codecs);
+  const own = (codec) => Object.entries(codec).filter(([key, value]) => literal(value) !== literal(usual[key]));
+  const entry = (codec) => `{ ...USUAL, ${literal(Object.fromEntries(own(codec))).slice(1)}`;
   return `/** The codecs, in the order of src/codecs/codecs.def. Written by the build: do not edit. */
-export const CODECS = [${codecs.map((codec) => literal(codec)).join(',')}] as const;
+
+/** What each codec has where its own line does not say otherwise. */
+const USUAL = ${literal(usual)} as const;
+
+export const CODECS = [${codecs.map(entry).join(',')}] as const;
 
 /** Names of ggml's block codecs. */
 export const BLOCK_TYPES = ${literal(codecs.filter(isBlock).map(({ name }) => name))} as const;
