@@ -54,8 +54,7 @@ export const dequantizeFile = (
   sink: ModelSink,
   dtype: string | null,
   options: GivenConversionOptions,
-): Promise<FileReport> =>
-  convertFile(tools, source, sink, (model) => planRestored(model, dtype), options, false);
+): Promise<FileReport> => convertFile(tools, source, sink, (model) => planRestored(model, dtype), options, false);
 
 /** What `quantizeFile` would do with an opened model. */
 export async function planModel(tools: FileTools, model: Model, quantization: Quantization): Promise<FilePlan> {
