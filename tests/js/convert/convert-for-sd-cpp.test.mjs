@@ -12,6 +12,7 @@ import {
   halfTensor,
   modelFile,
 } from '../support/models/safetensors.mjs';
+import { torchFile } from '../support/models/torch.mjs';
 import { doubleTensor, integerTensor, kLeftovers, sdCheckpoint } from '../support/models/sd-checkpoint.mjs';
 
 const folder = useFolder();
@@ -165,6 +166,14 @@ describe('a checkpoint of Stable Diffusion 1.5', () => {
     for (const { name, type, bytes } of made) {
       expect([name, type, byName.get(name).bytes.equals(bytes)]).toEqual([name, byName.get(name).type, true]);
     }
+  });
+
+  test('as it was first published, as a PyTorch checkpoint: the same bytes', async () => {
+    const { file } = await convert(sdCheckpoint({ width: 64 }), { type: 'Q4_0' });
+    const wrap = (dict) => new Map([['state_dict', dict]]);
+    const source = folder.write('v1.ckpt', torchFile(sdCheckpoint({ width: 64 }), { wrap }));
+    await quantizer.quantizeFile(source, folder.path('ckpt.gguf'), { for: 'sd.cpp', type: 'Q4_0' });
+    expect(readFileSync(folder.path('ckpt.gguf')).equals(file)).toBe(true);
   });
 
   test('rules reach every part of it', async () => {
