@@ -82,13 +82,14 @@ function readFileType(given: Given<QuantizeFileOptions>, type: FileType, shared:
   const { container } = shared;
   const form = { container, layout: readLayout(given, container, codecNamed(BASE_TYPES[type])) };
   checkRules(shared.rules, form);
+  const program = choice('for', given.for, named(PROGRAMS)) ?? 'comfyui';
+  if (program === 'sd.cpp')
+    refuse(given, ['splitSize'], 'for stable-diffusion.cpp, which reads no shards; leave it out');
   return {
     kind: 'file-type',
-    ...{ ...shared, ...form },
-    type,
+    ...{ ...shared, ...form, type, program },
     pure: flag('pure', given.pure),
     architecture: choice('architecture', given.architecture, named(ARCHITECTURES)) ?? null,
-    program: choice('for', given.for, named(PROGRAMS)) ?? 'comfyui',
   };
 }
 

@@ -350,6 +350,15 @@ describe('a file that stable-diffusion.cpp would not open is refused before anyt
     await expect(refused).rejects.toMatchObject({ code: 'invalid_option' });
   });
 
+  test('shards, which it does not read', async () => {
+    const refused = await convert(sdCheckpoint({ width: 64 }), { type: 'Q8_0', splitSize: 1e6 }).catch(
+      (error) => error,
+    );
+    expect(refused.code).toBe('invalid_option');
+    expect(refused.message).toContain('which reads no shards');
+    expect(folder.list()).toEqual(['in.safetensors']);
+  });
+
   test('a U-Net that was made for ComfyUI, too', async () => {
     const source = folder.write('xl.safetensors', modelFile(diffusionModel('sdxl', { dtype: 'F16', prefix: kUNet })));
     await quantizer.quantizeFile(source, folder.path('comfy.gguf'), { type: 'Q8_0' });
