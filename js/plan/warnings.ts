@@ -69,13 +69,13 @@ export function rowsFellBack(decisions: readonly TensorDecision[]): FileWarning[
   const counts = new Map<string, number>();
   for (const decision of decisions) {
     if (decision.kind === 'drop' || decision.insteadOf === undefined) continue;
-    const became = decision.kind === 'convert' ? decision.type : 'what they are';
+    const became = decision.kind === 'convert' ? decision.type : 'what is stored';
     const change = `${became} instead of ${decision.insteadOf}`;
     counts.set(change, (counts.get(change) ?? 0) + 1);
   }
   if (counts.size === 0) return [];
   const changes = [...counts].map(([change, count]) => `${count} ${count === 1 ? 'tensor' : 'tensors'} to ${change}`);
-  const message = `rows that are no whole blocks of 256 weights become another type: ${changes.join(', ')}`;
+  const message = `rows that are no whole blocks of their type get another one: ${changes.join(', ')}`;
   return [{ code: 'rows_fell_back', message }];
 }
 
