@@ -273,6 +273,18 @@ describe('a video model', () => {
     expect(isRounded(halves, expected)).toBe(true);
   });
 
+  test('of a GGUF for ComfyUI, too, which has five', async () => {
+    const source = folder.write('wan.safetensors', modelFile(diffusionModel('wan')));
+    await quantizer.quantizeFile(source, folder.path('comfy.gguf'), { type: 'F16' });
+    const shapeIn = (name) =>
+      readGguf(readFileSync(folder.path(name))).tensors.find((tensor) => tensor.name === 'patch_embedding.weight')
+        .shape;
+    expect(shapeIn('comfy.gguf')).toEqual([256, 16, 1, 2, 2]);
+    const options = { type: 'Q8_0', for: 'sd.cpp', architecture: 'none' };
+    await quantizer.quantizeFile(folder.path('comfy.gguf'), folder.path('sd.gguf'), options);
+    expect(shapeIn('sd.gguf')).toEqual([4096, 1, 2, 2]);
+  });
+
   test('six dimensions are refused', async () => {
     const six = [...tensors, float32Tensor('more.weight', [1, 1, 2, 2, 2, 2], 8)];
     await expect(convert(six, { type: 'Q4_K_M' })).rejects.toMatchObject({ code: 'unwritable_output' });
