@@ -1,0 +1,61 @@
+/** Files of every family, in every type and from every type, and whether the programs that they are for open them. */
+import { Buffer } from 'node:buffer';
+import { WritableStream } from 'node:stream/web';
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { ArrowQuant } from 'arrowquant';
+import { fileOf } from '../../families/files.mjs';
+import { detectInComfyUi, openInComfyUi } from '../../families/loaders/comfyui-gguf.mjs';
+import { openInStableDiffusionCpp } from '../../families/loaders/stable-diffusion-cpp.mjs';
+import { MODELS, narrowed } from '../../families/models/index.mjs';
+
+const kDtypes = ['F32', 'F16', 'BF16', 'F8_E4M3'];
+const kTypes = ['F16', 'Q8_0', 'Q4_0', 'Q2_K', 'Q3_K_M', 'Q4_K_M', 'Q5_K_M'];
+
+let quantizer;
+beforeAll(async () => {
+  quantizer = await ArrowQuant.create({ threads: 2 });
+});
+afterAll(() => quantizer.dispose());
+
+async function convert(bytes, options) {
+  const chunks = [];
+  const stream = new WritableStream({ write: (chunk) => void chunks.push(Buffer.from(chunk)) });
+  await quantizer.quantizeFile(bytes, stream, { container: 'gguf', ...options });
+  return Buffer.concat(chunks);
+}
+
+/** The diffusion model's tensors by the names that ComfyUI knows. */
+function expectedOf(model) {
+  const part = model.part ?? model.prefix;
+  return narrowed(model)
+    .filter(({ name }) => name.startsWith(part) && !model.leftOut.some((one) => name.includes(one)))
+    .map(({ name, shape }) => ({ name: name.slice(part.length), shape }));
+}
+
+const opened = MODELS.filter(({ comfyui }) => comfyui !== null);
+
+/** Every type from every type for one model of a family; for the others of it, each type from one. */
+function pairsFor(model) {
+  const isFirst = opened.find(({ family }) => family === model.family) === model;
+  return kDtypes.map((dtype, index) => [dtype, kTypes.filter((_, at) => isFirst || at % kDtypes.length === index)]);
+}
+
+describe('ComfyUI-GGUF opens', () => {
+  test.each(opened.map((model) => [model.name, model]))('%s, of every type', async (_, model) => {
+    const expected = expectedOf(model);
+    const before = detectInComfyUi(new Map(expected.map(({ name, shape }) => [name, shape])));
+    expect(before).not.toBeNull();
+    const config = model.metadata?.config;
+    // A U-Net for ComfyUI has its convolutions in another shape.
+    const isForBoth = model.sdcpp && model.comfyui !== 'sd1' && model.comfyui !== 'sdxl';
+    for (const [dtype, types] of pairsFor(model)) {
+      const source = fileOf(model, dtype);
+      for (const type of types) {
+        const file = await convert(source, { type });
+        const found = { dtype, type, ...openInComfyUi(file, { expected, plain: model.plain }) };
+        expect(found).toEqual({ dtype, type, architecture: model.comfyui, model: before, config });
+        if (isForBoth) openInStableDiffusionCpp(file, { expected, isWhole: false });
+      }
+    }
+  });
+});
