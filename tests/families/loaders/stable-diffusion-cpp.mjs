@@ -19,6 +19,9 @@ function extentsOf(shape) {
   return extents.join();
 }
 
+/** A name as the program has it: it knows Anima's with and without this second beginning. */
+const fullName = (name, isWhole) => (isWhole ? name : `${kPrefix}${name.replace(kPrefix, '').replace(/^net\./u, '')}`);
+
 /**
  * Throws, in one sentence, when the file does not open. `expected` are the tensors that the model has there, by the names
  * of the file, with their shapes; `isWhole` tells a checkpoint, which is given with `-m`, from a diffusion model.
@@ -31,10 +34,10 @@ export function openInStableDiffusionCpp(file, { expected, isWhole }) {
   const found = new Map();
   for (const { name, type, shape } of tensors) {
     must(Buffer.byteLength(name) <= kLongestName, `the name ${name} is too long`);
-    found.set(isWhole || name.startsWith(kPrefix) ? name : kPrefix + name, { type, shape });
+    found.set(fullName(name, isWhole), { type, shape });
   }
   for (const { name, shape } of expected) {
-    const stored = isWhole || name.startsWith(kPrefix) ? name : kPrefix + name;
+    const stored = fullName(name, isWhole);
     must(found.has(stored), `${stored} is missing`);
     const other = found.get(stored).shape;
     must(extentsOf(other) === extentsOf(shape), `${name} has a wrong shape: [${other.join()}], not [${shape.join()}]`);
@@ -44,12 +47,12 @@ export function openInStableDiffusionCpp(file, { expected, isWhole }) {
   return { version, types: new Map([...found].map(([name, { type }]) => [name, type])) };
 }
 
-/** In the order of get_sd_version: what must be a part of some name. */
+/** In the order of get_sd_version: parts of names, all of which must be there. */
 const kVersions = [
   ['Krea2', `${kPrefix}txtfusion.projector.weight`],
   ['Chroma Radiance', `${kPrefix}nerf_final_layer_conv.`],
   ['SD3', `${kPrefix}joint_blocks.`],
-  ['HiDream-O1', 'model.x_embedder.proj1.weight'],
+  ['HiDream-O1', 'model.x_embedder.proj1.weight', 'model.language_model.layers.0.self_attn.q_proj.weight'],
   ['Qwen Image or Mage-Flow', `${kPrefix}transformer_blocks.0.img_mod.1.weight`],
   ['Hunyuan Video', `${kPrefix}txt_in.individual_token_refiner.blocks.0.adaLN_modulation.1.weight`],
   ['Anima', 'llm_adapter.blocks.0.cross_attn.q_proj.weight'],
@@ -59,14 +62,36 @@ const kVersions = [
   ['LTX-AV', `${kPrefix}adaln_single.emb.timestep_embedder.linear_1.bias`],
   ['Wan', `${kPrefix}blocks.0.cross_attn.norm_k.weight`],
   ['Flux', `${kPrefix}double_blocks.`],
-  ['Flux', `${kPrefix}single_transformer_blocks.`],
-  ['SDXL', `${kPrefix}label_emb.0.0.weight`],
-  ['SD1 or SD2', `${kPrefix}input_blocks.`],
-  ['CLIP', 'text_model.encoder.layers.'],
+  // A U-Net is told by its text encoders.
+  ['SDXL', `${kPrefix}input_blocks.`, 'conditioner.embedders.1'],
+  [
+    'SD1 or SD2',
+    `${kPrefix}input_blocks.`,
+    'cond_stage_model.transformer.text_model.embeddings.token_embedding.weight',
+  ],
+  // Those have options of their own.
+  ['CLIP', 'text_model.encoder.layers.0.mlp.fc1.weight'],
   ['T5', 'encoder.block.0.layer.0.SelfAttention.q.weight'],
+  ['Qwen 3', 'model.layers.0.self_attn.q_norm.weight'],
 ];
 
 const versionOf = (found) => {
   const names = [...found.keys()];
-  return kVersions.find(([, part]) => names.some((name) => name.includes(part)))?.[0] ?? null;
+  const isThere = (part) => names.some((name) => name.includes(part));
+  return kVersions.find(([, ...parts]) => parts.every(isThere))?.[0] ?? null;
 };
+
+/** Beginnings of names that it never reads: schedules and what training leaves. */
+const kUnused = [
+  ...['betas', 'alphas_cumprod_prev', 'sqrt_alphas_cumprod', 'posterior_variance', 'model_ema.'],
+  ...['cond_stage_model.', 'conditioner.embedders.0.'].map(
+    (part) => `${part}transformer.text_model.embeddings.position_ids`,
+  ),
+  'conditioner.embedders.1.model.logit_scale',
+  // The same words a second time, which only training needs.
+  'encoder.embed_tokens.weight',
+  // A text encoder says nothing.
+  'lm_head.',
+];
+
+export const isUnused = (name) => kUnused.some((beginning) => name.startsWith(beginning));

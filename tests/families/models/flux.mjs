@@ -153,5 +153,5 @@ export const FLUX_MODELS = [
   },
   { name: 'ovis image', family: 'ovis_image', ...kFlux, modules: ovis },
   { name: 'longcat image', family: 'flux', ...kFlux, modules: longcat, pinned: { 'txt_in.weight': [2, 3584] } },
-  { name: 'flux in the layout of diffusers', comfyui: null, sdcpp: true, modules: diffusers, layout: 'diffusers' },
+  { name: 'flux in the layout of diffusers', comfyui: null, sdcpp: false, modules: diffusers, layout: 'diffusers' },
 ];

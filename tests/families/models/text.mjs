@@ -48,5 +48,5 @@ export const TEXT_MODELS = [
   { name: 'clip g', ...kText, modules: { ...clip(1280, '0,31'), 'text_projection.weight': [1280, 1280] } },
   { name: 'llama', comfyui: null, sdcpp: false, kind: 'language model', modules: llama(false, false) },
   { name: 'qwen 2', comfyui: null, sdcpp: false, kind: 'language model', modules: llama(true, false) },
-  { name: 'qwen 3', comfyui: null, sdcpp: false, kind: 'language model', modules: llama(false, true) },
+  { name: 'qwen 3', comfyui: null, sdcpp: true, kind: 'language model', modules: llama(false, true) },
 ];

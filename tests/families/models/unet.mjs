@@ -189,7 +189,7 @@ const diffusersXl = {
 const kIntegers = ['position_ids', 'model_ema.num_updates'];
 
 export const UNET_MODELS = [
-  { name: 'sd1', family: 'sd1', comfyui: 'sd1', sdcpp: true, modules: sd1 },
+  { name: 'sd1', family: 'sd1', comfyui: 'sd1', sdcpp: false, modules: sd1 },
   {
     name: 'sd1 checkpoint',
     family: 'sd1',
@@ -200,8 +200,8 @@ export const UNET_MODELS = [
     integers: kIntegers,
   },
   { name: 'sd1 in the layout of diffusers', family: 'sd1', comfyui: 'sd1', sdcpp: false, modules: diffusers },
-  { name: 'sd2', family: 'sd1', comfyui: 'sd1', sdcpp: true, modules: sd2, prefix: 'model.diffusion_model.' },
-  { name: 'sdxl', family: 'sdxl', comfyui: 'sdxl', sdcpp: true, modules: sdxl },
+  { name: 'sd2', family: 'sd1', comfyui: 'sd1', sdcpp: false, modules: sd2, prefix: 'model.diffusion_model.' },
+  { name: 'sdxl', family: 'sdxl', comfyui: 'sdxl', sdcpp: false, modules: sdxl },
   {
     name: 'sdxl checkpoint',
     family: 'sdxl',

@@ -5,8 +5,8 @@ import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { ArrowQuant } from 'arrowquant';
 import { fileOf } from '../../families/files.mjs';
 import { detectInComfyUi, openInComfyUi } from '../../families/loaders/comfyui-gguf.mjs';
-import { openInStableDiffusionCpp } from '../../families/loaders/stable-diffusion-cpp.mjs';
-import { MODELS, narrowed } from '../../families/models/index.mjs';
+import { isUnused, openInStableDiffusionCpp } from '../../families/loaders/stable-diffusion-cpp.mjs';
+import { MODELS, narrowed, tensorsIn } from '../../families/models/index.mjs';
 
 const kDtypes = ['F32', 'F16', 'BF16', 'F8_E4M3'];
 const kTypes = ['F16', 'Q8_0', 'Q4_0', 'Q2_K', 'Q3_K_M', 'Q4_K_M', 'Q5_K_M'];
@@ -34,10 +34,13 @@ function expectedOf(model) {
 
 const opened = MODELS.filter(({ comfyui }) => comfyui !== null);
 
-/** Every type from every type for one model of a family; for the others of it, each type from one. */
-function pairsFor(model) {
-  const isFirst = opened.find(({ family }) => family === model.family) === model;
-  return kDtypes.map((dtype, index) => [dtype, kTypes.filter((_, at) => isFirst || at % kDtypes.length === index)]);
+const tensorCount = (model) => tensorsIn(model).length;
+
+/** Every type from every type for the smallest model of a family; for the others of it, each type from one. */
+function pairsFor(model, models) {
+  const family = models.filter((other) => other.family === model.family);
+  const isSmallest = family.every((other) => tensorCount(model) <= tensorCount(other));
+  return kDtypes.map((dtype, index) => [dtype, kTypes.filter((_, at) => isSmallest || at % kDtypes.length === index)]);
 }
 
 describe('ComfyUI-GGUF opens', () => {
@@ -48,13 +51,35 @@ describe('ComfyUI-GGUF opens', () => {
     const config = model.metadata?.config;
     // A U-Net for ComfyUI has its convolutions in another shape.
     const isForBoth = model.sdcpp && model.comfyui !== 'sd1' && model.comfyui !== 'sdxl';
-    for (const [dtype, types] of pairsFor(model)) {
+    for (const [dtype, types] of pairsFor(model, opened)) {
       const source = fileOf(model, dtype);
       for (const type of types) {
         const file = await convert(source, { type });
         const found = { dtype, type, ...openInComfyUi(file, { expected, plain: model.plain }) };
         expect(found).toEqual({ dtype, type, architecture: model.comfyui, model: before, config });
         if (isForBoth) openInStableDiffusionCpp(file, { expected, isWhole: false });
+      }
+    }
+  });
+});
+
+describe('stable-diffusion.cpp opens', () => {
+  const models = MODELS.filter(({ sdcpp }) => sdcpp);
+
+  test.each(models.map((model) => [model.name, model]))('%s, of every type', async (_, model) => {
+    const isWhole = model.part !== undefined || model.kind !== 'diffusion' || model.family === 'hidream_o1';
+    const expected = narrowed(model)
+      .filter(({ name }) => !isUnused(name))
+      // Where ComfyUI's files begin with what it does not know, they begin as it has them.
+      .map(({ name, shape }) => ({ name: isWhole ? name : name.slice(model.prefix.length), shape }));
+    for (const [dtype, types] of pairsFor(model, models)) {
+      const source = fileOf(model, dtype);
+      for (const type of types) {
+        const file = await convert(source, { type, for: 'sd.cpp' });
+        const { version, types: found } = openInStableDiffusionCpp(file, { expected, isWhole });
+        expect([dtype, type, version]).toEqual([dtype, type, expect.any(String)]);
+        expect([...found].filter(([, one]) => one === 'I64' || one === 'F64')).toEqual([]);
+        expect(found.size).toBe(expected.length);
       }
     }
   });

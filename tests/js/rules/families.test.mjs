@@ -1,7 +1,9 @@
 /** Every family's tensors, and what becomes of each, beside what the programs that the files are for make of them. */
 import { describe, expect, test } from '@jest/globals';
 import { MODELS, tensorsIn } from '../../families/models/index.mjs';
+import { isUnused } from '../../families/loaders/stable-diffusion-cpp.mjs';
 import { ComfyUiRules } from '../../families/rules/comfyui-gguf.mjs';
+import { isConverted } from '../../families/rules/stable-diffusion-cpp.mjs';
 import { DIFFUSION_FAMILIES, planTypes } from '../support/internals.mjs';
 
 const kDtypes = ['F32', 'F16', 'BF16', 'F8_E4M3'];
@@ -14,12 +16,16 @@ const described = (model, dtype) =>
     ...(dtype.startsWith('F8_') && !isInteger && { keptAs: 'F16' }),
   }));
 
-const planOf = (model, dtype = 'BF16', target = 'Q4_K_M') =>
-  planTypes({ tensors: described(model, dtype), target, hasFinalNames: false });
+const planOf = (model, dtype = 'BF16', target = 'Q4_K_M', program = 'comfyui') =>
+  planTypes({ tensors: described(model, dtype), target, program, hasFinalNames: false });
 
 const named = (models) => models.map((model) => [model.name, model]);
 const opened = MODELS.filter(({ comfyui }) => comfyui !== null);
 const refused = MODELS.filter(({ comfyui }) => comfyui === null);
+
+/** What its own converter would quantize, and should not. */
+const kFragile =
+  /norm|(?:^|\.)ln_|time_|timestep|adaln_single|patchify|(?:^|[._])proj_out\.weight$|(?:img|cap|nerf_image)_embedder|head\.head|t_embed|tmlp|tproj|pool|logit|final_linear|relative_attention_bias/u;
 
 describe.each(named(opened))('%s', (_, model) => {
   const part = model.part ?? model.prefix;
@@ -59,9 +65,8 @@ describe.each(named(opened))('%s', (_, model) => {
 });
 
 test.each(named(refused))('%s is refused, with what to do', (_, model) => {
-  const advice = /stable-diffusion\.cpp|none|convert_hf_to_gguf|original layout/u;
   expect(() => planOf(model)).toThrow(expect.objectContaining({ code: 'unsupported_model' }));
-  expect(() => planOf(model)).toThrow(advice);
+  expect(() => planOf(model)).toThrow(/stable-diffusion\.cpp|none|convert_hf_to_gguf|original layout/u);
 });
 
 test('every family has a model here', () => {
@@ -89,4 +94,32 @@ test.each([
     });
   const isWhole = ({ part }) => part === undefined;
   expect(found).toEqual(opened.filter(isWhole).map(({ name, comfyui }) => [name, comfyui, []]));
+});
+
+describe('stable-diffusion.cpp', () => {
+  describe.each(named(MODELS.filter(({ sdcpp }) => sdcpp)))('%s', (_, model) => {
+    test.each(['Q8_0', 'Q4_0', 'Q4_K_M', 'F16'])('becomes %s where its own converter has it so', (target) => {
+      const tensors = described(model, 'BF16');
+      const { decisions, opensIn } = planOf(model, 'BF16', target, 'sd.cpp');
+      expect(opensIn).toContain('stable-diffusion.cpp');
+      const wrong = decisions.flatMap((decision, index) => {
+        const tensor = tensors[index];
+        const { name, shape } = tensor;
+        if (isUnused(name)) return decision.kind === 'drop' ? [] : [`${name} is there`];
+        if (decision.kind === 'drop') return [`${name} is missing`];
+        const isBlocks = decision.kind === 'convert' && /^I?Q/u.test(decision.type);
+        const isOwn = isConverted(tensor, 32);
+        if (isBlocks && !isOwn) return [`${name} is quantized`];
+        const isMatrix = shape.length === 2 && shape.every((extent) => extent >= 32) && name.endsWith('weight');
+        if (target === 'F16' || isBlocks || !isOwn || !isMatrix || kFragile.test(name)) return [];
+        return [`${name} is not quantized: ${decision.rule}`];
+      });
+      expect(wrong).toEqual([]);
+    });
+  });
+
+  test.each(named(MODELS.filter(({ sdcpp }) => !sdcpp)))('does not open %s', (_, model) => {
+    const refusal = expect.objectContaining({ code: 'unsupported_model' });
+    expect(() => planOf(model, 'BF16', 'Q8_0', 'sd.cpp')).toThrow(refusal);
+  });
 });
