@@ -81,6 +81,7 @@ const isParameter = (name: string): boolean => !name.endsWith('weight') && !name
 
 /** What must be of one type for the program to open the file, whatever else is asked for; null where nothing must. */
 function neededType(family: DiffusionFamily, { name, shape }: OutputForm): TypeChoice | null {
+  if (shape.length > MOST_DIMENSIONS) return { type: 'F32', rule: `rank ${shape.length}` };
   if (isParameter(name)) return { type: 'F32', rule: 'parameter' };
   if (contains(family.highPrecision, name)) return { type: 'F32', rule: `${family.name}: high precision` };
   return contains(family.half, name) && shape.length > 1 ? { type: 'F16', rule: `${family.name}: F16` } : null;
@@ -88,7 +89,6 @@ function neededType(family: DiffusionFamily, { name, shape }: OutputForm): TypeC
 
 /** What the converter's file has, before anything is quantized; `why` says why it is not. */
 function unquantized(family: DiffusionFamily, { tensor, output }: PlacedTensor, why: string): TypeChoice {
-  if (output.shape.length > MOST_DIMENSIONS) return { type: 'F32', rule: `rank ${output.shape.length}` };
   const needed = neededType(family, output);
   if (needed?.type === 'F32') return needed;
   if (tensor.dtype !== 'F32' && tensor.dtype !== 'BF16') return { type: 'F16', rule: why };
