@@ -1,5 +1,6 @@
 /** Files of the models of this folder, with weights that differ and are of no use. */
 import { Buffer } from 'node:buffer';
+import { ggufFile } from '../js/support/models/gguf.mjs';
 import { narrowed } from './models/index.mjs';
 
 const kBytes = { F32: 4, F16: 2, BF16: 2, F8_E4M3: 1, I64: 8 };
@@ -56,3 +57,15 @@ export function fileOf(model, dtype) {
   length.writeBigUInt64LE(BigInt(text.length));
   return Buffer.concat([length, text, ...parts]);
 }
+
+const kGgmlTypes = { F16: 1, BF16: 30, F32: 0 };
+
+/** A GGUF of the model, narrow and with weights of the type `dtype`, that calls itself `architecture` where one is given. */
+export const ggufOf = (model, dtype, architecture) =>
+  ggufFile({
+    pairs: architecture === undefined ? [] : [['general.architecture', 'string', architecture]],
+    tensors: narrowed(model).map(({ name, shape, elements }, index) => ({
+      ...{ name, ne: shape.toReversed(), type: kGgmlTypes[dtype] },
+      bytes: weightsOf(dtype, elements, index),
+    })),
+  });

@@ -3,13 +3,13 @@ import { Buffer } from 'node:buffer';
 import { WritableStream } from 'node:stream/web';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { ArrowQuant } from 'arrowquant';
-import { fileOf } from '../../families/files.mjs';
+import { fileOf, ggufOf } from '../../families/files.mjs';
 import { detectInComfyUi, openInComfyUi } from '../../families/loaders/comfyui-gguf.mjs';
 import { isUnused, openInStableDiffusionCpp } from '../../families/loaders/stable-diffusion-cpp.mjs';
 import { MODELS, narrowed, tensorsIn } from '../../families/models/index.mjs';
 
 const kDtypes = ['F32', 'F16', 'BF16', 'F8_E4M3'];
-const kTypes = ['F16', 'Q8_0', 'Q4_0', 'Q2_K', 'Q3_K_M', 'Q4_K_M', 'Q5_K_M'];
+const kTypes = ['F16', 'BF16', 'Q8_0', 'Q4_0', 'Q2_K', 'Q3_K_M', 'Q4_K_M', 'Q5_K_M'];
 
 let quantizer;
 beforeAll(async () => {
@@ -61,6 +61,24 @@ describe('ComfyUI-GGUF opens', () => {
       }
     }
   });
+});
+
+/** What other programs write: their own word for all, or none; names as in checkpoints; BF16 where it does not load. */
+describe('ComfyUI-GGUF opens what is made of a GGUF of', () => {
+  const models = opened.filter(({ part, integers }) => part === undefined && integers.length === 0);
+
+  test.each(models.map((model, index) => [model.name, ['pig', 'cow', undefined][index % 3], model]))(
+    '%s with the architecture %s',
+    async (_, architecture, model) => {
+      const expected = expectedOf(model);
+      for (const dtype of ['BF16', 'F16']) {
+        const source = ggufOf({ ...model, prefix: `model.diffusion_model.` }, dtype, architecture);
+        const file = await convert(source, { type: 'Q4_K_M' });
+        const found = { dtype, ...openInComfyUi(file, { expected, plain: model.plain }) };
+        expect(found).toMatchObject({ dtype, architecture: model.comfyui });
+      }
+    },
+  );
 });
 
 describe('stable-diffusion.cpp opens', () => {
