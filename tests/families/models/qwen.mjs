@@ -25,7 +25,13 @@ const kQwen = { comfyui: 'qwen_image', sdcpp: true };
 
 export const QWEN_MODELS = [
   { name: 'qwen image', ...kQwen, modules: qwenImage({}) },
-  { name: 'qwen image edit', ...kQwen, modules: qwenImage({}), prefix: 'model.diffusion_model.' },
+  {
+    name: 'qwen image edit',
+    ...kQwen,
+    prefix: 'model.diffusion_model.',
+    // ComfyUI looks whether this tensor is there, which has no weights.
+    modules: qwenImage({ extra: { __index_timestep_zero__: [0] } }),
+  },
   {
     name: 'qwen image layered',
     ...kQwen,

@@ -83,6 +83,8 @@ describe('ComfyUI-GGUF opens what is made of a GGUF of', () => {
 
 describe('stable-diffusion.cpp opens', () => {
   const models = MODELS.filter(({ sdcpp }) => sdcpp);
+  const isTransformer = ({ part, kind, family }) =>
+    part === undefined && kind === 'diffusion' && family !== 'hidream_o1';
 
   test.each(models.map((model) => [model.name, model]))('%s, of every type', async (_, model) => {
     const isWhole = model.part !== undefined || model.kind !== 'diffusion' || model.family === 'hidream_o1';
@@ -101,4 +103,13 @@ describe('stable-diffusion.cpp opens', () => {
       }
     }
   });
+
+  test.each(models.filter(isTransformer).map((model) => [model.name, model]))(
+    'what is made of a GGUF of %s',
+    async (_, model) => {
+      const file = await convert(ggufOf(model, 'BF16', model.comfyui ?? undefined), { type: 'Q8_0', for: 'sd.cpp' });
+      const expected = narrowed(model).map(({ name, shape }) => ({ name: name.slice(model.prefix.length), shape }));
+      expect(openInStableDiffusionCpp(file, { expected, isWhole: false }).version).not.toBeNull();
+    },
+  );
 });
