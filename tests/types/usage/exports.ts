@@ -40,6 +40,7 @@ import {
   type GroupSize,
   type HalfArray,
   type HeaderFields,
+  type InputContainerName,
   type InspectedTensor,
   type Inspection,
   type LayoutName,
@@ -136,7 +137,8 @@ function summaryBytes(summary: FileSummary & { readonly totals: PlanTotals }): n
   const warning: FileWarning | undefined = summary.warnings[0];
   const code: FileWarningCode | undefined = warning?.code;
   const dropped: readonly DroppedTensor[] = summary.dropped;
-  return code === undefined ? summary.totals.fileBytes : dropped.length;
+  const from: InputContainerName = summary.container;
+  return code === undefined && from !== 'torch' ? summary.totals.fileBytes : dropped.length;
 }
 
 export async function readModels(quantizer: ArrowQuant, source: ModelSource): Promise<number> {
