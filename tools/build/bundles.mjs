@@ -150,7 +150,7 @@ const externalAs = (filter, address) => ({
 });
 
 /** `new URL('…', import.meta.url)`, in which a module names what lies beside it; so does its bundle, from where it lies. */
-const kAddress = /new URL\('(\.[^']*)', import\.meta\.url\)/g;
+const kAddress = /new URL\("(\.[^"]*)", import\.meta\.url\)/g;
 
 const movedAddresses = (staging) => ({
   name: 'moved addresses',

@@ -3,6 +3,7 @@ import path from 'node:path';
 import { inProject } from '../lib/paths.mjs';
 import { runOrThrow } from '../lib/run.mjs';
 import { writeBundles } from './bundles.mjs';
+import { withoutComments } from './modules.mjs';
 import { markBuild, writeRevision } from './revision.mjs';
 
 /** What package.json's `exports` lead to, and `browser.js`. */
@@ -12,6 +13,7 @@ const kTypedEntries = ['index', 'wasm/index', 'single', 'arrowquant.standalone',
 export async function packageJavaScript(staging, wasm) {
   const typescript = inProject('node_modules/typescript/bin/tsc');
   await runOrThrow('Compiling js/', process.execPath, [typescript, '-p', inProject('tsconfig.json'), '--outDir', staging]);
+  await withoutComments(staging);
   mkdirSync(path.join(staging, 'wasm'), { recursive: true });
   for (const name of readdirSync(wasm)) copyFileSync(path.join(wasm, name), path.join(staging, 'wasm', name));
   markBuild(staging);
