@@ -1,9 +1,11 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { createHash } from 'node:crypto';
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { ArrowQuant } from '../../../dist/index.js';
 import { inProject } from '../../../tools/lib/paths.mjs';
+import { readModel } from '../../js/support/models/safetensors.mjs';
+import { torchFile } from '../../js/support/models/torch.mjs';
 import { writeSmallModel } from '../../places/model.mjs';
 import { openPlace } from './places.mjs';
 
@@ -25,6 +27,7 @@ export function describeFiles(setting, { site, scope, privateFiles }) {
       folder = mkdtempSync(inProject('build/places-'));
       model = path.join(folder, 'model.safetensors');
       const tensors = writeSmallModel(model);
+      writeFileSync(path.join(folder, 'model.ckpt'), torchFile([...readModel(readFileSync(model)).tensors.values()]));
       const quantizer = await ArrowQuant.create();
       for (const [kind, options] of Object.entries(kKinds)) {
         const output = path.join(folder, `expected.${kind}`);
@@ -42,7 +45,7 @@ export function describeFiles(setting, { site, scope, privateFiles }) {
       rmSync(folder, { recursive: true, force: true });
     });
 
-    const address = () => `/${site}/${path.relative(inProject('.'), model)}`;
+    const address = (file = model) => `/${site}/${path.relative(inProject('.'), file)}`;
     // A stream takes bytes in order; safetensors files with levels are not written so.
     const ways = [
       ['fileToStream', 'gguf'],
@@ -52,6 +55,12 @@ export function describeFiles(setting, { site, scope, privateFiles }) {
 
     test.each(ways)("%s gives Node's bytes (%s)", async (way, kind) => {
       expect(await place.run(way, { model: address(), options: kKinds[kind] })).toEqual(expected[kind]);
+    });
+
+    // What reads it is loaded then.
+    test.each(['fileToStream', 'addressToStream'])("%s gives Node's bytes (from a PyTorch checkpoint)", async (way) => {
+      const checkpoint = address(path.join(folder, 'model.ckpt'));
+      expect(await place.run(way, { model: checkpoint, options: kKinds.gguf })).toEqual(expected.gguf);
     });
 
     test('tells bad files by code', async () => {
