@@ -4,6 +4,7 @@
  */
 
 import type { ByteSource } from '../../io/byte-io.js';
+import { readRanges } from '../../io/read-ranges.js';
 import { CUT_OFF } from '../foreign-files.js';
 import { invalidFile, quoted } from '../invalid-file.js';
 import { decodeUtf8 } from '../utf8.js';
@@ -187,13 +188,10 @@ function widened(numbers: readonly number[], view: DataView, begin: number, byte
  * place is possible. That is where they are when it is so for all of them, and the first one's header confirms it.
  */
 export async function locate(source: ByteSource, entries: readonly ZipEntry[]): Promise<readonly number[]> {
-  const [first] = entries;
-  if (first === undefined) return [];
-  const begins = [await readBegin(source, first)];
+  const [first] = await readBegins(source, entries.slice(0, 1));
   const likely = entries.map(likelyBegin);
-  if (likely[0] === begins[0] && likely.every((begin) => begin !== null)) return likely;
-  for (const entry of entries.slice(1)) begins.push(await readBegin(source, entry));
-  return begins;
+  if (likely[0] === first && likely.every((begin) => begin !== null)) return likely;
+  return readBegins(source, entries);
 }
 
 /** Where an entry begins if torch.save wrote it; null when it did not. */
@@ -202,9 +200,15 @@ function likelyBegin({ header, headerBytes, bytes, next, hasDescriptor }: ZipEnt
   return begins.find((begin) => begin % ALIGNMENT === 0 && begin >= header + headerBytes) ?? null;
 }
 
-async function readBegin(source: ByteSource, { name, header, headerBytes, bytes, next }: ZipEntry): Promise<number> {
-  const view = viewOf(await readBytes(source, header, LOCAL_HEADER_BYTES));
-  const begin = header + LOCAL_HEADER_BYTES + view.getUint16(26, true) + view.getUint16(28, true);
-  if (view.getUint32(0, true) === LOCAL_HEADER && begin >= header + headerBytes && begin + bytes <= next) return begin;
-  throw invalidFile(source, `the header of its entry ${quoted(name)} is damaged`);
+/** As the entries' own headers have it. */
+async function readBegins(source: ByteSource, entries: readonly ZipEntry[]): Promise<readonly number[]> {
+  const ranges = entries.map(({ header }) => ({ source, begin: header, bytes: LOCAL_HEADER_BYTES }));
+  const headers = await readRanges(ranges);
+  return entries.map(({ name, header, headerBytes, bytes, next }, index) => {
+    const view = viewOf(headers[index] ?? new Uint8Array(LOCAL_HEADER_BYTES));
+    const begin = header + LOCAL_HEADER_BYTES + view.getUint16(26, true) + view.getUint16(28, true);
+    const isRight = begin >= header + headerBytes && begin + bytes <= next;
+    if (isRight && view.getUint32(0, true) === LOCAL_HEADER) return begin;
+    throw invalidFile(source, `the header of its entry ${quoted(name)} is damaged`);
+  });
 }
