@@ -7,6 +7,8 @@ import { useFolder } from '../support/models/folder.mjs';
 import { fp8Tensor, kFp8Values } from '../support/models/fp8.mjs';
 import { floatsOf, fromFloats, halfTensor, modelFile } from '../support/models/safetensors.mjs';
 
+const kOfNoFamily = { type: 'Q8_0', architecture: 'none' };
+
 const folder = useFolder();
 const servers = useServers();
 let quantizer;
@@ -18,7 +20,7 @@ afterAll(() => quantizer.dispose());
 const write = (tensors) => folder.write('in.safetensors', modelFile(tensors));
 
 async function convert(tensors, options) {
-  const report = await quantizer.quantizeFile(write(tensors), folder.path('out.gguf'), options);
+  const report = await quantizer.quantizeFile(write(tensors), folder.path('out.gguf'), { ...kOfNoFamily, ...options });
   const { tensors: stored } = readGguf(readFileSync(folder.path('out.gguf')));
   return { report, names: stored.map(({ name }) => name), of: (name) => stored.find((one) => one.name === name) };
 }
@@ -45,7 +47,7 @@ describe.each(Object.entries(kFp8Values))('%s', (dtype, values) => {
     bytes[3210] = code;
     const input = write([fp8Tensor('a.weight', dtype, [64, 64], bytes)]);
     for (const type of ['F32', 'F16', 'Q8_0']) {
-      const call = quantizer.quantizeFile(input, folder.path('out.gguf'), { type });
+      const call = quantizer.quantizeFile(input, folder.path('out.gguf'), { ...kOfNoFamily, type });
       await expect(call).rejects.toMatchObject({ code: 'not_finite', layer: 'a.weight', index: 3210 });
     }
     expect(folder.list()).toEqual(['in.safetensors']);
@@ -111,7 +113,7 @@ describe('scaled fp8', () => {
     const prefix = 'model.diffusion_model.';
     const name = `${prefix}double_blocks.0.img_attn.proj`;
     const { report, names } = await convert([mark(prefix), weight(name), scale(`${name}.scale_weight`, 'F32', 3)], {
-      type: 'F16',
+      ...{ type: 'F16', architecture: null },
     });
     expect([report.architecture, names]).toEqual(['flux', ['double_blocks.0.img_attn.proj.weight']]);
   });
@@ -119,7 +121,7 @@ describe('scaled fp8', () => {
   test.each([[[3, 1]], [[3]], [[1, 4]]])('scales of shape %j are refused before a byte is written', async (shape) => {
     const scales = fromFloats('a.weight_scale', 'F32', shape, new Float32Array(shape[0] * (shape[1] ?? 1)).fill(1));
     const input = write([weight('a'), scales]);
-    const call = quantizer.quantizeFile(input, folder.path('out.gguf'), { type: 'Q8_0' });
+    const call = quantizer.quantizeFile(input, folder.path('out.gguf'), kOfNoFamily);
     await expect(call).rejects.toMatchObject({ code: 'invalid_file', layer: 'a.weight' });
     await expect(call).rejects.toThrow(/"a\.weight" is fp8 with scales of shape .*convert the model to BF16 first/);
     expect(folder.list()).toEqual(['in.safetensors']);
@@ -130,7 +132,7 @@ describe('scaled fp8', () => {
     ['infinite', scale('a.scale_weight', 'F16', Infinity), /not finite/],
     ['no float', { name: 'a.scale_weight', dtype: 'U8', shape: [1], bytes: Buffer.from([1]) }, /is no float/],
   ])('a scale that is %s is refused', async (_, bad, says) => {
-    const call = quantizer.quantizeFile(write([weight('a'), bad]), folder.path('out.gguf'), { type: 'Q8_0' });
+    const call = quantizer.quantizeFile(write([weight('a'), bad]), folder.path('out.gguf'), kOfNoFamily);
     await expect(call).rejects.toThrow(says);
     await expect(call).rejects.toMatchObject({ code: 'invalid_file', layer: 'a.weight' });
   });
@@ -156,26 +158,27 @@ describe('scaled fp8', () => {
       if (waiting.push(give) === kTensors) for (const one of waiting.splice(0)) one();
     });
     const url = server.url('/m.safetensors');
-    expect((await quantizer.plan(url, { type: 'F32' })).tensors).toHaveLength(kTensors);
+    expect((await quantizer.plan(url, { ...kOfNoFamily, type: 'F32' })).tensors).toHaveLength(kTensors);
     contents = modelOf((index) => ([7, 12].includes(index) ? Infinity : 1));
     const wrong = { code: 'invalid_file', layer: 'layer.7.weight' };
-    await expect(quantizer.plan(url, { type: 'F32' })).rejects.toMatchObject(wrong);
+    await expect(quantizer.plan(url, { ...kOfNoFamily, type: 'F32' })).rejects.toMatchObject(wrong);
   });
 
   test('products beyond F16 are refused, or make the tensor F32', async () => {
     const input = write([weight('a'), scale('a.scale_weight', 'F32', 200)]);
     const first = codes.findIndex((code) => Math.abs(kFp8Values.F8_E4M3[code] * 200) >= 65_520);
-    const call = quantizer.quantizeFile(input, folder.path('out.gguf'), { type: 'F16' });
+    const call = quantizer.quantizeFile(input, folder.path('out.gguf'), { ...kOfNoFamily, type: 'F16' });
     await expect(call).rejects.toMatchObject({ code: 'float_overflow', layer: 'a.weight', index: first });
-    const { tensors } = await quantizer.plan(input, { type: 'F16', f16Overflow: 'f32' });
+    const { tensors } = await quantizer.plan(input, { ...kOfNoFamily, type: 'F16', f16Overflow: 'f32' });
     expect(tensors).toMatchObject([{ to: 'F32', rule: 'too large for F16' }]);
   });
 
   test('is of the type fp8 to rules', async () => {
-    const scaled = write([weight('a'), scale('a.scale_weight', 'F32', 0.5), mark('')]);
+    const large = fp8Tensor('a.weight', 'F8_E4M3', [16, 127], Array(8).fill(codes).flat());
+    const scaled = write([large, scale('a.scale_weight', 'F32', 0.5), mark('')]);
     const kept = async (dtype) => {
       const rules = [{ name: 'others', when: { dtypeNotIn: [dtype] }, type: 'F32' }];
-      return (await quantizer.plan(scaled, { type: 'Q8_0', rules })).tensors.map(({ rule }) => rule);
+      return (await quantizer.plan(scaled, { ...kOfNoFamily, rules })).tensors.map(({ rule }) => rule);
     };
     expect(await kept('F8_E4M3')).not.toContain('others');
     expect(await kept('F8_E5M2')).toContain('others');
@@ -183,7 +186,7 @@ describe('scaled fp8', () => {
 
   test('is compared and read by its values', async () => {
     const scaled = write([weight('a'), scale('a.scale_weight', 'F32', 0.5), mark('')]);
-    await quantizer.quantizeFile(scaled, folder.path('out.gguf'), { type: 'F32' });
+    await quantizer.quantizeFile(scaled, folder.path('out.gguf'), { ...kOfNoFamily, type: 'F32' });
     const comparison = await quantizer.compareFiles(scaled, folder.path('out.gguf'));
     expect(comparison).toMatchObject({ tensors: [{ equal: true }], onlyInA: [], onlyInB: [] });
     const expected = codes.map((code) => kFp8Values.F8_E4M3[code] / 2);
