@@ -140,8 +140,9 @@ async function fetchEntry(request, version, { model, draft, list }) {
   const quantizer = await ArrowQuant.create();
   try {
     const onEvent = (event) => event.type === 'bytes' && onProgress?.(event);
-    // What an interrupted run has done is kept for the next one.
-    await quantizer.quantizeFile(address, draft, { type, resume: true, metrics: false, signal, onEvent });
+    // What an interrupted run has done is kept for the next one. No other program needs to open the file.
+    const options = { type, architecture: 'none', resume: true, metrics: false };
+    await quantizer.quantizeFile(address, draft, { ...options, signal, onEvent });
     // The package notices changes while it reads, but does not know which version was to be read.
     if ((await currentVersion(address, signal)) !== version) return null;
     const { tensors } = await quantizer.inspectFile(draft);

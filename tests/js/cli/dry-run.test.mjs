@@ -94,8 +94,8 @@ describe('--dry-run', () => {
     mkdirSync(folder.path('out-00002-of-00002.gguf'));
     const before = folder.list();
     for (const more of [['--dry-run'], []]) {
-      const parameters = ['large.safetensors', 'out.gguf', '--type', 'Q8_0', '--split-size', '1MB', ...more];
-      const { code, stderr } = await runCommand(['quantize', ...parameters], { cwd: folder.at });
+      const parameters = ['large.safetensors', 'out.gguf', '--architecture', 'none', '--split-size', '1MB', ...more];
+      const { code, stderr } = await runCommand(['quantize', ...parameters, '--type', 'Q8_0'], { cwd: folder.at });
       expect({ code, stderr }).toEqual({
         code: 1,
         stderr: expect.stringMatching(/Cannot write out\.gguf: it is a folder/),

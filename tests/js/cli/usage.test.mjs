@@ -17,6 +17,7 @@ test.each([
   [[...kGguf, '--profile', 'edge'], "'--profile <profile>' cannot be used with option '--type <type>'"],
   [[...kQuantize, 'out.gguf', '--mode', 'base'], 'mode has no meaning, because the output is a GGUF; leave it out'],
   [[...kQuantize, '--architecture', 'flux'], 'architecture has no meaning'],
+  [[...kQuantize, '--for', 'sd.cpp'], 'for has no meaning'],
   [[...kQuantize, '--f16-overflow', 'f32'], 'f16Overflow has no meaning'],
   [['inspect', 'in.safetensors', '--kv', '--json'], "'--json' cannot be used with option '--kv'"],
   // What is misspelt.
@@ -27,6 +28,8 @@ test.each([
   [['inspect', 'in.safetensors', '--jsn'], '(Did you mean --json?)'],
   // What is no value.
   [[...kQuantize, '--bits'], "'--bits <n>' argument missing"],
+  [[...kGguf, '--for', 'koboldcpp'], 'Allowed choices are comfyui, sd.cpp.'],
+  [[...kGguf, '--architecture', 'llama'], 'Allowed choices are flux, '],
   [['dequantize', 'in.safetensors', '--dtype', 'F8'], 'dtype is "F8", must be "F32" or "F16" or "BF16"'],
   [['dequantize', 'in.safetensors', 'out.gguf'], 'restored models are safetensors'],
   // What shells make of a variable that is not set.
@@ -47,7 +50,7 @@ test.each([
 test('types are known in any case of their letters', async () => {
   folder.write('in.safetensors', kModel);
   const run = (...parameters) => runCommand([...parameters, '--json'], { cwd: folder.at });
-  const quantized = await run(...kQuantize, '--type', 'q8_0', '--rule', 'proj=q4_0');
+  const quantized = await run(...kQuantize, '--type', 'q8_0', '--rule', 'proj=q4_0', '--architecture', 'none');
   expect(JSON.parse(quantized.stdout)).toMatchObject({ type: 'Q8_0', tensors: [{ to: 'Q4_0' }] });
   const restored = await run('dequantize', 'in-Q8_0.gguf', '--dtype', 'bf16');
   expect(JSON.parse(restored.stdout)).toMatchObject({ tensors: [{ to: 'BF16' }] });

@@ -24,7 +24,7 @@ afterAll(() => quantizer.dispose());
 const kTensors = [
   float32Tensor('a.weight', [64, 256], 1),
   halfTensor('b.weight', [4200, 256], 2),
-  bfloatTensor('c.weight', [33, 31], 3),
+  bfloatTensor('c.weight', [35, 31], 3),
   float32Tensor('d.norm.weight', [256], 4),
   { name: 'e.ids', dtype: 'I64', shape: [3], bytes: Buffer.alloc(24, 'ids') },
 ];
@@ -72,7 +72,8 @@ describe('floats to floats in safetensors', () => {
 /** By way of a GGUF, whose F16 and BF16 equal llama.cpp's (tests/js/convert/convert-gguf). */
 async function roundedTo(type, tensor) {
   const input = folder.write('one.safetensors', modelFile([{ ...tensor, name: 'one.weight' }]));
-  await quantizer.quantizeFile(input, folder.path('one.gguf'), { type: 'F32', rules: [['one', type]] });
+  const options = { type: 'F32', architecture: 'none', rules: [['=one.weight', type]] };
+  await quantizer.quantizeFile(input, folder.path('one.gguf'), options);
   return quantizer.readTensor(folder.path('one.gguf'), 'one.weight');
 }
 
@@ -125,7 +126,7 @@ describe('quantized to quantized', () => {
     const matrices = [kTensors[0], kTensors[3]];
     const input = folder.write('m.safetensors', modelFile(matrices));
     const blocks = folder.path('m.gguf');
-    await quantizer.quantizeFile(input, blocks, { type: 'F16', rules: [['^a', block]] });
+    await quantizer.quantizeFile(input, blocks, { type: 'F16', architecture: 'none', rules: [['^a', block]] });
     await quantizer.quantizeFile(blocks, folder.path('out.safetensors'), { bits: 8, groupSize: 128 });
     const restored = await quantizer.readTensor(blocks, 'a.weight');
     const layer = (await quantizer.quantizeBatch(new Map([['a', restored]]), 8)).get('a');
@@ -136,7 +137,7 @@ describe('quantized to quantized', () => {
   test('affine levels become a GGUF, and what stays precise is F16 or F32 there', async () => {
     const affine = folder.path('q.safetensors');
     await quantizer.quantizeFile(writeInput(), affine, { bits: 8, rules: [['^e', 'drop']], mode: 'base' });
-    await quantizer.quantizeFile(affine, folder.path('out.gguf'), { type: 'Q8_0' });
+    await quantizer.quantizeFile(affine, folder.path('out.gguf'), { type: 'Q8_0', architecture: 'none' });
     const restored = await quantizer.readTensor(affine, 'a.weight');
     const written = await quantizer.readTensor(folder.path('out.gguf'), 'a.weight');
     const encoded = await quantizer.encode({ data: restored, shape: [64, 256] }, 'Q8_0');
@@ -150,7 +151,7 @@ describe('quantized to quantized', () => {
 
   test('a tensor of a GGUF that a rule keeps is floats where its blocks cannot be', async () => {
     const input = folder.write('m.safetensors', modelFile([kTensors[0], float32Tensor('z.weight', [32, 256], 9)]));
-    await quantizer.quantizeFile(input, folder.path('m.gguf'), { type: 'Q4_0', pure: true });
+    await quantizer.quantizeFile(input, folder.path('m.gguf'), { type: 'Q4_0', architecture: 'none', pure: true });
     const { tensors } = await quantizer.quantizeFile(folder.path('m.gguf'), folder.path('out.safetensors'), {
       bits: 4,
       rules: [['^z', 'keep']],

@@ -32,7 +32,7 @@ describe('a rule that drops tensors', () => {
   ];
 
   test('leaves them out of a GGUF, of its plan and of its report', async () => {
-    const options = { type: 'Q8_0', rules: kRules };
+    const options = { type: 'Q8_0', architecture: 'none', rules: kRules };
     const plan = await quantizer.plan(write(), options);
     const report = await quantizer.quantizeFile(write(), folder.path('out.gguf'), options);
     for (const { dropped, tensors, totals } of [plan, report]) {
@@ -84,7 +84,7 @@ describe('a rule that drops tensors', () => {
     expect(notes).toEqual([expect.stringMatching(/^1 tensor is left out/u)]);
   });
 
-  test.each([{ type: 'Q8_0' }, {}])('may not leave nothing: %j', async (options) => {
+  test.each([{ type: 'Q8_0', architecture: 'none' }, {}])('may not leave nothing: %j', async (options) => {
     const call = quantizer.quantizeFile(write(), folder.path(options.type ? 'o.gguf' : 'o.safetensors'), {
       ...{ ...options, rules: [['', 'drop']] },
     });
@@ -97,7 +97,16 @@ describe('a rule that drops tensors', () => {
 
   test('goes by the command line as well, with and without --dry-run', async () => {
     write();
-    const parameters = ['quantize', 'in.safetensors', '--type', 'Q8_0', '--rule', 'mask|steps=drop'];
+    const parameters = [
+      'quantize',
+      'in.safetensors',
+      '--type',
+      'Q8_0',
+      '--architecture',
+      'none',
+      '--rule',
+      'mask|steps=drop',
+    ];
     const dry = await runCommand([...parameters, '--dry-run'], { cwd: folder.at });
     expect(dry.code).toBe(0);
     expect(dry.stdout).toMatch(/^attn\.mask +3 +BOOL dropped +3 B +- +rule mask\|steps=drop$/mu);
@@ -113,14 +122,14 @@ describe('a buffer of a type that no GGUF has', () => {
   test('ended a conversion without a way round and named the output; the way that is offered works', async () => {
     const tensors = [...kModel, kMask];
     const error = await quantizer
-      .quantizeFile(write(tensors), folder.path('out.gguf'), { type: 'Q8_0' })
+      .quantizeFile(write(tensors), folder.path('out.gguf'), { type: 'Q8_0', architecture: 'none' })
       .catch((e) => e);
     expect(error).toMatchObject({
       ...{ code: 'unsupported_dtype', layer: 'attn.mask', detail: 'BOOL', file: folder.path('in.safetensors') },
     });
     const [, pattern] = /'(.*)=drop'/u.exec(error.message);
     const { dropped } = await quantizer.quantizeFile(write(tensors), folder.path('out.gguf'), {
-      ...{ type: 'Q8_0', rules: [[pattern, 'drop']] },
+      ...{ type: 'Q8_0', architecture: 'none', rules: [[pattern, 'drop']] },
     });
     expect(dropped.map(({ name }) => name)).toEqual(['attn.mask']);
   });
@@ -128,7 +137,9 @@ describe('a buffer of a type that no GGUF has', () => {
   test('whose name would steer a pattern or a shell is offered a pattern that matches it alone', async () => {
     const name = "a'$(b)[*]\\.\u001b mask";
     const tensors = [...kModel, { ...kMask, name }];
-    const { message } = await quantizer.plan(write(tensors), { type: 'Q8_0' }).catch((reason) => reason);
+    const { message } = await quantizer
+      .plan(write(tensors), { type: 'Q8_0', architecture: 'none' })
+      .catch((reason) => reason);
     const [, pattern] = /'([^']*)=drop'/u.exec(message);
     expect(new RegExp(pattern, 'u').test(name)).toBe(true);
     expect(new RegExp(pattern, 'u').test(`x${name}`)).toBe(false);

@@ -70,9 +70,12 @@ function untilFolder(holds) {
   });
 }
 
+/** The model is of no family. */
+const commandFor = ({ url }) => ['quantize', url, 'out.gguf', '--architecture', 'none'];
+
 /** Runs the command up to where the server stops, with --resume until two tensors are noted, and ends it by `signal`. */
 async function interrupt(server, signal, parameters) {
-  const command = startCommand(['quantize', server.url, 'out.gguf', ...parameters], { cwd: folder.at });
+  const command = startCommand([...commandFor(server), ...parameters], { cwd: folder.at });
   await server.held;
   if (parameters.includes('--resume')) {
     await untilFolder(() => folder.list().includes(kJournal) && completedTensors().length >= 2);
@@ -84,7 +87,7 @@ async function interrupt(server, signal, parameters) {
 /** What an uninterrupted conversion gives. */
 async function wholeConversion(contents, type) {
   const input = folder.write('whole.safetensors', contents);
-  await quantizer.quantizeFile(input, folder.path('whole.gguf'), { type });
+  await quantizer.quantizeFile(input, folder.path('whole.gguf'), { type, architecture: 'none' });
   return readFileSync(folder.path('whole.gguf'));
 }
 
@@ -97,7 +100,7 @@ describe('arrowquant quantize --resume, killed', () => {
     const completed = completedTensors();
     expect(completed.length).toBeGreaterThanOrEqual(2);
     Object.assign(server, { contents: contentsAfter(completed), limit: Infinity, tag, asked: [] });
-    const outcome = await runCommand(['quantize', server.url, 'out.gguf', ...parameters], { cwd: folder.at });
+    const outcome = await runCommand([...commandFor(server), ...parameters], { cwd: folder.at });
     expect(outcome.code).toBe(0);
     return { completed, asked: server.asked, outcome };
   }
@@ -118,9 +121,8 @@ describe('arrowquant quantize --resume, killed', () => {
     expect(folder.list()).toEqual(['out.gguf']);
     expect(readFileSync(folder.path('out.gguf')).equals(await wholeConversion(kModel, 'Q4_K_M'))).toBe(true);
     // The report is of all tensors, with what the first run measured.
-    const report = await quantizer.quantizeFile(folder.path('whole.safetensors'), folder.path('a.gguf'), {
-      type: 'Q4_K_M',
-    });
+    const options = { type: 'Q4_K_M', architecture: 'none' };
+    const report = await quantizer.quantizeFile(folder.path('whole.safetensors'), folder.path('a.gguf'), options);
     expect(JSON.parse(outcome.stdout).tensors).toEqual(report.tensors);
   });
 

@@ -41,8 +41,8 @@ describe.each(['threads', 'workers', 'single'])('many small tensors, backend %s'
     ['safetensors', { bits: 4, mode: 'base' }],
     ['safetensors', { bits: 2, groupSize: 'tensor', symmetric: true, mode: 'base' }],
     ['safetensors', { type: 'BF16' }],
-    ['gguf', { type: 'Q8_0' }],
-    ['gguf', { type: 'Q4_K_M' }],
+    ['gguf', { type: 'Q8_0', architecture: 'none' }],
+    ['gguf', { type: 'Q4_K_M', architecture: 'none' }],
   ])('to %s with %j are what each of them is alone', async (container, options) => {
     const quantizer = quantizers[backend];
     const tensors = inOrderOfAlignment(manyTensors(400));

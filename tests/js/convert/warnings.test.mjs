@@ -112,13 +112,16 @@ describe('rules as objects', () => {
   ])('%j are refused', async (rules, says) => {
     const about = { code: 'invalid_option', message: expect.stringMatching(says) };
     for (const type of ['Q8_0', undefined]) {
-      await expect(quantizer.plan(writeSafetensors(), { type, rules })).rejects.toMatchObject(about);
+      await expect(
+        quantizer.plan(writeSafetensors(), { type, ...(type && { architecture: 'none' }), rules }),
+      ).rejects.toMatchObject(about);
     }
   });
 
   test('give types, in any case, as pairs do', async () => {
     const rules = [{ name: 'mine', when: { module: /^attn_v$/u }, type: 'q5_1' }];
-    const { tensors } = await quantizer.plan(writeSafetensors(), { type: 'Q8_0', rules });
+    const options = { type: 'Q8_0', architecture: 'none', rules };
+    const { tensors } = await quantizer.plan(writeSafetensors(), options);
     expect(tensors.map(({ to, rule }) => [to, rule])).toContainEqual(['Q5_1', 'mine']);
   });
 });

@@ -60,7 +60,7 @@ describe('the utility process', () => {
   });
 
   test('writes GGUF', async () => {
-    folder.write('in.safetensors', modelFile([bfloatTensor('blocks.0.weight', [64, 512])]));
+    folder.write('in.safetensors', modelFile([bfloatTensor('double_blocks.0.img_attn.proj.weight', [64, 512])]));
     client.send(start(1, 'in.safetensors', 'out.gguf', { type: 'Q4_K_M' }));
     expect(await client.outcome(1)).toMatchObject({ type: 'done', report: { type: 'Q4_K_M' } });
     expect(readFileSync(folder.path('out.gguf')).toString('latin1', 0, 4)).toBe('GGUF');

@@ -21,18 +21,19 @@ test('a weight too large for BF16 was refused though f16Overflow asked for F32',
     fromFloats(
       name,
       'F32',
-      [2, 32],
-      Float32Array.from({ length: 64 }, (_, index) => (index === 40 ? value : index)),
+      [32, 32],
+      Float32Array.from({ length: 1024 }, (_, index) => (index === 40 ? value : index)),
     );
   const source = folder.write(
     'in.safetensors',
     modelFile([tensor('a.weight', -kLeastOverflow), tensor('b.weight', kLargest)]),
   );
   const sink = folder.path('out.gguf');
-  await expect(quantizer.quantizeFile(source, sink, { type: 'BF16' })).rejects.toMatchObject({
+  const options = { type: 'BF16', architecture: 'none' };
+  await expect(quantizer.quantizeFile(source, sink, options)).rejects.toMatchObject({
     ...{ code: 'float_overflow', layer: 'a.weight', index: 40 },
   });
-  const { tensors } = await quantizer.quantizeFile(source, sink, { type: 'BF16', f16Overflow: 'f32' });
+  const { tensors } = await quantizer.quantizeFile(source, sink, { ...options, f16Overflow: 'f32' });
   expect(tensors.map(({ name, to, rule }) => [name, to, rule])).toEqual([
     ['a.weight', 'F32', 'too large for BF16'],
     ['b.weight', 'BF16', 'matrix'],

@@ -3,6 +3,8 @@ import { ArrowQuant } from 'arrowquant';
 import { useFolder } from '../support/models/folder.mjs';
 import { float32Tensor, modelFile } from '../support/models/safetensors.mjs';
 
+const kOfNoFamily = { type: 'Q8_0', architecture: 'none' };
+
 const folder = useFolder();
 let quantizer;
 beforeAll(async () => {
@@ -17,13 +19,13 @@ test.each([
 ])('a name that $what went into a GGUF that readers refuse or whose tensors they mix up', async ({ what, names }) => {
   const source = folder.write('in.safetensors', modelFile(names.map((name) => float32Tensor(name, [4, 32]))));
   const about = { code: 'unwritable_output', layer: names[0], message: expect.stringContaining(what) };
-  await expect(quantizer.quantizeFile(source, folder.path('out.gguf'), { type: 'Q8_0' })).rejects.toMatchObject(about);
-  await expect(quantizer.plan(source, { type: 'Q8_0' })).rejects.toMatchObject(about);
+  await expect(quantizer.quantizeFile(source, folder.path('out.gguf'), kOfNoFamily)).rejects.toMatchObject(about);
+  await expect(quantizer.plan(source, kOfNoFamily)).rejects.toMatchObject(about);
   expect(folder.list()).toEqual(['in.safetensors']);
 });
 
 test('a name with whole surrogate pairs is a name', async () => {
   const source = folder.write('in.safetensors', modelFile([float32Tensor('🏹.weight', [4, 32])]));
-  const { tensors } = await quantizer.quantizeFile(source, folder.path('out.gguf'), { type: 'Q8_0' });
+  const { tensors } = await quantizer.quantizeFile(source, folder.path('out.gguf'), kOfNoFamily);
   expect(tensors.map(({ outputName }) => outputName)).toEqual(['🏹.weight']);
 });

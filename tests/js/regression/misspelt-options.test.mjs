@@ -19,7 +19,9 @@ afterAll(async () => {
 });
 
 const kWeights = { a: randomWeights(256) };
-const kModel = modelFile([float32Tensor('a.weight', [64, 64])]);
+/** Of a family that is known by it. */
+const kTensor = 'double_blocks.0.img_attn.proj.weight';
+const kModel = modelFile([float32Tensor(kTensor, [64, 64])]);
 
 /** Every method that takes options, as a call that succeeds with good ones. */
 const kCalls = {
@@ -45,7 +47,7 @@ const kCalls = {
     return quantizer.compareFiles(path, path, options);
   },
   inspectFile: (options) => quantizer.inspectFile(folder.write('in.safetensors', kModel), options),
-  readTensor: (options) => quantizer.readTensor(folder.write('in.safetensors', kModel), 'a.weight', options),
+  readTensor: (options) => quantizer.readTensor(folder.write('in.safetensors', kModel), kTensor, options),
 };
 
 /** A misspelt option and what was meant, where that is no signal. */
@@ -180,6 +182,7 @@ test.each([
     'pure has no meaning, because the output is affine levels in safetensors; leave it out, or give a type for a GGUF',
   ],
   [{ architecture: 'flux' }, 'architecture has no meaning'],
+  [{ for: 'sd.cpp' }, 'for has no meaning'],
 ])('an option of the other kind of output is refused: %p', async (options, says) => {
   const source = folder.write('in.safetensors', kModel);
   await expect(quantizer.plan(source, options)).rejects.toMatchObject(refusal(says));
@@ -192,7 +195,7 @@ test('a null stands for an option that is not given, everywhere', async () => {
   expect(layer).toMatchObject({ bitWidth: 4, groupSize: 128, symmetric: false });
   expect(kWeights.a.length).toBe(256);
   const going = ['progress', 'onTensor', 'onEvent', 'signal', 'resume', 'durability', 'memoryLimit'];
-  const gguf = nothing(['type', 'pure', 'architecture', 'f16Overflow', 'splitSize']);
+  const gguf = nothing(['type', 'pure', 'architecture', 'for', 'f16Overflow', 'splitSize']);
   const affine = nothing(['bits', 'groupSize', 'symmetric', 'profile', 'mode']);
   const all = { ...gguf, ...affine, ...nothing(['rules', 'metrics', ...going]) };
   const source = folder.write('in.safetensors', kModel);
@@ -203,7 +206,7 @@ test('a null stands for an option that is not given, everywhere', async () => {
     folder.path('back.safetensors'),
     nothing(['dtype', ...going]),
   );
-  expect(await quantizer.readTensor(source, 'a.weight', nothing(['begin', 'end', 'signal']))).toHaveLength(4096);
+  expect(await quantizer.readTensor(source, kTensor, nothing(['begin', 'end', 'signal']))).toHaveLength(4096);
   const none = nothing(['mode', 'profile', 'threads', 'startupTimeout']);
   await (await ArrowQuant.create({ backend: 'single', ...none })).dispose();
   await (await ArrowQuant.create(null)).dispose();
@@ -229,7 +232,7 @@ describe('types are known in any case of their letters', () => {
   });
 
   test('of files', async () => {
-    const source = folder.write('in.safetensors', modelFile([float32Tensor('a.weight', [256, 256])]));
+    const source = folder.write('in.safetensors', modelFile([float32Tensor(kTensor, [256, 256])]));
     const quantized = folder.path('out.gguf');
     expect((await quantizer.quantizeFile(source, quantized, { type: 'q4_k_m' })).type).toBe('Q4_K_M');
     await quantizer.dequantizeFile(quantized, folder.path('back.safetensors'), { dtype: 'bf16' });

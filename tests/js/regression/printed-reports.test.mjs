@@ -21,11 +21,12 @@ test('a table of very many tensors overflowed the stack', async () => {
 test('JSON passed on what steers terminals, and is the same JSON without it', async () => {
   const name = 'a\u009b31m\u202e.weight';
   const file = folder.write('in.safetensors', modelFile([float32Tensor(name, [4, 32])], { '\u009b': '\u2028' }));
+  const gguf = ['--type', 'Q8_0', '--architecture', 'none'];
   for (const command of [
     ['inspect', file, '--json'],
     ['compare', file, file, '--json'],
-    ['quantize', file, folder.path('out.gguf'), '--json', '--type', 'Q8_0'],
-    ['quantize', file, '--json', '--type', 'Q8_0', '--dry-run'],
+    ['quantize', file, folder.path('out.gguf'), '--json', ...gguf],
+    ['quantize', file, '--json', ...gguf, '--dry-run'],
   ]) {
     const { code, stdout } = await runCommand(command);
     expect(code).toBe(0);

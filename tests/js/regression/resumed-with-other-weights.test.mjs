@@ -11,6 +11,7 @@ beforeAll(async () => {
 });
 afterAll(() => quantizer.dispose());
 
+const kOfNoFamily = { type: 'Q8_0', architecture: 'none' };
 const model = (seed) => modelFile(['a', 'b', 'c'].map((name) => float32Tensor(`${name}.weight`, [64, 64], seed)));
 
 /** Quantizes `source` until the first tensor is written, and leaves the rest for another run. */
@@ -18,7 +19,7 @@ async function interrupted(source, sink) {
   const controller = new AbortController();
   const onTensor = () => controller.abort();
   await expect(
-    quantizer.quantizeFile(source, sink, { type: 'Q8_0', resume: true, signal: controller.signal, onTensor }),
+    quantizer.quantizeFile(source, sink, { ...kOfNoFamily, resume: true, signal: controller.signal, onTensor }),
   ).rejects.toMatchObject({ code: 'aborted' });
 }
 
@@ -26,8 +27,8 @@ test('a Blob without a date was completed with the weights of another Blob of th
   const [sink, expected] = [folder.path('out.gguf'), folder.path('expected.gguf')];
   await interrupted(new Blob([model(1)]), sink);
   const other = new Blob([model(2)]);
-  await quantizer.quantizeFile(other, sink, { type: 'Q8_0', resume: true });
-  await quantizer.quantizeFile(other, expected, { type: 'Q8_0' });
+  await quantizer.quantizeFile(other, sink, { ...kOfNoFamily, resume: true });
+  await quantizer.quantizeFile(other, expected, kOfNoFamily);
   expect(readFileSync(sink).equals(readFileSync(expected))).toBe(true);
 });
 
@@ -37,7 +38,7 @@ test('a run that went on with another never told that all bytes are done', async
   await interrupted(source, sink);
   const events = [];
   const onEvent = (event) => events.push(event);
-  await quantizer.quantizeFile(source, sink, { type: 'Q8_0', resume: true, onEvent });
+  await quantizer.quantizeFile(source, sink, { ...kOfNoFamily, resume: true, onEvent });
   const { bytes } = events.find(({ type }) => type === 'start');
   expect(events.filter(({ type }) => type === 'bytes').at(-1)).toMatchObject({ done: bytes, bytes });
 });

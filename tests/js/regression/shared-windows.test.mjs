@@ -10,6 +10,7 @@ import { gate, heldHandle, until } from './support/held-reads.mjs';
 const folder = useFolder();
 const servers = useServers();
 const kWeights = 2 ** 18;
+const kOfNoFamily = { type: 'Q8_0', architecture: 'none' };
 let quantizer;
 beforeAll(async () => {
   quantizer = await ArrowQuant.create({ threads: 2 });
@@ -87,7 +88,7 @@ test.each([
     asked.open();
     response.on('close', ended.open);
   });
-  const call = quantizer.quantizeFile(url('/model.safetensors'), folder.path('out.gguf'), { type: 'Q8_0' });
+  const call = quantizer.quantizeFile(url('/model.safetensors'), folder.path('out.gguf'), kOfNoFamily);
   await expect(call).rejects.toMatchObject({ code: 'not_finite', layer: 'bad', index: 700 });
   await ended.opened;
   expect(folder.list()).toEqual([]);
@@ -105,7 +106,7 @@ test('of several bad weights the first one was not told when a later one was fou
     ++reads;
     if (position === begin - bytes.length) await late.opened;
   });
-  const call = quantizer.quantizeFile(source, folder.path('out.gguf'), { type: 'Q8_0' }).catch((error) => error);
+  const call = quantizer.quantizeFile(source, folder.path('out.gguf'), kOfNoFamily).catch((error) => error);
   await until(() => reads === 3 && source.reads - source.done === 1);
   // The second tensor fails meanwhile.
   for (let turn = 0; turn < 200; ++turn) await new Promise((resolve) => setImmediate(resolve));
@@ -148,10 +149,10 @@ test('a stream that nobody read kept all other calls from their windows, and two
   const first = new TransformStream();
   const second = new TransformStream();
   const source = await heldHandle(path);
-  const calls = [quantizer.quantizeFile(source, first.writable, { type: 'F16' })];
+  const calls = [quantizer.quantizeFile(source, first.writable, { ...kOfNoFamily, type: 'F16' })];
   await standstill(source);
   expect(await quantizer.readTensor(small, 'y')).toHaveLength(256);
-  calls.push(quantizer.quantizeFile(path, second.writable, { type: 'F16' }));
+  calls.push(quantizer.quantizeFile(path, second.writable, { ...kOfNoFamily, type: 'F16' }));
   const sizes = [await bytesOfStream(second.readable), await bytesOfStream(first.readable)];
   await Promise.all(calls);
   expect(Math.min(...sizes)).toBeGreaterThan(kLargeBytes);
@@ -185,7 +186,7 @@ test('a file that was overwritten in place meanwhile became one of two halves', 
   const onTensor = () => {
     if (++done === 1) writeFileSync(path, contents);
   };
-  const call = quantizer.quantizeFile(path, folder.path('out.gguf'), { type: 'Q8_0', onTensor });
+  const call = quantizer.quantizeFile(path, folder.path('out.gguf'), { ...kOfNoFamily, onTensor });
   await expect(call).rejects.toMatchObject({ code: 'unreadable_input', file: path });
   expect(folder.list()).toEqual(['model.safetensors']);
 });

@@ -12,6 +12,7 @@ beforeAll(async () => {
 });
 afterAll(() => quantizer.dispose());
 
+const kOfNoFamily = { type: 'Q8_0', architecture: 'none' };
 const kNever = new Promise(() => undefined);
 
 /** A Blob of `file` that never gives the bytes for which `stalls(begin, end)`; `asked` opens when they are asked for. */
@@ -38,7 +39,7 @@ test.each([
   [
     'quantizeFile',
     isOfWeights,
-    (one, blob, given) => one.quantizeFile(blob, new WritableStream(), { ...given, type: 'Q8_0' }),
+    (one, blob, given) => one.quantizeFile(blob, new WritableStream(), { ...given, ...kOfNoFamily }),
   ],
 ])('no signal ended %s of a Blob that stalled', async (_, stalls, run) => {
   const { blob, asked } = stallingBlob(kModel, stalls);
@@ -65,7 +66,7 @@ test('a bad weight was never told when a Blob stalled on another tensor', async 
   const file = modelFile([bad, float32Tensor('x', [256, 1024], 2)]);
   const { begin } = readModel(file).tensors.get('x');
   const { blob } = stallingBlob(file, (from) => from >= begin);
-  const call = quantizer.quantizeFile(blob, folder.path('out.gguf'), { type: 'Q8_0' });
+  const call = quantizer.quantizeFile(blob, folder.path('out.gguf'), kOfNoFamily);
   await expect(call).rejects.toMatchObject({ code: 'not_finite', layer: 'bad', index: 700 });
   expect(folder.list()).toEqual([]);
 });
@@ -103,7 +104,7 @@ test('a failure waited for a file that never heard of it', async () => {
   const bad = float32Tensor('bad', [256, 1024], 1);
   bad.bytes.writeFloatLE(Infinity, 0);
   const { file } = stallingFile();
-  const call = quantizer.quantizeFile(new Blob([modelFile([bad])]), file, { type: 'Q8_0' });
+  const call = quantizer.quantizeFile(new Blob([modelFile([bad])]), file, kOfNoFamily);
   await expect(call).rejects.toMatchObject({ code: 'not_finite', layer: 'bad' });
 });
 
@@ -126,7 +127,7 @@ test.each([1, 1000])('a stream whose queue takes %d chunks was given more than t
     if (event.type === 'bytes') dealt = event.done;
   };
   const abort = new AbortController();
-  const options = { type: 'F32', memoryLimit: 2 ** 24, signal: abort.signal, onEvent };
+  const options = { ...kOfNoFamily, type: 'F32', memoryLimit: 2 ** 24, signal: abort.signal, onEvent };
   const outcome = quantizer.quantizeFile(new Blob([large]), sink, options).catch((error) => error);
   await asked.opened;
   // What can be done without the stream is done by then.
