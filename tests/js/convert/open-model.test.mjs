@@ -49,7 +49,11 @@ describe('open', () => {
   test('plans as the quantizer does', async () => {
     const input = writeInput();
     const model = await quantizer.open(input);
-    for (const options of [{ bits: 8 }, { type: 'Q8_0' }, { type: 'F16', container: 'safetensors' }]) {
+    for (const options of [
+      { bits: 8 },
+      { type: 'Q8_0', architecture: 'none' },
+      { type: 'F16', container: 'safetensors' },
+    ]) {
       expect(await model.plan(options)).toEqual(await quantizer.plan(input, options));
     }
     await model.close();
