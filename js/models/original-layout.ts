@@ -1,6 +1,6 @@
 import { traitsOf } from '../codecs/codec.js';
 import { QuantizeError, quoted } from '../errors.js';
-import { sourceOf, storageLabel, storedBytes, type StoredPlane, type Tensor } from '../layouts/tensor.js';
+import { fileBytes, sourceOf, storageLabel, storedBytes, type StoredPlane, type Tensor } from '../layouts/tensor.js';
 import { rangesOf } from '../pipeline/stretches.js';
 import { detectFamily } from '../rules/diffusion/detect.js';
 import { OriginalPlaces, diffusersLayoutOf, type OriginalPlace } from '../rules/diffusion/diffusers/layout.js';
@@ -67,6 +67,7 @@ function rowsOfAll(parts: readonly Tensor[], first: Tensor): Tensor {
     ...first,
     shape: [rows, ...first.shape.slice(1)],
     elements: parts.reduce((sum, { elements }) => sum + elements, 0),
+    fileBytes: parts.reduce((sum, part) => sum + fileBytes(part), 0),
     planes: first.planes.map((_, plane) => parts.flatMap(({ planes }) => planes[plane] ?? [])),
   };
 }
@@ -76,10 +77,7 @@ function checkAlike(parts: readonly Tensor[]): void {
   const labels = new Set(parts.map(storageLabel));
   const rests = new Set(parts.map(({ shape }) => JSON.stringify(shape.slice(1))));
   const factors = new Set(parts.map((part) => (part.codec === null ? undefined : part.scale)));
-  const isSimple = parts.every(
-    ({ codec, shape, originalShape }) =>
-      codec !== null && traitsOf(codec).planes.length === 1 && shape.length > 0 && originalShape === undefined,
-  );
+  const isSimple = parts.every((part) => part.shape.length > 0 && canBeCut(part, part.elements));
   if (isSimple && labels.size === 1 && rests.size === 1 && factors.size === 1) return;
   const names = parts.map(({ name }) => quoted(name)).join(', ');
   const what = rests.size > 1 ? 'of different shapes' : [...labels].join(' and ');
@@ -91,11 +89,21 @@ function checkAlike(parts: readonly Tensor[]): void {
   );
 }
 
+/** Whether what the first `weights` weights are made of ends there in every plane, so that others can follow. */
+function canBeCut({ codec, originalShape }: Tensor, weights: number): boolean {
+  if (codec === null || originalShape !== undefined) return false;
+  return traitsOf(codec).planes.every(({ unitWeights, unitBits }) => {
+    // A unit over the whole tensor cannot be a part's.
+    const units = weights / (unitWeights === 0 ? codec.groupSize : unitWeights);
+    return Number.isInteger(units) && (units * (unitBits === 0 ? codec.bits : unitBits)) % 8 === 0;
+  });
+}
+
 /** The second half of a plane, and then the first. */
 function swapped(plane: StoredPlane, tensor: Tensor): StoredPlane {
   const bytes = storedBytes({ planes: [plane] });
   const rows = tensor.shape[0] ?? 0;
-  if (tensor.codec === null || tensor.planes.length !== 1 || rows % 2 !== 0 || bytes % 2 !== 0) {
+  if (rows % 2 !== 0 || bytes % 2 !== 0 || !canBeCut(tensor, tensor.elements / 2)) {
     const detail = `the halves of ${quoted(tensor.name)} cannot change places, as the original layout has them; take the file in the original layout`;
     throw new QuantizeError('unsupported_model', { file: sourceOf(tensor).name, layer: tensor.name, detail });
   }
