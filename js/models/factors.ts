@@ -29,7 +29,7 @@ export type ScaledModel = Pick<Model, 'tensors' | 'texts'>;
  * texts that say how to decode. Such a name alone means nothing.
  */
 const COMPANION =
-  /(?:scales?|scale_inv|scale_2|scale_weight|weight_packed|weight_s_rel|scaled_fp8|comfy_quant|absmax|qweight|qzeros|wscales|quant_state\.bitsandbytes__\w{1,8})$/u;
+  /(?:scales?(?:_\w{1,8})?|weight_packed|weight_s_rel|scaled_fp8|comfy_quant|absmax|qweight|SCB|bitsandbytes__\w{1,8})$/u;
 
 const isCompanion = ({ name }: Pick<Tensor, 'name'>): boolean => COMPANION.test(name);
 

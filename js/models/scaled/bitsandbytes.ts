@@ -1,10 +1,11 @@
 import { MAX_RANK, elementCount } from '../../containers/dtypes.js';
+import { quoted } from '../../containers/invalid-file.js';
 import { parseJsonObject } from '../../containers/json.js';
 import { sourceOf, type Tensor } from '../../layouts/tensor.js';
-import { bytesOf, damaged, needed, present, undecodable, type Format, type Layer } from './layer.js';
+import { bytesOf, damaged, needed, undecodable, type Format, type Layer } from './layer.js';
 import { floatsOf } from './numbers.js';
 import { scaledTensor } from './scaled-tensor.js';
-import { blockGrid } from './spread.js';
+import { blockGrid, type Scales } from './spread.js';
 
 const KINDS = ['nf4', 'fp4'] as const;
 const STATE = '.weight.quant_state.bitsandbytes__';
@@ -13,10 +14,14 @@ const MOST_STATE_BYTES = 4096;
 const LEAST_BLOCK = 32;
 const MOST_BLOCK = 2 ** 20;
 
+/** Scales that are quantized themselves: so many share one. */
+const NESTED_BLOCK = 256;
+
 /**
  * NF4 and FP4 of bitsandbytes: two elements in a U8, the first one in the high bits, of the flattened tensor, with an F32 for
  * each block of it. Weight = value of the element · scale, in f32. The values of the elements are those of the library: the
- * table that files carry must say the same. Scales that are quantized themselves are refused.
+ * table that files carry must say the same. With double quantization a scale is nested_quant_map[U8] · nested_absmax + offset,
+ * each step rounded to f32.
  */
 export const bitsandbytes: Format = {
   fits: (layer) => layer.weight.dtype === 'U8' && stateOf(layer) !== undefined,
@@ -24,27 +29,59 @@ export const bitsandbytes: Format = {
     const state = stateOf(layer);
     if (state === undefined) throw damaged(layer, 'has no quant_state beside it');
     const { kind, tensor: text } = state;
-    if (layer.beside('.weight.nested_absmax') !== undefined) throw undecodable(layer, `${kind} with nested scales`);
     if (text.elements > MOST_STATE_BYTES) throw damaged(layer, `has a quant_state of ${text.elements} bytes`);
     const absmax = needed(layer, '.weight.absmax');
-    const map = needed(layer, '.weight.quant_map');
-    if (absmax.dtype !== 'F32' || map.dtype !== 'F32' || map.elements !== 16) {
-      throw damaged(layer, `is ${kind}, but its absmax and quant_map are not of F32, the latter of 16`);
-    }
-    const parts = [...present([layer.beside('.weight.nested_quant_map')]), text, absmax, map];
+    const map = f32Of(layer, '.weight.quant_map', 16);
+    const nested = absmax.dtype === 'U8' ? nestedOf(layer, absmax) : [];
     return {
-      reads: [text, map].map(bytesOf),
-      parts,
-      decode: ([json = new Uint8Array(), values = new Uint8Array()]) => {
+      reads: [text, map, ...nested].map(bytesOf),
+      parts: [text, absmax, map, ...nested],
+      decode: ([json = new Uint8Array(), values = new Uint8Array(), ...tables]) => {
         checkValues(layer, kind, values);
-        const { shape, block, dtype } = readState(layer, json);
+        const read = readState(layer, json);
+        const { shape, block, dtype } = read;
         const grid = gridFor(layer, absmax, shape, block);
-        const scales = { tensor: absmax, numbers: floatsOf(layer, absmax), grid };
+        const scales = { tensor: absmax, grid, ...numbersOf(layer, absmax, read, tables) };
+        const parts = [text, absmax, map, ...nested];
         return scaledTensor({ layer, codec: kind.toUpperCase(), format: `bnb ${kind}`, scales, parts, shape, dtype });
       },
     };
   },
 };
+
+/** The F32 tensor of that name, of so many elements. */
+function f32Of(layer: Layer, suffix: string, elements: number): Tensor {
+  const tensor = needed(layer, suffix);
+  if (tensor.dtype === 'F32' && tensor.elements === elements) return tensor;
+  throw damaged(layer, `needs ${elements} F32 in ${suffix.slice(1)}, and has ${tensor.elements} ${tensor.dtype}`);
+}
+
+const nestedOf = (layer: Layer, absmax: Tensor): readonly Tensor[] => [
+  f32Of(layer, '.weight.nested_quant_map', 256),
+  f32Of(layer, '.weight.nested_absmax', Math.ceil(absmax.elements / NESTED_BLOCK)),
+];
+
+/** How the scales are stored. */
+function numbersOf(
+  layer: Layer,
+  absmax: Tensor,
+  { nestedOffset }: State,
+  [map, scales]: readonly Uint8Array[],
+): Pick<Scales, 'numbers' | 'adjust'> {
+  if (map === undefined || scales === undefined) return { numbers: floatsOf(layer, absmax) };
+  if (nestedOffset === undefined)
+    throw damaged(layer, 'has nested scales, but no valid nested_blocksize and nested_offset');
+  const [values, factors] = [map, scales].map(viewOf);
+  const offset = Math.fround(nestedOffset);
+  const at = (view: DataView | undefined, index: number): number => view?.getFloat32(4 * index, true) ?? NaN;
+  return {
+    numbers: { bytes: 1, at: (view, position) => view.getUint8(position) },
+    adjust: (code, index) => Math.fround(at(values, code) * at(factors, Math.floor(index / NESTED_BLOCK))) + offset,
+  };
+}
+
+const viewOf = ({ buffer, byteOffset, byteLength }: Uint8Array): DataView =>
+  new DataView(buffer, byteOffset, byteLength);
 
 type Kind = (typeof KINDS)[number];
 
@@ -69,7 +106,7 @@ const VALUES: Readonly<Record<Kind, readonly number[]>> = {
 };
 
 function checkValues(layer: Layer, kind: Kind, bytes: Uint8Array): void {
-  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  const view = viewOf(bytes);
   const isOther = VALUES[kind].some((value, index) => Math.abs(view.getFloat32(4 * index, true) - value) > 1e-6);
   if (isOther) throw undecodable(layer, `${kind} with a quant_map of its own`);
 }
@@ -80,10 +117,13 @@ interface State {
   readonly shape: readonly number[];
   readonly block: number;
   readonly dtype: string;
+  /** Undefined where nothing valid is said of nested scales. */
+  readonly nestedOffset: number | undefined;
 }
 
 function readState(layer: Layer, json: Uint8Array): State {
-  const { shape, blocksize, dtype } = parseJsonObject(json, sourceOf(layer.weight), 'the quant_state', 0);
+  const said = parseJsonObject(json, sourceOf(layer.weight), `the quant_state of ${quoted(layer.weight.name)}`, 0);
+  const { shape, blocksize, dtype, nested_offset: offset } = said;
   const isShape = Array.isArray(shape) && shape.length <= MAX_RANK && !Number.isNaN(elementCount(shape));
   const isBlock =
     typeof blocksize === 'number' &&
@@ -94,7 +134,8 @@ function readState(layer: Layer, json: Uint8Array): State {
   if (!isShape || !isBlock || name === undefined) {
     throw damaged(layer, 'has a quant_state without a valid shape, blocksize or dtype');
   }
-  return { shape: shape as number[], block: blocksize, dtype: name };
+  const isNested = typeof offset === 'number' && said['nested_blocksize'] === NESTED_BLOCK;
+  return { shape: shape as number[], block: blocksize, dtype: name, nestedOffset: isNested ? offset : undefined };
 }
 
 function gridFor(layer: Layer, absmax: Tensor, shape: readonly number[], block: number): ReturnType<typeof blockGrid> {

@@ -13,6 +13,8 @@ export interface Layer {
   readonly config: Readonly<Record<string, unknown>> | undefined;
   /** All of the model's tensors. */
   readonly byName: ReadonlyMap<string, Tensor>;
+  /** The name of something beside it that is called a scale; undefined where nothing is. */
+  readonly scale: string | undefined;
   /** The tensor whose name is the stem and this, or undefined. */
   readonly beside: (suffix: string) => Tensor | undefined;
 }

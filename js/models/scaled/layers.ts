@@ -2,11 +2,13 @@ import { invalidFile, quoted } from '../../containers/invalid-file.js';
 import { isRecord, parseJsonObject, parseJsonText } from '../../containers/json.js';
 import { readRanges } from '../../io/read-ranges.js';
 import { sourceOf, type Tensor } from '../../layouts/tensor.js';
-import { QUANTIZATION_TEXT, isFp8, type ScaledModel } from '../factors.js';
+import { QUANTIZATION_TEXT, isFp8, stemOf, type ScaledModel } from '../factors.js';
 import { bytesOf, type Layer } from './layer.js';
 
 /** What the tensor of a layer's weights is called behind the layer's name; others are fp8 of any name. */
 const WEIGHT = /\.(?:weight|weight_packed|qweight)$/u;
+/** The last part of names of factors, in the formats that are not known too. */
+const SCALE = /scale|absmax|^SCB$/u;
 const CONFIG = '.comfy_quant';
 /** Far more than a text about one layer takes. */
 const MOST_CONFIG_BYTES = 16_384;
@@ -28,11 +30,25 @@ export async function layersOf(model: ScaledModel): Promise<readonly Layer[]> {
   const byName = new Map(tensors.map((tensor) => [tensor.name, tensor]));
   const weights = tensors.filter((tensor) => WEIGHT.test(tensor.name) || isFp8(tensor));
   const stems = weights.map(({ name }) => name.replace(WEIGHT, ''));
+  const scales = scalesOf(tensors);
   const configs = new Map([...(await ownConfigs(tensors)), ...commonConfigs(model, stems)]);
   return weights.map((weight, index) => {
     const stem = stems[index] ?? '';
-    return { weight, stem, config: configs.get(stem), byName, beside: (suffix) => byName.get(stem + suffix) };
+    const scale = scales.get(stem);
+    return { weight, stem, config: configs.get(stem), byName, scale, beside: (suffix) => byName.get(stem + suffix) };
   });
+}
+
+/** By layer, the first tensor that is called a scale. */
+function scalesOf(tensors: readonly Tensor[]): ReadonlyMap<string, string> {
+  const scales = new Map<string, string>();
+  for (const { name } of tensors) {
+    const dot = name.lastIndexOf('.');
+    if (!SCALE.test(name.slice(dot + 1))) continue;
+    const stem = stemOf(name.slice(0, Math.max(dot, 0)));
+    if (!scales.has(stem)) scales.set(stem, name);
+  }
+  return scales;
 }
 
 /** By layer, what tensors beside the weights say. */

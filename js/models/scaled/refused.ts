@@ -1,3 +1,4 @@
+import { quoted } from '../../errors.js';
 import { undecodable, type Format, type Layer } from './layer.js';
 
 /** Formats that are known by name only: what tells them, as tensors beside the weights. */
@@ -8,14 +9,10 @@ const BY_COMPANIONS: readonly (readonly [suffix: string, format: string])[] = [
   ['.qzeros', 'GPTQ or AWQ'],
   ['.weight_s_rel', 'w4a8 (asym_w4a8_int8)'],
   ['.weight_shape', 'pack-quantized (compressed-tensors)'],
-  ['.weight.SCB', 'int8 of bitsandbytes (LLM.int8)'],
   ['.SCB', 'int8 of bitsandbytes (LLM.int8)'],
 ];
 
 const INTEGERS: readonly string[] = ['I8', 'U8', 'I32', 'U32', 'I16'];
-
-/** Whole numbers that a factor is for, and which nothing tells how to read. */
-const FACTORS: readonly string[] = ['.weight_scale', '.weight_scale_inv', '.scale_weight', '.weight_scales', '.scales'];
 
 /** Formats that cannot be decoded, called by their names. */
 export const refused: Format = {
@@ -26,12 +23,11 @@ export const refused: Format = {
 };
 
 function nameOf(layer: Layer): string | undefined {
-  const { weight, config, beside } = layer;
-  if (config !== undefined) return `${JSON.stringify(config['format'] ?? null)} (comfy_quant)`;
+  const { weight, config, beside, scale } = layer;
+  if (config !== undefined) return `${quoted(String(config['format']))} (comfy_quant)`;
   if (!INTEGERS.includes(weight.dtype)) return undefined;
   const named = BY_COMPANIONS.find(([suffix]) => beside(suffix) !== undefined);
   if (named !== undefined) return named[1];
   if (beside('.weight_scale_2') !== undefined) return 'nvfp4 (ModelOpt) without comfy_quant';
-  const factor = FACTORS.find((suffix) => beside(suffix) !== undefined);
-  return factor === undefined ? undefined : `${weight.dtype} with ${factor.slice(1)} in a format that nothing tells`;
+  return scale === undefined ? undefined : `${weight.dtype} with ${quoted(scale)} in a format that nothing tells`;
 }

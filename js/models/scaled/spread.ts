@@ -86,8 +86,8 @@ export interface Scales {
   readonly tensor: Tensor;
   readonly numbers: Numbers;
   readonly grid: Grid;
-  /** What becomes of each, rounded to f32 afterwards. */
-  readonly adjust?: ((scale: number) => number) | undefined;
+  /** What becomes of each, given its index too; rounded to f32 afterwards. */
+  readonly adjust?: ((scale: number, index: number) => number) | undefined;
 }
 
 /** A plane of F32 scales, one for each unit of a layer's weights, which are made of the stored ones while they are read. */
@@ -158,8 +158,8 @@ async function spreadInto(into: Float32Array, scales: Scales, begin: number, acr
   const view = new DataView(stored.buffer, stored.byteOffset, stored.byteLength);
   for (let at = 0; at < into.length; ++at) {
     const unit = begin + at;
-    const position = (grid.index(Math.floor(unit / across), unit % across) - least) * numbers.bytes;
-    into[at] = adjust(numbers.at(view, position));
+    const index = grid.index(Math.floor(unit / across), unit % across);
+    into[at] = adjust(numbers.at(view, (index - least) * numbers.bytes), index);
     if (!Number.isFinite(into[at])) throw damaged(layer, `has a scale (${quoted(tensor.name)}) that is not finite`);
   }
 }

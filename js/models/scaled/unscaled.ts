@@ -56,7 +56,7 @@ export async function unscaledAlone(name: string, { tensors, texts }: ScaledMode
 function openLayer(layer: Layer, { keepFp8, keepForeign }: UnscaledOptions): Decoding | 'keep' | null {
   const format = FORMATS.find(({ fits }) => fits(layer));
   if (format === undefined) return null;
-  if (keepFp8 === true && format.canStay === true) return 'keep';
+  if (keepFp8 === true && format.canStay === true && isFp8(layer.weight)) return 'keep';
   try {
     return format.open(layer);
   } catch (error) {

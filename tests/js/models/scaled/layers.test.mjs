@@ -1,0 +1,202 @@
+import { readFileSync } from 'node:fs';
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { ArrowQuant } from 'arrowquant';
+import { answer, rangeOf, useServers } from '../../runtime/support/server.mjs';
+import { readGguf } from '../../../peers/tiny-llama.mjs';
+import { useFolder } from '../../support/models/folder.mjs';
+import { comfyQuant, kQuantized } from '../../support/models/quantized.mjs';
+import { floatsOf, fromFloats, halfTensor, modelFile, readModel } from '../../support/models/safetensors.mjs';
+
+const folder = useFolder();
+const servers = useServers();
+let quantizer;
+beforeAll(async () => {
+  quantizer = await ArrowQuant.create({ threads: 2 });
+});
+afterAll(() => quantizer.dispose());
+
+const write = (name, tensors, metadata) => folder.write(name, modelFile(tensors, metadata));
+const isText = ({ name }) => name.endsWith('.comfy_quant');
+const textOf = (tensors) => JSON.parse(tensors.find(isText).bytes.toString());
+
+/** The layers of several formats, their texts in the metadata instead of in tensors; `prefix` is left out there. */
+function inMetadata(stems, prefix = '') {
+  const layers = Object.entries(stems).map(([stem, format]) => [stem, kQuantized[format](prefix + stem).tensors]);
+  const texts = Object.fromEntries(layers.map(([stem, tensors]) => [stem, textOf(tensors)]));
+  return {
+    tensors: layers.flatMap(([, tensors]) => tensors.filter((tensor) => !isText(tensor))),
+    metadata: { _quantization_metadata: JSON.stringify({ format_version: '1.0', layers: texts }), other: 'stays' },
+  };
+}
+
+const kStems = { 'blocks.0.a': 'nvfp4', 'blocks.0.b': 'mxfp8', 'blocks.1.a': 'int8 convrot of groups of 16' };
+
+test.each(['', 'model.diffusion_model.'])(
+  'what the metadata says of layers counts, and is not passed on; prefix %j',
+  async (prefix) => {
+    const { tensors, metadata } = inMetadata(kStems, prefix);
+    const input = write('in.safetensors', tensors, metadata);
+    await quantizer.quantizeFile(input, folder.path('out.safetensors'), { type: 'F32' });
+    const output = readModel(readFileSync(folder.path('out.safetensors')));
+    expect(output.metadata).toEqual({ other: 'stays' });
+    expect([...output.tensors.keys()].sort()).toEqual(Object.keys(kStems).map((stem) => `${prefix}${stem}.weight`));
+    for (const [stem, format] of Object.entries(kStems)) {
+      const alone = write('alone.safetensors', kQuantized[format]('a').tensors);
+      const values = await quantizer.readTensor(alone, 'a.weight');
+      expect(floatsOf(output.tensors.get(`${prefix}${stem}.weight`))).toEqual(values);
+      expect(await quantizer.readTensor(input, `${prefix}${stem}.weight`)).toEqual(values);
+    }
+  },
+);
+
+test.each([
+  ['no JSON', '{', /is not valid JSON/],
+  ['layers that are a list', '{"layers":[]}', /lists no layers/],
+  ['a layer that is a text', '{"layers":{"blocks.0.a":"nvfp4"}}', /says nothing of the layer/],
+])('metadata with %s is refused', async (_, text, says) => {
+  const { tensors } = inMetadata(kStems);
+  const input = write('in.safetensors', tensors, { _quantization_metadata: text });
+  await expect(quantizer.plan(input, { type: 'F16' })).rejects.toThrow(says);
+  await expect(quantizer.plan(input, { type: 'F16' })).rejects.toMatchObject({ code: 'invalid_file', file: input });
+});
+
+test('metadata about a hundred thousand layers that are not there takes no time to speak of', async () => {
+  const layers = Object.fromEntries(Array.from({ length: 1e5 }, (_, index) => [`b.${index}`, { format: 'nvfp4' }]));
+  const tensors = Array.from({ length: 2000 }, (_, index) => fromFloats(`c.${index}.weight`, 'F32', [1], [1]));
+  const input = write('in.safetensors', tensors, { _quantization_metadata: JSON.stringify({ layers }) });
+  expect((await quantizer.plan(input, { type: 'F16' })).tensors).toHaveLength(2000);
+});
+
+test('to int4, fp8 stays beside its factors, and other formats are quantized from their values', async () => {
+  const fp8 = kQuantized['comfy float8_e4m3fn']('f');
+  const input = write('in.safetensors', [...kQuantized.nvfp4('n').tensors, ...fp8.tensors]);
+  const report = await quantizer.quantizeFile(input, folder.path('out.safetensors'), { bits: 4 });
+  expect(report.tensors.map(({ name, from, to }) => [name, from, to])).toEqual([
+    ['f.comfy_quant', 'U8', 'U8'],
+    ['f.input_scale', 'F32', 'F32'],
+    ['f.weight', 'F8_E4M3', 'F8_E4M3'],
+    ['f.weight_scale', 'F32', 'F32'],
+    ['n.weight', 'nvfp4', 'int4 g128'],
+  ]);
+  const { tensors } = readModel(readFileSync(folder.path('out.safetensors')));
+  for (const { name, bytes } of fp8.tensors) expect(tensors.get(name).bytes.equals(bytes)).toBe(true);
+  const comparison = await quantizer.compareFiles(input, folder.path('out.safetensors'));
+  expect(comparison.tensors.map(({ name, equal }) => [name, equal])).toEqual([
+    ['f.weight', true],
+    ['n.weight', false],
+  ]);
+  expect(comparison.tensors[1].relativeRmse).toBeLessThan(0.2);
+});
+
+test('a rule may keep a quantized layer: it becomes BF16 where the output cannot hold it', async () => {
+  const input = write('in.safetensors', kQuantized.nvfp4('n').tensors);
+  for (const [sink, options] of [
+    ['out.gguf', { type: 'Q8_0' }],
+    ['out.safetensors', { bits: 4 }],
+  ]) {
+    const report = await quantizer.quantizeFile(input, folder.path(sink), { ...options, rules: [['n', 'keep']] });
+    expect(report.tensors).toMatchObject([{ name: 'n.weight', from: 'nvfp4', to: 'BF16', rule: 'rule n=keep' }]);
+  }
+});
+
+test('types that are only read are none to choose', async () => {
+  const input = write('in.safetensors', [halfTensor('a.weight', [4, 64])]);
+  for (const type of ['I8_SCALED', 'NF4', 'E2M1_SCALED']) {
+    for (const sink of ['out.gguf', 'out.safetensors']) {
+      const call = quantizer.quantizeFile(input, folder.path(sink), { type });
+      await expect(call).rejects.toMatchObject({ code: 'invalid_option' });
+      await expect(call).rejects.toThrow(`type ${type} can be read, but not written`);
+    }
+    await expect(quantizer.plan(input, { type: 'Q8_0', rules: [['a', type]] })).rejects.toThrow('must be one of');
+  }
+});
+
+test('a file of ours may not say that a tensor lies so', async () => {
+  const arrowquant = JSON.stringify({
+    ...{ format: 'planes', version: 2 },
+    tensors: { a: { codec: 'I8_SCALED', dtype: 'F32', shape: [64], group_size: 32 } },
+  });
+  const tensors = [
+    { name: 'a', dtype: 'U8', shape: [64], bytes: Buffer.alloc(64) },
+    fromFloats('a.scales', 'F32', [2], [1, 1]),
+  ];
+  const call = quantizer.inspectFile(write('in.safetensors', tensors, { arrowquant }));
+  await expect(call).rejects.toThrow('which this version does not know');
+});
+
+test('texts about layers that are none of the model go, too', async () => {
+  const tensors = [halfTensor('a.weight', [4, 64]), comfyQuant('gone', { format: 'nvfp4' })];
+  const plan = await quantizer.plan(write('in.safetensors', tensors), { type: 'Q8_0' });
+  expect(plan.tensors.map(({ name }) => name)).toEqual(['a.weight']);
+  expect(plan.dropped).toMatchObject([{ name: 'gone.comfy_quant', rule: expect.stringContaining('not there') }]);
+});
+
+test('a large layer, read in several windows, has the values of its parts', async () => {
+  const [rows, columns] = [300, 8192];
+  const codes = Buffer.alloc(rows * columns, 0x38);
+  const scales = Array.from({ length: rows }, (_, row) => row + 1);
+  const tensors = [
+    { name: 'a.weight', dtype: 'F8_E4M3', shape: [rows, columns], bytes: codes },
+    fromFloats('a.weight_scale', 'F32', [rows, 1], scales),
+  ];
+  const input = write('in.safetensors', tensors);
+  await quantizer.quantizeFile(input, folder.path('out.gguf'), { type: 'F32' });
+  const [{ bytes }] = readGguf(readFileSync(folder.path('out.gguf'))).tensors;
+  const values = floatsOf({ dtype: 'F32', bytes });
+  expect(values.every((value, index) => value === Math.floor(index / columns) + 1)).toBe(true);
+});
+
+describe('from a server', () => {
+  const [rows, columns] = [2048, 1024];
+  const tensors = [
+    { name: 'a.weight', dtype: 'F8_E4M3', shape: [rows, columns], bytes: Buffer.alloc(rows * columns, 0x38) },
+    fromFloats('a.weight_scale', 'F32', [rows, 1], Array(rows).fill(3)),
+  ];
+  const contents = modelFile(tensors);
+  /** `act` answers a request for scales. */
+  const serve = (act) =>
+    servers.serve((request, response) => {
+      if (rangeOf(request, contents.length)[0] < contents.length - 4 * rows) answer(request, response, contents);
+      else act(request, response);
+    });
+
+  test('scales are read while they are needed', async () => {
+    let requests = 0;
+    const server = await serve((request, response) => {
+      ++requests;
+      answer(request, response, contents);
+    });
+    const values = await quantizer.readTensor(server.url('/m.safetensors'), 'a.weight');
+    expect(values.every((value) => value === 3)).toBe(true);
+    expect(requests).toBeGreaterThan(0);
+  });
+
+  test('a failed read of scales ends the call, and leaves nothing', async () => {
+    const server = await serve((_, response) => response.writeHead(403).end());
+    const call = quantizer.quantizeFile(server.url('/m.safetensors'), folder.path('out.gguf'), { type: 'F32' });
+    await expect(call).rejects.toMatchObject({ code: 'unreadable_input' });
+    expect(folder.list()).toEqual([]);
+  });
+
+  test('an abort while scales are awaited ends the call', async () => {
+    const controller = new AbortController();
+    const server = await serve(() => controller.abort());
+    const { signal } = controller;
+    const call = quantizer.quantizeFile(server.url('/m.safetensors'), folder.path('out.gguf'), { type: 'F32', signal });
+    await expect(call).rejects.toMatchObject({ code: 'aborted' });
+    expect(folder.list()).toEqual([]);
+  });
+});
+
+test('a file that changes while scales are read is noticed', async () => {
+  const { tensors } = kQuantized['int8 rows']('a');
+  const input = write('in.safetensors', tensors);
+  const model = await quantizer.open(input);
+  write('in.safetensors', [
+    ...tensors.slice(0, 1),
+    fromFloats('a.weight_scale', 'F32', [6, 1], Array(6).fill(2)),
+    tensors[2],
+  ]);
+  await expect(model.read('a.weight')).rejects.toMatchObject({ code: 'unreadable_input' });
+  await model.close();
+});

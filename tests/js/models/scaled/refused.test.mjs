@@ -1,0 +1,197 @@
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { ArrowQuant } from 'arrowquant';
+import { useFolder } from '../../support/models/folder.mjs';
+import { bitsandbytes, comfyQuant, kQuantized } from '../../support/models/quantized.mjs';
+import { fromFloats, modelFile } from '../../support/models/safetensors.mjs';
+
+const folder = useFolder();
+let quantizer;
+beforeAll(async () => {
+  quantizer = await ArrowQuant.create({ threads: 2 });
+});
+afterAll(() => quantizer.dispose());
+
+const bytes = (name, dtype, shape, byte = 0) => {
+  const width = { I32: 4, I64: 8, F16: 2 }[dtype] ?? 1;
+  return { name, dtype, shape, bytes: Buffer.alloc(shape.reduce((a, b) => a * b, 1) * width, byte) };
+};
+const floats = (name, shape, value = 1) =>
+  fromFloats(name, 'F32', shape, Array(shape.reduce((a, b) => a * b, 1)).fill(value));
+const write = (tensors, metadata) => folder.write('in.safetensors', modelFile(tensors, metadata));
+
+/** All ways to an output reject before a byte is written, and say the same. To int4, fp8 stays as it is. */
+async function expectRefusal(tensors, { code, layer = 'a.weight', says }, metadata = undefined) {
+  const input = write(tensors, metadata);
+  const calls = [
+    () => quantizer.quantizeFile(input, folder.path('out.gguf'), { type: 'Q4_K_M' }),
+    () => quantizer.quantizeFile(input, folder.path('out.safetensors'), { type: 'F16' }),
+    ...(tensors[0].dtype === 'F8_E4M3'
+      ? []
+      : [() => quantizer.quantizeFile(input, folder.path('out.safetensors'), { bits: 4 })]),
+    () => quantizer.dequantizeFile(input, folder.path('out.safetensors')),
+  ];
+  for (const call of calls) {
+    const failure = await call().then(
+      () => 'no failure',
+      (error) => error,
+    );
+    expect(failure).toMatchObject({ code, file: input, layer });
+    expect(failure.message).toMatch(says);
+  }
+  expect(folder.list()).toEqual(['in.safetensors']);
+}
+
+const unknown = (says, layer) => ({ code: 'unsupported_dtype', says, ...(layer && { layer }) });
+const invalid = (says, layer) => ({ code: 'invalid_file', says, ...(layer && { layer }) });
+
+describe('formats that are known by name only', () => {
+  const int8 = bytes('a.weight', 'I8', [2, 32]);
+  const marked = (config) => [int8, floats('a.weight_scale', [2, 1]), comfyQuant('a', config)];
+  test.each([
+    ['w4a8 by its JSON', marked({ format: 'asym_w4a8_int8' }), /dtype "asym_w4a8_int8" \(comfy_quant\) of tensor/],
+    ['AWQ by its JSON', marked({ format: 'awq_w4a16' }), /"awq_w4a16"/],
+    ['one of the future', marked({ format: 'int3_wonder' }), /"int3_wonder"/],
+    ['none at all', marked({ form: 'nvfp4' }), /"undefined" \(comfy_quant\)/],
+    [
+      'a rotation of 32',
+      marked({ format: 'int8_tensorwise', convrot: true, convrot_groupsize: 32 }),
+      /groupsize of 32/,
+    ],
+    ['w4a8 without a text', [int8, bytes('a.weight_s_rel', 'F8_E4M3', [2, 2])], /w4a8/],
+    ['LLM.int8', [int8, floats('a.SCB', [2])], /LLM\.int8/],
+    [
+      'zero points',
+      [int8, floats('a.weight_scale', [2]), bytes('a.weight_zero_point', 'I8', [2])],
+      /weight_zero_point/,
+    ],
+    ['scales of another name', [int8, floats('a.weight.scale_of_rows', [2])], /I8 with "a\.weight\.scale_of_rows"/],
+    ['nvfp4 without a text', nvfp4WithoutText(), /nvfp4 \(ModelOpt\) without comfy_quant/],
+    ['smoothed nvfp4', [...kQuantized.nvfp4('a').tensors, floats('a.pre_quant_scale', [256])], /pre_quant_scale/],
+    ['mxfp8 without a text', kQuantized.mxfp8('a').tensors.slice(0, 2), /F8_E4M3 with scales of U8/],
+    ['its own NF4 values', bitsandbytes('a', 'nf4', Array(16).fill(0.5)).tensors, /quant_map of its own/],
+    ['rows of an odd number', [bytes('a.weight', 'I8', [2, 3]), floats('a.weight_scale', [2])], /odd number/],
+  ])('%s', (_, tensors, says) => expectRefusal(tensors, unknown(says)));
+
+  test.each([
+    ['svdquant', [bytes('a.qweight', 'I8', [2, 32]), bytes('a.wscales', 'F16', [1, 2])], /svdquant \(nunchaku\)/],
+    ['GPTQ', [bytes('a.qweight', 'I32', [2, 32]), bytes('a.g_idx', 'I32', [32]), floats('a.scales', [1, 32])], /GPTQ/],
+    ['AWQ', [bytes('a.qweight', 'I32', [2, 32]), bytes('a.qzeros', 'I32', [1]), floats('a.scales', [1, 32])], /AWQ/],
+  ])('%s', (_, tensors, says) => expectRefusal(tensors, unknown(says, 'a.qweight')));
+
+  test('packed integers of compressed-tensors', () =>
+    expectRefusal(
+      [bytes('a.weight_packed', 'I32', [2, 4]), bytes('a.weight_shape', 'I64', [2]), floats('a.weight_scale', [2, 1])],
+      unknown(/pack-quantized/, 'a.weight_packed'),
+    ));
+
+  test('are inspected, compared and read as they are, where nothing needs to be decoded', async () => {
+    const tensors = [...marked({ format: 'int3_wonder' }), floats('b.weight', [4], 3)];
+    const input = write(tensors);
+    const { tensors: shown } = await quantizer.inspectFile(input);
+    expect(shown.map(({ name, type }) => [name, type])).toContainEqual(['a.weight', 'I8']);
+    const comparison = await quantizer.compareFiles(input, input);
+    expect(comparison.tensors.every(({ equal }) => equal)).toBe(true);
+    expect(Array.from(await quantizer.readTensor(input, 'b.weight'))).toEqual([3, 3, 3, 3]);
+    await expect(quantizer.readTensor(input, 'a.weight')).rejects.toMatchObject({ code: 'unsupported_dtype' });
+  });
+});
+
+function nvfp4WithoutText() {
+  return kQuantized.nvfp4('a').tensors.slice(0, 3);
+}
+
+/** The layer of a format with one of its tensors replaced, or left out. */
+const changed = (format, name, replacement) =>
+  kQuantized[format]('a').tensors.flatMap((tensor) => {
+    if (tensor.name !== name) return [tensor];
+    return replacement === undefined ? [] : [{ ...tensor, ...replacement }];
+  });
+
+describe('layers that are not as their format demands', () => {
+  const scale = 'a.weight_scale';
+  const nothing = Buffer.alloc(0);
+  test.each([
+    ['int8 of one scale', scale, undefined, /has no "a\.weight_scale" beside it/],
+    ['nvfp4', scale, undefined, /has no "a\.weight_scale"/],
+    ['nvfp4', 'a.weight_scale_2', undefined, /has no "a\.weight_scale_2"/],
+    ['comfy float8_e4m3fn', scale, undefined, /no scale is beside it/],
+    ['mxfp8', scale, { shape: [255, 8], bytes: Buffer.alloc(255 * 8) }, /has not 2048 scales/],
+    ['nvfp4', scale, { shape: [160, 16], bytes: Buffer.alloc(160 * 16) }, /has 2560 scales .* needs 4096/],
+    ['nvfp4', scale, { shape: [0], bytes: nothing }, /has 0 scales/],
+    ['mxfp4 of compressed-tensors', scale, { shape: [6, 2], bytes: Buffer.alloc(12) }, /has 12 scales .* needs 18/],
+    [
+      'int8 rows',
+      scale,
+      { shape: [3], bytes: Buffer.alloc(12) },
+      /3 scales, which are neither one nor one for each row/,
+    ],
+    ['int8 rows', scale, { shape: [0], bytes: nothing }, /0 scales/],
+    ['int8 rows', scale, { dtype: 'I32' }, /is no float, but I32/],
+    ['int8 convrot', 'a.weight', { shape: [16, 64] }, /whole groups of 256/],
+    ['int4 convrot', 'a.weight', { shape: [6, 2, 64] }, /convrot_w4a4/],
+    ['fp8 rows', scale, { shape: [3, 2] }, /neither one, nor one for each row/],
+    ['fp8 blocks', 'a.weight_scale_inv', { shape: [2, 3] }, /neither one, nor one for each row/],
+    ['bnb nf4', 'a.weight.absmax', { shape: [5], bytes: Buffer.alloc(20) }, /has not the bytes and scales/],
+    ['bnb nf4', 'a.weight.quant_map', undefined, /quant_map/],
+    ['bnb nf4', 'a.weight.absmax', { dtype: 'U8', shape: [24] }, /nested_quant_map/],
+    ['int8 of one scale', 'a.weight', { dtype: 'U8' }, /is said to be int8, but is U8/],
+    ['mxfp8', 'a.weight', { dtype: 'U8' }, /is said to be mxfp8/],
+    ['comfy float8_e4m3fn', 'a.weight', { dtype: 'I8' }, /is said to be fp8/],
+  ])('%s, %s', (format, name, replacement, says) =>
+    expectRefusal(changed(format, name, replacement), invalid(says, kQuantized[format]('a').tensors[0].name)),
+  );
+
+  test.each([
+    ['no JSON', '{"format":', /is not valid JSON/],
+    ['no object', '["nvfp4"]', /is not a JSON object/],
+    ['deep', '{"a":'.repeat(40), /nests deeper/],
+    ['a name twice', '{"format":"nvfp4","format":"mxfp8"}', /twice/],
+    ['too long', ' '.repeat(20_000), /too long a text/],
+  ])('a comfy_quant that is %s', async (_, text, says) => {
+    const input = write([...changed('nvfp4', 'a.comfy_quant', undefined), comfyQuant('a', text)]);
+    const call = quantizer.quantizeFile(input, folder.path('out.gguf'), { type: 'F16' });
+    await expect(call).rejects.toMatchObject({ code: 'invalid_file', file: input });
+    await expect(call).rejects.toThrow(says);
+    expect(folder.list()).toEqual(['in.safetensors']);
+    const { tensors } = await quantizer.inspectFile(input);
+    expect(tensors.map(({ name }) => name)).toContain('a.comfy_quant');
+  });
+
+  test.each([
+    [{ shape: [2, -3] }],
+    [{ shape: 'all' }],
+    [{ shape: [2 ** 30, 2 ** 30] }],
+    [{ blocksize: 0 }],
+    [{ blocksize: 48 }],
+    [{ blocksize: 2 ** 40 }],
+    [{ dtype: '__proto__' }],
+  ])('a quant_state with %j', (state) =>
+    expectRefusal(bitsandbytes('a', 'nf4', nf4Values(), state).tensors, invalid(/quant_state|bytes and scales/)),
+  );
+
+  test.each([
+    ['int8 rows', 'a.weight_scale', 7, NaN],
+    ['fp8 blocks', 'a.weight_scale_inv', 2, Infinity],
+    ['bnb fp4', 'a.weight.absmax', 5, -Infinity],
+    ['nvfp4', 'a.weight_scale_2', 0, NaN],
+  ])('a scale of %s that is not finite', async (format, name, index, value) => {
+    const tensors = kQuantized[format]('a').tensors;
+    const scale = tensors.find((one) => one.name === name);
+    scale.bytes.writeFloatLE(value, 4 * Math.min(index, scale.bytes.length / 4 - 1));
+    await expectRefusal(tensors, invalid(/is not finite/));
+  });
+
+  test('an exponent of 255 is NaN', () =>
+    expectRefusal(changed('comfy mxfp4', 'a.weight_scale', { bytes: Buffer.alloc(18, 255) }), invalid(/not finite/)));
+
+  test('weights that are there twice, once packed', () =>
+    expectRefusal(
+      [...kQuantized['mxfp4 of compressed-tensors']('a').tensors, floats('a.weight', [2])],
+      invalid(/is there twice/),
+    ));
+});
+
+const nf4Values = () => {
+  const map = kQuantized['bnb nf4']('a').tensors.find(({ name }) => name.endsWith('quant_map'));
+  return Array.from({ length: 16 }, (_, index) => map.bytes.readFloatLE(4 * index));
+};
