@@ -105,31 +105,6 @@ const longcat = {
   'final_layer.linear': linear(64, kWidth),
 };
 
-/** The layout of the library diffusers. */
-const diffusers = {
-  x_embedder: linear(kWidth, 64),
-  context_embedder: linear(kWidth, 4096),
-  'time_text_embed.{timestep,guidance}_embedder.linear_1': linear(kWidth, 256),
-  'time_text_embed.text_embedder.linear_1': linear(kWidth, 768),
-  'time_text_embed.{timestep,guidance,text}_embedder.linear_2': linear(kWidth, kWidth),
-  ...within('transformer_blocks.{0..1}.', {
-    'norm1{,_context}.linear': linear(6 * kWidth, kWidth),
-    'attn.{to_q,to_k,to_v,to_out.0,add_q_proj,add_k_proj,add_v_proj,to_add_out}': linear(kWidth, kWidth),
-    'attn.norm_{q,k,added_q,added_k}': rootMeanSquareNorm(128),
-    'ff{,_context}.net.0.proj': linear(4 * kWidth, kWidth),
-    'ff{,_context}.net.2': linear(kWidth, 4 * kWidth),
-  }),
-  ...within('single_transformer_blocks.{0..1}.', {
-    'norm.linear': linear(3 * kWidth, kWidth),
-    proj_mlp: linear(4 * kWidth, kWidth),
-    proj_out: linear(kWidth, 5 * kWidth),
-    'attn.{to_q,to_k,to_v}': linear(kWidth, kWidth),
-    'attn.norm_{q,k}': rootMeanSquareNorm(128),
-  }),
-  'norm_out.linear': linear(2 * kWidth, kWidth),
-  proj_out: linear(64, kWidth),
-};
-
 const kFlux = { comfyui: 'flux', sdcpp: true };
 
 export const FLUX_MODELS = [
@@ -153,5 +128,4 @@ export const FLUX_MODELS = [
   },
   { name: 'ovis image', family: 'ovis_image', ...kFlux, modules: ovis },
   { name: 'longcat image', family: 'flux', ...kFlux, modules: longcat, pinned: { 'txt_in.weight': [2, 3584] } },
-  { name: 'flux in the layout of diffusers', comfyui: null, sdcpp: false, modules: diffusers, layout: 'diffusers' },
 ];

@@ -7,6 +7,7 @@
  */
 import { tensorsOf } from '../patterns.mjs';
 import { COSMOS_MODELS } from './cosmos.mjs';
+import { DIFFUSERS_MODELS } from './diffusers.mjs';
 import { FLUX_MODELS } from './flux.mjs';
 import { HUNYUAN_MODELS } from './hunyuan.mjs';
 import { LTX_MODELS } from './ltx.mjs';
@@ -30,6 +31,7 @@ export const MODELS = [
   ...WAN_MODELS,
   ...SINGLE_STREAM_MODELS,
   ...TEXT_MODELS,
+  ...DIFFUSERS_MODELS,
 ].map((model) => ({
   kind: 'diffusion',
   family: model.comfyui,

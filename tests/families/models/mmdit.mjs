@@ -38,24 +38,6 @@ function stableDiffusion3(width, { positions, hasNorms = false, hasSecond = fals
   };
 }
 
-const kSd3Width = 1536;
-const diffusers = {
-  'pos_embed.proj': convolution(kSd3Width, 16, 2, 2),
-  'pos_embed.pos_embed': [1, 36864, kSd3Width],
-  'time_text_embed.timestep_embedder.linear_1': linear(kSd3Width, 256),
-  'time_text_embed.text_embedder.linear_1': linear(kSd3Width, 2048),
-  'time_text_embed.{timestep,text}_embedder.linear_2': linear(kSd3Width, kSd3Width),
-  context_embedder: linear(kSd3Width, 4096),
-  ...within('transformer_blocks.{0..1}.', {
-    'norm1{,_context}.linear': linear(6 * kSd3Width, kSd3Width),
-    'attn.{to_q,to_k,to_v,to_out.0,add_q_proj,add_k_proj,add_v_proj,to_add_out}': linear(kSd3Width, kSd3Width),
-    'ff{,_context}.net.0.proj': linear(4 * kSd3Width, kSd3Width),
-    'ff{,_context}.net.2': linear(kSd3Width, 4 * kSd3Width),
-  }),
-  'norm_out.linear': linear(2 * kSd3Width, kSd3Width),
-  proj_out: linear(64, kSd3Width),
-};
-
 const kAuraWidth = 3072;
 const perceptron = { 'c_fc{1,2}': matrix(8192, kAuraWidth), c_proj: matrix(kAuraWidth, 8192) };
 const aura = {
@@ -114,7 +96,6 @@ export const MMDIT_MODELS = [
     modules: stableDiffusion3(1536, { positions: 147456, hasNorms: true, hasSecond: true }),
   },
   { name: 'sd3.5 large', ...kSd3, modules: stableDiffusion3(2432, { positions: 36864, hasNorms: true }) },
-  { name: 'sd3 in the layout of diffusers', comfyui: null, sdcpp: false, modules: diffusers, layout: 'diffusers' },
   { name: 'auraflow', family: 'aura', comfyui: 'aura', sdcpp: false, modules: aura, prefix: 'model.' },
   { name: 'pixart', family: 'pixart', comfyui: null, sdcpp: false, modules: pixart },
 ];
