@@ -41,11 +41,11 @@ function weightsOf(dtype, elements, index) {
 }
 
 /** A safetensors file of the model, narrow and with weights of the type `dtype`. */
-export function fileOf(model, dtype) {
+export function fileOf(model, dtype, tensors = narrowed(model)) {
   const header = model.metadata === undefined ? {} : { __metadata__: model.metadata };
   const parts = [];
   let begin = 0;
-  narrowed(model).forEach(({ name, shape, elements, isInteger }, index) => {
+  tensors.forEach(({ name, shape, elements, isInteger }, index) => {
     const type = isInteger ? 'I64' : dtype;
     const bytes = weightsOf(type, elements, index);
     header[name] = { dtype: type, shape, data_offsets: [begin, begin + bytes.length] };

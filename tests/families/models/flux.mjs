@@ -1,5 +1,5 @@
 /** Flux, and what is built like it: Chroma, Flux.2, Ovis-Image, LongCat-Image. */
-import { convolution, linear, matrix, rootMeanSquareNorm, within } from '../patterns.mjs';
+import { convolution, linear, matrix, within } from '../patterns.mjs';
 
 const kWidth = 3072;
 const scales = (width) => ({ scale: [width] });

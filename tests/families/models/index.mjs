@@ -79,3 +79,16 @@ export function narrowed(model, tensors = tensorsIn(model)) {
     return { ...tensor, shape: narrow, elements: sizeOf(narrow) };
   });
 }
+
+const kRowsForOne = 256;
+
+/** The same model with one row for 256, so that what is in parts in one layout fits together in the other. */
+export const proportionate = (model) =>
+  tensorsIn(model).map((tensor) => {
+    const { shape } = tensor;
+    if (shape.length < 2) return tensor;
+    const isTall = shape[0] >= 4 * kRowsForOne && shape[0] % kRowsForOne === 0;
+    const inner = shape.slice(1, -1).map((extent) => Math.min(extent, 8));
+    const narrow = [isTall ? shape[0] / kRowsForOne : shape[0], ...inner, narrowRow(shape.at(-1))];
+    return { ...tensor, shape: narrow, elements: sizeOf(narrow) };
+  });

@@ -6,7 +6,7 @@ import { ArrowQuant } from 'arrowquant';
 import { fileOf, ggufOf } from '../../families/files.mjs';
 import { detectInComfyUi, openInComfyUi } from '../../families/loaders/comfyui-gguf.mjs';
 import { isUnused, openInStableDiffusionCpp } from '../../families/loaders/stable-diffusion-cpp.mjs';
-import { MODELS, narrowed, tensorsIn } from '../../families/models/index.mjs';
+import { MODELS, narrowed, proportionate, tensorsIn } from '../../families/models/index.mjs';
 
 const kDtypes = ['F32', 'F16', 'BF16', 'F8_E4M3'];
 const kTypes = ['F16', 'BF16', 'Q8_0', 'Q4_0', 'Q2_K', 'Q3_K_M', 'Q4_K_M', 'Q5_K_M'];
@@ -61,6 +61,24 @@ describe('ComfyUI-GGUF opens', () => {
       }
     }
   });
+});
+
+describe('ComfyUI-GGUF opens what is made of', () => {
+  test.each(MODELS.filter(({ original }) => original !== undefined).map((model) => [model.name, model]))(
+    '%s, in the original layout',
+    async (_, model) => {
+      const original = MODELS.find(({ name }) => name === model.original);
+      const expected = proportionate(original).map(({ name, shape }) => ({
+        ...{ name: name.slice(original.prefix.length), shape },
+      }));
+      for (const dtype of kDtypes) {
+        const file = await convert(fileOf(model, dtype, proportionate(model)), { type: 'Q4_K_M' });
+        const { architecture } = openInComfyUi(file, { expected, plain: original.plain });
+        expect([dtype, architecture]).toEqual([dtype, original.comfyui]);
+        if (original.sdcpp) openInStableDiffusionCpp(file, { expected, isWhole: false });
+      }
+    },
+  );
 });
 
 /** What other programs write: their own word for all, or none; names as in checkpoints; BF16 where it does not load. */
