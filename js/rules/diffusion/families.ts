@@ -125,6 +125,12 @@ export const DIFFUSION_FAMILIES: readonly DiffusionFamily[] = [
     runsInSdCpp: true,
   },
   {
+    name: 'qwen_image_2.1',
+    architecture: 'qwen_image',
+    detect: [{ has: ['txt_in.text_norm.weight', 'modulation.1.weight', 'transformer_blocks.0.attn.norm_q.weight'] }],
+    keep: [...QWEN_KEEP, '=modulation.1.weight'],
+  },
+  {
     name: 'hunyuan_video_1.5',
     architecture: 'hyvid',
     detect: [{ has: [...FLUX_NAMES, 'cond_type_embedding.weight'] }],

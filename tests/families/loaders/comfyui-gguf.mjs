@@ -80,6 +80,7 @@ const kDetections = [
   ['hidream_o1', 't_embedder1.mlp.0.weight', ['x_embedder.proj1.weight']],
   ['hidream', 'caption_projection.0.linear.weight'],
   ['cosmos_predict2', 'blocks.0.mlp.layer1.weight'],
+  ['qwen_image21', 'txt_in.text_norm.weight', ['modulation.1.weight']],
   ['qwen_image', 'txt_norm.weight'],
   ['krea2', 'txtfusion.projector.weight'],
   ['ernie', 'layers.0.adaLN_sa_ln.weight'],

@@ -36,6 +36,7 @@ kKept.hyvid = [...kKept.flux, 'cond_type_embedding.', 'byt5_in.', 'time_r_in.', 
 const kKeptOfModel = {
   'chroma radiance': ['nerf_', 'img_in_patch.'],
   anima: ['llm_adapter.'],
+  'qwen image 2.1': ['=modulation.1.weight'],
   'ernie image': [
     'time_embedding.',
     'text_proj.',
