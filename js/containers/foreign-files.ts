@@ -34,7 +34,7 @@ const SIGNATURES: readonly Signature[] = [
   { bytes: 'PK\x03\x04', what: "it is a zip archive or a PyTorch checkpoint, which the model's other files are not" },
   ...['\x02', '\x03', '\x04', '\x05'].map((protocol) => ({
     bytes: `\x80${protocol}`,
-    what: `it is a Python pickle, as old PyTorch checkpoints are; ${CONVERT}`,
+    what: `it is a Python pickle; ${CONVERT}`,
   })),
   ...['onnx', 'pytorch', 'keras', 'paddle'].map((producer) => ({
     ...{ bytes: '\x12', at: 2, holds: producer, what: `it is an ONNX model; ${CONVERT}` },

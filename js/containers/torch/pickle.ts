@@ -1,6 +1,9 @@
 import { Machine, type Meaning } from './pickle-machine.js';
 import { OTHER, type PickleValue } from './values.js';
 
+/** What a state dict of 100,000 tensors takes. */
+export const MOST_PICKLE_BYTES = 2 ** 25;
+
 const NEWEST_PROTOCOL = 5;
 
 type Operation = (machine: Machine) => unknown;

@@ -10,6 +10,19 @@ export interface NamedTensor {
   readonly tensor: TensorView;
 }
 
+/** Where a storage lies in a file. */
+export interface StoredBytes {
+  readonly begin: number;
+  readonly bytes: number;
+}
+
+/** What a file has of a model. */
+export interface StateDict {
+  readonly tensors: readonly NamedTensor[];
+  /** At least those that tensors lie in, by their keys. */
+  readonly storages: ReadonlyMap<string, StoredBytes>;
+}
+
 /**
  * Under what programs put the model when they save more than that: PyTorch Lightning, Megatron and DeepSpeed, timm, BasicSR
  * (of its two, the one that its own programs use). The first one that is there counts.

@@ -1,6 +1,7 @@
 import type { ByteSource } from '../../io/byte-io.js';
 import type { FilePart, InputContainer, OpenedFiles } from '../container.js';
 import { openNumberedShards } from '../shards.js';
+import { looksOld } from './old.js';
 
 const ZIP = [0x50, 0x4b, 0x03, 0x04];
 
@@ -15,7 +16,7 @@ export const torch = {
 } as const satisfies InputContainer;
 
 function recognizes(head: Uint8Array): boolean {
-  return ZIP.every((byte, at) => head[at] === byte);
+  return looksOld(head) || ZIP.every((byte, at) => head[at] === byte);
 }
 
 async function readPart(source: ByteSource): Promise<FilePart> {

@@ -116,7 +116,7 @@ async function findDirectory(tail: Tail): Promise<Directory> {
   const isEnd = (): boolean =>
     view.getUint32(at, true) === END && view.getUint16(at + 20, true) === view.byteLength - at - END_BYTES;
   while (at >= 0 && !isEnd()) --at;
-  if (at < 0) throw invalidFile(source, `it is a zip archive that has no directory; ${CUT_OFF}`);
+  if (at < 0) throw invalidFile(source, `it has no directory, as zip archives have at their end; ${CUT_OFF}`);
   const isNarrow = at < LOCATOR_BYTES || view.getUint32(at - LOCATOR_BYTES, true) !== LOCATOR;
   const limit = tail.begin + at;
   const found = isNarrow

@@ -1,9 +1,10 @@
 import { describe, expect, test } from '@jest/globals';
-import { inspectFile, nodeFiles, openModel } from '../../support/internals.mjs';
+import { inspectFile, nodeFiles } from '../../support/internals.mjs';
 import { useFolder } from '../../support/models/folder.mjs';
 import { call, global, long, tuple } from '../../support/models/pickle.mjs';
 import { bfloatTensor, float32Tensor, halfTensor } from '../../support/models/safetensors.mjs';
 import { Checkpoint, ordered, stateDict, torchFile } from '../../support/models/torch.mjs';
+import { readTensors } from './support/read.mjs';
 
 const folder = useFolder();
 
@@ -26,25 +27,7 @@ const kTensors = [
   bytesTensor('empty', 'F32', [0, 4], 0),
 ];
 
-/** The tensors of a file as they are read, with their bytes. */
-async function read(contents, name = 'm.ckpt') {
-  const source = await nodeFiles.openSource(folder.write(name, contents));
-  const model = await openModel(source);
-  try {
-    return await Promise.all(
-      model.tensors.map(async ({ name: tensor, shape, dtype, planes }) => {
-        const [[{ begin, bytes }]] = planes;
-        const read = Buffer.alloc(bytes);
-        await source.read(read, begin);
-        return { name: tensor, dtype, shape, bytes: read };
-      }),
-    );
-  } finally {
-    await model.close();
-  }
-}
-
-/** Undecoded types are called as the file calls them. */
+const read = (contents) => readTensors(folder.write('m.ckpt', contents));
 const names = async (contents) => (await read(contents)).map(({ name }) => name);
 
 test.each([2, 3, 4, 5])('the tensors of a state dict come back, pickled with protocol %i', async (protocol) => {

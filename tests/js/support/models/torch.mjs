@@ -1,5 +1,5 @@
 /** Makes checkpoints as torch.save does (torch/serialization.py and torch/_tensor.py), sharing nothing with the package. */
-import { call, global, persistent, pickle, tuple } from './pickle.mjs';
+import { call, global, persistent, pickle, raw, tuple } from './pickle.mjs';
 import { zip } from './zip.mjs';
 
 /** What torch calls element types. */
@@ -33,17 +33,19 @@ const stridesOf = (shape) =>
 /** Storages by key, and the tensors in them. */
 export class Checkpoint {
   storages = [];
+  counts = [];
 
   /** A storage of its own, of `{ dtype, bytes }`; gives its key. */
-  storage({ bytes }) {
+  storage({ dtype, bytes }) {
     this.storages.push(bytes);
+    this.counts.push(bytes.length / kBytes[dtype]);
     return String(this.storages.length - 1);
   }
 
   /** A tensor `{ dtype, shape, bytes }` in a storage of its own, or in that of `key` from element `offset` on. */
   tensor(
     { dtype, shape, bytes },
-    { key = this.storage({ bytes }), offset = 0, strides = stridesOf(shape), elements } = {},
+    { key = this.storage({ dtype, bytes }), offset = 0, strides = stridesOf(shape), elements } = {},
   ) {
     const isNew = kStorages[dtype] === undefined;
     const stored = this.storages[Number(key)]?.length ?? 0;
@@ -73,6 +75,31 @@ export class Checkpoint {
       options,
     );
   }
+}
+
+/** What the file of a torch before 1.6 begins with. */
+const kMagic = raw([0x8a, 10, 0x6c, 0xfc, 0x9c, 0x46, 0xf9, 0x20, 0x6a, 0xa8, 0x50, 0x19]);
+const kSystem = new Map([
+  ['protocol_version', 1001],
+  ['little_endian', true],
+  ['type_sizes', new Map([['short', 2]])],
+]);
+
+function countOf(elements) {
+  const bytes = Buffer.alloc(8);
+  bytes.writeBigInt64LE(BigInt(elements));
+  return bytes;
+}
+
+/** The same before torch 1.6: five pickles, and the storages in the order of `keys`, each behind a count. */
+export function oldFile(
+  { storages, counts },
+  value,
+  { version = 1001, system = kSystem, keys = Object.keys(storages) } = {},
+) {
+  const pickles = [kMagic, version, system, value, keys].map((one) => pickle(one));
+  const data = keys.flatMap((key) => [countOf(counts[key]), storages[key]]);
+  return Buffer.concat([...pickles, ...data]);
 }
 
 /** A checkpoint of the tensors `{ name, dtype, shape, bytes }`; `wrap` may put their dict into something else. */

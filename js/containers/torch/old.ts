@@ -1,0 +1,5 @@
+/** A pickle of protocol 2 that begins with an integer of ten bytes, which is always the same. */
+const BEGIN = [0x80, 2, 0x8a, 10];
+
+/** Whether a file begins as those of torch.save before PyTorch 1.6. */
+export const looksOld = (head: Uint8Array): boolean => BEGIN.every((byte, at) => head[at] === byte);
