@@ -27,11 +27,11 @@ function safetensorsHeader(tensors) {
   return Buffer.concat([length, text]);
 }
 
-/** A safetensors file of `count` F16 tensors with the same weights: only their amount matters. */
+/** A safetensors file of `count` F16 tensors of a known family, with the same weights: only their amount matters. */
 function writeRepeated(file, count, shape, seed) {
   const weights = halfWeights(shape[0] * shape[1], seed);
   const tensor = new Uint8Array(weights.buffer);
-  const nameOf = (i) => `blocks.${String(i).padStart(6, '0')}.mlp.weight`;
+  const nameOf = (i) => `double_blocks.${i}.img_attn.proj.weight`;
   const one = { dtype: 'F16', shape, bytes: tensor.length };
   const tensors = Array.from({ length: count }, (_, i) => ({ name: nameOf(i), ...one }));
   const handle = openSync(file, 'w');
@@ -54,8 +54,8 @@ export function writeTinyModel(file, count, weights) {
 /** The bytes of a safetensors file of fp8 tensors of 2^k bytes, each with its scale beside it. */
 export function scaledFp8Model(count, bytes) {
   const tensors = Array.from({ length: count }, (_, i) => [
-    { name: `blocks.${i}.scale_weight`, dtype: 'F32', shape: [], bytes: 4 },
-    { name: `blocks.${i}.weight`, dtype: 'F8_E4M3', shape: [bytes / 1024, 1024], bytes },
+    { name: `double_blocks.${i}.img_attn.proj.scale_weight`, dtype: 'F32', shape: [], bytes: 4 },
+    { name: `double_blocks.${i}.img_attn.proj.weight`, dtype: 'F8_E4M3', shape: [bytes / 1024, 1024], bytes },
   ]).flat();
   const scale = Buffer.from(new Float32Array([0.01]).buffer);
   // 0x31 is 0.28, an ordinary weight.

@@ -8,10 +8,10 @@ const TENSORS = 50_000;
 /** Tens of thousands of tensors take seconds. */
 const MOST_ROUNDS = 3;
 
-/** Below 1024 weights a tensor stays as it is, unless a rule says otherwise. */
+/** Below 1024 weights a tensor stays as it is, but for what the rules of its family are about. */
 const CASES = [
   { name: '256 weights, copied', weights: 256, ending: 'safetensors', options: { bits: 4 } },
-  { name: '256 weights to Q8_0', weights: 256, ending: 'gguf', options: { type: 'Q8_0', rules: [['.', 'Q8_0']] } },
+  { name: '256 weights to Q8_0', weights: 256, ending: 'gguf', options: { type: 'Q8_0' } },
   { name: '1024 weights to int4', weights: 1024, ending: 'safetensors', options: { bits: 4 } },
 ];
 
