@@ -31,9 +31,11 @@ function isHeld(codec, layout, container) {
   return { safetensors: !isOne, gguf: isOne, crate: true }[container];
 }
 
-/** With one type for everything that is quantized, where files have types. */
+/** With one type for everything that is quantized, where files have types and rules of the model's family. */
 const optionsFor = ({ options }, container) =>
-  container === 'gguf' && FILE_TYPES.includes(options.type) ? { ...options, pure: true } : options;
+  container === 'gguf' && FILE_TYPES.includes(options.type)
+    ? { ...options, pure: true, architecture: 'none' }
+    : options;
 
 const kForms = CONTAINERS.flatMap((container) => LAYOUTS.map((layout) => ({ container, layout })));
 

@@ -20,8 +20,8 @@ afterAll(() => quantizer.dispose());
 const kForms = {
   'F16 in safetensors': { file: 'f16.safetensors', options: { type: 'F16' } },
   'BF16 in a crate': { file: 'bf16.crate', options: { type: 'BF16' } },
-  'blocks in a GGUF': { file: 'q5_0.gguf', options: { type: 'Q5_0', pure: true } },
-  'K blocks in a GGUF': { file: 'q4_k.gguf', options: { type: 'Q4_K' } },
+  'blocks in a GGUF': { file: 'q5_0.gguf', options: { type: 'Q5_0', pure: true, architecture: 'none' } },
+  'K blocks in a GGUF': { file: 'q4_k.gguf', options: { type: 'Q4_K', architecture: 'none' } },
   'blocks in a crate': { file: 'q8_0.crate', options: { type: 'Q8_0', layout: 'plain' } },
   'blocks in folders of safetensors': { file: 'q6_k.safetensors', options: { type: 'Q6_K', layout: 'folders' } },
   'int4 in planes': { file: 'int4.safetensors', options: { bits: 4, groupSize: 64 } },
@@ -84,7 +84,7 @@ test('what was added is kept as it is where the output can hold it, and restored
   };
   expect(await reportOf(other, { bits: 8 })).toMatchObject({ to: 'row_signs', kept: true });
   expect(await reportOf(folders, { bits: 8, layout: 'folders' })).toMatchObject({ to: 'row_signs', kept: true });
-  expect(await reportOf(ggml, { type: 'Q8_0' })).toMatchObject({ to: 'F32', kept: false });
+  expect(await reportOf(ggml, { type: 'Q8_0', architecture: 'none' })).toMatchObject({ to: 'F32', kept: false });
   const wanted = await quantizer.readTensor(added, name);
   for (const file of [other, folders, ggml])
     expect(sameBytes(await quantizer.readTensor(file, name), wanted)).toBe(true);

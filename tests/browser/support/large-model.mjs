@@ -9,7 +9,7 @@ export function writeLargeModel(name) {
   const bytes = kShape[0] * kShape[1] * 2;
   const entries = Array.from({ length: kLayers }, (_, index) => {
     const offsets = [index * bytes, (index + 1) * bytes];
-    return [`blocks.${index}.attention.weight`, { dtype: 'F16', shape: kShape, data_offsets: offsets }];
+    return [`double_blocks.${index}.img_attn.proj.weight`, { dtype: 'F16', shape: kShape, data_offsets: offsets }];
   });
   const text = Buffer.from(JSON.stringify(Object.fromEntries(entries)));
   const length = Buffer.alloc(8);
