@@ -62,6 +62,8 @@ export async function usePage(): Promise<void> {
     rules: [['attn_v', 'q8_0']],
     bits: null,
   });
+  // @ts-expect-error there is no such program
+  await quantizer.quantizeFile(files, download, { for: 'koboldcpp' });
   await quantizer.quantizeFile(files, download);
   await quantizer.quantizeFile(new URL('https://example.org/model.safetensors'), download);
   await quantizer.dequantizeFile(new Blob(), download);

@@ -4,6 +4,7 @@ import {
   ArrowQuant,
   BLOCK_TYPES,
   FILE_TYPES,
+  PROGRAMS,
   QuantizeError,
   TENSOR_TYPES,
   type AnyCase,
@@ -51,6 +52,7 @@ import {
   type OpenedModel,
   type PlanTotals,
   type Profile,
+  type Program,
   type ProgressCallback,
   type QuantizeErrorCode,
   type QuantizeFileOptions,
@@ -110,18 +112,20 @@ const codec: CodecName = 'F16';
 const container: ContainerName = 'gguf';
 const layout: LayoutName = 'plain';
 const architecture: Architecture = 'flux';
+const program: Program = 'sd.cpp';
 
 export async function convertFiles(quantizer: ArrowQuant, source: ModelSource, sink: ModelSink): Promise<number> {
   const watched: FileOptions = { progress };
   const common: ConvertFileOptions = { ...watched, onTensor: seeTensor, onEvent: seeEvent, durability: 'none' };
-  const chosen = { type: fileType, container, layout, architecture, rules: [rule, short] as const };
+  const chosen = { type: fileType, container, layout, architecture, for: program, rules: [rule, short] as const };
   const quantization: QuantizeFileOptions = { ...common, ...chosen };
   const report: FileReport = await quantizer.quantizeFile(source, sink, quantization);
   const restoration: DequantizeFileOptions = { ...common, dtype: 'bf16' };
   await quantizer.dequantizeFile(source, sink, restoration);
   const plan: FilePlan = await quantizer.plan(source, { type: codec });
   const totals: FileTotals = report.totals;
-  return summaryBytes(report) + summaryBytes(plan) + totals.bytesPerSecond;
+  const opensIn: readonly string[] = report.opensIn;
+  return summaryBytes(report) + summaryBytes(plan) + totals.bytesPerSecond + opensIn.length;
 }
 
 function seeTensor(report: TensorReport): string {
@@ -177,5 +181,6 @@ export type Places = readonly [BlobLike, FileLike, ByteStream, WritableFile, Web
 const architectures: readonly Architecture[] = ARCHITECTURES;
 const blockTypes: readonly BlockType[] = BLOCK_TYPES;
 const fileTypes: readonly FileType[] = FILE_TYPES;
+const programs: readonly Program[] = PROGRAMS;
 const tensorTypes: readonly TensorType[] = TENSOR_TYPES;
-export const lists: readonly (readonly string[])[] = [architectures, blockTypes, fileTypes, tensorTypes];
+export const lists: readonly (readonly string[])[] = [architectures, blockTypes, fileTypes, programs, tensorTypes];
