@@ -63,6 +63,8 @@ test('understands the sample: errors, layers, sizes, report', async () => {
   await page.getByRole('button', { name: 'Try a sample' }).click();
   await demo.planned();
   const planned = await page.locator('[data-testid=planned-size]').textContent();
+  const line = await page.locator('.plan-line').textContent();
+  expect(line).toBe('Q4_K_M in a GGUF file, architecture sd3, opens in ComfyUI-GGUF and stable-diffusion.cpp');
   await demo.choose('target', 'memory');
   await demo.quantize();
   await demo.finished();

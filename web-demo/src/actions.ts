@@ -17,6 +17,8 @@ client.onProgress = takeProgress;
 
 const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));
 
+const codeOf = (error: unknown): string | null => (error instanceof EngineError ? error.code : null);
+
 export async function startEngine(): Promise<void> {
   try {
     engine.value = { status: 'ready', info: await client.ask('start', {}) };
@@ -119,7 +121,7 @@ async function makePlan(): Promise<void> {
     const made = await client.ask('plan', { options: quantizeOptions(wanted) });
     if (isCurrent()) plan.value = { status: 'ready', plan: made, settings: wanted };
   } catch (error) {
-    if (isCurrent()) plan.value = { status: 'failed', message: messageOf(error) };
+    if (isCurrent()) plan.value = { status: 'failed', code: codeOf(error), message: messageOf(error) };
   }
   if (isCurrent()) planIsStale.value = false;
 }
@@ -148,7 +150,7 @@ export async function quantize(kind: TargetKind): Promise<void> {
     });
     showWorstLayer();
   } catch (error) {
-    const aborted = error instanceof EngineError && error.code === 'aborted';
+    const aborted = codeOf(error) === 'aborted';
     run.value = aborted ? { status: 'cancelled' } : { status: 'failed', message: messageOf(error) };
     announcement.value = aborted ? 'Cancelled. Nothing was kept.' : messageOf(error);
   }

@@ -1,6 +1,15 @@
 /** What the person chooses, and how the package is told. */
 
-import type { Architecture, BitWidth, FileType, GroupSize, Mode, QuantizeFileOptions, TensorType } from 'arrowquant';
+import type {
+  Architecture,
+  BitWidth,
+  FileType,
+  GroupSize,
+  Mode,
+  Program,
+  QuantizeFileOptions,
+  TensorType,
+} from 'arrowquant';
 
 export interface RuleRow {
   /** Stable identity of the row on the page. */
@@ -15,6 +24,8 @@ export interface Settings {
   readonly pure: boolean;
   /** Null: found out from the tensors' names. */
   readonly architecture: Architecture | null;
+  /** What is to open the GGUF of a diffusion model. */
+  readonly program: Program;
   readonly bits: BitWidth;
   readonly groupSize: GroupSize;
   readonly symmetric: boolean;
@@ -27,6 +38,7 @@ export const DEFAULT_SETTINGS: Settings = {
   type: 'Q4_K_M',
   pure: false,
   architecture: null,
+  program: 'comfyui',
   bits: 4,
   groupSize: 128,
   symmetric: false,
@@ -75,6 +87,11 @@ export const FILE_TYPES: readonly {
   },
 ];
 
+export const PROGRAM_TITLES: readonly (readonly [Program, string])[] = [
+  ['comfyui', 'ComfyUI'],
+  ['sd.cpp', 'stable-diffusion.cpp'],
+];
+
 export const GROUP_SIZES: readonly GroupSize[] = [32, 64, 128, 256, 'tensor'];
 export const BIT_WIDTHS: readonly BitWidth[] = [2, 4, 8];
 
@@ -83,9 +100,9 @@ export function quantizeOptions(settings: Settings): QuantizeFileOptions {
   const rules = settings.rules
     .filter(({ pattern }) => pattern.trim() !== '')
     .map(({ pattern, type }) => [pattern.trim(), settings.output === 'gguf' ? type : 'keep'] as const);
-  const { type, pure, architecture, bits, groupSize, symmetric, mode } = settings;
+  const { type, pure, architecture, program, bits, groupSize, symmetric, mode } = settings;
   return settings.output === 'gguf'
-    ? { type, pure, rules, ...(architecture !== null && { architecture }) }
+    ? { type, pure, rules, for: program, ...(architecture !== null && { architecture }) }
     : { bits, groupSize, symmetric, mode, rules };
 }
 

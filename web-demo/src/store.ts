@@ -21,7 +21,7 @@ export type ModelState =
 export type PlanState =
   | { readonly status: 'none' }
   | { readonly status: 'ready'; readonly plan: FilePlan; readonly settings: Settings }
-  | { readonly status: 'failed'; readonly message: string };
+  | { readonly status: 'failed'; readonly code: string | null; readonly message: string };
 
 export type RunState =
   | { readonly status: 'idle' }

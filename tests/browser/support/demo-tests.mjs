@@ -190,9 +190,49 @@ function describeFailures(demo, best) {
       expect(await page.texts('[role=alert]')).toEqual([]);
     });
 
+    test('says that no program opens a model that is not known, and writes it when that is wanted', async () => {
+      const file = path.join(demo.setting.folder, 'own.safetensors');
+      writeFileSync(file, modelFile([float32Tensor('own.weight', [256, 256])]));
+      const options = { type: 'Q4_K_M' };
+      const error = await demo.quantizer.plan(file, options).catch((one) => one);
+      expect(error.code).toBe('unsupported_model');
+      const page = await demo.open();
+      await page.drop(file);
+      const said = await page.appears('.plan [role=alert]');
+      expect(said).toContain('No program would open this file.');
+      expect(said).toContain(error.message.replace(file, 'own.safetensors'));
+      for (const find of [nameless, lowContrast, overflowing]) expect(await page.evaluate(find)).toEqual([]);
+      expect(await page.evaluate(() => document.querySelector('.start button').disabled)).toBe(true);
+      await page.click('Write it all the same');
+      await page.planned();
+      expect(await page.evaluate(() => document.querySelector('select[name=architecture]').value)).toBe('none');
+      expect(await page.appears('.plan-note')).toContain('no program is known to open the file');
+      await page.choose('target', 'memory');
+      await page.quantize();
+      await page.finished();
+      const output = path.join(demo.setting.folder, 'own.gguf');
+      await demo.quantizer.quantizeFile(file, output, { ...options, architecture: 'none' });
+      const expected = readFileSync(output);
+      expectSame((await page.download('Download', expected.length)).bytes, expected);
+    });
+
+    test('warns of what costs quality, beside what opens the file', async () => {
+      const file = path.join(demo.setting.folder, 'narrow.safetensors');
+      writeFileSync(file, modelFile([float32Tensor('double_blocks.0.img_attn.proj.weight', [64, 96])]));
+      const { warnings, opensIn } = await demo.quantizer.plan(file, { type: 'Q4_K_M' });
+      expect(warnings).toHaveLength(1);
+      const page = await demo.open();
+      await page.drop(file);
+      await page.planned();
+      expect(await page.appears('.plan-note.is-warning')).toBe(`Warning: ${warnings[0].message}`);
+      expect(await page.appears('.plan-line')).toContain(`opens in ${opensIn.join(' and ')}`);
+    });
+
     test('names the layer with a NaN, and keeps nothing', async () => {
       const file = path.join(demo.setting.folder, 'nan.safetensors');
-      const tensors = ['first.weight', 'second.weight'].map((name) => float32Tensor(name, [256, 256]));
+      const tensors = ['double_blocks.0.img_attn.proj.weight', 'double_blocks.1.img_attn.proj.weight'].map((name) =>
+        float32Tensor(name, [256, 256]),
+      );
       tensors[1].bytes.writeFloatLE(Number.NaN, 4 * 1000);
       writeFileSync(file, modelFile(tensors));
       const page = await demo.open();
@@ -200,7 +240,7 @@ function describeFailures(demo, best) {
       await page.choose('target', best);
       await page.quantize();
       const text = await page.appears('[role=alert]');
-      expect(text).toContain('second.weight');
+      expect(text).toContain('double_blocks.1.img_attn.proj.weight');
       expect(text).toContain('1000');
       expect(await page.evaluate(storedResults)).toEqual([]);
     });

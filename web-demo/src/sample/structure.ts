@@ -1,4 +1,4 @@
-/** The tensors of a small text-to-image model, with the names and shapes that diffusers gives them. */
+/** The tensors of a small text-to-image model, with the names that those of Stable Diffusion 3 have. */
 
 export type SampleType = 'F32' | 'F16' | 'BF16';
 
@@ -16,96 +16,76 @@ export const ELEMENT_BYTES: Readonly<Record<SampleType, number>> = { F32: 4, F16
 
 export const elementsOf = ({ shape }: SampleTensor): number => shape.reduce((product, extent) => product * extent, 1);
 
-/** Makes the tensors of one part of the model, all of one type and under one prefix. */
+const WIDTH = 512;
+const DEPTH = 4;
+const HEAD = 64;
+const PATCHES = 1024;
+/** Widths of what text encoders give: for each token, and for the whole text. */
+const [TOKEN, TEXT] = [4096, 2048];
+
+/** Collects tensors of one part of the model. */
 class Part {
   readonly tensors: SampleTensor[] = [];
   readonly #prefix: string;
-  readonly #dtype: SampleType;
 
-  constructor(prefix: string, dtype: SampleType) {
-    this.#prefix = prefix;
-    this.#dtype = dtype;
+  constructor(prefix: string) {
+    this.#prefix = `model.diffusion_model.${prefix}`;
   }
 
-  tensor(name: string, kind: SampleKind, ...shape: number[]): void {
-    this.tensors.push({ name: `${this.#prefix}.${name}`, dtype: this.#dtype, shape, kind });
+  tensor(name: string, kind: SampleKind, dtype: SampleType, ...shape: number[]): void {
+    this.tensors.push({ name: `${this.#prefix}${name}`, dtype, shape, kind });
   }
 
   linear(name: string, inputs: number, outputs: number): void {
-    this.tensor(`${name}.weight`, 'matrix', outputs, inputs);
-    this.tensor(`${name}.bias`, 'bias', outputs);
-  }
-
-  convolution(name: string, inputs: number, outputs: number, kernel = 3): void {
-    this.tensor(`${name}.weight`, 'matrix', outputs, inputs, kernel, kernel);
-    this.tensor(`${name}.bias`, 'bias', outputs);
-  }
-
-  norm(name: string, channels: number): void {
-    this.tensor(`${name}.weight`, 'norm', channels);
-    this.tensor(`${name}.bias`, 'bias', channels);
+    this.tensor(`${name}.weight`, 'matrix', 'BF16', outputs, inputs);
+    this.tensor(`${name}.bias`, 'bias', 'F16', outputs);
   }
 }
 
 /** About 78 MB. */
 export const sampleStructure = (): readonly SampleTensor[] => [
-  ...autoencoder(128).tensors,
-  ...transformer(768, 2).tensors,
-  ...textEncoder(512, 2).tensors,
+  ...embedders().tensors,
+  ...Array.from({ length: DEPTH }, (_, index) => [
+    ...block(`joint_blocks.${String(index)}.x_block.`, true).tensors,
+    // Nobody reads what would become of the text after the last one.
+    ...block(`joint_blocks.${String(index)}.context_block.`, index + 1 < DEPTH).tensors,
+  ]).flat(),
+  ...lastLayer().tensors,
 ];
 
-function autoencoder(channels: number): Part {
-  const part = new Part('vae.decoder', 'F16');
-  part.convolution('conv_in', 16, 2 * channels);
-  for (const [block, inputs, outputs] of [
-    [0, 2 * channels, 2 * channels],
-    [1, 2 * channels, channels],
+function embedders(): Part {
+  const part = new Part('');
+  part.tensor('x_embedder.proj.weight', 'matrix', 'F16', WIDTH, 16, 2, 2);
+  part.tensor('x_embedder.proj.bias', 'bias', 'F16', WIDTH);
+  part.tensor('pos_embed', 'embedding', 'F32', 1, PATCHES, WIDTH);
+  for (const [name, inputs] of [
+    ['t_embedder', 256],
+    ['y_embedder', TEXT],
   ] as const) {
-    const resnet = `up_blocks.${String(block)}.resnets.0`;
-    part.norm(`${resnet}.norm1`, inputs);
-    part.convolution(`${resnet}.conv1`, inputs, outputs);
-    part.norm(`${resnet}.norm2`, outputs);
-    part.convolution(`${resnet}.conv2`, outputs, outputs);
-    if (inputs !== outputs) part.convolution(`${resnet}.conv_shortcut`, inputs, outputs, 1);
+    part.linear(`${name}.mlp.0`, inputs, WIDTH);
+    part.linear(`${name}.mlp.2`, WIDTH, WIDTH);
   }
-  part.norm('conv_norm_out', channels);
-  part.convolution('conv_out', channels, 3);
+  part.linear('context_embedder', TOKEN, WIDTH);
   return part;
 }
 
-function transformer(width: number, depth: number): Part {
-  const part = new Part('transformer', 'BF16');
-  part.convolution('pos_embed.proj', 16, width, 2);
-  part.linear('time_text_embed.timestep_embedder.linear_1', 256, width);
-  part.linear('time_text_embed.timestep_embedder.linear_2', width, width);
-  part.linear('context_embedder', width, width);
-  for (let index = 0; index < depth; ++index) {
-    const block = `transformer_blocks.${String(index)}`;
-    part.linear(`${block}.norm1.linear`, width, 6 * width);
-    for (const name of ['to_q', 'to_k', 'to_v', 'to_out.0']) part.linear(`${block}.attn.${name}`, width, width);
-    part.tensor(`${block}.attn.norm_q.weight`, 'norm', 64);
-    part.tensor(`${block}.attn.norm_k.weight`, 'norm', 64);
-    part.linear(`${block}.ff.net.0.proj`, width, 4 * width);
-    part.linear(`${block}.ff.net.2`, 4 * width, width);
-  }
-  part.linear('norm_out.linear', width, 2 * width);
-  part.linear('proj_out', width, 64);
+/** What one block does to one of its two inputs; `goesOn`: the next block reads it. */
+function block(name: string, goesOn: boolean): Part {
+  const part = new Part(name);
+  part.linear('adaLN_modulation.1', WIDTH, (goesOn ? 6 : 2) * WIDTH);
+  part.tensor('attn.ln_q.weight', 'norm', 'F32', HEAD);
+  part.tensor('attn.ln_k.weight', 'norm', 'F32', HEAD);
+  part.linear('attn.qkv', WIDTH, 3 * WIDTH);
+  if (!goesOn) return part;
+  part.linear('attn.proj', WIDTH, WIDTH);
+  part.linear('mlp.fc1', WIDTH, 4 * WIDTH);
+  part.linear('mlp.fc2', 4 * WIDTH, WIDTH);
   return part;
 }
 
-function textEncoder(width: number, depth: number): Part {
-  const part = new Part('text_encoder', 'F32');
-  part.tensor('embeddings.token_embedding.weight', 'embedding', 4096, width);
-  part.tensor('embeddings.position_embedding.weight', 'embedding', 77, width);
-  for (let index = 0; index < depth; ++index) {
-    const layer = `encoder.layers.${String(index)}`;
-    for (const name of ['q_proj', 'k_proj', 'v_proj', 'out_proj'])
-      part.linear(`${layer}.self_attn.${name}`, width, width);
-    part.norm(`${layer}.layer_norm1`, width);
-    part.linear(`${layer}.mlp.fc1`, width, 4 * width);
-    part.linear(`${layer}.mlp.fc2`, 4 * width, width);
-    part.norm(`${layer}.layer_norm2`, width);
-  }
-  part.norm('final_layer_norm', width);
+function lastLayer(): Part {
+  const part = new Part('final_layer.');
+  part.linear('adaLN_modulation.1', WIDTH, 2 * WIDTH);
+  part.linear('linear', WIDTH, 64);
   return part;
 }

@@ -1,6 +1,7 @@
 import * as format from '../format';
 import type { FilePlan } from 'arrowquant';
-import { plan, planIsStale } from '../store';
+import { changeSettings } from '../actions';
+import { plan, planIsStale, type PlanState } from '../store';
 
 /** What will come out: its size beside the input's, drawn to scale. */
 export function PlanSummary() {
@@ -9,18 +10,35 @@ export function PlanSummary() {
     <section class="card plan" aria-labelledby="plan-title" aria-busy={state.status === 'none' || planIsStale.value}>
       <h2 id="plan-title">What comes out</h2>
       {state.status === 'none' && <p class="quiet">Planning…</p>}
-      {state.status === 'failed' && (
-        <div class="notice is-bad" role="alert">
-          <strong>This cannot be done.</strong>
-          <p>{state.message}</p>
-        </div>
-      )}
+      {state.status === 'failed' && <Refusal {...state} />}
       {state.status === 'ready' && <Figures plan={state.plan} />}
     </section>
   );
 }
 
-function Figures({ plan: { totals, output, type, architecture, notes, warnings, dropped } }: { plan: FilePlan }) {
+function Refusal({ code, message }: Extract<PlanState, { status: 'failed' }>) {
+  const opensNowhere = code === 'unsupported_model';
+  return (
+    <div class="notice is-bad" role="alert">
+      <strong>{opensNowhere ? 'No program would open this file.' : 'This cannot be done.'}</strong>
+      <p>{message}</p>
+      {opensNowhere && (
+        <button
+          type="button"
+          class="button is-small"
+          onClick={() => {
+            changeSettings({ architecture: 'none' });
+          }}
+        >
+          Write it all the same
+        </button>
+      )}
+    </div>
+  );
+}
+
+function Figures({ plan: made }: { plan: FilePlan }) {
+  const { totals, output, type, architecture, opensIn, notes, warnings, dropped } = made;
   const share = totals.bytesBefore === 0 ? 1 : output.bytes / totals.bytesBefore;
   const smaller = output.bytes === 0 ? 1 : totals.bytesBefore / output.bytes;
   return (
@@ -52,15 +70,21 @@ function Figures({ plan: { totals, output, type, architecture, notes, warnings, 
       <p class="plan-line">
         {type} in {output.container === 'gguf' ? 'a GGUF file' : 'a safetensors file'}
         {architecture !== null && <>, architecture {architecture}</>}
+        {opensIn.length > 0 && <>, opens in {opensIn.join(' and ')}</>}
       </p>
       {dropped.length > 0 && (
         <p class="plan-note">
           {dropped.length === 1 ? '1 tensor is' : `${String(dropped.length)} tensors are`} left out
         </p>
       )}
-      {[...notes, ...warnings.map(({ message }) => message)].map((note) => (
+      {notes.map((note) => (
         <p class="plan-note" key={note}>
           {note}
+        </p>
+      ))}
+      {warnings.map(({ message }) => (
+        <p class="plan-note is-warning" key={message}>
+          <strong>Warning:</strong> {message}
         </p>
       ))}
     </>

@@ -18,7 +18,8 @@ export function RulesEditor() {
       </span>
       {rules.length === 0 && (
         <span class="hint">
-          Regular expressions for the names of layers that shall become something else, or stay as they are.
+          Regular expressions for the names of layers that shall become something else, or stay as they are. A type is
+          for what is quantized anyway; after “=”, for the one layer of that name.
         </span>
       )}
       {rules.map((rule, index) => (

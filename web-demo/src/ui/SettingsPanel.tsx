@@ -1,7 +1,7 @@
 import { ARCHITECTURES } from 'arrowquant';
 import type { ComponentChildren } from 'preact';
 import { changeSettings } from '../actions';
-import { BIT_WIDTHS, FILE_TYPES, GROUP_SIZES, type Settings } from '../settings';
+import { BIT_WIDTHS, FILE_TYPES, GROUP_SIZES, PROGRAM_TITLES, type Settings } from '../settings';
 import { isBusy, settings } from '../store';
 import { RulesEditor } from './RulesEditor';
 
@@ -31,7 +31,7 @@ export function SettingsPanel() {
   );
 }
 
-function GgufSettings({ type, pure, architecture }: Settings) {
+function GgufSettings({ type, pure, architecture, program }: Settings) {
   return (
     <>
       <Field title="Type">
@@ -64,10 +64,21 @@ function GgufSettings({ type, pure, architecture }: Settings) {
         >
           <option value="">found out from the names</option>
           {ARCHITECTURES.map((one) => (
-            <option key={one}>{one}</option>
+            <option key={one} value={one}>
+              {one === 'none' ? 'none: any model, by general rules' : one}
+            </option>
           ))}
         </select>
       </Field>
+      <Segments
+        title="For diffusion models, made for"
+        name="program"
+        value={program}
+        choices={PROGRAM_TITLES}
+        onChange={(chosen) => {
+          changeSettings({ program: chosen });
+        }}
+      />
       <Check
         title="Pure"
         hint="This type for every layer that is quantized, no better one for the sensitive ones"

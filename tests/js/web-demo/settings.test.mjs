@@ -1,0 +1,36 @@
+import { beforeAll, expect, test } from '@jest/globals';
+import { ARCHITECTURES, PROGRAMS } from 'arrowquant';
+import { importBundled } from './support/bundled.mjs';
+
+let settings;
+beforeAll(async () => {
+  settings = await importBundled('settings.ts');
+});
+
+const optionsOf = (change) => settings.quantizeOptions({ ...settings.DEFAULT_SETTINGS, ...change });
+
+test('a GGUF is for ComfyUI, and of a model whose architecture is found out', () => {
+  expect(optionsOf({})).toEqual({ type: 'Q4_K_M', pure: false, for: 'comfyui', rules: [] });
+});
+
+test.each(ARCHITECTURES)('of the architecture %s it is when that is chosen', (architecture) => {
+  expect(optionsOf({ architecture })).toMatchObject({ architecture });
+});
+
+test('every program is offered, and told to the package', () => {
+  expect(settings.PROGRAM_TITLES.map(([program]) => program)).toEqual(PROGRAMS);
+  for (const program of PROGRAMS) expect(optionsOf({ program })).toMatchObject({ for: program });
+});
+
+test('what only a GGUF has is not told of a safetensors file, whose rules keep', () => {
+  const rules = [
+    { id: 1, pattern: ' attn ', type: 'Q8_0' },
+    { id: 2, pattern: ' ', type: 'keep' },
+  ];
+  const { bits, groupSize, symmetric, mode } = settings.DEFAULT_SETTINGS;
+  expect(optionsOf({ output: 'safetensors', architecture: 'none', program: 'sd.cpp', rules })).toEqual({
+    ...{ bits, groupSize, symmetric, mode },
+    rules: [['attn', 'keep']],
+  });
+  expect(optionsOf({ rules }).rules).toEqual([['attn', 'Q8_0']]);
+});
