@@ -124,8 +124,8 @@ export async function convertFiles(quantizer: ArrowQuant, source: ModelSource, s
   await quantizer.dequantizeFile(source, sink, restoration);
   const plan: FilePlan = await quantizer.plan(source, { type: codec });
   const totals: FileTotals = report.totals;
-  const opensIn: readonly string[] = report.opensIn;
-  return summaryBytes(report) + summaryBytes(plan) + totals.bytesPerSecond + opensIn.length;
+  const programs: readonly string[] = [...report.opensIn, ...report.notIn];
+  return summaryBytes(report) + summaryBytes(plan) + totals.bytesPerSecond + programs.length;
 }
 
 function seeTensor(report: TensorReport): string {
