@@ -207,6 +207,7 @@ function describeFailures(demo, best) {
       await page.planned();
       expect(await page.evaluate(() => document.querySelector('select[name=architecture]').value)).toBe('none');
       expect(await page.appears('.plan-note')).toContain('no program is known to open the file');
+      expect(await page.appears('.plan-line')).toContain('not in ComfyUI-GGUF, stable-diffusion.cpp and llama.cpp');
       await page.choose('target', 'memory');
       await page.quantize();
       await page.finished();

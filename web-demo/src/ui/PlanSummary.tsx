@@ -37,8 +37,10 @@ function Refusal({ code, message }: Extract<PlanState, { status: 'failed' }>) {
   );
 }
 
+const listed = (names: readonly string[]): string => names.join(', ').replace(/, ([^,]+)$/u, ' and $1');
+
 function Figures({ plan: made }: { plan: FilePlan }) {
-  const { totals, output, type, architecture, opensIn, notes, warnings, dropped } = made;
+  const { totals, output, type, architecture, opensIn, notIn, notes, warnings, dropped } = made;
   const share = totals.bytesBefore === 0 ? 1 : output.bytes / totals.bytesBefore;
   const smaller = output.bytes === 0 ? 1 : totals.bytesBefore / output.bytes;
   return (
@@ -70,7 +72,8 @@ function Figures({ plan: made }: { plan: FilePlan }) {
       <p class="plan-line">
         {type} in {output.container === 'gguf' ? 'a GGUF file' : 'a safetensors file'}
         {architecture !== null && <>, architecture {architecture}</>}
-        {opensIn.length > 0 && <>, opens in {opensIn.join(' and ')}</>}
+        {opensIn.length > 0 && <>, opens in {listed(opensIn)}</>}
+        {notIn.length > 0 && <>, not in {listed(notIn)}</>}
       </p>
       {dropped.length > 0 && (
         <p class="plan-note">

@@ -71,7 +71,7 @@ function GgufSettings({ type, pure, architecture, program }: Settings) {
         </select>
       </Field>
       <Segments
-        title="For diffusion models, made for"
+        title="Program that opens a diffusion model"
         name="program"
         value={program}
         choices={PROGRAM_TITLES}
