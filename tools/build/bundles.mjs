@@ -42,7 +42,6 @@ async function bundleCommonJs(staging) {
     supported: { 'dynamic-import': false },
     plugins: [replaceModules(staging, { '#runtime': 'runtime/node.js' })],
     minify: true,
-    keepNames: true,
     // runtime/node.js finds its files from where it is, outside of the bundle.
     define: { 'import.meta.url': 'runtimeUrl' },
     banner: {
@@ -150,7 +149,7 @@ const externalAs = (filter, address) => ({
 });
 
 /** `new URL('…', import.meta.url)`, in which a module names what lies beside it; so does its bundle, from where it lies. */
-const kAddress = /new URL\("(\.[^"]*)", import\.meta\.url\)/g;
+const kAddress = /new URL\(['"](\.[^'"]*)['"], import\.meta\.url\)/g;
 
 const movedAddresses = (staging) => ({
   name: 'moved addresses',

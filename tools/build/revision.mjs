@@ -29,7 +29,7 @@ export function markBuild(staging) {
     for (const end of ['js', 'wasm']) digest.update(readFileSync(inWasm(`arrowquant-${flavour}.${end}`)));
   }
   const build = digest.digest('hex').slice(0, 16);
-  const section = /BUILD_SECTION = "([^"]+)"/.exec(readFileSync(inWasm('build.js'), 'utf8'))[1];
+  const section = /BUILD_SECTION = ['"]([^'"]+)['"]/.exec(readFileSync(inWasm('build.js'), 'utf8'))[1];
   for (const flavour of kFlavours) appendFileSync(inWasm(`arrowquant-${flavour}.wasm`), customSection(section, build));
   writeFileSync(inWasm('build.js'), `export const BUILD = '${build}';\nexport const BUILD_SECTION = '${section}';\n`);
 }
