@@ -25,7 +25,7 @@ const kNames = [
 
 test.each(kNames)('the factor of %s was left out because it is called %s', async (name, factor) => {
   const sink = folder.path('out.gguf');
-  await quantizer.quantizeFile(write(name, factor), sink, { type: 'F32' });
+  await quantizer.quantizeFile(write(name, factor), sink, { type: 'F32', architecture: 'none' });
   const { tensors } = parseGguf(readFileSync(sink));
   expect(tensors.map((tensor) => tensor.name)).toEqual([name]);
   expect(tensors[0].bytes.readFloatLE(0)).toBe(0.5);
@@ -38,7 +38,7 @@ test.each(kNames)('the factors for the rows of %s were left out because they are
 
 test('fp8 parameters that are themselves called scale are no factors', async () => {
   const source = folder.write('in.safetensors', modelFile([ones('a.query_norm.scale'), ones('a.key_norm.scale')]));
-  const { tensors } = await quantizer.plan(source, { type: 'Q8_0' });
+  const { tensors } = await quantizer.plan(source, { type: 'Q8_0', architecture: 'none' });
   expect(tensors.map(({ name, from }) => [name, from])).toEqual([
     ['a.query_norm.scale', 'F8_E4M3'],
     ['a.key_norm.scale', 'F8_E4M3'],

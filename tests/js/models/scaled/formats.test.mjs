@@ -6,6 +6,9 @@ import { useFolder } from '../../support/models/folder.mjs';
 import { kQuantized } from '../../support/models/quantized.mjs';
 import { floatsOf, fromFloats, modelFile, readModel } from '../../support/models/safetensors.mjs';
 
+/** The layers are of no known model. */
+const kGeneral = { architecture: 'none' };
+
 const folder = useFolder();
 let quantizer;
 beforeAll(async () => {
@@ -38,7 +41,7 @@ describe.each(Object.entries(kQuantized))('%s', (_, make) => {
 
   test('becomes floats in GGUF and safetensors, and what belonged to it goes', async () => {
     const input = write('in.safetensors', [...layer.tensors, fromFloats('a.bias', 'F32', [32], Array(32).fill(0.5))]);
-    const report = await quantizer.quantizeFile(input, folder.path('out.gguf'), { type: 'F32' });
+    const report = await quantizer.quantizeFile(input, folder.path('out.gguf'), { type: 'F32', ...kGeneral });
     const { tensors } = readGguf(readFileSync(folder.path('out.gguf')));
     const found = tensors.find((one) => one.name === name);
     expect(tensors.map((one) => one.name).sort()).toEqual(['a.bias', name]);
@@ -90,8 +93,8 @@ test.each(kCases)('%s becomes the same %s as its values do', async (_, type, mak
   const input = write('in.safetensors', layer.tensors);
   const values = await quantizer.readTensor(input, name);
   const plain = write('plain.safetensors', [fromFloats(name, 'F32', layer.shape, values)]);
-  await quantizer.quantizeFile(input, folder.path('out.gguf'), { type });
-  await quantizer.quantizeFile(plain, folder.path('plain.gguf'), { type });
+  await quantizer.quantizeFile(input, folder.path('out.gguf'), { type, ...kGeneral });
+  await quantizer.quantizeFile(plain, folder.path('plain.gguf'), { type, ...kGeneral });
   const [one, other] = ['out.gguf', 'plain.gguf'].map((file) => readGguf(readFileSync(folder.path(file))).tensors[0]);
   expect(one.type).toBe(other.type);
   expect(one.bytes.equals(other.bytes)).toBe(true);

@@ -7,6 +7,9 @@ import { useFolder } from '../../support/models/folder.mjs';
 import { comfyQuant, kQuantized } from '../../support/models/quantized.mjs';
 import { floatsOf, fromFloats, halfTensor, modelFile, readModel } from '../../support/models/safetensors.mjs';
 
+/** The layers are of no known model. */
+const kGeneral = { architecture: 'none' };
+
 const folder = useFolder();
 const servers = useServers();
 let quantizer;
@@ -56,15 +59,18 @@ test.each([
 ])('metadata with %s is refused', async (_, text, says) => {
   const { tensors } = inMetadata(kStems);
   const input = write('in.safetensors', tensors, { _quantization_metadata: text });
-  await expect(quantizer.plan(input, { type: 'F16' })).rejects.toThrow(says);
-  await expect(quantizer.plan(input, { type: 'F16' })).rejects.toMatchObject({ code: 'invalid_file', file: input });
+  await expect(quantizer.plan(input, { type: 'F16', ...kGeneral })).rejects.toThrow(says);
+  await expect(quantizer.plan(input, { type: 'F16', ...kGeneral })).rejects.toMatchObject({
+    code: 'invalid_file',
+    file: input,
+  });
 });
 
 test('metadata about a hundred thousand layers that are not there takes no time to speak of', async () => {
   const layers = Object.fromEntries(Array.from({ length: 1e5 }, (_, index) => [`b.${index}`, { format: 'nvfp4' }]));
   const tensors = Array.from({ length: 2000 }, (_, index) => fromFloats(`c.${index}.weight`, 'F32', [1], [1]));
   const input = write('in.safetensors', tensors, { _quantization_metadata: JSON.stringify({ layers }) });
-  expect((await quantizer.plan(input, { type: 'F16' })).tensors).toHaveLength(2000);
+  expect((await quantizer.plan(input, { type: 'F16', ...kGeneral })).tensors).toHaveLength(2000);
 });
 
 test('to int4, fp8 stays beside its factors, and other formats are quantized from their values', async () => {
@@ -91,7 +97,7 @@ test('to int4, fp8 stays beside its factors, and other formats are quantized fro
 test('a rule may keep a quantized layer: it becomes BF16 where the output cannot hold it', async () => {
   const input = write('in.safetensors', kQuantized.nvfp4('n').tensors);
   for (const [sink, options] of [
-    ['out.gguf', { type: 'Q8_0' }],
+    ['out.gguf', { type: 'Q8_0', ...kGeneral }],
     ['out.safetensors', { bits: 4 }],
   ]) {
     const report = await quantizer.quantizeFile(input, folder.path(sink), { ...options, rules: [['n', 'keep']] });
@@ -107,7 +113,9 @@ test('types that are only read are none to choose', async () => {
       await expect(call).rejects.toMatchObject({ code: 'invalid_option' });
       await expect(call).rejects.toThrow(`type ${type} can be read, but not written`);
     }
-    await expect(quantizer.plan(input, { type: 'Q8_0', rules: [['a', type]] })).rejects.toThrow('must be one of');
+    await expect(quantizer.plan(input, { type: 'Q8_0', ...kGeneral, rules: [['a', type]] })).rejects.toThrow(
+      'must be one of',
+    );
   }
 });
 
@@ -126,7 +134,7 @@ test('a file of ours may not say that a tensor lies so', async () => {
 
 test('texts about layers that are none of the model go, too', async () => {
   const tensors = [halfTensor('a.weight', [4, 64]), comfyQuant('gone', { format: 'nvfp4' })];
-  const plan = await quantizer.plan(write('in.safetensors', tensors), { type: 'Q8_0' });
+  const plan = await quantizer.plan(write('in.safetensors', tensors), { type: 'Q8_0', ...kGeneral });
   expect(plan.tensors.map(({ name }) => name)).toEqual(['a.weight']);
   expect(plan.dropped).toMatchObject([{ name: 'gone.comfy_quant', rule: expect.stringContaining('not there') }]);
 });
@@ -140,7 +148,7 @@ test('a large layer, read in several windows, has the values of its parts', asyn
     fromFloats('a.weight_scale', 'F32', [rows, 1], scales),
   ];
   const input = write('in.safetensors', tensors);
-  await quantizer.quantizeFile(input, folder.path('out.gguf'), { type: 'F32' });
+  await quantizer.quantizeFile(input, folder.path('out.gguf'), { type: 'F32', ...kGeneral });
   const [{ bytes }] = readGguf(readFileSync(folder.path('out.gguf'))).tensors;
   const values = floatsOf({ dtype: 'F32', bytes });
   expect(values.every((value, index) => value === Math.floor(index / columns) + 1)).toBe(true);
@@ -173,7 +181,10 @@ describe('from a server', () => {
 
   test('a failed read of scales ends the call, and leaves nothing', async () => {
     const server = await serve((_, response) => response.writeHead(403).end());
-    const call = quantizer.quantizeFile(server.url('/m.safetensors'), folder.path('out.gguf'), { type: 'F32' });
+    const call = quantizer.quantizeFile(server.url('/m.safetensors'), folder.path('out.gguf'), {
+      type: 'F32',
+      ...kGeneral,
+    });
     await expect(call).rejects.toMatchObject({ code: 'unreadable_input' });
     expect(folder.list()).toEqual([]);
   });
@@ -182,7 +193,11 @@ describe('from a server', () => {
     const controller = new AbortController();
     const server = await serve(() => controller.abort());
     const { signal } = controller;
-    const call = quantizer.quantizeFile(server.url('/m.safetensors'), folder.path('out.gguf'), { type: 'F32', signal });
+    const call = quantizer.quantizeFile(server.url('/m.safetensors'), folder.path('out.gguf'), {
+      type: 'F32',
+      ...kGeneral,
+      signal,
+    });
     await expect(call).rejects.toMatchObject({ code: 'aborted' });
     expect(folder.list()).toEqual([]);
   });
@@ -194,7 +209,7 @@ test('a file that changes while scales are read is noticed', async () => {
   const model = await quantizer.open(input);
   write('in.safetensors', [
     ...tensors.slice(0, 1),
-    fromFloats('a.weight_scale', 'F32', [6, 1], Array(6).fill(2)),
+    fromFloats('a.weight_scale', 'F32', [12, 1], Array(12).fill(2)),
     tensors[2],
   ]);
   await expect(model.read('a.weight')).rejects.toMatchObject({ code: 'unreadable_input' });

@@ -23,7 +23,7 @@ const write = (tensors, metadata) => folder.write('in.safetensors', modelFile(te
 async function expectRefusal(tensors, { code, layer = 'a.weight', says }, metadata = undefined) {
   const input = write(tensors, metadata);
   const calls = [
-    () => quantizer.quantizeFile(input, folder.path('out.gguf'), { type: 'Q4_K_M' }),
+    () => quantizer.quantizeFile(input, folder.path('out.gguf'), { type: 'Q4_K_M', architecture: 'none' }),
     () => quantizer.quantizeFile(input, folder.path('out.safetensors'), { type: 'F16' }),
     ...(tensors[0].dtype === 'F8_E4M3'
       ? []
@@ -118,7 +118,7 @@ describe('layers that are not as their format demands', () => {
     ['mxfp8', scale, { shape: [255, 8], bytes: Buffer.alloc(255 * 8) }, /has not 2048 scales/],
     ['nvfp4', scale, { shape: [160, 16], bytes: Buffer.alloc(160 * 16) }, /has 2560 scales .* needs 4096/],
     ['nvfp4', scale, { shape: [0], bytes: nothing }, /has 0 scales/],
-    ['mxfp4 of compressed-tensors', scale, { shape: [6, 2], bytes: Buffer.alloc(12) }, /has 12 scales .* needs 18/],
+    ['mxfp4 of compressed-tensors', scale, { shape: [12, 2], bytes: Buffer.alloc(24) }, /has 24 scales .* needs 36/],
     [
       'int8 rows',
       scale,
@@ -129,11 +129,11 @@ describe('layers that are not as their format demands', () => {
     ['int8 rows', scale, { dtype: 'I32' }, /is no float, but I32/],
     ['int8 convrot', 'a.weight', { shape: [16, 64] }, /whole groups of 256/],
     ['int4 convrot', 'a.weight', { shape: [6, 2, 64] }, /convrot_w4a4/],
-    ['fp8 rows', scale, { shape: [3, 2] }, /neither one, nor one for each row/],
+    ['fp8 rows', scale, { shape: [3, 4] }, /neither one, nor one for each row/],
     ['fp8 blocks', 'a.weight_scale_inv', { shape: [2, 3] }, /neither one, nor one for each row/],
     ['bnb nf4', 'a.weight.absmax', { shape: [5], bytes: Buffer.alloc(20) }, /has not the bytes and scales/],
     ['bnb nf4', 'a.weight.quant_map', undefined, /quant_map/],
-    ['bnb nf4', 'a.weight.absmax', { dtype: 'U8', shape: [24] }, /nested_quant_map/],
+    ['bnb nf4', 'a.weight.absmax', { dtype: 'U8', shape: [72] }, /nested_quant_map/],
     ['int8 of one scale', 'a.weight', { dtype: 'U8' }, /is said to be int8, but is U8/],
     ['mxfp8', 'a.weight', { dtype: 'U8' }, /is said to be mxfp8/],
     ['comfy float8_e4m3fn', 'a.weight', { dtype: 'I8' }, /is said to be fp8/],
@@ -149,7 +149,7 @@ describe('layers that are not as their format demands', () => {
     ['too long', ' '.repeat(20_000), /too long a text/],
   ])('a comfy_quant that is %s', async (_, text, says) => {
     const input = write([...changed('nvfp4', 'a.comfy_quant', undefined), comfyQuant('a', text)]);
-    const call = quantizer.quantizeFile(input, folder.path('out.gguf'), { type: 'F16' });
+    const call = quantizer.quantizeFile(input, folder.path('out.gguf'), { type: 'F16', architecture: 'none' });
     await expect(call).rejects.toMatchObject({ code: 'invalid_file', file: input });
     await expect(call).rejects.toThrow(says);
     expect(folder.list()).toEqual(['in.safetensors']);
@@ -182,7 +182,7 @@ describe('layers that are not as their format demands', () => {
   });
 
   test('an exponent of 255 is NaN', () =>
-    expectRefusal(changed('comfy mxfp4', 'a.weight_scale', { bytes: Buffer.alloc(18, 255) }), invalid(/not finite/)));
+    expectRefusal(changed('comfy mxfp4', 'a.weight_scale', { bytes: Buffer.alloc(36, 255) }), invalid(/not finite/)));
 
   test('weights that are there twice, once packed', () =>
     expectRefusal(
