@@ -11,8 +11,8 @@ export const LAYOUT_NOTE =
 
 /**
  * The tensors of a diffusion model in the layout of the library diffusers, under the names and in the shapes of the original
- * one: what is split there, such as query, key and value, is one tensor whose bytes lie where those of the parts do. Other
- * models come back as they are. Throws `missing_tensor` where a part is not there, `unsupported_model` where parts cannot be
+ * one: what is split there, such as query, key and value, is one tensor whose bytes lie where those of the parts do. Prefixes,
+ * other parts of a checkpoint, and other models come back as they are. Throws `missing_tensor` where a part is not there, `unsupported_model` where parts cannot be
  * joined, or a tensor has no counterpart.
  */
 export function withOriginalLayout(tensors: readonly Tensor[]): readonly Tensor[] {
@@ -21,21 +21,23 @@ export function withOriginalLayout(tensors: readonly Tensor[]): readonly Tensor[
   if (detected === null || layout === undefined) return tensors;
   const { prefix } = detected;
   const places = new OriginalPlaces(layout);
-  const placed = tensors.flatMap((tensor): Placed[] => {
-    if (!tensor.name.startsWith(prefix)) return [];
+  const placed = tensors.map((tensor): Placed => {
+    if (!tensor.name.startsWith(prefix)) return { tensor, place: null };
     const place = places.placeOf(tensor.name.slice(prefix.length));
     if (place === null && !layout.keepsOthers) throw withoutCounterpart(tensor);
-    return [{ tensor, place }];
+    return { tensor, place };
   });
-  const byName = new Map(placed.map(({ tensor }) => [tensor.name.slice(prefix.length), tensor]));
+  const parts = tensors.filter(({ name }) => name.startsWith(prefix));
+  const byName = new Map(parts.map((tensor) => [tensor.name.slice(prefix.length), tensor]));
   const lastBlock = placed.reduce(
     (last, { place }) => Math.max(last, place?.swapsHalves === 'last' ? place.block : -1),
     -1,
   );
   return placed.flatMap(({ tensor, place }) => {
-    if (place === null) return [{ ...tensor, name: tensor.name.slice(prefix.length) }];
+    if (place === null) return [tensor];
     // The first part stands for all of them.
-    return place.part === 0 || !byName.has(place.parts[0] ?? '') ? [joined(place, byName, tensor, lastBlock)] : [];
+    if (place.part > 0 && byName.has(place.parts[0] ?? '')) return [];
+    return [{ ...joined(place, byName, tensor, lastBlock), name: prefix + place.name }];
   });
 }
 
@@ -45,7 +47,7 @@ interface Placed {
 }
 
 function joined(
-  { name, parts, block, swapsHalves }: OriginalPlace,
+  { parts, block, swapsHalves }: OriginalPlace,
   byName: ReadonlyMap<string, Tensor>,
   first: Tensor,
   lastBlock: number,
@@ -58,7 +60,7 @@ function joined(
   if (found.length > 1) checkAlike(found);
   const one = found.length === 1 ? first : rowsOfAll(found, first);
   const swaps = swapsHalves === true || (swapsHalves === 'last' && block === lastBlock);
-  return { ...one, name, planes: swaps ? one.planes.map((plane) => swapped(plane, first)) : one.planes };
+  return { ...one, planes: swaps ? one.planes.map((plane) => swapped(plane, first)) : one.planes };
 }
 
 function rowsOfAll(parts: readonly Tensor[], first: Tensor): Tensor {

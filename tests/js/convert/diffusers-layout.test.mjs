@@ -267,6 +267,34 @@ describe.each(Object.keys(kFamilies))('%s in the layout of diffusers', (family) 
   });
 });
 
+/** What lies beside a transformer in one file with all of a pipeline. */
+const kAutoencoder = kMakers.F16('vae.decoder.conv_in.weight', [64, 4, 3, 3], 77);
+
+describe.each(['flux', 'sd3', 'z_image'])('a pipeline with %s in one file', (family) => {
+  const pipeline = () => {
+    const { original, diffusers } = bothLayouts(family);
+    const tensors = diffusers.map((tensor) => ({ ...tensor, name: `transformer.${tensor.name}` }));
+    return { original, tensors: [...tensors, kAutoencoder] };
+  };
+
+  test('lost its autoencoder without a word: for ComfyUI it is listed among what is left out', async () => {
+    const { original, tensors } = pipeline();
+    const { report, bytes } = await convert(tensors, { type: 'Q8_0' }, 'pipeline');
+    expect([...bytes.keys()].sort()).toEqual(original.map(({ name }) => name).sort());
+    expect(report.dropped.map(({ name }) => name)).toEqual([kAutoencoder.name]);
+  });
+
+  test('stays whole for stable-diffusion.cpp, with the prefix that it knows', async () => {
+    const { original, tensors } = pipeline();
+    const { report, bytes } = await convert(tensors, { type: 'Q8_0', for: 'sd.cpp' }, 'pipeline');
+    const names = original.map(({ name }) => `model.diffusion_model.${name}`);
+    expect([...bytes.keys()].sort()).toEqual([...names, kAutoencoder.name].sort());
+    expect(bytes.get(kAutoencoder.name)).toMatchObject({ type: 'F16', shape: [64, 4, 3, 3] });
+    expect(report.dropped).toEqual([]);
+    expect(report.notes.at(-1)).toMatch(/takes the file with -m\.$/u);
+  });
+});
+
 describe('a model in the layout of diffusers', () => {
   const refusal = async (tensors, options = {}) => {
     const input = folder.write('in.safetensors', modelFile(tensors));
