@@ -208,15 +208,35 @@ export function identify(names: readonly string[]): Identified | null {
   return null;
 }
 
+interface Obstacle {
+  /** As in KnownModel, but without prefixes. */
+  readonly names: readonly Names[];
+  readonly why: string;
+}
+
+const UNKNOWN =
+  'it knows no model with these names; take another program, or architecture "none" to have the file anyway';
+
+/** The first one that fits counts. */
+const OBSTACLES: readonly Obstacle[] = [
+  { names: [['input_blocks.8.0.time_mixer.mix_factor']], why: 'it does not have SVD; take another program' },
+  {
+    names: [['label_emb.', 'conditioner.embedders.0.']],
+    why: 'it does not have the refiner of SDXL; take another program',
+  },
+  {
+    names: [['input_blocks.'], ['down_blocks.']],
+    why: 'it does not know a U-Net without its text encoders; take the whole checkpoint',
+  },
+  {
+    names: [[SPLIT_ATTENTION], ['single_transformer_blocks.'], ['transformer_blocks.0.attn.add_q_proj.weight']],
+    why: 'it does not know this model in the layout of the library diffusers; take the file in the original layout',
+  },
+];
+
 /** Why it opens no file of these names, in a clause, and what to do. */
 export function obstacleTo(names: readonly string[]): string {
   const bare = new Set(names.map((name) => name.replace(/^(?:(?:model\.)?diffusion_model|transformer|unet)\./u, '')));
-  const has = (wanted: string): boolean => isThere(wanted, bare);
-  if (has('input_blocks.') || has('down_blocks.')) {
-    return 'it does not know a U-Net without its text encoders; take the whole checkpoint';
-  }
-  if (has(SPLIT_ATTENTION) || has('single_transformer_blocks.') || has('transformer_blocks.0.attn.add_q_proj.weight')) {
-    return 'it does not know this model in the layout of the library diffusers; take the file in the original layout';
-  }
-  return 'it knows no model with these names; take another program, or architecture "none" to have the file anyway';
+  const found = OBSTACLES.find((one) => one.names.some((set) => set.every((name) => isThere(name, bare))));
+  return found?.why ?? UNKNOWN;
 }

@@ -123,7 +123,12 @@ describe('is refused', () => {
         `${kUNet}label_emb.0.0.weight`,
         'conditioner.embedders.0.model.token_embedding.weight',
       ],
-      kAlone,
+      /does not have the refiner of SDXL/,
+    ],
+    [
+      'SVD',
+      [`${kUNet}input_blocks.8.0.time_mixer.mix_factor`, 'conditioner.embedders.0.open_clip.model.visual.proj'],
+      /does not have SVD/,
     ],
     ['Flux of diffusers', ['single_transformer_blocks.0.attn.to_q.weight'], kDiffusers],
     ['the same with a prefix', ['transformer.single_transformer_blocks.0.attn.to_q.weight'], kDiffusers],
