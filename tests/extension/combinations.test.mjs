@@ -18,7 +18,7 @@ test('the tables have the codec, the layout and the container that were added', 
 });
 
 const kFloats = ['F32', 'F16', 'BF16'];
-const isReadOnly = (codec) => codec.startsWith('F8_');
+const isReadOnly = (codec) => !CODECS.find(({ name }) => name === codec).encodes;
 const isBlocks = (codec) => BLOCK_TYPES.includes(codec);
 
 /** Whether an output can hold the weights, by what is known of layouts and containers. */
@@ -31,11 +31,11 @@ function isHeld(codec, layout, container) {
   return { safetensors: !isOne, gguf: isOne, crate: true }[container];
 }
 
-/** With one type for everything that is quantized, where files have types and rules of the model's family. */
-const optionsFor = ({ options }, container) =>
-  container === 'gguf' && FILE_TYPES.includes(options.type)
-    ? { ...options, pure: true, architecture: 'none' }
-    : options;
+/** With one type for everything that is quantized, where files have types, and rules of the model's family. */
+function optionsFor({ name, options }, container) {
+  if (container !== 'gguf' || !(kFloats.includes(name) || isBlocks(name))) return options;
+  return { ...options, architecture: 'none', ...(FILE_TYPES.includes(name) && { pure: true }) };
+}
 
 const kForms = CONTAINERS.flatMap((container) => LAYOUTS.map((layout) => ({ container, layout })));
 
