@@ -1,4 +1,5 @@
 import { codecNamed } from '../codecs/codec.js';
+import { QuantizeError } from '../errors.js';
 import { FILE_TYPE_IDS } from '../rules/file-types.js';
 import type { Fact } from '../containers/container.js';
 import type { PipelineTools } from '../pipeline/pipeline.js';
@@ -7,6 +8,7 @@ import type { Model } from '../models/model.js';
 import type { ShapeFact, TensorDecision } from '../rules/decision.js';
 import { compareTensors } from '../rules/language/tensors.js';
 import { planTypes, type TypePlan } from '../rules/plan-types.js';
+import { COMFYUI } from '../rules/subject.js';
 import type { TensorDescription, TypedRule } from '../rules/rule.js';
 import type { Architecture, FileType, Program } from '../types.js';
 import { keepingOverflowing } from './f16-overflow.js';
@@ -22,7 +24,7 @@ import {
   type OutputForm,
 } from './plan.js';
 import { droppedTensor, type DroppedTensor, type PlannedStep } from './report.js';
-import { withFactors } from '../models/factors.js';
+import { withFactors, type Unscaled } from '../models/factors.js';
 import { LAYOUT_NOTE, withOriginalLayout } from '../models/original-layout.js';
 import { rowsFellBack, warningsAbout } from './warnings.js';
 
@@ -49,56 +51,82 @@ const QUANTIZATION_VERSION = 2;
 const UNKNOWN_ARCHITECTURE = 'unknown';
 
 /**
- * A file of one type, or of what it mixes. Rejects with `invalid_option` for a rule that cannot apply, with
- * `unsupported_dtype` for tensors that the output cannot hold.
+ * A file of one type, or of what it mixes. Rejects with `unsupported_model` for a model that the programs do not open, with
+ * `invalid_option` for a rule that cannot apply, with `unsupported_dtype` for tensors that the output cannot hold.
  */
 export async function planFileType(
   model: Model,
   quantization: FileTypeQuantization,
   tools: PipelineTools,
 ): Promise<ConversionPlan> {
-  const { type, pure, rules, splitBytes, container, layout } = quantization;
-  const { tensors: read, taken, staleTexts } = await withFactors(model);
-  const known = withOriginalLayout(read);
-  const tensors = quantization.program === 'sd.cpp' ? known.map(withNarrowElements) : known;
-  const { notes, opensIn, notIn, decisions, idle, ...subject } = planTypes({
-    tensors: tensors.map((tensor) => describe(tensor, quantization)),
-    target: type,
-    hasFinalNames: model.hasFinalNames,
-    keyValue: model.fact,
-    file: model.name,
-    ...{ pure, rules, program: quantization.program },
-    ...(quantization.architecture !== null && { architecture: quantization.architecture }),
-  });
-  const refusal = notHeld(
-    tensors.filter((tensor, index) => decisions[index]?.kind === 'keep' && copiedTarget(tensor, quantization) === null),
-    quantization,
-  );
-  if (refusal !== null) throw refusal;
-  const planned = tensors.flatMap((tensor, index) => stepFor(tensor, decisions[index], quantization, known[index]));
+  const { type, splitBytes, container, layout } = quantization;
+  const prepared = await prepare(model, quantization);
+  const { tensors, origins, taken, staleTexts } = prepared;
+  const { notes, opensIn, notIn, decisions, idle, ...subject } = typesFor(model, tensors, quantization);
+  checkOutput(tensors, { ...subject, opensIn, decisions }, quantization);
+  const planned = tensors.flatMap((tensor, index) => stepFor(tensor, decisions[index], quantization, origins[index]));
   checkLeftovers(tensors, planned);
   if (model.hasFinalNames) planned.sort((a, b) => compareTensors(a.planned, b.planned));
   const narrowed = quantization.keepOverflowing ? await keepingOverflowing(planned, tools) : planned;
   const steps = withImportance(narrowed, quantization, model);
   const shapes = decisions.flatMap((decision) => (decision.kind === 'drop' ? [] : decision.keyValues));
-  const facts = factsOf(model, subject, type, shapes);
-  const limits = { dimensions: subject.mostDimensions, nameBytes: subject.longestNameBytes };
   const dropped = [
-    ...known.flatMap((tensor, index) => droppedBy(tensor, decisions[index])),
+    ...origins.flatMap((tensor, index) => droppedBy(tensor, decisions[index])),
     ...taken.map(({ tensor, why }) => droppedTensor(tensor, why)),
   ];
-  const warnings = [...warningsAbout(steps, tensors, idle), ...rowsFellBack(decisions)];
-  const made = { container, layout, steps, facts, limits, splitBytes, staleTexts };
   return {
-    ...made,
-    architecture: subject.architecture,
-    opensIn,
-    notIn,
-    type,
-    notes: known === read ? notes : [LAYOUT_NOTE, ...notes],
-    warnings,
-    dropped,
+    ...{ container, layout, steps, splitBytes, staleTexts },
+    facts: factsOf(model, subject, type, shapes),
+    limits: { dimensions: subject.mostDimensions, nameBytes: subject.longestNameBytes },
+    ...{ architecture: subject.architecture, opensIn, notIn, type, dropped },
+    notes: [...prepared.notes, ...notes],
+    warnings: [...warningsAbout(steps, tensors, idle), ...rowsFellBack(decisions)],
   };
+}
+
+/** A model's tensors as rules see them. */
+interface Prepared extends Omit<Unscaled, 'tensors'> {
+  readonly tensors: readonly Tensor[];
+  /** The same tensors before their elements were narrowed. */
+  readonly origins: readonly Tensor[];
+  readonly notes: readonly string[];
+}
+
+async function prepare(model: Model, { program }: FileTypeQuantization): Promise<Prepared> {
+  const { tensors: read, taken, staleTexts } = await withFactors(model);
+  const origins = withOriginalLayout(read);
+  const tensors = program === 'sd.cpp' ? origins.map(withNarrowElements) : origins;
+  return { tensors, origins, taken, staleTexts, notes: origins === read ? [] : [LAYOUT_NOTE] };
+}
+
+const typesFor = (model: Model, tensors: readonly Tensor[], quantization: FileTypeQuantization): TypePlan => {
+  const { type, pure, rules, program, architecture } = quantization;
+  return planTypes({
+    tensors: tensors.map((tensor) => describe(tensor, quantization)),
+    target: type,
+    hasFinalNames: model.hasFinalNames,
+    keyValue: model.fact,
+    file: model.name,
+    ...{ pure, rules, program },
+    ...(architecture !== null && { architecture }),
+  });
+};
+
+/** Throws where the program does not open such an output, or it cannot hold one of the tensors. */
+function checkOutput(
+  tensors: readonly Tensor[],
+  { readsNoShards, opensIn, decisions }: Pick<TypePlan, 'readsNoShards' | 'opensIn' | 'decisions'>,
+  quantization: FileTypeQuantization,
+): void {
+  if (readsNoShards === true && quantization.splitBytes !== undefined) {
+    const detail = `splitSize has no meaning, because the output is for ${opensIn[0] ?? COMFYUI}, which reads no shards; leave it out`;
+    throw new QuantizeError('invalid_option', { detail });
+  }
+  const refusal = notHeld(
+    tensors.filter((tensor, index) => decisions[index]?.kind === 'keep' && copiedTarget(tensor, quantization) === null),
+    quantization,
+  );
+  if (refusal !== null) throw refusal;
 }
 
 function describe(tensor: Tensor, form: OutputForm): TensorDescription {

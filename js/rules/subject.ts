@@ -30,6 +30,8 @@ export interface Subject {
   /** Programs that open the file, and programs that are known not to, of those that open such models. */
   readonly opensIn: readonly string[];
   readonly notIn: readonly string[];
+  /** Whether they open one file only, where it may be split. */
+  readonly readsNoShards?: true;
   /** The rank and the bytes of a name that they stop at. */
   readonly mostDimensions: 4 | 5;
   readonly longestNameBytes: 63 | 127 | 159;
@@ -115,6 +117,7 @@ function diffusionSubject(input: SubjectInput, family: DiffusionFamily, prefix: 
     replacesArchitecture: true,
     // Where ComfyUI finds the sizes of some models, such as LTX-2.
     keptTexts: ['config'],
+    readsNoShards: true,
     notes: family.name === family.architecture ? [] : [`The model is ${family.name}.`],
     rulebook: diffusionRulebook(input, { family, prefix, hasFinalNames }),
     // It knows nothing of rows that were joined.

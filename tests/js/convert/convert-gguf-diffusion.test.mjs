@@ -177,6 +177,16 @@ test('an unknown model is written by general rules when the caller says so, and 
   expect(types).toEqual({ 'layer.weight': 'Q8_0', 'odd.weight': 'F16' });
 });
 
+test('is one file: the program reads no shards, and said so only when it was opened', async () => {
+  const input = write(diffusionModel('flux'));
+  const call = quantizer.quantizeFile(input, folder.path('out.gguf'), { type: 'Q8_0', splitSize: 1e6 });
+  await expect(call).rejects.toMatchObject({
+    code: 'invalid_option',
+    message: expect.stringContaining('splitSize has no meaning, because the output is for ComfyUI-GGUF'),
+  });
+  expect(folder.list()).toEqual(['in.safetensors']);
+});
+
 describe('a weight beyond F16', () => {
   /** A flux model with F32 layers at its ends that are to become F16; `value` at index 77 of one of them. */
   const modelWith = (value, dtype = 'F32') => {
