@@ -118,7 +118,7 @@ function Finished({ result: { report, file, target } }: { result: Result }) {
         {format.bytes(bytesBefore)} became {format.bytes(file.size)} in {format.duration(seconds)}, at{' '}
         {format.rate(bytesPerSecond)}.
       </p>
-      {report.opensIn.length > 0 && <p class="hint">It opens in {report.opensIn.join(' and ')}.</p>}
+      {report.opensIn.length > 0 && <p class="quiet">It opens in {report.opensIn.join(' and ')}.</p>}
       {target === 'disk' ? (
         <p class="hint">It is in the place that you chose.</p>
       ) : (
