@@ -1,4 +1,4 @@
-import { traitsOf } from '../codecs/codec.js';
+import { sameCodec, traitsOf } from '../codecs/codec.js';
 import { QuantizeError, quoted } from '../errors.js';
 import { fileBytes, sourceOf, storageLabel, storedBytes, type StoredPlane, type Tensor } from '../layouts/tensor.js';
 import { rangesOf } from '../pipeline/stretches.js';
@@ -79,8 +79,11 @@ function checkAlike(parts: readonly Tensor[]): void {
   const labels = new Set(parts.map(storageLabel));
   const rests = new Set(parts.map(({ shape }) => JSON.stringify(shape.slice(1))));
   const factors = new Set(parts.map((part) => (part.codec === null ? undefined : part.scale)));
+  const codec = parts[0]?.codec ?? null;
   const isSimple = parts.every((part) => part.shape.length > 0 && canBeCut(part, part.elements));
-  if (isSimple && labels.size === 1 && rests.size === 1 && factors.size === 1) return;
+  // What is called the same may have scales for other groups.
+  const isOneCodec = parts.every((part) => part.codec !== null && codec !== null && sameCodec(part.codec, codec));
+  if (isSimple && isOneCodec && labels.size === 1 && rests.size === 1 && factors.size === 1) return;
   const names = parts.map(({ name }) => quoted(name)).join(', ');
   const what = rests.size > 1 ? 'of different shapes' : [...labels].join(' and ');
   const detail = `${names} are one tensor in the original layout, but cannot be joined (${what}); make the whole model F16 or BF16 first, or take the file in the original layout`;
