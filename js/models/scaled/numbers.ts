@@ -27,23 +27,17 @@ function smallFloat(bits: number, exponentBits: number, fractionBits: number): n
 
 const float16 = (bits: number): number => ((bits & 0x7c00) === 0x7c00 ? NaN : smallFloat(bits, 5, 10));
 
+/** Numbers of one byte: there are millions of them, so that each value is computed once. */
+function bytesOfValue(valueOf: (bits: number) => number): Numbers {
+  const values = Float32Array.from({ length: 256 }, (_, bits) => valueOf(bits));
+  return { bytes: 1, at: (view, position) => values[view.getUint8(position)] ?? NaN };
+}
+
 /** E4M3 without infinities: the largest number is 448. */
-export const E4M3: Numbers = {
-  bytes: 1,
-  at: (view, position) => {
-    const bits = view.getUint8(position);
-    return (bits & 0x7f) === 0x7f ? NaN : smallFloat(bits, 4, 3);
-  },
-};
+export const E4M3 = bytesOfValue((bits) => ((bits & 0x7f) === 0x7f ? NaN : smallFloat(bits, 4, 3)));
 
 /** Powers of two, the exponent with bias 127; 255 is NaN. */
-export const E8M0: Numbers = {
-  bytes: 1,
-  at: (view, position) => {
-    const bits = view.getUint8(position);
-    return bits === 255 ? NaN : 2 ** (bits - 127);
-  },
-};
+export const E8M0 = bytesOfValue((bits) => (bits === 255 ? NaN : 2 ** (bits - 127)));
 
 const FLOATS: Readonly<Record<string, Numbers>> = {
   F32: { bytes: 4, at: (view, position) => view.getFloat32(position, true) },

@@ -156,10 +156,15 @@ async function spreadInto(into: Float32Array, scales: Scales, begin: number, acr
     bytes: (most - least + 1) * numbers.bytes,
   });
   const view = new DataView(stored.buffer, stored.byteOffset, stored.byteLength);
+  let row = Math.floor(begin / across);
+  let column = begin % across;
   for (let at = 0; at < into.length; ++at) {
-    const unit = begin + at;
-    const index = grid.index(Math.floor(unit / across), unit % across);
+    const index = grid.index(row, column);
     into[at] = adjust(numbers.at(view, (index - least) * numbers.bytes), index);
-    if (!Number.isFinite(into[at])) throw damaged(layer, `has a scale (${quoted(tensor.name)}) that is not finite`);
+    if (++column < across) continue;
+    column = 0;
+    ++row;
   }
+  if (into.every(Number.isFinite)) return;
+  throw damaged(layer, `has a scale (${quoted(tensor.name)}) that is not finite`);
 }
