@@ -66,7 +66,7 @@ test.each([
   });
 });
 
-test('metadata about a hundred thousand layers that are not there takes no time to speak of', async () => {
+test('metadata about a hundred thousand layers that are not there is passed over', async () => {
   const layers = Object.fromEntries(Array.from({ length: 1e5 }, (_, index) => [`b.${index}`, { format: 'nvfp4' }]));
   const tensors = Array.from({ length: 2000 }, (_, index) => fromFloats(`c.${index}.weight`, 'F32', [1], [1]));
   const input = write('in.safetensors', tensors, { _quantization_metadata: JSON.stringify({ layers }) });
@@ -152,6 +152,25 @@ test('a large layer, read in several windows, has the values of its parts', asyn
   const [{ bytes }] = readGguf(readFileSync(folder.path('out.gguf'))).tensors;
   const values = floatsOf({ dtype: 'F32', bytes });
   expect(values.every((value, index) => value === Math.floor(index / columns) + 1)).toBe(true);
+});
+
+test('rows that are too long for the scales of a tile of them to be read together have their values', async () => {
+  const columns = 16 * 65_540;
+  const scales = Buffer.alloc(128 * 65_540);
+  // Of each tile, the first two rows: 1 and 2.
+  for (let tile = 0; tile < scales.length; tile += 512) {
+    scales.fill(0x38, tile, tile + 4);
+    scales.fill(0x40, tile + 16, tile + 20);
+  }
+  const input = write('in.safetensors', [
+    { name: 'a.weight', dtype: 'U8', shape: [2, columns / 2], bytes: Buffer.alloc(columns, 0x22) },
+    { name: 'a.weight_scale', dtype: 'F8_E4M3', shape: [128, 65_540], bytes: scales },
+    fromFloats('a.weight_scale_2', 'F32', [], [0.5]),
+    comfyQuant('a', { format: 'nvfp4' }),
+  ]);
+  const values = await quantizer.readTensor(input, 'a.weight');
+  expect(values.findIndex((value) => value !== 0.5)).toBe(columns);
+  expect(values.subarray(columns).every((value) => value === 1)).toBe(true);
 });
 
 describe('from a server', () => {
