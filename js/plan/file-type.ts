@@ -92,10 +92,12 @@ interface Prepared extends Omit<Unscaled, 'tensors'> {
   readonly notes: readonly string[];
 }
 
-async function prepare(model: Model, { program }: FileTypeQuantization): Promise<Prepared> {
+async function prepare(model: Model, { program, architecture }: FileTypeQuantization): Promise<Prepared> {
   const { tensors: read, taken, staleTexts } = await withFactors(model);
-  const origins = withOriginalLayout(read);
-  const tensors = program === 'sd.cpp' ? origins.map(withNarrowElements) : origins;
+  const origins = architecture === 'none' ? read : withOriginalLayout(read);
+  // llama.cpp keeps the F64 of a GGUF; nothing else reads any.
+  const isNarrowed = ({ dtype }: Tensor): boolean => program === 'sd.cpp' || (dtype === 'F64' && !model.hasFinalNames);
+  const tensors = origins.map((tensor) => (isNarrowed(tensor) ? withNarrowElements(tensor) : tensor));
   return { tensors, origins, taken, staleTexts, notes: origins === read ? [] : [LAYOUT_NOTE] };
 }
 

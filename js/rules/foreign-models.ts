@@ -34,6 +34,15 @@ const FOREIGN_MODELS: readonly ForeignModel[] = [
   },
 ];
 
+const CONTROL_NET =
+  /^(?:controlnet_(?:cond_embedding|down_blocks|mid_block|blocks|single_blocks|x_embedder)|input_hint_block|zero_convs|middle_block_out)\./u;
+
+/** What a model is that has the names of a family and more, and what to do; null when it is one of the family. */
+export const relativeKind = (names: readonly string[]): string | null =>
+  names.some((name) => CONTROL_NET.test(name))
+    ? 'it is a ControlNet, which ComfyUI reads as safetensors, not as a GGUF; quantize the model that it is for, and give ComfyUI the ControlNet as it is'
+    : null;
+
 /** What a model is that no rules are for, and what to do; null when nobody can tell. */
 export const foreignKind = (names: readonly string[]): string | null =>
   FOREIGN_MODELS.find(({ name }) => names.some((one) => one.search(name) >= 0))?.what ?? null;

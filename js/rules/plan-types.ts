@@ -58,7 +58,7 @@ function decide({ tensors, rules }: TypeRequest, rulebook: Rulebook): TensorDeci
     if ('leftOut' in part) continue;
     const choice = choiceOfRules(rules, part, rulebook.keptBecause(part) === null);
     if (choice === null) open.push(part);
-    else settled.set(part.tensor, choice);
+    else settled.set(part.tensor, (choice.type === 'keep' ? rulebook.neededType?.(part) : null) ?? choice);
   }
   const types = rulebook.typesOf(open, settled);
   return parts.map((part) => {

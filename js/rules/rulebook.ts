@@ -18,6 +18,8 @@ export interface Rulebook {
   outputOf(tensor: TensorDescription): OutputForm;
   /** Why a tensor is never quantized; null when it may be. */
   keptBecause(placed: PlacedTensor): string | null;
+  /** What a tensor has to become for the program to open the file, where it must not stay what it is. */
+  neededType?(placed: PlacedTensor): TypeChoice | null;
   /**
    * By tensor, what those of `open` become, given in the order of the input. `settled` is what rules of the caller's say
    * about the others.

@@ -5,7 +5,7 @@ import { detectFamily, type Detected } from './diffusion/detect.js';
 import { DIFFUSION_FAMILIES, type DiffusionFamily } from './diffusion/families.js';
 import { prefixOf } from './diffusion/prefixes.js';
 import { diffusionRulebook } from './diffusion/types.js';
-import { foreignKind } from './foreign-models.js';
+import { foreignKind, relativeKind } from './foreign-models.js';
 import { generalRulebook } from './general-types.js';
 import { languageRulebook } from './language/rulebook.js';
 import type { Rulebook } from './rulebook.js';
@@ -100,6 +100,11 @@ function toldSubject(input: SubjectInput, told: string, said: string | undefined
 }
 
 function detectedSubject(input: SubjectInput, { family, prefix, isDiffusersLayout }: Detected): Subject {
+  const names = input.tensors
+    .filter(({ name }) => name.startsWith(prefix))
+    .map(({ name }) => name.slice(prefix.length));
+  const relative = relativeKind(names);
+  if (relative !== null) throw unsupported(input, `${relative}; ${ANYWAY}`);
   if (isDiffusersLayout) {
     const what = `it is ${family.name} in the layout of the library diffusers, and ${COMFYUI} needs the original layout: take that file (a checkpoint for ComfyUI)`;
     throw unsupported(input, what);
@@ -133,7 +138,9 @@ const languageSubject = (input: SubjectInput, architecture: string): Subject => 
   architecture,
   ...{ replacesArchitecture: false, keptTexts: [], notes: [] },
   rulebook: languageRulebook(input, architecture, input.keyValue),
-  ...{ opensIn: [LLAMA_CPP], notIn: [] },
+  // Without the sizes that every architecture has, nobody can tell that it is one.
+  opensIn: typeof input.keyValue(`${architecture}.block_count`) === 'number' ? [LLAMA_CPP] : [],
+  notIn: [],
   mostDimensions: 4,
   longestNameBytes: 63,
 });

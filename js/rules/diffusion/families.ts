@@ -191,7 +191,8 @@ export const DIFFUSION_FAMILIES: readonly DiffusionFamily[] = [
     detect: [
       // SD3.5 in diffusers' layout has that, too.
       { has: ['transformer_blocks.0.attn.norm_added_k.weight'], hasNot: ['pos_embed.proj.weight'] },
-      { has: FLUX_NAMES },
+      // Hunyuan3D has Flux's blocks.
+      { has: FLUX_NAMES, hasNot: ['latent_in.weight'] },
     ],
     diffusersLayout: ['transformer_blocks.0.attn.norm_added_k.weight'],
     keep: FLUX_KEEP,
@@ -316,7 +317,15 @@ export const DIFFUSION_FAMILIES: readonly DiffusionFamily[] = [
   {
     name: 'svd',
     architecture: null,
-    detect: [{ has: ['input_blocks.1.1.time_stack.0.attn1.to_q.weight', 'label_emb.0.0.weight'] }],
+    detect: [
+      { has: ['input_blocks.1.1.time_stack.0.attn1.to_q.weight', 'label_emb.0.0.weight'] },
+      {
+        has: [
+          'down_blocks.0.downsamplers.0.conv.weight',
+          'down_blocks.0.attentions.0.temporal_transformer_blocks.0.attn1.to_q.weight',
+        ],
+      },
+    ],
     keep: UNET_KEEP,
   },
   {

@@ -18,6 +18,9 @@ const SMALL_TENSOR = 1024;
 const FEWEST_TO_RESHAPE = 512;
 const RESHAPED_ROW = 256;
 
+/** Types that the program takes for any tensor, as they lie in the file. */
+const PLAIN_TYPES: readonly string[] = ['F32', 'F16'];
+
 /** Where the tensors of a family lie in a model. */
 export interface DiffusionSource {
   readonly family: DiffusionFamily;
@@ -35,10 +38,14 @@ export function diffusionRulebook({ target, pure }: TypeRequest, source: Diffusi
     leftOutBecause: ({ name }) => leftOutBecause(name, source),
     outputOf: (tensor) => {
       const name = tensor.name.slice(prefix.length);
-      return hasFinalNames ? renamed(tensor, name) : outputForm(family, tensor, name);
+      return hasFinalNames ? renamed(family, tensor, name) : outputForm(family, tensor, name);
     },
     keptBecause: ({ tensor, output }) =>
       isDecoded(tensor) ? keptBecause(family, output) : undecodedBecause(tensor.dtype),
+    neededType: ({ tensor, output }) => {
+      const isLoaded = !isDecoded(tensor) || PLAIN_TYPES.includes(tensor.dtype);
+      return isLoaded ? null : neededType(family, output);
+    },
     typesOf: (open) => {
       const mixture = pure ? null : new DiffusionMixture(target);
       return new Map(open.map((placed) => [placed.tensor, typeOf(source, placed, target, mixture)]));
@@ -56,9 +63,15 @@ const shapeFact = (name: string, values: readonly number[]): OutputForm['keyValu
   { key: `comfy.gguf.orig_shape.${name}`, values },
 ];
 
+/** What stable-diffusion.cpp makes convolutions of, and ComfyUI wants as the matrices that they are in SDXL. */
+const PROJECTION = /\.proj_(?:in|out)\.weight$/u;
+
 /** A tensor of a GGUF; what its shape was before goes by its name. */
-function renamed(tensor: TensorDescription, name: string): OutputForm {
+function renamed(family: DiffusionFamily, tensor: TensorDescription, name: string): OutputForm {
   const { shape, originalShape } = tensor;
+  const isFlat = shape.length > 2 && shape.slice(2).every((extent) => extent === 1);
+  if (family.name === 'sdxl' && isFlat && PROJECTION.test(name))
+    return { name, shape: shape.slice(0, 2), keyValues: [] };
   if (name === tensor.name || originalShape === undefined) return { ...asItIs(tensor), name };
   return { name, shape, keyValues: shapeFact(name, originalShape) };
 }
@@ -108,9 +121,6 @@ function keptBecause(family: DiffusionFamily, { name, shape }: OutputForm): stri
   const isKept = [family.keep, family.highPrecision, family.half].some((parts) => contains(parts, name));
   return isKept ? `${family.name}: keep` : null;
 }
-
-/** Types that the program takes for any tensor, as they lie in the file. */
-const PLAIN_TYPES: readonly string[] = ['F32', 'F16'];
 
 /** What becomes of one tensor of a family. `mixture` is null for a pure file. */
 function typeOf(

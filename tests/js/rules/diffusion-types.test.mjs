@@ -1,43 +1,14 @@
 import { describe, expect, test } from '@jest/globals';
 import { DIFFUSION_FAMILIES, planTypes } from '../support/internals.mjs';
-
-const describeTensor = ([name, shape, dtype = 'BF16']) => ({
-  name,
-  dtype,
-  shape,
-  elements: shape.reduce((count, extent) => count * extent, 1),
-  // GGUF has no type for it.
-  ...(dtype.startsWith('F8_') && { keptAs: 'F16' }),
-});
-
-/** `tensors` are [name, shape, dtype = BF16]; what is said of a tensor can be had by its input name. */
-function plan(tensors, { target = 'Q4_K_M', hasFinalNames = false, ...rest } = {}) {
-  const described = tensors.map(describeTensor);
-  const result = planTypes({ tensors: described, target, hasFinalNames, ...rest });
-  const of = (name) => result.decisions[described.findIndex((tensor) => tensor.name === name)];
-  const typeOf = (name) => (of(name).kind === 'convert' ? of(name).type : of(name).kind);
-  return { ...result, of, typeOf };
-}
-
-const isDiffusersSet =
-  (family) =>
-  ({ has }) =>
-    has.some((name) => family.diffusersLayout?.includes(name));
-const originalSets = (family) => family.detect.filter((set) => !isDiffusersSet(family)(set));
-const diffusersSet = (family) => family.detect.find(isDiffusersSet(family));
-
-/** Matrices of the names that a family is known by, with a prefix. */
-const matrices = ({ has, extents = [] }, prefix = '') => {
-  const shapes = new Map(has.map((name) => [name, [512, 512]]));
-  for (const { of, dimension, is } of extents) {
-    shapes.set(of, shapes.get(of) ?? [512, 512]);
-    shapes.get(of)[dimension] = is;
-  }
-  return [...shapes].map(([name, shape]) => [prefix + name, shape]);
-};
-
-const familyNamed = (name) => DIFFUSION_FAMILIES.find((family) => family.name === name);
-const planOf = (name, tensors, options) => plan([...matrices(originalSets(familyNamed(name))[0]), ...tensors], options);
+import {
+  describeTensor,
+  diffusersSet,
+  familyNamed,
+  matrices,
+  originalSets,
+  plan,
+  planOf,
+} from './support/diffusion-plans.mjs';
 
 const kOpened = DIFFUSION_FAMILIES.filter(({ architecture }) => architecture !== null);
 const kPrefixes = [
@@ -451,51 +422,4 @@ test('rules of the caller see both names, and the shape that is stored', () => {
   expect(outputOf(/^middle/u, 'Q6_K')).toBe('Q6_K');
   expect(outputOf(/^model\.diffusion_model\.middle/gu, 'BF16')).toBe('BF16');
   expect(outputOf(/^middle/u, 'keep')).toBe('keep');
-});
-
-describe('rules of the caller', () => {
-  const rule = (name, type, more = {}) => ({ name: 'mine', when: { name }, type, ...more });
-  const kNames = [
-    ['double_blocks.0.img_attn.qkv.weight', [768, 256]],
-    ['double_blocks.0.img_attn.qkv.bias', [768]],
-    ['double_blocks.0.img_attn.norm.query_norm.scale', [128]],
-    ['img_in.weight', [256, 64]],
-    ['narrow.weight', [256, 96]],
-    ['steps', [4], 'I64'],
-  ];
-
-  test('give types to what may be quantized, and leave everything else alone', () => {
-    const { typeOf } = planOf('flux', kNames, { target: 'Q4_0', rules: [rule(/./u, 'Q8_0')] });
-    expect(kNames.map(([name]) => typeOf(name))).toEqual(['Q8_0', 'F32', 'F32', 'keep', 'Q8_0', 'keep']);
-  });
-
-  test('let the next rule speak where they do not reach', () => {
-    const rules = [rule(/img_attn/u, 'Q6_K'), rule(/bias$/u, 'drop')];
-    const { of } = planOf('flux', kNames, { rules });
-    expect(of('double_blocks.0.img_attn.qkv.bias')).toEqual({ kind: 'drop', rule: 'mine', asked: true });
-  });
-
-  test('reach anything by its whole name, but what has no floats', () => {
-    const whole = (name, type) => rule(new RegExp(`^${name}$`, 'u'), type, { isWholeName: true });
-    expect(planOf('flux', kNames, { rules: [whole('img_in.weight', 'Q8_0')] }).typeOf('img_in.weight')).toBe('Q8_0');
-    expect(() => planOf('flux', kNames, { rules: [whole('steps', 'F16')] })).toThrow(
-      /mine cannot apply to tensor "steps": its elements are I64/u,
-    );
-  });
-
-  test('fall back as llama.cpp does where rows are no whole blocks', () => {
-    const { of } = planOf('flux', kNames, { rules: [rule(/narrow/u, 'Q6_K')] });
-    expect(of('narrow.weight')).toMatchObject({
-      ...{ type: 'Q8_0', insteadOf: 'Q6_K', rule: 'mine, row of 96, no whole blocks of 256: Q8_0' },
-    });
-  });
-
-  test('that reach nothing are told, with what they would have been about', () => {
-    const rules = [rule(/bias$/u, 'Q8_0'), rule(/nothing/u, 'Q8_0'), rule(/bias$/u, 'keep')];
-    const { idle } = planOf('flux', kNames, { rules });
-    expect(idle.map(({ rule: { when }, passedBy }) => [when.name.source, passedBy])).toEqual([
-      ['bias$', { name: 'double_blocks.0.img_attn.qkv.bias', reach: 'unquantized' }],
-      ['nothing', null],
-    ]);
-  });
 });
