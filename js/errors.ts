@@ -138,6 +138,8 @@ export class QuantizeError extends Error {
   }
 }
 
+// The build shortens names, and people look for these in what is printed.
+Object.defineProperty(QuantizeError, 'name', { value: 'QuantizeError' });
 // On the prototype, as the built-in errors have it, so that it is no field of every error that is printed.
 Object.defineProperty(QuantizeError.prototype, 'name', { value: 'QuantizeError', writable: true, configurable: true });
 

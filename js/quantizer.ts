@@ -388,6 +388,9 @@ export class ArrowQuant {
   }
 }
 
+// The build shortens names, and people look for this in what is printed.
+Object.defineProperty(ArrowQuant, 'name', { value: 'ArrowQuant' });
+
 /** One of llama.cpp's block formats. */
 function blockCodec(type: unknown): CodecTraits {
   const name = nameIn(BLOCK_TYPES, type);

@@ -114,3 +114,6 @@ export class OpenedModel implements Inspection {
     return running;
   }
 }
+
+// The build shortens names, and people look for this in what is printed.
+Object.defineProperty(OpenedModel, 'name', { value: 'OpenedModel' });

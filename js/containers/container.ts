@@ -96,6 +96,8 @@ export interface OutputContents {
   readonly layoutKeys: readonly string[];
   readonly facts: readonly Fact[];
   readonly carried: Carried | null;
+  /** Keys of what is carried that would be wrong in the output. */
+  readonly staleKeys: readonly string[];
   /** Name of the output; of several files' names, what they are made from. */
   readonly file: string;
   /** What the programs that the file is for can read; undefined for the container's own limits. */

@@ -7,6 +7,8 @@ export type StoredPlane = readonly ByteRange[];
 
 interface AnyTensor {
   readonly name: string;
+  /** The names of the tensors in the input that it is made of, where it is not in there itself. */
+  readonly partNames?: readonly string[] | undefined;
   /** Sizes by dimension, the contiguous one last. */
   readonly shape: readonly number[];
   /** The shape before rows were joined to fill blocks; absent where nobody did. */

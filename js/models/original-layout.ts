@@ -11,9 +11,10 @@ export const LAYOUT_NOTE =
 
 /**
  * The tensors of a diffusion model in the layout of the library diffusers, under the names and in the shapes of the original
- * one: what is split there, such as query, key and value, is one tensor whose bytes lie where those of the parts do. Prefixes,
- * other parts of a checkpoint, and other models come back as they are. Throws `missing_tensor` where a part is not there, `unsupported_model` where parts cannot be
- * joined, or a tensor has no counterpart.
+ * one: what is split there, such as query, key and value, is one tensor whose bytes lie where those of the parts do. Tensors
+ * of other parts of a checkpoint, and of other models, come back as they are. Throws `missing_tensor` where a part is not
+ * there, `unsupported_model` where parts cannot be joined, or a tensor has no counterpart, `duplicate_layer` where two
+ * tensors have the same.
  */
 export function withOriginalLayout(tensors: readonly Tensor[]): readonly Tensor[] {
   const detected = detectFamily(tensors);
@@ -33,12 +34,23 @@ export function withOriginalLayout(tensors: readonly Tensor[]): readonly Tensor[
     (last, { place }) => Math.max(last, place?.swapsHalves === 'last' ? place.block : -1),
     -1,
   );
-  return placed.flatMap(({ tensor, place }) => {
+  const converted = placed.flatMap(({ tensor, place }) => {
     if (place === null) return [tensor];
     // The first part stands for all of them.
     if (place.part > 0 && byName.has(place.parts[0] ?? '')) return [];
     return [{ ...joined(place, byName, tensor, lastBlock), name: prefix + place.name }];
   });
+  checkNames(converted);
+  return converted;
+}
+
+function checkNames(tensors: readonly Tensor[]): void {
+  const names = new Set<string>();
+  for (const tensor of tensors) {
+    const { name } = tensor;
+    if (names.has(name)) throw new QuantizeError('duplicate_layer', { file: sourceOf(tensor).name, layer: name });
+    names.add(name);
+  }
 }
 
 interface Placed {
@@ -58,7 +70,8 @@ function joined(
     return tensor;
   });
   if (found.length > 1) checkAlike(found);
-  const one = found.length === 1 ? first : rowsOfAll(found, first);
+  const partNames = found.map((part) => part.name);
+  const one = { ...(found.length === 1 ? first : rowsOfAll(found, first)), partNames };
   const swaps = swapsHalves === true || (swapsHalves === 'last' && block === lastBlock);
   return { ...one, planes: swaps ? one.planes.map((plane) => swapped(plane, first)) : one.planes };
 }

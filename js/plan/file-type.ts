@@ -10,7 +10,7 @@ import { compareTensors } from '../rules/language/tensors.js';
 import { planTypes, type TypePlan } from '../rules/plan-types.js';
 import { COMFYUI } from '../rules/subject.js';
 import type { TensorDescription, TypedRule } from '../rules/rule.js';
-import type { Architecture, FileType, Program } from '../types.js';
+import { ARCHITECTURES, type Architecture, type FileType, type Program } from '../types.js';
 import { keepingOverflowing } from './f16-overflow.js';
 import { withImportance, type Importance } from './importance.js';
 import { withNarrowElements } from './narrowing.js';
@@ -75,7 +75,8 @@ export async function planFileType(
     ...taken.map(({ tensor, why }) => droppedTensor(tensor, why)),
   ];
   return {
-    ...{ container, layout, steps, splitBytes, staleTexts },
+    ...{ container, layout, steps, splitBytes },
+    staleTexts: [...staleTexts, ...staleKeysOf(tensors, decisions, subject, model.fact('general.architecture'))],
     facts: factsOf(model, subject, type, shapes),
     limits: { dimensions: subject.mostDimensions, nameBytes: subject.longestNameBytes },
     ...{ architecture: subject.architecture, opensIn, notIn, type, dropped },
@@ -83,6 +84,23 @@ export async function planFileType(
     warnings: [...warningsAbout(steps, tensors, idle), ...rowsFellBack(decisions)],
   };
 }
+
+/** What a GGUF says of tensors that have other names or shapes in the output, and of its architecture where that is left out. */
+const staleKeysOf = (
+  tensors: readonly Tensor[],
+  decisions: readonly TensorDecision[],
+  { omitsArchitecture = false }: { readonly omitsArchitecture?: boolean | undefined },
+  said: unknown,
+): readonly string[] => [
+  // That of a text encoder is right.
+  ...(omitsArchitecture && (ARCHITECTURES as readonly unknown[]).includes(said) ? ['general.architecture'] : []),
+  ...tensors.flatMap(({ name, originalShape }, index) => {
+    const decision = decisions[index];
+    const isSame =
+      decision?.kind !== 'drop' && decision?.outputName === name && !(omitsArchitecture && originalShape !== undefined);
+    return originalShape === undefined || isSame ? [] : [`comfy.gguf.orig_shape.${name}`];
+  }),
+];
 
 /** A model's tensors as rules see them. */
 interface Prepared extends Omit<Unscaled, 'tensors'> {
@@ -135,7 +153,8 @@ function describe(tensor: Tensor, form: OutputForm): TensorDescription {
   const { name, shape, elements, codec } = tensor;
   const isHeld = codec === null || copiedTarget(tensor, form) !== null;
   const dtype = storageLabel(tensor);
-  const described = { name, shape, elements, dtype, isDecoded: codec !== null, originalShape: tensor.originalShape };
+  const { originalShape, partNames: otherNames } = tensor;
+  const described = { name, otherNames, shape, elements, dtype, isDecoded: codec !== null, originalShape };
   return isHeld ? described : { ...described, keptAs: floatFor(tensor.dtype) };
 }
 

@@ -102,6 +102,7 @@ export const contentsOf = (plan: ConversionPlan, model: Model, file: string, inO
     layoutTexts: (groups) => layout.textsOf(groups.flatMap((group) => steps[group]?.planned ?? [])),
     layoutKeys: LAYOUT_KEYS,
     carried: model.carried,
+    staleKeys: staleTexts,
     ...{ facts, limits, splitBytes, file, inOrder },
   };
 };

@@ -1,5 +1,7 @@
 /** Models that are not for the programs that open GGUFs in the form they have, told by the names of their tensors. */
 
+import { identify } from './sd-cpp/models.js';
+
 interface ForeignModel {
   /** Fits one of its tensors' names. */
   readonly name: RegExp;
@@ -8,17 +10,16 @@ interface ForeignModel {
 }
 
 const LLAMA_CONVERTER = "llama.cpp's convert_hf_to_gguf.py makes a GGUF of it, which can be quantized here";
-const FOR_SD_CPP = 'stable-diffusion.cpp takes it as it is (for: "sd.cpp")';
 
 /** The first one that fits counts. */
 const FOREIGN_MODELS: readonly ForeignModel[] = [
   {
     name: /(?:^|\.)(?:encoder|decoder)\.block\.0\.layer\.0\.SelfAttention\.q\.weight$/u,
-    what: `it is a T5 text encoder in Hugging Face's layout, and ComfyUI-GGUF reads those with llama.cpp's names; ${LLAMA_CONVERTER}, or ${FOR_SD_CPP}`,
+    what: `it is a T5 text encoder in Hugging Face's layout, and ComfyUI-GGUF reads those with llama.cpp's names; ${LLAMA_CONVERTER}`,
   },
   {
     name: /(?:^|\.)text_model\.encoder\.layers\.0\.|(?:^|\.)transformer\.resblocks\.0\./u,
-    what: `it is a CLIP text encoder, which ComfyUI reads as safetensors, not as a GGUF; ${FOR_SD_CPP}`,
+    what: 'it is a CLIP text encoder, which ComfyUI reads as safetensors, not as a GGUF',
   },
   {
     name: /(?:^|\.)layers\.0\.(?:self_attn\.(?:q|k|v|qkv|q_a|kv_a)_proj|attention\.wq|block_sparse_moe|linear_attn|mixer|mamba)\b|(?:^|\.)(?:embed_tokens|wte|word_embeddings|embed_in|tok_embeddings)\.weight$|^transformer\.h\.0\.|(?:^|\.)lm_head\.weight$/u,
@@ -26,7 +27,7 @@ const FOREIGN_MODELS: readonly ForeignModel[] = [
   },
   {
     name: /^(?:first_stage_model\.|vae\.)?decoder\.(?:up\.0\.block\.0\.conv1|up_blocks\.0\.resnets\.0\.conv1|conv_in)\.weight$/u,
-    what: `it is an autoencoder, which ComfyUI reads as safetensors, not as a GGUF; ${FOR_SD_CPP}`,
+    what: 'it is an autoencoder, which ComfyUI reads as safetensors, not as a GGUF',
   },
   {
     name: /(?:^lora_|\.lora_(?:up|down|[AB])\.|\.(?:lora_[AB]|hada_w1_a|lokr_w1)\b)/u,
@@ -43,6 +44,13 @@ export const relativeKind = (names: readonly string[]): string | null =>
     ? 'it is a ControlNet, which ComfyUI reads as safetensors, not as a GGUF; quantize the model that it is for, and give ComfyUI the ControlNet as it is'
     : null;
 
+/** What begins the names of parts in checkpoints that have several: none of them says what the whole is. */
+const PART = /^(?:model\.diffusion_model|diffusion_model|unet|first_stage_model|cond_stage_model|conditioner)\./u;
+
 /** What a model is that no rules are for, and what to do; null when nobody can tell. */
-export const foreignKind = (names: readonly string[]): string | null =>
-  FOREIGN_MODELS.find(({ name }) => names.some((one) => one.search(name) >= 0))?.what ?? null;
+export function foreignKind(names: readonly string[]): string | null {
+  if (names.some((name) => PART.test(name))) return null;
+  const what = FOREIGN_MODELS.find(({ name }) => names.some((one) => one.search(name) >= 0))?.what;
+  if (what === undefined) return null;
+  return identify(names) === null ? what : `${what}; stable-diffusion.cpp takes it as it is (for: "sd.cpp")`;
+}

@@ -35,6 +35,7 @@ export const generalRulebook = ({ target, pure }: TypeRequest): Rulebook => ({
 
 function keptBecause({ tensor, output }: PlacedTensor): string | null {
   if (!isDecoded(tensor)) return undecodedBecause(tensor.dtype);
+  if (!output.name.endsWith('weight')) return 'no weight';
   // Which floats they are is no reason: all can be decoded.
   const kept = keepingRule(DIFFUSION_RULES, { ...tensor, dtype: 'F32' });
   if (kept !== null) return kept.name;

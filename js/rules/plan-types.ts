@@ -1,4 +1,4 @@
-import { QuantizeError } from '../errors.js';
+import { QuantizeError, quoted } from '../errors.js';
 import type { FileType, Program } from '../types.js';
 import type { KeyValueReader, TensorDecision, TypeChoice, TypeRequest } from './decision.js';
 import { idleRules, type IdleRule, type Reach, type TensorDescription, type TypedRule } from './rule.js';
@@ -74,6 +74,13 @@ const reachOf = (rulebook: Rulebook, tensor: TensorDescription): Reach => {
   return rulebook.keptBecause({ tensor, output: rulebook.outputOf(tensor) }) === null ? 'any' : 'unquantized';
 };
 
+/** Whether a rule of the caller's has made of a tensor what the program cannot load. */
+function isUnloadable(tensor: TensorDescription, decision: TensorDecision | undefined, rulebook: Rulebook): boolean {
+  if (decision?.kind !== 'convert' || rulebook.neededType === undefined) return false;
+  const made = { ...tensor, dtype: decision.type, isDecoded: true };
+  return rulebook.neededType({ tensor: made, output: rulebook.outputOf(tensor) }) !== null;
+}
+
 function dropNotes(decisions: readonly TensorDecision[], { prefix, leftOutNote }: Rulebook): string[] {
   const dropped = decisions.filter((one) => one.kind === 'drop' && !one.asked).length;
   if (dropped === 0) return [];
@@ -85,7 +92,8 @@ function dropNotes(decisions: readonly TensorDecision[], { prefix, leftOutNote }
 /**
  * What becomes of each tensor of a model in a GGUF file of the type `target`, and why. Language models in GGUF get the
  * types that llama.cpp's own `llama_model_quantize` gives them without an importance matrix; diffusion models those of
- * ComfyUI-GGUF's converter, or of stable-diffusion.cpp's where the file is for that; models of which neither is known, where the caller asks for that, general rules.
+ * ComfyUI-GGUF's converter, or of stable-diffusion.cpp's where the file is for that; models of which neither is known, where
+ * the caller asks for that, general rules.
  *
  * Throws `unsupported_model` for a model that the programs are not known to open, `invalid_option` for an unknown
  * architecture, or a rule that a tensor it names cannot follow.
@@ -98,5 +106,10 @@ export function planTypes(input: PlanTypesInput): TypePlan {
   const { rulebook, ...subject } = input.program === 'sd.cpp' ? sdCppSubject(described) : subjectOf(described);
   const decisions = decide(request, rulebook);
   const idle = idleRules(rules, tensors, rulebook.prefix, (tensor) => reachOf(rulebook, tensor));
-  return { ...subject, notes: [...subject.notes, ...dropNotes(decisions, rulebook)], decisions, idle };
+  const unloadable = tensors.find((tensor, index) => isUnloadable(tensor, decisions[index], rulebook));
+  const notes = [...subject.notes, ...dropNotes(decisions, rulebook)];
+  if (unloadable === undefined) return { ...subject, notes, decisions, idle };
+  const why = `A rule gives ${quoted(unloadable.name)} a type that it does not load as: no program is known to open the file.`;
+  const notIn = [...subject.opensIn, ...subject.notIn];
+  return { ...subject, notes: [...notes, why], opensIn: [], notIn, decisions, idle };
 }

@@ -6,6 +6,8 @@ export interface TensorDescription {
   /** Element type as files spell it: `F16`; ` scaled` follows that of fp8 with a scale. */
   readonly dtype: string;
   readonly shape: readonly number[];
+  /** What it is called besides, such as by the names of its parts in the input. */
+  readonly otherNames?: readonly string[] | undefined;
   /** The shape before rows were joined to fill blocks, where the file tells. */
   readonly originalShape?: readonly number[] | undefined;
   readonly elements: number;
@@ -82,8 +84,12 @@ export const idleRules = (
 const reaches = ({ type, isWholeName = false }: TypedRule, reach: Reach): boolean =>
   reach === 'any' || type === 'drop' || (reach === 'unquantized' && (isWholeName || type === 'keep'));
 
+/** Whether it does by its name, or by another that it has. */
+export const fulfilsByAnyName = (tensor: TensorDescription, when: TensorCondition): boolean =>
+  fulfils(tensor, when) || (tensor.otherNames?.some((name) => fulfils({ ...tensor, name }, when)) ?? false);
+
 const fulfilsByEither = (tensor: TensorDescription, when: TensorCondition, prefix: string): boolean =>
-  fulfils(tensor, when) ||
+  fulfilsByAnyName(tensor, when) ||
   (prefix !== '' &&
     tensor.name.startsWith(prefix) &&
     fulfils({ ...tensor, name: tensor.name.slice(prefix.length) }, when));

@@ -62,13 +62,16 @@ export function subjectOf(input: SubjectInput): Subject {
   if (told === NONE) return generalSubject(input);
   const value = hasFinalNames ? keyValue('general.architecture') : undefined;
   const said = typeof value === 'string' && !SAYS_NOTHING.includes(value) ? value : undefined;
-  if (told !== undefined) return toldSubject(input, told, said);
+  if (told !== undefined) return toldSubject(input, told);
   if (said !== undefined && typeof keyValue(`${said}.block_count`) === 'number') return languageSubject(input, said);
   const detected = detectFamily(tensors);
   if (detected !== null) return detectedSubject(input, detected);
-  if (said === undefined) throw unknown(input);
-  return isArchitecture(said) ? diffusionSubject(input, baseFamily(said), '') : languageSubject(input, said);
+  if (said === undefined || !(isArchitecture(said) || LANGUAGE_PARTS.includes(said))) throw unknown(input);
+  return isArchitecture(said) ? unlikeSubject(input, said, '') : languageSubject(input, said);
 }
+
+/** Parts of language models that have files of their own, and say less of themselves. */
+const LANGUAGE_PARTS = ['clip'];
 
 const isArchitecture = (name: string): boolean => name !== NONE && (ARCHITECTURES as readonly string[]).includes(name);
 
@@ -80,7 +83,7 @@ function baseFamily(architecture: string): DiffusionFamily {
 }
 
 /** What the caller says it is. */
-function toldSubject(input: SubjectInput, told: string, said: string | undefined): Subject {
+function toldSubject(input: SubjectInput, told: string): Subject {
   if (!isArchitecture(told)) {
     if (input.hasFinalNames) return languageSubject(input, told);
     const known = ARCHITECTURES.join(', ');
@@ -94,10 +97,15 @@ function toldSubject(input: SubjectInput, told: string, said: string | undefined
   if (detected !== null && !detected.isDiffusersLayout)
     return diffusionSubject(input, detected.family, detected.prefix);
   const prefix = hasFinalNames ? '' : prefixOf(tensors.map(({ name }) => name));
-  const isSaid = hasFinalNames && said === told;
-  const notes = isSaid ? [] : [`The tensors do not have the names that ${told} has.`];
-  return { ...diffusionSubject(input, baseFamily(told), prefix), notes, opensIn: [] };
+  return unlikeSubject(input, told, prefix);
 }
+
+/** A model that is said to be what its names do not tell: by the rules of that, but nobody knows whether it opens. */
+const unlikeSubject = (input: SubjectInput, architecture: string, prefix: string): Subject => ({
+  ...diffusionSubject(input, baseFamily(architecture), prefix),
+  notes: [`The tensors do not have the names that ${architecture} has: no program is known to open the file.`],
+  ...{ opensIn: [], notIn: [COMFYUI, STABLE_DIFFUSION_CPP] },
+});
 
 function detectedSubject(input: SubjectInput, { family, prefix, isDiffusersLayout }: Detected): Subject {
   const names = input.tensors
@@ -138,9 +146,7 @@ const languageSubject = (input: SubjectInput, architecture: string): Subject => 
   architecture,
   ...{ replacesArchitecture: false, keptTexts: [], notes: [] },
   rulebook: languageRulebook(input, architecture, input.keyValue),
-  // Without the sizes that every architecture has, nobody can tell that it is one.
-  opensIn: typeof input.keyValue(`${architecture}.block_count`) === 'number' ? [LLAMA_CPP] : [],
-  notIn: [],
+  ...{ opensIn: [LLAMA_CPP], notIn: [] },
   mostDimensions: 4,
   longestNameBytes: 63,
 });
@@ -154,8 +160,9 @@ function generalSubject(input: SubjectInput): Subject {
     notes: [`${what}: general rules apply, and no program is known to open the file.`],
     rulebook: generalRulebook(input),
     ...{ opensIn: [], notIn: [COMFYUI, STABLE_DIFFUSION_CPP, LLAMA_CPP] },
-    mostDimensions: 4,
-    longestNameBytes: 63,
+    // As much as any program takes.
+    mostDimensions: 5,
+    longestNameBytes: 159,
   };
 }
 

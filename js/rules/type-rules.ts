@@ -2,7 +2,7 @@ import { findTraits } from '../codecs/codec.js';
 import { QuantizeError, quoted } from '../errors.js';
 import type { TypeChoice } from './decision.js';
 import { fitting } from './fallbacks.js';
-import { fulfils, type TensorDescription, type TypedRule } from './rule.js';
+import { fulfils, fulfilsByAnyName, type TensorDescription, type TypedRule } from './rule.js';
 import type { PlacedTensor } from './rulebook.js';
 
 /** Whether the tensor is decoded to floats; any other stays as it is. */
@@ -28,7 +28,7 @@ export function choiceOfRules(
   const found = rules.find(
     ({ type, when, isWholeName = false }) =>
       (mayBeQuantized || isWholeName || type === 'keep' || type === 'drop') &&
-      (fulfils(tensor, when) || fulfils(renamed, when)),
+      (fulfilsByAnyName(tensor, when) || fulfils(renamed, when)),
   );
   if (found === undefined) return null;
   const { type, name: rule } = found;

@@ -50,12 +50,14 @@ test('is usable from CommonJS', async () => {
   const script = `const { ArrowQuant, QuantizeError } = require('arrowquant');
     (async () => {${body}
       const error = await quantizer.quantizeBatch(weights, 3).catch((e) => e);
-      console.log(error instanceof QuantizeError, error.code);
+      console.log(error instanceof QuantizeError, error.code, ArrowQuant.name, QuantizeError.name);
       const others = await ArrowQuant.create({ backend: 'workers', threads: 2 });
       console.log(others.backend, (await others.quantizeBatch(weights, 4)).size);
     })();`;
   writeFileSync(path.join(folder, 'use.cjs'), script);
-  expect(await run(process.execPath, 'use.cjs')).toBe('[500,1000,"threads"]\ntrue invalid_bit_width\nworkers 1');
+  expect(await run(process.execPath, 'use.cjs')).toBe(
+    '[500,1000,"threads"]\ntrue invalid_bit_width ArrowQuant QuantizeError\nworkers 1',
+  );
 });
 
 test('gives the raw module to who imports arrowquant/wasm', async () => {

@@ -18,12 +18,18 @@ const isOurs = (carried: Carried | null): carried is CarriedKeyValues => carried
 
 /**
  * The pairs that are carried, with the facts in the place of those that have their keys. A text is a default, unless it
- * replaces: one that is carried stays, and one that is not comes first. Other facts stand behind everything, as llama.cpp puts them: its file and
- * ours are the same then.
+ * replaces: one that is carried stays, and one that is not comes first. Other facts stand behind everything, as llama.cpp
+ * puts them: its file and ours are the same then.
  */
-export function keyValuesOf({ carried, facts }: Pick<OutputContents, 'carried' | 'facts'>): readonly GgufKeyValue[] {
+export function keyValuesOf({
+  carried,
+  facts,
+  staleKeys,
+}: Pick<OutputContents, 'carried' | 'facts' | 'staleKeys'>): readonly GgufKeyValue[] {
   const replaced = new Map(facts.flatMap((fact) => (isReplacing(fact) ? [[fact.key, pairOf(fact)] as const] : [])));
-  const own = isOurs(carried) ? carried.keyValues.filter((pair) => !isLayoutKey(pair)) : [];
+  const stale = new Set(staleKeys);
+  const isOwn = (pair: GgufKeyValue): boolean => !isLayoutKey(pair) && !stale.has(pair.key);
+  const own = isOurs(carried) ? carried.keyValues.filter(isOwn) : [];
   const pairs = own.map((pair) => replaced.get(pair.key) ?? pair);
   const keys = new Set(pairs.map(({ key }) => key));
   const defaults = facts.filter(({ type, key }) => type === 'text' && !keys.has(key)).map(pairOf);

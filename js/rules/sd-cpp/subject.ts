@@ -57,7 +57,7 @@ const noteOn = (model: Identified | null): string =>
 
 const sdCppRulebook = (request: SubjectInput, model: Identified): Rulebook => ({
   prefix: '',
-  leftOutNote: 'stable-diffusion.cpp never reads them',
+  leftOutNote: 'never read by stable-diffusion.cpp',
   leftOutBecause: (tensor) => leftOutBecause(tensor, model),
   outputOf: (tensor) => outputOf(tensor, model),
   keptBecause,

@@ -19,7 +19,7 @@ describe('quantize --for sd.cpp', () => {
     const { code, stdout } = await run('quantize', 'v1-5.safetensors', '--type', 'q8_0', '--for', 'sd.cpp');
     expect(code).toBe(0);
     expect(stdout).toContain('stable-diffusion.cpp takes the file with -m.');
-    expect(stdout).toContain('6 tensors are left out: stable-diffusion.cpp never reads them.');
+    expect(stdout).toContain('6 tensors are left out: never read by stable-diffusion.cpp.');
     expect(stdout).toMatch(/stable-diffusion\.cpp, koboldcpp/);
     const { keyValues, tensors } = readGguf(readFileSync(folder.path('v1-5-Q8_0.gguf')));
     expect(tensors.find(({ name }) => name === kConvolution)).toMatchObject({ type: 'F16', shape: [8, 64, 3, 3] });

@@ -110,7 +110,7 @@ describe('a checkpoint of Stable Diffusion 1.5', () => {
     expect(report.dropped.map(({ name }) => name)).toEqual(kLeftovers.map(({ name }) => name).sort());
     expect(report.notes).toEqual([
       'The model is SD 1 or 2: stable-diffusion.cpp takes the file with -m.',
-      '6 tensors are left out: stable-diffusion.cpp never reads them.',
+      '6 tensors are left out: never read by stable-diffusion.cpp.',
     ]);
     expect(report.warnings.map(({ code }) => code)).toEqual(large === small ? [] : ['rows_fell_back']);
     if (large !== small) expect(report.warnings[0].message).toContain(`2 tensors to ${small} instead of ${large}`);

@@ -343,6 +343,36 @@ describe('a model in the layout of diffusers', () => {
     });
   });
 
+  test('is reached by rules with the names that its parts have in the input', async () => {
+    const { diffusers } = bothLayouts('flux');
+    const input = folder.write('in.safetensors', modelFile(diffusers));
+    const rules = [
+      ['^transformer_blocks\\.0\\.attn\\.to_q', 'Q8_0'],
+      ['^double_blocks\\.11\\.img_attn\\.qkv', 'Q6_K'],
+    ];
+    const { tensors, warnings } = await quantizer.plan(input, { type: 'Q4_0', rules });
+    const typeOf = (name) => tensors.find(({ outputName }) => outputName === name).to;
+    expect(typeOf('double_blocks.0.img_attn.qkv.weight')).toBe('Q8_0');
+    expect(typeOf('double_blocks.11.img_attn.qkv.weight')).toBe('Q6_K');
+    expect(warnings).toEqual([]);
+  });
+
+  test('is written as it is where the caller wants a file that nothing opens', async () => {
+    const { diffusers } = bothLayouts('flux');
+    const more = kMakers.BF16('transformer_blocks.0.attn.mystery.weight', [256, 256], 9);
+    const { report } = await convert([...diffusers, more], { type: 'Q8_0', architecture: 'none' }, 'anyway');
+    expect(report.tensors.map(({ outputName }) => outputName)).toContain(more.name);
+    expect(report.opensIn).toEqual([]);
+  });
+
+  test('with two tensors for one place is refused, and the input is named', async () => {
+    const { diffusers } = bothLayouts('flux');
+    const again = kMakers.BF16('transformer_blocks.0.ff.linear_in.weight', [1024, 256], 9);
+    expect(await refusal([...diffusers, again])).toMatchObject({
+      ...{ code: 'duplicate_layer', layer: 'double_blocks.0.img_mlp.0.weight', file: folder.path('in.safetensors') },
+    });
+  });
+
   test('goes into safetensors as it is', async () => {
     const { diffusers } = bothLayouts('sd3');
     const input = folder.write('in.safetensors', modelFile(diffusers));

@@ -80,7 +80,8 @@ describe('a file that was overwritten and got its old time back', () => {
       abort.abort('enough');
     };
     const call = quantizer.quantizeFile(input, sink, { ...options, onTensor, signal: abort.signal });
-    await expect(call).rejects.toMatchObject({ code: 'aborted', cause: 'enough' });
+    // A read that is under way may notice the change before the abort is heard.
+    await expect(call).rejects.toMatchObject({ code: expect.stringMatching(/^(?:aborted|unreadable_input)$/u) });
     setBack();
     await quantizer.quantizeFile(input, sink, options);
     expect(readFileSync(sink).equals(await expected())).toBe(true);

@@ -52,6 +52,15 @@ describe('rules of the caller', () => {
     const { of } = planOf('lumina2', pad, { rules: [rule(/pad/u, 'keep')] });
     expect(of('x_pad_token')).toMatchObject({ type: 'F32', rule: 'parameter' });
   });
+
+  test('that make of a parameter what the program does not load take its word back', () => {
+    const rules = [rule(/^x_pad_token$/u, 'Q8_0', { isWholeName: true })];
+    const found = planOf('lumina2', [['x_pad_token', [1, 3840]]], { rules });
+    expect(found.typeOf('x_pad_token')).toBe('Q8_0');
+    expect(found.opensIn).toEqual([]);
+    expect(found.notIn).toContain('ComfyUI-GGUF');
+    expect(found.notes.at(-1)).toMatch(/A rule gives "x_pad_token" a type that it does not load as/u);
+  });
 });
 
 describe('what has the names of a family, and is none of it', () => {
@@ -95,4 +104,20 @@ test('the projections of SDXL were convolutions in GGUFs of stable-diffusion.cpp
   });
   expect(typeOf(`${prefix}input_blocks.4.1.proj_in.weight`)).toBe('Q8_0');
   expect(of(`${prefix}input_blocks.4.0.skip_connection.weight`).outputShape).toEqual([640, 320, 1, 1]);
+});
+
+test('a checkpoint of a model that nobody knows was called a text encoder for the one that is in it', () => {
+  const tensors = matrices({
+    has: ['model.diffusion_model.down.0.weight', 'cond_stage_model.text_model.encoder.layers.0.mlp.fc1.weight'],
+  });
+  expect(() => plan(tensors)).toThrow(/its architecture is not known/u);
+});
+
+test('a text encoder is offered to stable-diffusion.cpp only where that takes it', () => {
+  const t5 = { has: ['shared.weight', 'encoder.block.0.layer.0.SelfAttention.q.weight'] };
+  expect(() => plan(matrices(t5))).toThrow(/T5.*stable-diffusion\.cpp takes it as it is/u);
+  const part = { has: ['encoder.block.0.layer.0.SelfAttention.q.weight'] };
+  expect(() => plan(matrices(part))).toThrow(
+    /T5.*convert_hf_to_gguf\.py makes a GGUF of it, which can be quantized here; archi/u,
+  );
 });

@@ -46,7 +46,9 @@ test.each(kOpened.filter(({ name, architecture }) => name === architecture).map(
   (architecture) => {
     const found = plan([['a.weight', [256, 256]]], { architecture });
     expect([found.architecture, found.opensIn]).toEqual([architecture, []]);
-    expect(found.notes).toEqual([`The tensors do not have the names that ${architecture} has.`]);
+    expect(found.notes).toEqual([
+      `The tensors do not have the names that ${architecture} has: no program is known to open the file.`,
+    ]);
   },
 );
 
@@ -284,7 +286,7 @@ test('a GGUF of a family is quantized further; what stays keeps its type, name a
   ];
   const keyValue = (key) => (key === 'general.architecture' ? 'sd1' : undefined);
   const { typeOf, of, architecture, notes } = plan(tensors, { hasFinalNames: true, keyValue });
-  expect([architecture, notes]).toEqual(['sd1', []]);
+  expect([architecture, notes]).toEqual(['sd1', [expect.stringContaining('not have the names')]]);
   expect(tensors.map(([name]) => typeOf(name))).toEqual(['Q4_K', 'Q5_0', 'keep', 'keep']);
   expect(of('model.x.weight')).toMatchObject({ outputName: 'model.x.weight', outputShape: [256, 320], keyValues: [] });
 });
@@ -305,8 +307,8 @@ describe('a model that is not known', () => {
   test.each([
     ['a language model', 'model.layers.0.self_attn.q_proj.weight', /language model.*convert_hf_to_gguf\.py/u],
     ['GPT-2', 'transformer.h.0.attn.c_attn.weight', /language model/u],
-    ['T5', 'encoder.block.0.layer.0.SelfAttention.q.weight', /T5.*llama\.cpp's names.*sd\.cpp/u],
-    ['CLIP', 'text_model.encoder.layers.0.self_attn.q_proj.weight', /CLIP.*safetensors.*sd\.cpp/u],
+    ['T5', 'encoder.block.0.layer.0.SelfAttention.q.weight', /T5.*llama\.cpp's names/u],
+    ['CLIP', 'text_model.encoder.layers.0.self_attn.q_proj.weight', /CLIP.*safetensors/u],
     ['OpenCLIP', 'transformer.resblocks.0.attn.in_proj_weight', /CLIP/u],
     ['an autoencoder', 'decoder.up.0.block.0.conv1.weight', /autoencoder/u],
     ['a LoRA', 'lora_unet_double_blocks_0_img_attn_proj.lora_down.weight', /LoRA.*quantize the model/u],
@@ -335,9 +337,9 @@ describe('a model that is not known', () => {
     expect(of('model.layers.0.self_attn.q_proj.weight').outputName).toBe('model.layers.0.self_attn.q_proj.weight');
     expect(typeOf('model.layers.0.self_attn.q_proj.weight')).toBe('Q4_K');
     expect(typeOf('model.layers.0.self_attn.v_proj.weight')).toBe('Q6_K');
-    expect(typeOf('model.layers.0.experts.down')).toBe('Q4_K');
+    expect(of('model.layers.0.experts.down')).toMatchObject({ kind: 'keep', rule: 'no weight' });
     expect(of('model.layers.0.input_layernorm.weight')).toMatchObject({ kind: 'keep', rule: 'norm' });
-    expect(of('model.layers.0.q.bias')).toMatchObject({ kind: 'keep', rule: 'bias' });
+    expect(of('model.layers.0.q.bias')).toMatchObject({ kind: 'keep', rule: 'no weight' });
     expect(of('model.narrow.weight')).toMatchObject({ type: 'Q5_0', rule: 'row of 288, no whole blocks of 256: Q5_0' });
     expect(of('model.odd.weight')).toMatchObject({ kind: 'keep', rule: 'row of 33, no whole blocks' });
     expect(typeOf('model.eighth.weight')).toBe('Q4_K');
@@ -403,10 +405,21 @@ describe('a GGUF that says little', () => {
     expect([architecture, opensIn]).toEqual(['llama', ['llama.cpp']]);
   });
 
-  test('of an architecture that nobody here knows is left to llama.cpp', () => {
-    const keyValue = (key) => (key === 'general.architecture' ? 'bloom-of-tomorrow' : undefined);
-    const { architecture } = plan([['blk.0.ffn_up.weight', [512, 512]]], { hasFinalNames: true, keyValue });
-    expect(architecture).toBe('bloom-of-tomorrow');
+  test('of a new architecture is a language model if it has the sizes of one, and refused if it has none', () => {
+    const tensors = [['blk.0.ffn_up.weight', [512, 512]]];
+    const withFacts = (facts) => ({ hasFinalNames: true, keyValue: (key) => facts[key] });
+    const facts = { 'general.architecture': 'of-tomorrow', 'of-tomorrow.block_count': 1 };
+    expect(plan(tensors, withFacts(facts))).toMatchObject({ architecture: 'of-tomorrow', opensIn: ['llama.cpp'] });
+    expect(() => plan(tensors, withFacts({ 'general.architecture': 'mochi' }))).toThrow(
+      expect.objectContaining({ code: 'unsupported_model' }),
+    );
+  });
+
+  test('that says it is of a family without the names of it is written by its rules, but promised to nobody', () => {
+    const keyValue = (key) => (key === 'general.architecture' ? 'flux' : undefined);
+    const found = plan([['decoder.a.weight', [512, 512]]], { hasFinalNames: true, keyValue });
+    expect(found).toMatchObject({ architecture: 'flux', opensIn: [], notIn: ['ComfyUI-GGUF', 'stable-diffusion.cpp'] });
+    expect(found.notes).toEqual([expect.stringContaining('do not have the names that flux has')]);
   });
 });
 

@@ -154,7 +154,7 @@ test('what the program never reads is left out, by the name that it has there', 
     expect([name, typeOf(name)]).toEqual([name, 'drop']);
   }
   expect(typeOf('alphas_cumprod')).toBe('keep');
-  expect(notes.at(-1)).toBe('8 tensors are left out: stable-diffusion.cpp never reads them.');
+  expect(notes.at(-1)).toBe('8 tensors are left out: never read by stable-diffusion.cpp.');
 });
 
 test('U8 is skipped, but not where it is weights', () => {
