@@ -13,9 +13,10 @@ const USUAL_ROTATION = 256;
  * Weight = element · scale, in f32; with `convrot` in ComfyUI's JSON each group of a row is rotated back then (I8_ROTATED).
  */
 export const int8: Format = {
-  fits: ({ weight, config, beside }) =>
+  fits: ({ weight, config, isDescribed, beside }) =>
     config?.['format'] === 'int8_tensorwise' ||
-    (config === undefined && weight.dtype === 'I8' && beside('.weight_scale') !== undefined),
+    // Where other layers are described, this one may be anything, such as rotated.
+    (config === undefined && !isDescribed && weight.dtype === 'I8' && beside('.weight_scale') !== undefined),
   open: (layer) => {
     const { weight } = layer;
     if (weight.dtype !== 'I8') throw damaged(layer, `is said to be int8, but is ${weight.dtype}`);

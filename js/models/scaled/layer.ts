@@ -11,6 +11,8 @@ export interface Layer {
   readonly stem: string;
   /** What ComfyUI's JSON says of it; undefined where there is none. */
   readonly config: Readonly<Record<string, unknown>> | undefined;
+  /** Whether ComfyUI's JSON says anything of any of the model's layers: then it says all that there is to say. */
+  readonly isDescribed: boolean;
   /** All of the model's tensors. */
   readonly byName: ReadonlyMap<string, Tensor>;
   /** The name of something beside it that is called a scale; undefined where nothing is. */

@@ -6,15 +6,15 @@ import { QUANTIZATION_TEXT, isFp8, stemOf, type ScaledModel } from '../factors.j
 import { bytesOf, type Layer } from './layer.js';
 
 /** What the tensor of a layer's weights is called behind the layer's name; others are fp8 of any name. */
-const WEIGHT = /\.(?:weight|weight_packed|qweight)$/u;
+const WEIGHT = /\.(?:weight(?:_packed|(?:\._(?:data|packed))+)?|qweight|_?weight[_:]q?data|W_q)$/u;
 /** The last part of names of factors, in the formats that are not known too. */
 const SCALE = /scale|absmax|^SCB$/u;
 const CONFIG = '.comfy_quant';
 /** Far more than a text about one layer takes. */
 const MOST_CONFIG_BYTES = 16_384;
 const MOST_CONFIGS_BYTES = 2 ** 26;
-/** So many names tell by which prefix they differ from those of the tensors. */
-const TRIED_NAMES = 16;
+/** A prefix has fewer parts: others only cost time. */
+const MOST_PARTS = 8;
 
 type Config = Readonly<Record<string, unknown>>;
 
@@ -22,20 +22,27 @@ type Config = Readonly<Record<string, unknown>>;
 export const isConfig = ({ name, dtype }: Tensor): boolean => name.endsWith(CONFIG) && dtype === 'U8';
 
 /**
- * What may be the weights of quantized layers. Rejects with `invalid_file` for texts about layers that are no JSON objects,
- * or too long.
+ * What may be the weights of quantized layers; given a name, only those that the tensor of that name is made of. Rejects with
+ * `invalid_file` for texts about layers that are no JSON objects, or too long.
  */
-export async function layersOf(model: ScaledModel): Promise<readonly Layer[]> {
-  const { tensors } = model;
+export async function layersOf(model: ScaledModel, only?: string): Promise<readonly Layer[]> {
+  const { tensors, texts } = model;
   const byName = new Map(tensors.map((tensor) => [tensor.name, tensor]));
   const weights = tensors.filter((tensor) => WEIGHT.test(tensor.name) || isFp8(tensor));
   const stems = weights.map(({ name }) => name.replace(WEIGHT, ''));
   const scales = scalesOf(tensors);
-  const configs = new Map([...(await ownConfigs(tensors)), ...commonConfigs(model, stems)]);
-  return weights.map((weight, index) => {
+  const said = tensors.filter(isConfig);
+  const wanted = only === undefined ? undefined : stemOf(only);
+  const own = wanted === undefined ? said : said.filter(({ name }) => name === wanted + CONFIG);
+  // All stems, though one may be wanted: it takes them to know the prefix.
+  const configs = new Map([...(await ownConfigs(own)), ...commonConfigs(model, stems)]);
+  const isDescribed = said.length > 0 || texts.has(QUANTIZATION_TEXT);
+  return weights.flatMap((weight, index): Layer[] => {
     const stem = stems[index] ?? '';
-    const scale = scales.get(stem);
-    return { weight, stem, config: configs.get(stem), byName, scale, beside: (suffix) => byName.get(stem + suffix) };
+    if (wanted !== undefined && stem !== wanted && weight.name !== only) return [];
+    const config = configs.get(stem);
+    const beside = (suffix: string): Tensor | undefined => byName.get(stem + suffix);
+    return [{ weight, stem, config, isDescribed, byName, scale: scales.get(stem), beside }];
   });
 }
 
@@ -52,8 +59,7 @@ function scalesOf(tensors: readonly Tensor[]): ReadonlyMap<string, string> {
 }
 
 /** By layer, what tensors beside the weights say. */
-async function ownConfigs(tensors: readonly Tensor[]): Promise<readonly (readonly [string, Config])[]> {
-  const texts = tensors.filter(isConfig);
+async function ownConfigs(texts: readonly Tensor[]): Promise<readonly (readonly [string, Config])[]> {
   const long = texts.find(({ elements }) => elements > MOST_CONFIG_BYTES) ?? tooMany(texts);
   if (long !== undefined) {
     throw invalidFile(sourceOf(long), `tensor ${quoted(long.name)} has too long a text`, { layer: long.name });
@@ -88,7 +94,7 @@ function commonConfigs({ tensors, texts }: ScaledModel, stems: readonly string[]
   if (!isRecord(layers)) throw invalidFile(sourceOf(first), `${what} lists no layers`);
   const known = new Set(stems);
   const names = Object.keys(layers);
-  const prefix = prefixOf(names.filter((name) => !known.has(name)).slice(0, TRIED_NAMES), stems);
+  const prefix = prefixOf(new Set(names), stems);
   return names.map((name) => {
     const config = layers[name];
     if (!isRecord(config)) throw invalidFile(sourceOf(first), `${what} says nothing of the layer ${quoted(name)}`);
@@ -96,11 +102,19 @@ function commonConfigs({ tensors, texts }: ScaledModel, stems: readonly string[]
   });
 }
 
-/** What stands before one of the names in the stems; an empty text where none of them is there. */
-function prefixOf(names: readonly string[], stems: readonly string[]): string {
-  for (const name of names) {
-    const stem = stems.find((one) => one.endsWith(`.${name}`));
-    if (stem !== undefined) return stem.slice(0, -name.length);
+/** What stands before most of the names in the stems that are none of them; an empty text where none of them is there. */
+function prefixOf(names: ReadonlySet<string>, stems: readonly string[]): string {
+  const found = new Map<string, number>();
+  let [best, most] = ['', 0];
+  for (const stem of stems) {
+    if (names.has(stem)) continue;
+    for (let parts = 1, at = stem.indexOf('.') + 1; at > 0 && parts < MOST_PARTS; ++parts) {
+      const prefix = stem.slice(0, at);
+      const count = (found.get(prefix) ?? 0) + Number(names.has(stem.slice(at)));
+      found.set(prefix, count);
+      if (count > most) [best, most] = [prefix, count];
+      at = stem.indexOf('.', at) + 1;
+    }
   }
-  return '';
+  return best;
 }

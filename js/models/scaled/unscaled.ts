@@ -2,7 +2,7 @@ import { invalidFile, quoted } from '../../containers/invalid-file.js';
 import { QuantizeError } from '../../errors.js';
 import { readRanges } from '../../io/read-ranges.js';
 import { sourceOf, storageLabel, type CodedTensor, type Tensor } from '../../layouts/tensor.js';
-import { QUANTIZATION_TEXT, isFp8, stemOf, type ScaledModel, type Unscaled, type UnscaledOptions } from '../factors.js';
+import { QUANTIZATION_TEXT, isFp8, type ScaledModel, type Unscaled, type UnscaledOptions } from '../factors.js';
 import { present, type Decoding, type Layer } from './layer.js';
 import { isConfig, layersOf } from './layers.js';
 import { FORMATS } from './table.js';
@@ -22,9 +22,9 @@ interface Opened {
   readonly decoding: Decoding;
 }
 
-/** As `withFactors` of ../factors.ts. */
-export async function unscaled(model: ScaledModel, options: UnscaledOptions): Promise<Unscaled> {
-  const layers = await layersOf(model);
+/** As `withFactors` of ../factors.ts; given a name, for the tensor of that name alone. */
+export async function unscaled(model: ScaledModel, options: UnscaledOptions, only?: string): Promise<Unscaled> {
+  const layers = await layersOf(model, only);
   const kept = new Set<Layer>();
   const opened = layers.flatMap((layer): Opened[] => {
     const decoding = openLayer(layer, options);
@@ -45,11 +45,9 @@ export async function unscaled(model: ScaledModel, options: UnscaledOptions): Pr
 }
 
 /** As `withOwnFactors` of ../factors.ts. */
-export async function unscaledAlone(name: string, { tensors, texts }: ScaledModel): Promise<Tensor | undefined> {
-  const stem = stemOf(name);
-  const around = tensors.filter((tensor) => tensor.name.startsWith(stem));
-  const alone = await unscaled({ tensors: around, texts }, {});
-  return [...alone.tensors, ...tensors].find((tensor) => tensor.name === name);
+export async function unscaledAlone(name: string, model: ScaledModel): Promise<Tensor | undefined> {
+  const { tensors } = await unscaled(model, {}, name);
+  return [...tensors, ...model.tensors].find((tensor) => tensor.name === name);
 }
 
 /** How a layer is decoded; null for one that is not quantized. */

@@ -66,6 +66,70 @@ test.each([
   });
 });
 
+describe('names in the metadata that lack the prefix', () => {
+  const kPrefix = 'model.diffusion_model.';
+  const stems = Array.from({ length: 40 }, (_, index) => `blocks.${index}.a`);
+  const formats = Object.fromEntries(stems.map((stem) => [stem, 'int8 convrot of groups of 16']));
+
+  /** A model whose metadata has other layers first. */
+  function write40(others) {
+    const { tensors, metadata } = inMetadata(formats, kPrefix);
+    const { layers } = JSON.parse(metadata._quantization_metadata);
+    const text = JSON.stringify({ layers: { ...others, ...layers } });
+    return write('in.safetensors', tensors, { _quantization_metadata: text });
+  }
+  const alone = () => {
+    const input = write('alone.safetensors', kQuantized['int8 convrot of groups of 16']('a').tensors);
+    return quantizer.readTensor(input, 'a.weight');
+  };
+
+  test('a layer read alone is decoded as the metadata says, wherever in it its name stands', async () => {
+    const input = write40({});
+    const model = await quantizer.open(input);
+    for (const stem of [stems[0], stems[20], stems[39]]) {
+      expect(await quantizer.readTensor(input, `${kPrefix}${stem}.weight`)).toEqual(await alone());
+      expect(await model.read(`${kPrefix}${stem}.weight`)).toEqual(await alone());
+    }
+    await model.close();
+  });
+
+  test('layers that are not there come first, some of which end as others of the model do', async () => {
+    const names = Array.from({ length: 30 }, (_, index) => [`te.${index}.b`, { format: 'nvfp4' }]);
+    const input = write40({ ...Object.fromEntries(names), a: { format: 'nvfp4' } });
+    await quantizer.dequantizeFile(input, folder.path('out.safetensors'), { dtype: 'F32' });
+    const { tensors } = readModel(readFileSync(folder.path('out.safetensors')));
+    expect(tensors.size).toBe(40);
+    for (const tensor of tensors.values()) expect(floatsOf(tensor)).toEqual(await alone());
+  });
+
+  test.each(['in the metadata', 'in tensors'])(
+    'int8 is refused where others are described %s, and it is not',
+    async (where) => {
+      const silent = kQuantized['int8 rows that nothing is said of']('blocks.9.c').tensors;
+      const { tensors, metadata } = inMetadata({ 'blocks.0.a': 'nvfp4' });
+      const input =
+        where === 'in tensors'
+          ? write('in.safetensors', [...kQuantized.nvfp4('blocks.0.a').tensors, ...silent])
+          : write('in.safetensors', [...tensors, ...silent], metadata);
+      for (const call of [
+        () => quantizer.plan(input, { type: 'Q8_0', ...kGeneral }),
+        () => quantizer.readTensor(input, 'blocks.9.c.weight'),
+      ]) {
+        await expect(call()).rejects.toMatchObject({ code: 'unsupported_dtype', layer: 'blocks.9.c.weight' });
+        await expect(call()).rejects.toThrow(/I8 with "blocks\.9\.c\.weight_scale" in a format that nothing tells/);
+      }
+      expect(await quantizer.readTensor(input, 'blocks.0.a.weight')).toHaveLength(160 * 256);
+    },
+  );
+});
+
+test('names of many parts cost no more time than others', async () => {
+  const layers = { a: { format: 'nvfp4' } };
+  const tensors = [halfTensor(`${'x.'.repeat(250_000)}weight`, [1]), halfTensor('b.weight', [1])];
+  const input = write('in.safetensors', tensors, { _quantization_metadata: JSON.stringify({ layers }) });
+  expect((await quantizer.plan(input, { bits: 4 })).tensors).toHaveLength(2);
+});
+
 test('metadata about a hundred thousand layers that are not there is passed over', async () => {
   const layers = Object.fromEntries(Array.from({ length: 1e5 }, (_, index) => [`b.${index}`, { format: 'nvfp4' }]));
   const tensors = Array.from({ length: 2000 }, (_, index) => fromFloats(`c.${index}.weight`, 'F32', [1], [1]));
