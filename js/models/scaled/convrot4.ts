@@ -1,5 +1,5 @@
 import { rotationOf } from './int8.js';
-import { damaged, matrixOf, needed, rowsOf, type Format } from './layer.js';
+import { checkRank, damaged, matrixOf, needed, rowsOf, type Format } from './layer.js';
 import { floatsOf } from './numbers.js';
 import { scaledTensor } from './scaled-tensor.js';
 import { rowGrid } from './spread.js';
@@ -9,9 +9,11 @@ import { rowGrid } from './spread.js';
  * rotated. Weight = element · scale, in f32; then each group of a row is rotated back.
  */
 export const convrot4: Format = {
+  rotates: true,
   fits: ({ config }) => config?.['format'] === 'convrot_w4a4',
   open: (layer) => {
     const { weight } = layer;
+    checkRank(layer, 'convrot_w4a4');
     const { rows, columns: pairs } = matrixOf(layer);
     const isPacked = (weight.dtype === 'I8' || weight.dtype === 'U8') && weight.shape.length === 2;
     if (!isPacked) throw damaged(layer, `is said to be convrot_w4a4, but is ${weight.dtype}`);

@@ -1,6 +1,6 @@
 import { isFloat } from '../../codecs/codec.js';
 import type { Tensor } from '../../layouts/tensor.js';
-import { bytesOf, damaged, matrixOf, needed, undecodable, type Decoding, type Format, type Layer } from './layer.js';
+import { bytesOf, checkRank, damaged, matrixOf, needed, type Decoding, type Format, type Layer } from './layer.js';
 import { E4M3, E8M0, floatsOf, numberOf, type Numbers } from './numbers.js';
 import { scaledTensor } from './scaled-tensor.js';
 import { swizzledCount, swizzledGrid, tileGrid, type Grid } from './spread.js';
@@ -16,7 +16,6 @@ const MXFP4_BLOCK = 32;
 export const nvfp4: Format = {
   fits: ({ config }) => config?.['format'] === 'nvfp4',
   open: (layer) => {
-    if (layer.beside('.pre_quant_scale') !== undefined) throw undecodable(layer, 'nvfp4 with pre_quant_scale');
     const { rows, columns } = packedMatrix(layer, 'nvfp4', NVFP4_BLOCK);
     const scale = scalesOf(layer, '.weight_scale', ['F8_E4M3', 'U8'], swizzledCount(rows, columns, NVFP4_BLOCK));
     const grid = swizzledGrid(rows, columns, NVFP4_BLOCK);
@@ -71,6 +70,7 @@ function packedMatrix(
   block: number,
 ): { readonly rows: number; readonly columns: number } {
   const { weight } = layer;
+  checkRank(layer, format);
   const { rows, columns } = matrixOf(layer);
   if (weight.dtype !== 'U8' || weight.shape.length !== 2 || (2 * columns) % block !== 0) {
     throw damaged(layer, `is ${format}, but no U8 of two dimensions with whole blocks of ${block} weights`);

@@ -15,8 +15,8 @@ export interface Layer {
   readonly isDescribed: boolean;
   /** All of the model's tensors. */
   readonly byName: ReadonlyMap<string, Tensor>;
-  /** The name of something beside it that is called a scale; undefined where nothing is. */
-  readonly scale: string | undefined;
+  /** The names of what is beside it and called a scale, or something else that weights are computed with. */
+  readonly scales: readonly string[];
   /** The tensor whose name is the stem and this, or undefined. */
   readonly beside: (suffix: string) => Tensor | undefined;
 }
@@ -35,6 +35,8 @@ export interface Decoding {
 export interface Format {
   /** Whether its tensors may be kept as they are, beside their factors. Default false. */
   readonly canStay?: boolean;
+  /** Whether it heeds what ComfyUI's JSON says of a rotation. Default false. */
+  readonly rotates?: boolean;
   /** Whether a layer is stored so, by names, types and what ComfyUI's JSON says. */
   readonly fits: (layer: Layer) => boolean;
   /** Throws `invalid_file` for what is not as the format demands, `unsupported_dtype` for what cannot be decoded. */
@@ -59,6 +61,20 @@ export function needed(layer: Layer, suffix: string): Tensor {
   const found = layer.beside(suffix);
   if (found === undefined) throw damaged(layer, `has no ${quoted(layer.stem + suffix)} beside it`);
   return found;
+}
+
+/** Factors that runtimes quantize activations with, by the ends of their names. */
+export const ACTIVATION_SUFFIXES: readonly string[] = [
+  ...['.scale_input', '.input_scale', '.input_global_scale', '.output_scale'],
+  ...['.q_scale', '.k_scale', '.v_scale'],
+];
+
+export const isForActivations = (name: string): boolean => ACTIVATION_SUFFIXES.some((suffix) => name.endsWith(suffix));
+
+/** Throws `unsupported_dtype` for weights of more than two dimensions, such as those of all experts. */
+export function checkRank(layer: Layer, format: string): void {
+  const rank = layer.weight.shape.length;
+  if (rank > 2) throw undecodable(layer, `${format} of ${rank} dimensions`);
 }
 
 /** Those of the tensors that are there. */

@@ -4,11 +4,12 @@ import { readRanges } from '../../io/read-ranges.js';
 import { sourceOf, type Tensor } from '../../layouts/tensor.js';
 import { QUANTIZATION_TEXT, isFp8, stemOf, type ScaledModel } from '../factors.js';
 import { bytesOf, type Layer } from './layer.js';
+import { INTEGERS } from './refused.js';
 
 /** What the tensor of a layer's weights is called behind the layer's name; others are fp8 of any name. */
 const WEIGHT = /\.(?:weight(?:_packed|(?:\._(?:data|packed))+)?|qweight|_?weight[_:]q?data|W_q)$/u;
-/** The last part of names of factors, in the formats that are not known too. */
-const SCALE = /scale|absmax|^SCB$/u;
+/** The last part of names of factors and the like, in the formats that are not known too. */
+const SCALE = /scale|absmax|smooth|codebook|correction|zeros?(?:_points?)?$|^SCB$/u;
 const CONFIG = '.comfy_quant';
 /** Far more than a text about one layer takes. */
 const MOST_CONFIG_BYTES = 16_384;
@@ -28,32 +29,58 @@ export const isConfig = ({ name, dtype }: Tensor): boolean => name.endsWith(CONF
 export async function layersOf(model: ScaledModel, only?: string): Promise<readonly Layer[]> {
   const { tensors, texts } = model;
   const byName = new Map(tensors.map((tensor) => [tensor.name, tensor]));
-  const weights = tensors.filter((tensor) => WEIGHT.test(tensor.name) || isFp8(tensor));
-  const stems = weights.map(({ name }) => name.replace(WEIGHT, ''));
+  const named = tensors.filter((tensor) => WEIGHT.test(tensor.name) || isFp8(tensor));
+  const stems = named.map(({ name }) => name.replace(WEIGHT, ''));
   const scales = scalesOf(tensors);
+  const nameless = namelessOf(tensors, stems, scales);
   const said = tensors.filter(isConfig);
   const wanted = only === undefined ? undefined : stemOf(only);
   const own = wanted === undefined ? said : said.filter(({ name }) => name === wanted + CONFIG);
   // All stems, though one may be wanted: it takes them to know the prefix.
   const configs = new Map([...(await ownConfigs(own)), ...commonConfigs(model, stems)]);
   const isDescribed = said.length > 0 || texts.has(QUANTIZATION_TEXT);
-  return weights.flatMap((weight, index): Layer[] => {
-    const stem = stems[index] ?? '';
+  return [...named, ...nameless].flatMap((weight, index): Layer[] => {
+    const stem = stems[index] ?? weight.name;
     if (wanted !== undefined && stem !== wanted && weight.name !== only) return [];
     const config = configs.get(stem);
     const beside = (suffix: string): Tensor | undefined => byName.get(stem + suffix);
-    return [{ weight, stem, config, isDescribed, byName, scale: scales.get(stem), beside }];
+    return [
+      {
+        ...{ weight, stem, config, isDescribed, byName, beside },
+        scales: scales.get(index < stems.length ? stem : parentOf(stem)) ?? [],
+      },
+    ];
   });
 }
 
-/** By layer, the first tensor that is called a scale. */
-function scalesOf(tensors: readonly Tensor[]): ReadonlyMap<string, string> {
-  const scales = new Map<string, string>();
+const isScale = (name: string): boolean => SCALE.test(name.slice(name.lastIndexOf('.') + 1));
+
+/** What a name has before its last part, without `.weight`. */
+const parentOf = (name: string): string => stemOf(name.slice(0, Math.max(name.lastIndexOf('.'), 0)));
+
+/** Whole numbers of any other name in a module that has scales, and no weights of a usual name that they could be for. */
+function namelessOf(
+  tensors: readonly Tensor[],
+  stems: readonly string[],
+  scales: ReadonlyMap<string, readonly string[]>,
+): readonly Tensor[] {
+  const known = new Set([...stems, '']);
+  return tensors.filter((tensor) => {
+    const { name, dtype } = tensor;
+    const parent = parentOf(name);
+    return INTEGERS.includes(dtype) && !isScale(name) && !isConfig(tensor) && !known.has(parent) && scales.has(parent);
+  });
+}
+
+/** By layer, the tensors that are called scales. */
+function scalesOf(tensors: readonly Tensor[]): ReadonlyMap<string, readonly string[]> {
+  const scales = new Map<string, string[]>();
   for (const { name } of tensors) {
-    const dot = name.lastIndexOf('.');
-    if (!SCALE.test(name.slice(dot + 1))) continue;
-    const stem = stemOf(name.slice(0, Math.max(dot, 0)));
-    if (!scales.has(stem)) scales.set(stem, name);
+    if (!isScale(name)) continue;
+    const stem = parentOf(name);
+    const found = scales.get(stem);
+    if (found === undefined) scales.set(stem, [name]);
+    else found.push(name);
   }
   return scales;
 }

@@ -1,5 +1,5 @@
 import { isFp8 } from '../factors.js';
-import { damaged, matrixOf, needed, type Format } from './layer.js';
+import { checkRank, damaged, matrixOf, needed, type Format } from './layer.js';
 import { E8M0 } from './numbers.js';
 import { scaledTensor } from './scaled-tensor.js';
 import { swizzledCount, swizzledGrid } from './spread.js';
@@ -15,6 +15,7 @@ export const mxfp8: Format = {
   open: (layer) => {
     const { weight } = layer;
     if (!isFp8(weight)) throw damaged(layer, `is said to be mxfp8, but is ${weight.dtype}`);
+    checkRank(layer, 'mxfp8');
     const { rows, columns } = matrixOf(layer);
     const tensor = needed(layer, '.weight_scale');
     const count = swizzledCount(rows, columns, BLOCK);

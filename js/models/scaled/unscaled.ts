@@ -3,15 +3,14 @@ import { QuantizeError } from '../../errors.js';
 import { readRanges } from '../../io/read-ranges.js';
 import { sourceOf, storageLabel, type CodedTensor, type Tensor } from '../../layouts/tensor.js';
 import { QUANTIZATION_TEXT, isFp8, type ScaledModel, type Unscaled, type UnscaledOptions } from '../factors.js';
-import { present, type Decoding, type Layer } from './layer.js';
+import { ACTIVATION_SUFFIXES, isForActivations, present, undecodable } from './layer.js';
+import type { Decoding, Format, Layer } from './layer.js';
+import { ROTATION_KEYS, paramsOf } from './int8.js';
 import { isConfig, layersOf } from './layers.js';
 import { FORMATS } from './table.js';
 
 /** A tensor that some writers of scaled fp8 leave in the model. */
 const MARK = /(?:^|\.)scaled_fp8$/u;
-
-/** Factors that runtimes quantize activations with. */
-const ACTIVATION_SUFFIXES = ['.scale_input', '.input_scale', '.input_global_scale', '.output_scale'];
 
 const FOR_ACTIVATIONS = 'a factor for activations: of no use to weights';
 const ABOUT_NOTHING = 'says how to decode a tensor that is not there, or not quantized';
@@ -56,11 +55,29 @@ function openLayer(layer: Layer, { keepFp8, keepForeign }: UnscaledOptions): Dec
   if (format === undefined) return null;
   if (keepFp8 === true && format.canStay === true && isFp8(layer.weight)) return 'keep';
   try {
-    return format.open(layer);
+    const decoding = format.open(layer);
+    checkUnderstood(layer, format, decoding);
+    return decoding;
   } catch (error) {
     if (keepForeign === true && error instanceof QuantizeError && error.code === 'unsupported_dtype') return 'keep';
     throw error;
   }
+}
+
+/** What ComfyUI's JSON calls things that weights are computed with. */
+const KEY = /rot|hadamard|smooth|codebook|permut|zero/u;
+
+/** Throws `unsupported_dtype` where there is more to the weights than the format knows. */
+function checkUnderstood(layer: Layer, { rotates }: Format, { parts }: Decoding): void {
+  const { config = {}, weight, scales } = layer;
+  const key = [config, paramsOf(config)]
+    .flatMap((one) => Object.keys(one).filter((name) => Boolean(one[name])))
+    .find((name) => KEY.test(name) && !(rotates === true && ROTATION_KEYS.includes(name)));
+  const known = new Set(parts.map(({ name }) => name));
+  const unknown = key ?? scales.find((name) => !known.has(name) && !isForActivations(name));
+  if (unknown === undefined) return;
+  const { format } = config;
+  throw undecodable(layer, `${typeof format === 'string' ? format : weight.dtype} with ${quoted(unknown)}`);
 }
 
 /** By the tensors that the weights are stored in. All short bytes are read together: a server answers once for many. */

@@ -123,6 +123,30 @@ describe('names in the metadata that lack the prefix', () => {
   );
 });
 
+test.each([
+  [{ convrot: 1 }, true],
+  [{ convrot: 0, params: { convrot: true } }, false],
+  [{ convrot: null }, false],
+])('%j rotates as it would in Python: %s', async (config, isRotated) => {
+  const [weight, scale] = kQuantized['int8 convrot']('a').tensors;
+  const read = async (said) => {
+    const text = comfyQuant('a', { format: 'int8_tensorwise', convrot_groupsize: 256, ...said });
+    return quantizer.readTensor(write('in.safetensors', [weight, scale, text]), 'a.weight');
+  };
+  const values = await read(config);
+  expect(values).toEqual(await read({ convrot: isRotated }));
+  expect(values).not.toEqual(await read({ convrot: !isRotated }));
+});
+
+test('a layer is read though another one, whose name begins alike, cannot be decoded', async () => {
+  const foreign = { name: 'b.10.qweight', dtype: 'I8', shape: [1, 4], bytes: Buffer.alloc(4) };
+  const tensors = [fromFloats('b.1.weight', 'F32', [2], [1, 2]), foreign, fromFloats('b.10.wscales', 'F32', [1], [1])];
+  const input = write('in.safetensors', [...tensors, ...kQuantized['int8 rows']('b.2').tensors]);
+  expect(await quantizer.readTensor(input, 'b.1.weight')).toEqual(Float32Array.of(1, 2));
+  expect(await quantizer.readTensor(input, 'b.2.weight')).toHaveLength(12 * 96);
+  await expect(quantizer.readTensor(input, 'b.10.qweight')).rejects.toThrow('svdquant');
+});
+
 test('names of many parts cost no more time than others', async () => {
   const layers = { a: { format: 'nvfp4' } };
   const tensors = [halfTensor(`${'x.'.repeat(250_000)}weight`, [1]), halfTensor('b.weight', [1])];

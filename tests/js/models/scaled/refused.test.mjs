@@ -69,14 +69,85 @@ describe('formats that are known by name only', () => {
     ['smoothed nvfp4', [...kQuantized.nvfp4('a').tensors, floats('a.pre_quant_scale', [256])], /pre_quant_scale/],
     ['mxfp8 without a text', kQuantized.mxfp8('a').tensors.slice(0, 2), /F8_E4M3 with scales of U8/],
     ['its own NF4 values', bitsandbytes('a', 'nf4', Array(16).fill(0.5)).tensors, /quant_map of its own/],
+    ['rotated nvfp4', said('nvfp4', { convrot: true, convrot_groupsize: 256 }), /nvfp4 with "convrot"/],
+    ['rotated mxfp8', said('mxfp8', { convrot: 1 }), /mxfp8 with "convrot"/],
+    ['rotated mxfp4', said('comfy mxfp4', { params: { convrot: true } }), /mxfp4 with "convrot"/],
+    ['rotated fp8', said('comfy float8_e4m3fn', { convrot: true }), /float8_e4m3fn with "convrot"/],
+    ['a rotation of another kind', said('int8 rows', { hadamard: 64 }), /int8_tensorwise with "hadamard"/],
+    ['int8 with a codebook', said('int8 rows', { codebook: 'lloyd' }), /with "codebook"/],
+    ...[
+      'int8 rows',
+      'int8 convrot',
+      'int4 convrot',
+      'mxfp8',
+      'comfy mxfp4',
+      'bnb nf4',
+      'int8 rows that nothing is said of',
+    ].map((format) => [
+      `smoothed ${format}`,
+      [...kQuantized[format]('a').tensors, floats('a.pre_quant_scale', [96])],
+      /with "a\.pre_quant_scale"/,
+    ]),
+    ['smoothed fp8', [...kQuantized['fp8 rows']('a').tensors, floats('a.pre_quant_scale', [96])], /with "a\.pre_q/],
+    [
+      'fp8 of two scales',
+      [...kQuantized['fp8 rows']('a').tensors, floats('a.scale_weight', [])],
+      /with "a\.(?:weight_scale|scale_weight)"/,
+    ],
+    [
+      'fp8 with scales of another name',
+      [bytes('a.weight', 'F8_E4M3', [2, 32]), floats('a.scale_of_all', [])],
+      /F8_E4M3 with "a\.scale_of_all"/,
+    ],
+    ['experts in nvfp4', experts('nvfp4'), /nvfp4 of 3 dimensions/],
+    ['experts in mxfp8', experts('mxfp8'), /mxfp8 of 3 dimensions/],
+    ['experts in mxfp4', experts('comfy mxfp4'), /mxfp4 of 3 dimensions/],
+    ['experts in int4', experts('int4 convrot'), /convrot_w4a4 of 3 dimensions/],
     ['rows of an odd number', [bytes('a.weight', 'I8', [2, 3]), floats('a.weight_scale', [2])], /odd number/],
   ])('%s', (_, tensors, says) => expectRefusal(tensors, unknown(says)));
 
   test.each([
     ['svdquant', [bytes('a.qweight', 'I8', [2, 32]), bytes('a.wscales', 'F16', [1, 2])], /svdquant \(nunchaku\)/],
     ['GPTQ', [bytes('a.qweight', 'I32', [2, 32]), bytes('a.g_idx', 'I32', [32]), floats('a.scales', [1, 32])], /GPTQ/],
+    ['quanto', [bytes('a.weight._data', 'I8', [2, 32]), floats('a.weight._scale', [2, 1])], /quanto/, 'a.weight._data'],
+    [
+      'quanto in fp8',
+      [bytes('a.weight._data', 'F8_E4M3', [2, 32]), floats('a.weight._scale', [2, 1])],
+      /quanto/,
+      'a.weight._data',
+    ],
+    [
+      'quanto in int4',
+      [
+        bytes('a.weight._data._data', 'U8', [2, 32]),
+        floats('a.weight._scale', [2, 1]),
+        floats('a.weight._shift', [2, 1]),
+      ],
+      /quanto/,
+      'a.weight._data._data',
+    ],
+    [
+      'torchao',
+      [bytes('a._weight_qdata', 'I8', [2, 32]), floats('a._weight_scale', [2, 1])],
+      /torchao/,
+      'a._weight_qdata',
+    ],
+    [
+      'torchao with colons',
+      [bytes('a.weight:qdata', 'I8', [2, 32]), floats('a.weight:scale', [2, 1])],
+      /torchao/,
+      'a.weight:qdata',
+    ],
+    ['HQQ', [bytes('a.W_q', 'U8', [2, 32]), floats('a.scale', [2, 1]), floats('a.zero', [2, 1])], /HQQ/, 'a.W_q'],
+    ['HQQ in floats', [floats('a.W_q', [2, 32]), floats('a.scale', [2, 1]), floats('a.zero', [2, 1])], /HQQ/, 'a.W_q'],
+    [
+      'blocks of experts',
+      [bytes('a.up_blocks', 'U8', [2, 3, 2, 16]), bytes('a.up_scales', 'U8', [2, 3, 2])],
+      /U8 with "a\.up_scales"/,
+      'a.up_blocks',
+    ],
     ['AWQ', [bytes('a.qweight', 'I32', [2, 32]), bytes('a.qzeros', 'I32', [1]), floats('a.scales', [1, 32])], /AWQ/],
-  ])('%s', (_, tensors, says) => expectRefusal(tensors, unknown(says, 'a.qweight')));
+  ])('%s', (_, tensors, says, name = 'a.qweight') => expectRefusal(tensors, unknown(says, name)));
 
   test('packed integers of compressed-tensors', () =>
     expectRefusal(
@@ -98,6 +169,19 @@ describe('formats that are known by name only', () => {
 
 function nvfp4WithoutText() {
   return kQuantized.nvfp4('a').tensors.slice(0, 3);
+}
+
+/** The layer of a format whose text says more. */
+function said(format, more) {
+  return kQuantized[format]('a').tensors.map((tensor) =>
+    tensor.name === 'a.comfy_quant' ? comfyQuant('a', { ...JSON.parse(tensor.bytes.toString()), ...more }) : tensor,
+  );
+}
+
+/** The same with weights that have one more dimension. */
+function experts(format) {
+  const [weight, ...others] = kQuantized[format]('a').tensors;
+  return [{ ...weight, shape: [1, ...weight.shape] }, ...others];
 }
 
 /** The layer of a format with one of its tensors replaced, or left out. */
@@ -128,7 +212,7 @@ describe('layers that are not as their format demands', () => {
     ['int8 rows', scale, { shape: [0], bytes: nothing }, /0 scales/],
     ['int8 rows', scale, { dtype: 'I32' }, /is no float, but I32/],
     ['int8 convrot', 'a.weight', { shape: [16, 64] }, /whole groups of 256/],
-    ['int4 convrot', 'a.weight', { shape: [6, 2, 64] }, /convrot_w4a4/],
+    ['int4 convrot', 'a.weight', { shape: [768] }, /convrot_w4a4/],
     ['fp8 rows', scale, { shape: [3, 4] }, /neither one, nor one for each row/],
     ['fp8 blocks', 'a.weight_scale_inv', { shape: [2, 3] }, /neither one, nor one for each row/],
     ['bnb nf4', 'a.weight.absmax', { shape: [5], bytes: Buffer.alloc(20) }, /has not the bytes and scales/],
