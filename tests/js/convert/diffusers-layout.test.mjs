@@ -214,9 +214,23 @@ const kFamilies = {
   },
 };
 
+const kPoolWeights = 40_009;
+const pools = new Map();
+
+/** Tensors of one pool of weights, each from another place on: to make all of them one by one takes a minute. */
+const makerOf = (dtype) => (name, shape, seed) => {
+  const pool = pools.get(dtype) ?? kMakers[dtype]('pool', [kPoolWeights], 1).bytes;
+  pools.set(dtype, pool);
+  const weightBytes = pool.length / kPoolWeights;
+  const weights = shape.reduce((count, extent) => count * extent, 1);
+  const first = ((seed * 977) % kPoolWeights) * weightBytes;
+  const bytes = Buffer.alloc(weights * weightBytes, Buffer.concat([pool.subarray(first), pool.subarray(0, first)]));
+  return { name, dtype, shape, bytes };
+};
+
 /** A model in both layouts: the same weights. */
 function bothLayouts(family, dtype = 'BF16') {
-  const make = kMakers[dtype];
+  const make = makerOf(dtype);
   let seed = 1;
   const pairs = Object.entries(kFamilies[family]).flatMap(([name, [out, columns, layOut]]) => {
     if (columns === null) {
