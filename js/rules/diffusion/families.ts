@@ -240,7 +240,7 @@ export const DIFFUSION_FAMILIES: readonly DiffusionFamily[] = [
     name: 'hidream_o1',
     architecture: null,
     detect: [{ has: ['t_embedder1.mlp.0.weight', 'x_embedder.proj1.weight'] }],
-    keep: [],
+    keep: ['t_embedder1.', 'x_embedder.', 'final_layer2.'],
     runsInSdCpp: true,
   },
   {
@@ -388,7 +388,10 @@ export const DIFFUSION_FAMILIES: readonly DiffusionFamily[] = [
     name: 'krea2',
     architecture: null,
     detect: [{ has: ['blocks.0.attn.qknorm.qnorm.scale', 'txtfusion.projector.weight'] }],
-    keep: [],
+    keep: [
+      ...['=first.weight', 'tmlp.', 'tproj.', 'txtmlp.', '=txtfusion.projector.weight'],
+      ...['=last.linear.weight', '=last.modulation.lin'],
+    ],
     runsInSdCpp: true,
   },
   {

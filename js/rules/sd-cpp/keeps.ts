@@ -12,7 +12,7 @@ export const SD_CPP_RULES: readonly TensorRule[] = [
   { name: 'input or final layer', when: { name: /(?:img|txt|time|vector|guidance)_in\.|final_layer\./u } },
   { name: 'embedder', when: { name: /(?:[xty]|context)_embedder\.|pos_embed/u } },
   { name: 'time or label embedding', when: { name: /time_embed\.|label_emb\./u } },
-  { name: 'embedding', when: { name: /embedding/u } },
+  { name: 'embedding', when: { name: /embedding|embed_image_indicator/u } },
   ...DIFFUSION_RULES,
 ];
 

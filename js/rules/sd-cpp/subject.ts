@@ -1,5 +1,7 @@
 import { QuantizeError } from '../../errors.js';
 import type { OutputForm } from '../decision.js';
+import { detectFamily, type Detected } from '../diffusion/detect.js';
+import { familyKeeps } from '../diffusion/kept.js';
 import type { TensorDescription } from '../rule.js';
 import type { Rulebook } from '../rulebook.js';
 import { COMFYUI, type Subject, type SubjectInput } from '../subject.js';
@@ -31,7 +33,10 @@ export function sdCppSubject(input: SubjectInput): Subject {
     throw new QuantizeError('invalid_option', { detail });
   }
   const names = tensors.map(({ name }) => name);
-  const model = identify(names);
+  const family = detectFamily(tensors);
+  // Some families have the names of others as well.
+  const isKnown = family === null || family.family.runsInSdCpp === true;
+  const model = isKnown ? identify(names) : null;
   if (model === null && architecture !== NONE) {
     const detail = `stable-diffusion.cpp would not open it: ${obstacleTo(names)}`;
     throw new QuantizeError('unsupported_model', file === undefined ? { detail } : { file, detail });
@@ -41,7 +46,7 @@ export function sdCppSubject(input: SubjectInput): Subject {
     omitsArchitecture: true,
     ...{ replacesArchitecture: false, keptTexts: [] },
     notes: [noteOn(model)],
-    rulebook: sdCppRulebook(input, model ?? AS_IT_IS),
+    rulebook: sdCppRulebook(input, model ?? AS_IT_IS, family),
     ...(model === null ? { opensIn: [], notIn: PROGRAMS } : { opensIn: PROGRAMS, notIn: [COMFYUI] }),
     mostDimensions: MOST_DIMENSIONS,
     longestNameBytes: LONGEST_NAME_BYTES,
@@ -55,14 +60,17 @@ const noteOn = (model: Identified | null): string =>
     ? 'stable-diffusion.cpp is not known to open a model with these names.'
     : `The model is ${model.title}: stable-diffusion.cpp takes the file with ${model.option}.`;
 
-const sdCppRulebook = (request: SubjectInput, model: Identified): Rulebook => ({
-  prefix: '',
-  leftOutNote: 'never read by stable-diffusion.cpp',
-  leftOutBecause: (tensor) => leftOutBecause(tensor, model),
-  outputOf: (tensor) => outputOf(tensor, model),
-  keptBecause,
-  typesOf: (open) => sdCppTypes(open, request),
-});
+function sdCppRulebook(request: SubjectInput, model: Identified, family: Detected | null): Rulebook {
+  const keeps = (name: string): string | null => familyKeeps(family, name);
+  return {
+    prefix: '',
+    leftOutNote: 'never read by stable-diffusion.cpp',
+    leftOutBecause: (tensor) => leftOutBecause(tensor, model),
+    outputOf: (tensor) => outputOf(tensor, model),
+    keptBecause: (placed) => keptBecause(placed, keeps),
+    typesOf: (open) => sdCppTypes(open, request, keeps),
+  };
+}
 
 function leftOutBecause({ name, dtype }: TensorDescription, { nameOf, option }: Identified): string | null {
   if (isUnused(name, option) || isUnused(nameOf(name), option)) return 'never read';

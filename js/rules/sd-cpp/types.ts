@@ -11,7 +11,7 @@ import { SD_CPP_RULES } from './keeps.js';
 const LOOKED_UP: ReadonlySet<TensorType> = new Set(['F32', 'F16', 'Q8_0', 'Q5_1', 'Q5_0', 'Q4_1', 'Q4_0']);
 /** What takes their place. */
 const FOR_WORDS: Readonly<Partial<Record<TensorType, TensorType>>> = { Q4_K: 'Q5_0', Q5_K: 'Q5_1', Q6_K: 'Q8_0' };
-const WORDS = /(?:^|\.)(?:shared|token_embd|embed_tokens)\.weight$/u;
+const WORDS = /(?:^|\.)(?:shared|token_embd|token_embedding|embed_tokens|llm_adapter\.embed)\.weight$/u;
 
 const MATRIX = /weight$|experts\.\w+$/u;
 const SMALLEST_BLOCK = 32;
@@ -20,8 +20,11 @@ const SMALLEST_BLOCK = 32;
 const isConvolution = ({ output: { name, shape } }: PlacedTensor): boolean =>
   MATRIX.test(name) && ggmlRank(shape) > 2 && rowWeights(shape) % SMALLEST_BLOCK !== 0;
 
+/** Why what is known of the model's family keeps a tensor of this name in the input; null when nothing does. */
+export type FamilyKeeps = (name: string) => string | null;
+
 /** Why a tensor is never quantized; null when it may be. */
-export function keptBecause(placed: PlacedTensor): string | null {
+export function keptBecause(placed: PlacedTensor, familyKeeps: FamilyKeeps): string | null {
   const { tensor, output } = placed;
   if (!isDecoded(tensor)) return undecodedBecause(tensor.dtype);
   if (isConvolution(placed)) return 'convolution';
@@ -29,24 +32,28 @@ export function keptBecause(placed: PlacedTensor): string | null {
   const kept = keepingRule(SD_CPP_RULES, { ...tensor, name: output.name, dtype: 'F32' });
   if (kept !== null) return kept.name;
   if (ggmlRank(output.shape) < 2) return 'rank below 2';
-  return MATRIX.test(output.name) ? null : 'no weight';
+  return MATRIX.test(output.name) ? familyKeeps(tensor.name) : 'no weight';
 }
 
 /** What tensors become, all that is quantized the same type, as the program's own converter has it. */
 export const sdCppTypes = (
   open: readonly PlacedTensor[],
   { target }: Pick<TypeRequest, 'target'>,
+  familyKeeps: FamilyKeeps,
 ): ReadonlyMap<TensorDescription, TypeChoice> =>
-  new Map(open.map((placed) => [placed.tensor, typeOf(placed, BASE_TYPES[target])]));
+  new Map(open.map((placed) => [placed.tensor, typeOf(placed, BASE_TYPES[target], familyKeeps)]));
 
-function typeOf(placed: PlacedTensor, base: TensorType): TypeChoice {
+function typeOf(placed: PlacedTensor, base: TensorType, familyKeeps: FamilyKeeps): TypeChoice {
   const { tensor, output } = placed;
   if (base === 'F32' && isDecoded(tensor)) return { type: 'F32', rule: 'all F32' };
-  const kept = keptBecause(placed);
+  const kept = keptBecause(placed, familyKeeps);
   // Whatever a file has, the program computes convolutions with F16.
   if (kept === 'convolution') return { type: 'F16', rule: kept };
-  if (kept !== null) return { type: 'keep', rule: kept };
-  const isForWords = isBlockType(base) && WORDS.test(output.name) && !LOOKED_UP.has(base);
+  const isTable = WORDS.test(output.name);
+  if (kept !== null) {
+    return isTable && tensor.dtype === 'BF16' ? { type: 'F16', rule: 'table of words' } : { type: 'keep', rule: kept };
+  }
+  const isForWords = isBlockType(base) && isTable && !LOOKED_UP.has(base);
   const chosen = isForWords
     ? { type: FOR_WORDS[base] ?? ('Q4_0' as const), rule: 'table of words' }
     : { type: base, rule: 'matrix' };

@@ -3,7 +3,7 @@ import { describe, expect, test } from '@jest/globals';
 import { MODELS, tensorsIn } from '../../families/models/index.mjs';
 import { isUnused } from '../../families/loaders/stable-diffusion-cpp.mjs';
 import { ComfyUiRules } from '../../families/rules/comfyui-gguf.mjs';
-import { isConverted } from '../../families/rules/stable-diffusion-cpp.mjs';
+import { isConverted, isSensitive } from '../../families/rules/stable-diffusion-cpp.mjs';
 import { DIFFUSION_FAMILIES, planTypes } from '../support/internals.mjs';
 
 const kDtypes = ['F32', 'F16', 'BF16', 'F8_E4M3'];
@@ -108,7 +108,7 @@ describe('stable-diffusion.cpp', () => {
         if (isUnused(name)) return decision.kind === 'drop' ? [] : [`${name} is there`];
         if (decision.kind === 'drop') return [`${name} is missing`];
         const isBlocks = decision.kind === 'convert' && /^I?Q/u.test(decision.type);
-        const isOwn = isConverted(tensor, 32);
+        const isOwn = isConverted(tensor, 32) && !isSensitive(model, name);
         if (isBlocks && !isOwn) return [`${name} is quantized`];
         const isMatrix = shape.length === 2 && shape.every((extent) => extent >= 32) && name.endsWith('weight');
         if (target === 'F16' || isBlocks || !isOwn || !isMatrix || kFragile.test(name)) return [];
@@ -116,6 +116,15 @@ describe('stable-diffusion.cpp', () => {
       });
       expect(wrong).toEqual([]);
     });
+  });
+
+  test('what leads in and out of the models is there', () => {
+    const families = MODELS.filter(({ sdcpp, kind, comfyui }) => sdcpp && kind === 'diffusion' && comfyui !== null);
+    const newer = ['krea2', 'hidream_o1', 'ernie_image', 'ltx2', 'z_image', 'anima'];
+    const found = [...families, ...refused].filter((model) => newer.includes(model.family));
+    const without = found.filter((model) => !tensorsIn(model).some(({ name }) => isSensitive(model, name)));
+    expect(new Set(found.map(({ family }) => family)).size).toBe(newer.length);
+    expect(without).toEqual([]);
   });
 
   test.each(named(MODELS.filter(({ sdcpp }) => !sdcpp)))('does not open %s', (_, model) => {

@@ -45,7 +45,9 @@ describe.each([
 ])('%s', (target, blockWeights) => {
   test.each(kMatrices)('%s: as the program itself has it', (name) => {
     const { typeOf } = planOf([[name, [512, 512]]], { target });
-    const expected = isConverted(name, 512, blockWeights) ? target.replace(/_M$/, '') : 'keep';
+    // A table of words is not read as BF16.
+    const left = name.includes('token_embedding') ? 'F16' : 'keep';
+    const expected = isConverted(name, 512, blockWeights) ? target.replace(/_M$/, '') : left;
     expect([name, typeOf(name)]).toEqual([name, expected]);
   });
 });
@@ -129,6 +131,28 @@ test.each([
   const { typeOf, of } = planOf([['shared.weight', [64, 512]]], { target });
   expect(typeOf('shared.weight')).toBe(expected);
   expect(of('shared.weight').insteadOf).toBeUndefined();
+});
+
+/** Makes it Anima. */
+const kAnima = [
+  ...['blocks.0.mlp.layer1.weight', 'blocks.0.adaln_modulation_cross_attn.1.weight'],
+  'llm_adapter.blocks.0.cross_attn.q_proj.weight',
+].map((name) => [name, [64, 256]]);
+
+test.each([
+  ['BF16', 'F16'],
+  ['F16', 'keep'],
+  ['F32', 'keep'],
+  ['F8_E4M3', 'F16'],
+])('a table of words of %s that is not quantized: %s, since BF16 would become F32 in memory', (dtype, expected) => {
+  const tables = ['text_model.embeddings.token_embedding.weight', 'llm_adapter.embed.weight'];
+  const { typeOf } = planOf([...kAnima, ...tables.map((name) => [name, [64, 512], dtype])], { target: 'Q4_K_M' });
+  expect(tables.map(typeOf)).toEqual([expected, expected]);
+});
+
+test('an indicator of two rows stays', () => {
+  const { typeOf } = planOf([['embed_image_indicator.weight', [2, 2048]]], { target: 'Q4_K_M' });
+  expect(typeOf('embed_image_indicator.weight')).toBe('keep');
 });
 
 test('rows that are no whole blocks fall back, and rows that fill none stay', () => {
