@@ -3,6 +3,8 @@
  * graphs ask for, and its conversion of names, which cannot join the split attention of diffusers' transformers.
  */
 
+import { relativeKind } from '../foreign-models.js';
+
 /** A set of names that a file must have, all of them; one that ends with a dot is the beginning of a name. */
 type Names = readonly string[];
 
@@ -17,6 +19,8 @@ interface KnownModel {
 interface KnownPart extends KnownModel {
   /** The option by which the program is given such a file. */
   readonly option: string;
+  /** What GGUFs of it call themselves; only those that do not say are told by their names. */
+  readonly architectures?: readonly string[];
 }
 
 /** The prefix of a diffusion model in a checkpoint; the program adds it to what `--diffusion-model` names. */
@@ -60,15 +64,15 @@ const TRANSFORMERS: readonly KnownModel[] = [
   {
     title: 'Wan',
     names: [['blocks.0.cross_attn.norm_k.weight', 'patch_embedding.weight']],
-    without: ['face_adapter.', 'casual_audio_encoder.'],
+    without: ['face_adapter.', 'casual_audio_encoder.', 'audio_proj.', 'control_adapter.'],
   },
   { title: 'LingBot-Video', names: [['patch_embedder.weight']] },
   { title: 'Flux.2', names: [['double_stream_modulation_img.lin.weight']] },
   {
     title: 'Flux',
     names: [['double_blocks.0.img_attn.qkv.weight']],
-    // Those of HunyuanVideo and HunyuanImage.
-    without: ['txt_in.individual_token_refiner.'],
+    // Those of HunyuanVideo and HunyuanImage, of Hunyuan3D, and of Step1X-Edit.
+    without: ['txt_in.individual_token_refiner.', 'latent_in.', 'connector.'],
   },
 ];
 
@@ -110,6 +114,11 @@ const ENCODER_SIGNS = [
   'model.layers.0.self_attn.sinks',
 ];
 
+/** The same under llama.cpp's names, which Qwen2.5-VL and Mistral share with models that it does not have. */
+const BLOCK_SIGNS = ['attn_q_norm', 'post_ffw_norm', 'attn_sinks'].map((module) => `blk.0.${module}.weight`);
+const LANGUAGE_MODEL = ['token_embd.weight', 'blk.0.attn_q.weight'];
+const ENCODER_ARCHITECTURES = ['qwen2vl', 'qwen3', 'qwen3vl', 'mistral3', 'gemma2', 'gemma3', 'gpt-oss'];
+
 /** What goes with a diffusion model in a file of its own. */
 const PARTS: readonly KnownPart[] = [
   {
@@ -133,9 +142,10 @@ const PARTS: readonly KnownPart[] = [
   {
     title: 'a language model as text encoder',
     option: '--llm',
+    architectures: ENCODER_ARCHITECTURES,
     names: [
       ...ENCODER_SIGNS.map((sign) => ['model.embed_tokens.weight', 'model.layers.0.self_attn.q_proj.weight', sign]),
-      ['token_embd.weight', 'blk.0.attn_q.weight'],
+      ...BLOCK_SIGNS.map((sign) => [...LANGUAGE_MODEL, sign]),
     ],
   },
   { title: 'the vision part of a language model', option: '--llm_vision', names: [['v.patch_embd.weight', 'v.blk.']] },
@@ -152,7 +162,9 @@ const PARTS: readonly KnownPart[] = [
   {
     title: 'a control net',
     option: '--control-net',
-    names: [['input_hint_block.0.weight'], ['control_model.input_hint_block.0.weight']],
+    names: ['', 'control_model.'].map((prefix) => [`${prefix}input_hint_block.0.weight`, `${prefix}zero_convs.`]),
+    // One that is a LoRA.
+    without: ['lora_controlnet'],
   },
 ];
 
@@ -180,29 +192,34 @@ const isThere = (wanted: string, names: ReadonlySet<string>): boolean =>
 const fits = ({ names: sets, without = [] }: KnownModel, names: ReadonlySet<string>): boolean =>
   sets.some((set) => set.every((name) => isThere(name, names))) && !without.some((name) => isThere(name, names));
 
+const isPartOf = (part: KnownPart, names: ReadonlySet<string>, said: string | undefined): boolean =>
+  part.architectures === undefined || said === undefined ? fits(part, names) : part.architectures.includes(said);
+
 /** What the program takes a file with these names for, and with which option; null when it does not know it. */
-function knownAs(names: readonly string[]): Omit<Identified, 'nameOf'> | null {
+function knownAs(names: readonly string[], said: string | undefined): Omit<Identified, 'nameOf'> | null {
   const whole = new Set(names);
   const checkpoint = CHECKPOINTS.find((one) => fits(one, whole));
   if (checkpoint !== undefined) return { title: checkpoint.title, option: '-m' };
   const within = names.filter((name) => name.startsWith(MODEL_PREFIX));
   const model = new Set(within.length === 0 ? names : within.map((name) => name.slice(MODEL_PREFIX.length)));
-  const transformer = TRANSFORMERS.find((one) => fits(one, model));
+  // A ControlNet has blocks of the model that it is for.
+  const transformer = relativeKind([...model]) === null ? TRANSFORMERS.find((one) => fits(one, model)) : undefined;
   if (transformer !== undefined) {
     const isPart = within.length === 0 || within.length === names.length;
     return { title: transformer.title, option: isPart ? '--diffusion-model' : '-m' };
   }
-  return PARTS.find((one) => fits(one, whole)) ?? null;
+  return PARTS.find((one) => isPartOf(one, whole, said)) ?? null;
 }
 
 /**
  * What stable-diffusion.cpp takes a model with these names for. Where they begin in a way that only other programs know, the
- * output's begin as it expects it. Null when it would not open the file.
+ * output's begin as it expects it. `said` is the architecture of a GGUF of a language model. Null when it would not open the
+ * file.
  */
-export function identify(names: readonly string[]): Identified | null {
+export function identify(names: readonly string[], said?: string): Identified | null {
   for (const [pattern, beginning] of RENAMINGS) {
     const nameOf = (name: string): string => name.replace(pattern, beginning);
-    const known = knownAs(names.map(nameOf));
+    const known = knownAs(names.map(nameOf), said);
     if (known !== null) return { title: known.title, option: known.option, nameOf };
   }
   return null;
@@ -214,11 +231,18 @@ interface Obstacle {
   readonly why: string;
 }
 
+const CONTROL_NET =
+  'it has ControlNets of Stable Diffusion in the original layout only; quantize the model that this one is for';
 const UNKNOWN =
   'it knows no model with these names; take another program, or architecture "none" to have the file anyway';
 
 /** The first one that fits counts. */
 const OBSTACLES: readonly Obstacle[] = [
+  { names: [['latent_in.', 'double_blocks.']], why: 'it does not have Hunyuan3D; take another program' },
+  {
+    names: [LANGUAGE_MODEL, ['model.embed_tokens.weight']],
+    why: 'it has Qwen3, Qwen2.5-VL, Mistral, Gemma and gpt-oss as text encoders, and no other language model; leave out "for" to quantize a GGUF of this one for llama.cpp',
+  },
   { names: [['input_blocks.8.0.time_mixer.mix_factor']], why: 'it does not have SVD; take another program' },
   {
     names: [['label_emb.', 'conditioner.embedders.0.']],
@@ -236,7 +260,10 @@ const OBSTACLES: readonly Obstacle[] = [
 
 /** Why it opens no file of these names, in a clause, and what to do. */
 export function obstacleTo(names: readonly string[]): string {
-  const bare = new Set(names.map((name) => name.replace(/^(?:(?:model\.)?diffusion_model|transformer|unet)\./u, '')));
+  const bare = new Set(
+    names.map((name) => name.replace(/^(?:(?:model\.)?diffusion_model|transformer|unet|control_model)\./u, '')),
+  );
+  if (relativeKind([...bare]) !== null) return CONTROL_NET;
   const found = OBSTACLES.find((one) => one.names.some((set) => set.every((name) => isThere(name, bare))));
   return found?.why ?? UNKNOWN;
 }

@@ -36,7 +36,7 @@ export function sdCppSubject(input: SubjectInput): Subject {
   const family = detectFamily(tensors);
   // Some families have the names of others as well.
   const isKnown = family === null || family.family.runsInSdCpp === true;
-  const model = isKnown ? identify(names) : null;
+  const model = isKnown ? identify(names, languageModelOf(input)) : null;
   if (model === null && architecture !== NONE) {
     const detail = `stable-diffusion.cpp would not open it: ${obstacleTo(names)}`;
     throw new QuantizeError('unsupported_model', file === undefined ? { detail } : { file, detail });
@@ -51,6 +51,17 @@ export function sdCppSubject(input: SubjectInput): Subject {
     mostDimensions: MOST_DIMENSIONS,
     longestNameBytes: LONGEST_NAME_BYTES,
   };
+}
+
+/** The rows of the table of words of Mistral Small, whose GGUFs call themselves `llama`. */
+const MISTRAL_WORDS = 131_072;
+
+/** What a GGUF of a language model calls itself; undefined for other models. */
+function languageModelOf({ hasFinalNames, keyValue, tensors }: SubjectInput): string | undefined {
+  const said = hasFinalNames ? keyValue('general.architecture') : undefined;
+  if (typeof said !== 'string' || typeof keyValue(`${said}.block_count`) !== 'number') return undefined;
+  const words = tensors.find(({ name }) => name === 'token_embd.weight')?.shape[0];
+  return said === 'llama' && words === MISTRAL_WORDS ? 'mistral3' : said;
 }
 
 const AS_IT_IS: Identified = { title: '', option: '', nameOf: (name) => name };

@@ -86,13 +86,19 @@ test.each([
     ...['a language model as text encoder', '--llm'],
     ['model.embed_tokens.weight', 'model.layers.0.self_attn.q_proj.weight', ...signs],
   ]),
-  ['a language model as text encoder', '--llm', ['token_embd.weight', 'blk.0.attn_q.weight']],
+  ...['attn_q_norm', 'post_ffw_norm', 'attn_sinks'].map((module) => [
+    ...['a language model as text encoder', '--llm'],
+    ['token_embd.weight', 'blk.0.attn_q.weight', `blk.0.${module}.weight`],
+  ]),
   ['the vision part of a language model', '--llm_vision', ['v.patch_embd.weight', 'v.blk.0.attn_q.weight']],
   ['an autoencoder', '--vae', ['decoder.conv_in.weight', 'decoder.mid.block_1.conv1.weight']],
   ['an autoencoder', '--vae', ['decoder.conv_in.weight', 'decoder.mid_block.resnets.0.conv1.weight']],
   ['an autoencoder', '--vae', ['decoder.conv1.weight', 'decoder.middle.0.residual.0.gamma']],
   ['an autoencoder', '--vae', ['decoder.conv_in.conv.weight']],
-  ['a control net', '--control-net', ['control_model.input_hint_block.0.weight']],
+  ...['', 'control_model.'].map((prefix) => [
+    ...['a control net', '--control-net'],
+    [`${prefix}input_hint_block.0.weight`, `${prefix}zero_convs.0.0.weight`, `${prefix}input_blocks.0.0.weight`],
+  ]),
 ])('%s is given with %s', (title, option, names) => {
   const { notes, architecture } = planOf(names);
   expect(notes).toEqual([`The model is ${title}: stable-diffusion.cpp takes the file with ${option}.`]);
@@ -111,6 +117,8 @@ test.each([['first_stage_model.'], ['vae.']])(
 describe('is refused', () => {
   const kDiffusers = /layout of the library diffusers; take the file in the original layout/;
   const kUnknown = /knows no model with these names/;
+  const kControl = /ControlNets of Stable Diffusion in the original layout only; quantize the model/;
+  const kOther = /no other language model; leave out "for"/;
   const kAlone = /does not know a U-Net without its text encoders; take the whole checkpoint/;
   test.each([
     ['a U-Net alone', ['input_blocks.0.0.weight'], kAlone],
@@ -151,7 +159,34 @@ describe('is refused', () => {
       kUnknown,
     ],
     ['Wan with a part for speech', [...kTransformers.Wan, 'casual_audio_encoder.weights'], kUnknown],
-    ['another language model', ['model.embed_tokens.weight', 'model.layers.0.self_attn.q_proj.weight'], kUnknown],
+    ['Wan with sound', [...kTransformers.Wan, 'audio_proj.audio_proj_glob_1.layer.bias'], kUnknown],
+    ['Wan with cameras', [...kTransformers.Wan, 'control_adapter.conv.weight'], kUnknown],
+    ['Step1X-Edit', [...kTransformers.Flux, 'connector.S.input_embedder.weight'], kUnknown],
+    ['Hunyuan3D', [...kTransformers.Flux, 'latent_in.weight', 'cond_in.weight'], /does not have Hunyuan3D/],
+    ['a ControlNet of Flux', [...kTransformers.Flux, 'controlnet_blocks.0.weight'], kControl],
+    [
+      'one with hints, too',
+      [...kTransformers.Flux, 'controlnet_blocks.0.weight', 'input_hint_block.0.weight'],
+      kControl,
+    ],
+    [
+      'the same with a prefix',
+      [...kTransformers.Flux, 'controlnet_blocks.0.weight'].map((name) => kUNet + name),
+      kControl,
+    ],
+    ['a ControlNet of Qwen-Image', [...kTransformers['Qwen-Image'], 'controlnet_x_embedder.weight'], kControl],
+    [
+      'a ControlNet of diffusers',
+      ['down_blocks.0.resnets.0.conv1.weight', 'controlnet_cond_embedding.conv_in.weight'],
+      kControl,
+    ],
+    [
+      'a ControlNet that is a LoRA',
+      ['lora_controlnet', 'input_hint_block.0.weight', 'zero_convs.0.0.weight'],
+      kControl,
+    ],
+    ['another language model', ['model.embed_tokens.weight', 'model.layers.0.self_attn.q_proj.weight'], kOther],
+    ['the same under other names', ['token_embd.weight', 'blk.0.attn_q.weight', 'output.weight'], kOther],
     ['no tensors', [], kUnknown],
   ])('%s', (_, names, text) => {
     let failed;
@@ -168,4 +203,39 @@ describe('is refused', () => {
 test('fifty thousand names that mean nothing are refused in no time', () => {
   const names = Array.from({ length: 50_000 }, (_, index) => `${'model.'.repeat(index % 50)}x.${index}`);
   expect(() => planOf(names)).toThrow(/knows no model/);
+});
+
+describe('a GGUF of a language model', () => {
+  const planned = (architecture, names, words = 1000) => {
+    const keyValues = { 'general.architecture': architecture, [`${architecture}.block_count`]: 2 };
+    const tensors = ['token_embd.weight', 'output.weight', 'blk.0.attn_q.weight', ...names].map((name) => {
+      const shape = [name.startsWith('blk') ? 64 : words, 64];
+      return { name, dtype: 'F16', shape, elements: shape[0] * shape[1] };
+    });
+    const keyValue = (key) => keyValues[key];
+    return planTypes({ tensors, target: 'Q8_0', hasFinalNames: true, keyValue, program: 'sd.cpp' });
+  };
+
+  test.each([
+    ...['qwen2vl', 'qwen3', 'qwen3vl', 'mistral3', 'gemma2', 'gemma3', 'gpt-oss'].map((one) => [one, 1000]),
+    ['llama', 131072],
+  ])('that says %s, with %i words, is a text encoder; the words that come out of it are listed', (said, words) => {
+    const { notes, decisions } = planned(said, [], words);
+    expect(notes[0]).toBe(
+      'The model is a language model as text encoder: stable-diffusion.cpp takes the file with --llm.',
+    );
+    expect(decisions.map(({ kind }) => kind === 'drop')).toEqual([false, true, false]);
+    expect(notes[1]).toMatch(/^1 tensor is left out/);
+  });
+
+  test.each([
+    ['llama', 128256],
+    ['qwen2', 1000],
+    ['qwen3moe', 1000],
+    ['deepseek2', 1000],
+  ])('that says %s, with %i words, is none, whatever its tensors are called', (said, words) => {
+    const text = /no other language model/;
+    expect(() => planned(said, [], words)).toThrow(text);
+    expect(() => planned(said, ['blk.0.attn_q_norm.weight'], words)).toThrow(text);
+  });
 });
