@@ -5,8 +5,21 @@ import { EngineClient, EngineError } from './engine/client';
 import type { Progress, Source, Target } from './engine/protocol';
 import * as format from './format';
 import { absolute, HUB_URL, nameOf, obstacleTo, withoutQuery } from './hosts';
-import { outputName, quantizeOptions, type Settings } from './settings';
-import { announcement, engine, isBusy, model, plan, planIsStale, reports, result, run, settings, view } from './store';
+import { outputName, PROGRAM_TITLES, quantizeOptions, type Settings } from './settings';
+import {
+  announcement,
+  engine,
+  isBusy,
+  model,
+  plan,
+  planIsStale,
+  reports,
+  result,
+  run,
+  settings,
+  view,
+  type OtherPrograms,
+} from './store';
 import { download, pickFile, type TargetKind } from './targets';
 
 /** Milliseconds without a change before a new plan is asked for. */
@@ -97,6 +110,8 @@ function forgetModel(): void {
   reports.value = new Map();
   result.value = null;
   view.value = { status: 'none' };
+  // That no program need open it was said of this model.
+  if (settings.value.architecture === 'none') settings.value = { ...settings.value, architecture: null };
 }
 
 let planTimer: ReturnType<typeof setTimeout> | undefined;
@@ -121,9 +136,24 @@ async function makePlan(): Promise<void> {
     const made = await client.ask('plan', { options: quantizeOptions(wanted) });
     if (isCurrent()) plan.value = { status: 'ready', plan: made, settings: wanted };
   } catch (error) {
-    if (isCurrent()) plan.value = { status: 'failed', code: codeOf(error), message: messageOf(error) };
+    const [code, message] = [codeOf(error), messageOf(error)];
+    const other = code === 'unsupported_model' ? await otherPrograms(wanted) : null;
+    if (isCurrent()) plan.value = { status: 'failed', code, message, other };
   }
   if (isCurrent()) planIsStale.value = false;
+}
+
+/** The programs that would open the model with the other choice; null where none is known to. */
+async function otherPrograms(wanted: Settings): Promise<OtherPrograms | null> {
+  for (const [program] of PROGRAM_TITLES.filter(([one]) => one !== wanted.program)) {
+    const options = quantizeOptions({ ...wanted, program, architecture: null });
+    const opensIn = await client.ask('plan', { options }).then(
+      (made) => made.opensIn,
+      () => [],
+    );
+    if (opensIn.length > 0) return { program, opensIn };
+  }
+  return null;
 }
 
 export async function quantize(kind: TargetKind): Promise<void> {

@@ -1,7 +1,7 @@
 /** What the page knows; components read these signals and call actions.ts. */
 
 import { computed, signal } from '@preact/signals';
-import type { FilePlan, Inspection, TensorPlan, TensorReport } from 'arrowquant';
+import type { FilePlan, Inspection, Program, TensorPlan, TensorReport } from 'arrowquant';
 import type { EngineInfo, Outcome, Progress } from './engine/protocol';
 import type { LayerView } from './engine/layer-view';
 import { DEFAULT_SETTINGS, type Settings } from './settings';
@@ -21,7 +21,19 @@ export type ModelState =
 export type PlanState =
   | { readonly status: 'none' }
   | { readonly status: 'ready'; readonly plan: FilePlan; readonly settings: Settings }
-  | { readonly status: 'failed'; readonly code: string | null; readonly message: string };
+  | {
+      readonly status: 'failed';
+      readonly code: string | null;
+      readonly message: string;
+      /** Where the programs chosen would not open the file, and others would. */
+      readonly other: OtherPrograms | null;
+    };
+
+export interface OtherPrograms {
+  /** The choice by which they get it. */
+  readonly program: Program;
+  readonly opensIn: readonly string[];
+}
 
 export type RunState =
   | { readonly status: 'idle' }

@@ -215,6 +215,26 @@ function describeFailures(demo, best) {
       await demo.quantizer.quantizeFile(file, output, { ...options, architecture: 'none' });
       const expected = readFileSync(output);
       expectSame((await page.download('Download', expected.length)).bytes, expected);
+
+      // The next model may well open.
+      await page.drop(demo.model);
+      await page.planned();
+      expect(await page.evaluate(() => document.querySelector('select[name=architecture]').value)).toBe('');
+      expect(await page.appears('.plan-line')).toContain('opens in ComfyUI-GGUF');
+    });
+
+    test('offers the program that opens a model, where it is another one', async () => {
+      const file = path.join(demo.setting.folder, 'krea.safetensors');
+      writeFileSync(file, modelFile([float32Tensor('txtfusion.projector.weight', [256, 256])]));
+      const { opensIn } = await demo.quantizer.plan(file, { type: 'Q4_K_M', for: 'sd.cpp' });
+      const page = await demo.open();
+      await page.drop(file);
+      expect(await page.appears('.plan [role=alert]')).toContain('ComfyUI would not open this file.');
+      for (const find of [nameless, lowContrast, overflowing]) expect(await page.evaluate(find)).toEqual([]);
+      await page.click(`Make it for ${opensIn.join(' and ')}`);
+      await page.planned();
+      expect(await page.evaluate(() => document.querySelector('input[name=program]:checked').value)).toBe('sd.cpp');
+      expect(await page.appears('.plan-line')).toContain(`opens in ${opensIn.join(' and ')}`);
     });
 
     test('warns of what costs quality, beside what opens the file', async () => {

@@ -1,7 +1,8 @@
 import * as format from '../format';
 import type { FilePlan } from 'arrowquant';
 import { changeSettings } from '../actions';
-import { plan, planIsStale, type PlanState } from '../store';
+import { PROGRAM_TITLES } from '../settings';
+import { plan, planIsStale, settings, type PlanState } from '../store';
 
 /** What will come out: its size beside the input's, drawn to scale. */
 export function PlanSummary() {
@@ -16,13 +17,27 @@ export function PlanSummary() {
   );
 }
 
-function Refusal({ code, message }: Extract<PlanState, { status: 'failed' }>) {
+function Refusal({ code, message, other }: Extract<PlanState, { status: 'failed' }>) {
   const opensNowhere = code === 'unsupported_model';
+  const { program, architecture } = settings.value;
+  const chosen = PROGRAM_TITLES.find(([one]) => one === program)?.[1] ?? program;
+  const headline = other === null ? 'No program would open this file.' : `${chosen} would not open this file.`;
   return (
     <div class="notice is-bad" role="alert">
-      <strong>{opensNowhere ? 'No program would open this file.' : 'This cannot be done.'}</strong>
+      <strong>{opensNowhere ? headline : 'This cannot be done.'}</strong>
       <p>{message}</p>
-      {opensNowhere && (
+      {other !== null && (
+        <button
+          type="button"
+          class="button is-small"
+          onClick={() => {
+            changeSettings({ program: other.program, architecture: null });
+          }}
+        >
+          Make it for {listed(other.opensIn)}
+        </button>
+      )}{' '}
+      {opensNowhere && architecture !== 'none' && (
         <button
           type="button"
           class="button is-small"
