@@ -1,5 +1,6 @@
 /** Models that are not for the programs that open GGUFs in the form they have, told by the names of their tensors. */
 
+import { isControlNet } from './control-nets.js';
 import { identify } from './sd-cpp/models.js';
 
 interface ForeignModel {
@@ -35,12 +36,9 @@ const FOREIGN_MODELS: readonly ForeignModel[] = [
   },
 ];
 
-const CONTROL_NET =
-  /^(?:controlnet_(?:cond_embedding|down_blocks|mid_block|blocks|single_blocks|x_embedder)|input_hint_block|zero_convs|middle_block_out)\./u;
-
 /** What a model is that has the names of a family and more, and what to do; null when it is one of the family. */
 export const relativeKind = (names: readonly string[]): string | null =>
-  names.some((name) => CONTROL_NET.test(name))
+  isControlNet(names)
     ? 'it is a ControlNet, which ComfyUI reads as safetensors, not as a GGUF; quantize the model that it is for, and give ComfyUI the ControlNet as it is'
     : null;
 

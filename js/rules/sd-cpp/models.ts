@@ -3,7 +3,7 @@
  * graphs ask for, and its conversion of names, which cannot join the split attention of diffusers' transformers.
  */
 
-import { relativeKind } from '../foreign-models.js';
+import { isControlNet } from '../control-nets.js';
 
 /** A set of names that a file must have, all of them; one that ends with a dot is the beginning of a name. */
 type Names = readonly string[];
@@ -202,8 +202,7 @@ function knownAs(names: readonly string[], said: string | undefined): Omit<Ident
   if (checkpoint !== undefined) return { title: checkpoint.title, option: '-m' };
   const within = names.filter((name) => name.startsWith(MODEL_PREFIX));
   const model = new Set(within.length === 0 ? names : within.map((name) => name.slice(MODEL_PREFIX.length)));
-  // A ControlNet has blocks of the model that it is for.
-  const transformer = relativeKind([...model]) === null ? TRANSFORMERS.find((one) => fits(one, model)) : undefined;
+  const transformer = isControlNet(model) ? undefined : TRANSFORMERS.find((one) => fits(one, model));
   if (transformer !== undefined) {
     const isPart = within.length === 0 || within.length === names.length;
     return { title: transformer.title, option: isPart ? '--diffusion-model' : '-m' };
@@ -263,7 +262,7 @@ export function obstacleTo(names: readonly string[]): string {
   const bare = new Set(
     names.map((name) => name.replace(/^(?:(?:model\.)?diffusion_model|transformer|unet|control_model)\./u, '')),
   );
-  if (relativeKind([...bare]) !== null) return CONTROL_NET;
+  if (isControlNet(bare)) return CONTROL_NET;
   const found = OBSTACLES.find((one) => one.names.some((set) => set.every((name) => isThere(name, bare))));
   return found?.why ?? UNKNOWN;
 }
