@@ -1,7 +1,7 @@
 import type { QuantizeError } from '../../errors.js';
 import type { ByteSource } from '../../io/byte-io.js';
 import type { Entry, FilePart } from '../container.js';
-import { MAX_RANK, elementCount, knownBytes } from '../dtypes.js';
+import { elementCount, knownBytes } from '../dtypes.js';
 import { invalidFile, quoted } from '../invalid-file.js';
 import { readArchive } from './archive.js';
 import { looksOld } from './old.js';
@@ -26,7 +26,7 @@ function entryOf({ name, tensor }: NamedTensor, storages: ReadonlyMap<string, St
   const { storage, dtype, offset, shape, strides } = tensor;
   const fault = (detail: string): QuantizeError =>
     invalidFile(source, `tensor ${quoted(name)} ${detail}`, { layer: name });
-  const elements = shape.length > MAX_RANK ? Number.NaN : elementCount(shape);
+  const elements = elementCount(shape);
   const bytes = knownBytes(dtype, elements);
   const [width, stored] = [knownBytes(dtype, 1), storages.get(storage.key)];
   if (Number.isNaN(elements) || bytes === undefined || width === undefined) throw fault('has no valid shape');

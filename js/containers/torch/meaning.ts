@@ -1,5 +1,6 @@
 import type { QuantizeError } from '../../errors.js';
 import type { ByteSource } from '../../io/byte-io.js';
+import { MAX_RANK } from '../dtypes.js';
 import { invalidFile, quoted } from '../invalid-file.js';
 import type { Meaning } from './pickle-machine.js';
 import { OTHER, isCount, itemsOf, objectOf, type PickleValue, type Storage, type TensorView } from './values.js';
@@ -40,6 +41,7 @@ const KNOWN: readonly string[] = [
 ];
 
 const TORCH = 'torch.';
+const NO_SHAPE = 'it has a tensor without a valid shape';
 
 const ofTorch = (types: Readonly<Record<string, string>>, name: string): string | undefined => {
   const own = name.startsWith(TORCH) ? name.slice(TORCH.length) : '';
@@ -74,7 +76,7 @@ export class CheckpointMeaning implements Meaning {
     const { name } = called;
     if (INERT.includes(name)) return OTHER;
     if (name === ORDERED_DICT) return this.#dict(items);
-    if (name === SIZE) return { kind: 'tuple', items: [...(itemsOf(items[0]) ?? [])] };
+    if (name === SIZE) return { kind: 'tuple', items: [...this.#sizes(items[0])] };
     if (name === FROM_TYPE) return this.#fromType(items);
     if (name.startsWith(`${REBUILD}parameter`)) return this.#tensorIn(items[0]);
     if (!name.startsWith(REBUILD)) throw this.fault(`it calls ${quoted(name)}`);
@@ -127,14 +129,19 @@ export class CheckpointMeaning implements Meaning {
   /** `type` is that of the elements where the storage's own is not; null where it is. */
   #tensor([of, offset, size, stride]: readonly PickleValue[], type: PickleValue | undefined): TensorView {
     const [storage, made] = [objectOf(of), objectOf(type)];
-    const [shape, strides] = [itemsOf(size), itemsOf(stride)];
     const dtype = made?.kind === 'global' ? ofTorch(DTYPES, made.name) : undefined;
     if (storage?.kind !== 'storage' || !isCount(offset) || (type !== null && dtype === undefined)) {
       throw this.fault('it has a tensor that is not described as one');
     }
-    if (shape?.every(isCount) !== true || strides?.every(isCount) !== true || shape.length !== strides.length) {
-      throw this.fault('it has a tensor without a valid shape');
-    }
+    const [shape, strides] = [this.#sizes(size), this.#sizes(stride)];
+    if (shape.length !== strides.length) throw this.fault(NO_SHAPE);
     return { kind: 'tensor', storage, dtype: dtype ?? storage.dtype, offset, shape, strides };
+  }
+
+  /** A shape, or strides. A few bytes name the same ones again, so that long ones would take hours. */
+  #sizes(value: PickleValue | undefined): readonly number[] {
+    const items = itemsOf(value);
+    if (items === null || items.length > MAX_RANK || !items.every(isCount)) throw this.fault(NO_SHAPE);
+    return items;
   }
 }

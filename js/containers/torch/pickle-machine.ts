@@ -105,7 +105,10 @@ export class Machine {
     this.#count();
     const given = objectOf(this.pop());
     if (given?.kind !== 'tuple') throw this.fault('it calls something with what is no tuple');
-    return this.push(this.#meaning.called(this.pop(), given.items));
+    const made = objectOf(this.#meaning.called(this.pop(), given.items));
+    // A dict may be the copy of what a few bytes name again and again.
+    if (made?.kind === 'dict') this.#count(made.items.length);
+    return this.push(made);
   }
 
   persistent(): this {
@@ -192,7 +195,8 @@ export class Machine {
     return value;
   }
 
-  #count(): void {
-    if (++this.#objects > MOST_OBJECTS) throw this.fault(`it has more than ${MOST_OBJECTS} objects`);
+  #count(objects = 1): void {
+    this.#objects += objects;
+    if (this.#objects > MOST_OBJECTS) throw this.fault(`it has more than ${MOST_OBJECTS} objects`);
   }
 }
