@@ -30,6 +30,8 @@ export interface FilePart {
   readonly entries: readonly Entry[];
   /** Those in which layouts may have written what is laid out how. */
   readonly texts: ReadonlyMap<string, string>;
+  /** Sentences on what was taken for the model, for reports. */
+  readonly notes?: readonly string[];
 }
 
 /** A value of a model's metadata. */

@@ -22,6 +22,8 @@ export interface Model {
   /** Those of them that an output of another container may take over. */
   readonly portableTexts: ReadonlyMap<string, string>;
   readonly carried: Carried | null;
+  /** Sentences on what of the files was taken for the model. */
+  readonly notes: readonly string[];
   /** What the metadata says under a key. */
   readonly fact: (key: string) => FactValue | undefined;
   close(): Promise<void>;
@@ -37,6 +39,7 @@ export async function openModel(source: ByteSource): Promise<Model> {
       // Without what the layouts say: that is about their entries.
       texts: modelTexts(files.texts, parts),
       portableTexts: modelTexts(files.portableTexts, parts),
+      notes: [...new Set(parts.flatMap(({ notes = [] }) => notes))],
       container: container as InputContainerName,
       hasFinalNames: hasFinalNames(container),
       fact: (key) => files.fact(key),

@@ -115,7 +115,7 @@ export const summaryOf = (
   container: model.container,
   architecture,
   ...{ opensIn, notIn, type },
-  notes,
+  notes: [...model.notes, ...notes],
   warnings,
   dropped: [...dropped].sort(byName),
 });

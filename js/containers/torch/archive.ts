@@ -15,9 +15,9 @@ const MOST_ORDER_BYTES = 64;
 /** Reads a file of torch.save. */
 export async function readArchive(source: ByteSource): Promise<StateDict> {
   const archive = new Archive(source, await readZip(source));
-  const tensors = tensorsIn(await archive.pickle(new CheckpointMeaning(source)), source);
-  const storages = await archive.storages(new Set(tensors.map(({ tensor }) => tensor.storage)));
-  return { tensors, storages };
+  const found = tensorsIn(await archive.pickle(new CheckpointMeaning(source)), source);
+  const storages = await archive.storages(new Set(found.tensors.map(({ tensor }) => tensor.storage)));
+  return { ...found, storages };
 }
 
 /** The entries of what torch.save has written (torch/serialization.py, `_save`). */

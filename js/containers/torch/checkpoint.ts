@@ -14,12 +14,12 @@ const MOST_REPEATED = 64;
 
 /** Reads and checks all of a checkpoint but the tensors' bytes (docs/formats.md). Rejects with `invalid_file`. */
 export async function readCheckpoint(source: ByteSource): Promise<FilePart> {
-  const { tensors, storages } = await (looksOld(await readBytes(source, 0, Math.min(source.size, 4)))
+  const { tensors, storages, notes } = await (looksOld(await readBytes(source, 0, Math.min(source.size, 4)))
     ? readOld(source)
     : readArchive(source));
   const entries = tensors.map((named) => entryOf(named, storages, source));
   checkRepeated(entries, source);
-  return { source, entries, texts: new Map() };
+  return { source, entries, texts: new Map(), notes };
 }
 
 function entryOf({ name, tensor }: NamedTensor, storages: ReadonlyMap<string, StoredBytes>, source: ByteSource): Entry {

@@ -27,7 +27,7 @@ export async function readOld(source: ByteSource): Promise<StateDict> {
   const [, version, system, checkpoint = null, keys] = values;
   if (version !== FORMAT_VERSION) throw invalidFile(source, `it is a Python pickle of an unknown kind; ${RESAVE}`);
   if (isBigEndian(system)) throw invalidFile(source, `its byte order is big-endian; ${RESAVE}`);
-  const tensors = tensorsIn(checkpoint, source);
+  const found = tensorsIn(checkpoint, source);
   const storages = new Map<string, StoredBytes>();
   let reached = end;
   for (const key of itemsOf(keys) ?? []) {
@@ -41,7 +41,7 @@ export async function readOld(source: ByteSource): Promise<StateDict> {
   }
   const missing = [...meaning.storages.keys()].find((key) => !storages.has(key));
   if (missing !== undefined) throw meaning.fault(`its list of storages is without ${quoted(missing)}`);
-  if (reached === source.size) return { tensors, storages };
+  if (reached === source.size) return { ...found, storages };
   throw invalidFile(source, `its storages end at byte ${reached}, but it has ${source.size}; ${CUT_OFF}`);
 }
 

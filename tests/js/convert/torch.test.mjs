@@ -96,6 +96,12 @@ describe('a checkpoint is read', () => {
     expect(server.requests.length - before).toBeLessThanOrEqual(3);
   });
 
+  test('and plans and reports say which of its keys was the model', async () => {
+    const notes = ['The model is what the checkpoint has under "state_dict".'];
+    expect(await quantizer.plan(new Blob([kFile]), kOptions)).toMatchObject({ notes });
+    expect((await convert(new Blob([kFile]))).report.notes).toEqual(notes);
+  });
+
   test('by its tensors, one by one', async () => {
     const model = await quantizer.open(folder.write('m.bin', torchFile(kSmall)));
     expect(model.container).toBe('torch');

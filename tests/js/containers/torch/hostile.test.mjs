@@ -145,7 +145,7 @@ describe('a state dict', () => {
     for (let depth = 0; depth < 15; ++depth) {
       dict = new Map(Array.from({ length: 8 }, (_, index) => [String(index), dict]));
     }
-    expect(await says(checkpoint(dict))).toMatch(/more than 1048576 entries/);
+    expect(await says(checkpoint(dict))).toMatch(/more entries, or longer names, than any model/);
   });
 
   test.each([
