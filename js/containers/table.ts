@@ -1,15 +1,21 @@
+import type { Container, InputContainer, ShardFormat } from './container.js';
 import { gguf } from './gguf/gguf.js';
 import { safetensors } from './safetensors/safetensors.js';
 import { torch } from './torch/torch.js';
 
+/** Of a list as such, the types that are published would repeat every method. */
+const named = <Name extends string>(
+  ...all: readonly (Container & { readonly name: Name })[]
+): readonly (Container & { readonly name: Name })[] => all;
+
 /** Every file format that models are written in, and read from; the first one that knows a file gets it. */
-export const CONTAINERS = [safetensors, gguf] as const;
+export const CONTAINERS = named(...[safetensors, gguf]);
 
 /** Those that models are only read from. */
-export const INPUTS = [torch] as const;
+export const INPUTS: readonly (InputContainer & { readonly name: 'torch' })[] = [torch];
 
 /** Those whose files an index of shards can list. */
-export const SHARD_FORMATS = [safetensors, torch] as const;
+export const SHARD_FORMATS: readonly [ShardFormat, ...ShardFormat[]] = [safetensors, torch];
 
 /** Names of the file formats that models are written in. */
 export type ContainerName = (typeof CONTAINERS)[number]['name'];
