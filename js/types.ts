@@ -1,13 +1,14 @@
 /** The public types. */
 
-import { CODECS, FILE_TYPES, type BlockType } from './codecs/table.js';
+import { CODECS, FILE_TYPES, type BlockType, type CodecName, type TensorType } from './codecs/table.js';
 import type { ContainerName, InputContainerName } from './containers/table.js';
 import type { QuantizeError } from './errors.js';
 import type { LayoutName } from './layouts/table.js';
 import type { ProgressCallback, WasmObject } from './wasm/module.js';
 import type { HalfArray, WeightArray } from './weight-arrays.js';
 
-export type { BlockType, ContainerName, HalfArray, InputContainerName, LayoutName, ProgressCallback, WeightArray };
+export type { BlockType, CodecName, ContainerName, HalfArray, InputContainerName, LayoutName, TensorType };
+export type { ProgressCallback, WeightArray };
 
 /** Bits that a weight takes. */
 export type BitWidth = 2 | 4 | 8;
@@ -32,15 +33,6 @@ export { FILE_TYPES };
 
 /** What a GGUF file is quantized to, as llama.cpp names it: block format, and for K-quants how it is mixed with finer ones. */
 export type FileType = (typeof FILE_TYPES)[number];
-
-/** What weights are stored as. */
-export type CodecName = (typeof CODECS)[number]['name'];
-
-/** What a rule can make of one tensor: a codec that has no parameters. */
-export type TensorType = Extract<
-  (typeof CODECS)[number],
-  { readonly encodes: true; readonly bits: readonly [] }
->['name'];
 
 export const TENSOR_TYPES: readonly TensorType[] = CODECS.flatMap((codec) =>
   codec.encodes && codec.bits.length === 0 ? [codec.name as TensorType] : [],

@@ -1,5 +1,55 @@
 /** The codecs, in the order of src/codecs/codecs.def. Written by the build: do not edit. */
 
+import type { CodecTraits } from './codec.js';
+
+/** What weights are stored as. */
+export type CodecName =
+  | 'F32'
+  | 'F16'
+  | 'BF16'
+  | 'F8_E4M3'
+  | 'F8_E5M2'
+  | 'Q4_0'
+  | 'Q4_1'
+  | 'Q5_0'
+  | 'Q5_1'
+  | 'Q8_0'
+  | 'Q2_K'
+  | 'Q3_K'
+  | 'Q4_K'
+  | 'Q5_K'
+  | 'Q6_K'
+  | 'IQ4_NL'
+  | 'IQ4_XS'
+  | 'affine'
+  | 'F8_E4M3_SCALED'
+  | 'F8_E5M2_SCALED'
+  | 'I8_SCALED'
+  | 'I8_ROTATED'
+  | 'I4_ROTATED'
+  | 'E2M1_SCALED'
+  | 'E2M1_HIGH_SCALED'
+  | 'NF4'
+  | 'FP4';
+
+/** What a rule can make of one tensor: a codec that has no parameters. */
+export type TensorType =
+  | 'F32'
+  | 'F16'
+  | 'BF16'
+  | 'Q4_0'
+  | 'Q4_1'
+  | 'Q5_0'
+  | 'Q5_1'
+  | 'Q8_0'
+  | 'Q2_K'
+  | 'Q3_K'
+  | 'Q4_K'
+  | 'Q5_K'
+  | 'Q6_K'
+  | 'IQ4_NL'
+  | 'IQ4_XS';
+
 /** What each codec has where its own line does not say otherwise. */
 const USUAL = {
   blockWeights: 1,
@@ -13,7 +63,7 @@ const USUAL = {
   efforts: 1,
 } as const;
 
-export const CODECS = [
+export const CODECS: readonly (CodecTraits & { readonly name: CodecName })[] = [
   {
     ...USUAL,
     name: 'F32',
@@ -286,7 +336,7 @@ export const CODECS = [
     ggmlType: null,
     fileTypes: [],
   },
-] as const;
+];
 
 /** Names of ggml's block codecs. */
 export const BLOCK_TYPES = [

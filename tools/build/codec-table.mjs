@@ -41,6 +41,8 @@ async function formatted(file, source) {
 
 const literal = (value) => JSON.stringify(value);
 
+const union = (codecs) => codecs.map(({ name }) => literal(name)).join(' | ');
+
 const isBlock = ({ ggmlType, blockWeights }) => ggmlType !== null && blockWeights > 1;
 
 /** What most codecs have in common, so that it need not be said of each. */
@@ -59,10 +61,18 @@ function codecTableSource(codecs, statuses) {
   const entry = (codec) => `{ ...USUAL, ${literal(Object.fromEntries(own(codec))).slice(1)}`;
   return `/** The codecs, in the order of src/codecs/codecs.def. Written by the build: do not edit. */
 
+import type { CodecTraits } from './codec.js';
+
+/** What weights are stored as. */
+export type CodecName = ${union(codecs)};
+
+/** What a rule can make of one tensor: a codec that has no parameters. */
+export type TensorType = ${union(codecs.filter(({ encodes, bits }) => encodes && bits.length === 0))};
+
 /** What each codec has where its own line does not say otherwise. */
 const USUAL = ${literal(usual)} as const;
 
-export const CODECS = [${codecs.map(entry).join(',')}] as const;
+export const CODECS: readonly (CodecTraits & { readonly name: CodecName })[] = [${codecs.map(entry).join(',')}];
 
 /** Names of ggml's block codecs. */
 export const BLOCK_TYPES = ${literal(codecs.filter(isBlock).map(({ name }) => name))} as const;

@@ -4,7 +4,7 @@
  */
 
 import { codecBytes, codecNamed } from '../../codecs/codec.js';
-import { CODECS } from '../../codecs/table.js';
+import { CODECS, type FILE_TYPES } from '../../codecs/table.js';
 
 /** What a ggml type is called. */
 export interface GgmlTypeId {
@@ -79,13 +79,11 @@ const OTHER_FILE_TYPES = {
   Q1_0: 40,
 } as const;
 
-type CodecFileType = (typeof CODECS)[number]['fileTypes'][number];
-
 /** Values of the key `general.file_type`, llama.cpp's `enum llama_ftype`: what most tensors of a file are. */
 export const FILE_TYPE_IDS = Object.fromEntries([
   ...Object.entries(OTHER_FILE_TYPES),
-  ...CODECS.flatMap(({ fileTypes }): readonly CodecFileType[] => fileTypes).map(({ name, id }) => [name, id] as const),
-]) as Readonly<Record<CodecFileType['name'] | keyof typeof OTHER_FILE_TYPES, number>>;
+  ...CODECS.flatMap(({ fileTypes }) => fileTypes.map(({ name, id }) => [name, id] as const)),
+]) as Readonly<Record<(typeof FILE_TYPES)[number] | keyof typeof OTHER_FILE_TYPES, number>>;
 
 const BY_ID: ReadonlyMap<number, GgmlType> = new Map(GGML_TYPES.map((type) => [type.id, type]));
 const BY_NAME: ReadonlyMap<string, GgmlType> = new Map(GGML_TYPES.map((type) => [type.name, type]));
