@@ -2,6 +2,7 @@ import { sameCodec, traitsOf } from '../codecs/codec.js';
 import { QuantizeError, quoted } from '../errors.js';
 import { fileBytes, sourceOf, storageLabel, storedBytes, type StoredPlane, type Tensor } from '../layouts/tensor.js';
 import { rangesOf } from '../pipeline/stretches.js';
+import { sameScales, unitFor } from './scaled/spread.js';
 import { detectFamily } from '../rules/diffusion/detect.js';
 import { OriginalPlaces, diffusersLayoutOf, type OriginalPlace } from '../rules/diffusion/diffusers/layout.js';
 
@@ -64,16 +65,33 @@ function joined(
   first: Tensor,
   lastBlock: number,
 ): Tensor {
-  const found = parts.map((part) => {
+  const all = parts.map((part) => {
     const tensor = byName.get(part);
     if (tensor === undefined) throw new QuantizeError('missing_tensor', { file: sourceOf(first).name, layer: part });
     return tensor;
   });
+  const found = withOwnScales(all);
   if (found.length > 1) checkAlike(found);
   const partNames = found.map((part) => part.name);
-  const one = { ...(found.length === 1 ? first : rowsOfAll(found, first)), partNames };
+  const one = { ...(found.length === 1 ? first : rowsOfAll(found, found[0] ?? first)), partNames };
   const swaps = swapsHalves === true || (swapsHalves === 'last' && block === lastBlock);
   return { ...one, planes: swaps ? one.planes.map((plane) => swapped(plane, first)) : one.planes };
+}
+
+/** Parts of fp8 that have a factor each, all of them with planes of scales, which can follow each other. */
+function withOwnScales(parts: readonly Tensor[]): readonly Tensor[] {
+  const factors = new Set(parts.map((part) => (part.codec === null ? undefined : part.scale)));
+  const isOdd = parts.some(({ elements }) => unitFor(elements) < 2);
+  if (factors.size < 2 || factors.has(undefined) || isOdd) return parts;
+  return parts.map((part): Tensor => {
+    if (part.codec === null || part.scale === undefined) return part;
+    const { scale, ...rest } = part;
+    const groupSize = unitFor(part.elements);
+    const codec = { name: `${part.codec.name}_SCALED`, bits: 0, groupSize, symmetric: false };
+    const scales = [sameScales(sourceOf(part), scale, part.elements / groupSize)];
+    const planes = [part.planes[0] ?? [], scales];
+    return { ...rest, codec, format: storageLabel(part), fileBytes: fileBytes(part), planes };
+  });
 }
 
 function rowsOfAll(parts: readonly Tensor[], first: Tensor): Tensor {
@@ -98,7 +116,9 @@ function checkAlike(parts: readonly Tensor[]): void {
   const isOneCodec = parts.every((part) => part.codec !== null && codec !== null && sameCodec(part.codec, codec));
   if (isSimple && isOneCodec && labels.size === 1 && rests.size === 1 && factors.size === 1) return;
   const names = parts.map(({ name }) => quoted(name)).join(', ');
-  const what = rests.size > 1 ? 'of different shapes' : [...labels].join(' and ');
+  const isOfGroups = labels.size === 1 && codec !== null && !isOneCodec;
+  const kinds = `${[...labels].join(' and ')}${isOfGroups ? ', with scales for different groups of weights' : ''}`;
+  const what = rests.size > 1 ? 'of different shapes' : kinds;
   const detail = `${names} are one tensor in the original layout, but cannot be joined (${what}); make the whole model F16 or BF16 first, or take the file in the original layout`;
   const [first] = parts;
   throw new QuantizeError(

@@ -97,6 +97,25 @@ export function spreadScales(scales: Scales): ByteRange {
   return { source: sourceOf(scales, bytes), begin: 0, bytes };
 }
 
+/** A plane of the same F32 scale, `count` times; it counts as a part of the file `source`. */
+export function sameScales(source: ByteSource, scale: number, count: number): ByteRange {
+  const read = (into: Uint8Array, position: number): Promise<void> => {
+    const four = new Uint8Array(Float32Array.of(scale).buffer);
+    for (let at = 0; at < into.length; ++at) into[at] = four[(position + at) % SCALE_BYTES] ?? 0;
+    return Promise.resolve();
+  };
+  const size = count * SCALE_BYTES;
+  return { source: derived(source, size, read), begin: 0, bytes: size };
+}
+
+/** Bytes that are made of a file's, which is somebody else's to close. */
+const derived = (source: ByteSource, size: number, read: ByteSource['read']): ByteSource => ({
+  ...{ name: source.name, fileName: source.fileName, size, version: source.version, read },
+  sibling: (name) => source.sibling(name),
+  checkUnchanged: () => source.checkUnchanged(),
+  close: () => Promise.resolve(),
+});
+
 function sourceOf(scales: Scales, size: number): ByteSource {
   const { source } = bytesOf(scales.tensor);
   const spread = async (position: number, bytes: number): Promise<Uint8Array> => {
@@ -106,15 +125,10 @@ function sourceOf(scales: Scales, size: number): ByteSource {
     return new Uint8Array(values.buffer, position - first * SCALE_BYTES, bytes);
   };
   return {
-    ...{ name: source.name, fileName: source.fileName, size, version: source.version },
-    read: async (into, position) => {
+    ...derived(source, size, async (into, position) => {
       into.set(await spread(position, into.length));
-    },
+    }),
     ...(source.readAside !== undefined && { readAside: spread }),
-    sibling: (name) => source.sibling(name),
-    checkUnchanged: () => source.checkUnchanged(),
-    // The file is somebody else's.
-    close: () => Promise.resolve(),
   };
 }
 
