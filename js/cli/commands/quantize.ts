@@ -81,7 +81,7 @@ Examples:
 ${HUB_HELP.trim()}
 
 Types: ${FILE_TYPES.join(', ')}; K types without a suffix are _M.
-What stays as it is, and what the output looks like, is in docs/formats.md of the package.`;
+What stays as it is, and what the output looks like, is in docs/formats.md of the repository.`;
 
 export function quantizeCommand(): Command {
   const command = new Command('quantize')
