@@ -4,7 +4,7 @@ import type { Entry, FilePart } from '../container.js';
 import { elementCount, knownBytes } from '../dtypes.js';
 import { invalidFile, quoted } from '../invalid-file.js';
 import { readArchive } from './archive.js';
-import { looksOld } from './old.js';
+import { looksOld, looksZipped } from './head.js';
 import { readOld } from './old-file.js';
 import type { NamedTensor, StoredBytes } from './state-dict.js';
 import { readBytes } from './zip.js';
@@ -14,9 +14,11 @@ const MOST_REPEATED = 64;
 
 /** Reads and checks all of a checkpoint but the tensors' bytes (docs/formats.md). Rejects with `invalid_file`. */
 export async function readCheckpoint(source: ByteSource): Promise<FilePart> {
-  const { tensors, storages, notes } = await (looksOld(await readBytes(source, 0, Math.min(source.size, 4)))
-    ? readOld(source)
-    : readArchive(source));
+  const head = await readBytes(source, 0, Math.min(source.size, 4));
+  const isOld = looksOld(head);
+  // Only a shard comes here that is none: alone it would have been opened as what it is.
+  if (!isOld && !looksZipped(head)) throw invalidFile(source, "it is no PyTorch checkpoint, as the model's others are");
+  const { tensors, storages, notes } = await (isOld ? readOld(source) : readArchive(source));
   const entries = tensors.map((named) => entryOf(named, storages, source));
   checkRepeated(entries, source);
   return { source, entries, texts: new Map(), notes };

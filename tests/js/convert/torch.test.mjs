@@ -193,6 +193,21 @@ describe('checkpoints of several files', () => {
   });
 });
 
+test('a shard of another format is called what it is not', async () => {
+  const names = ['m-00001-of-00002.bin', 'm-00002-of-00002.bin'];
+  const first = folder.write(names[0], torchFile(kSmall.slice(0, 1)));
+  for (const contents of [modelFile(kSmall.slice(1)), Buffer.from('abc\0'), Buffer.from([1])]) {
+    const file = folder.write(names[1], contents);
+    const map = { 'a.weight': names[0], 'b.weight': names[1] };
+    const index = folder.write('m.bin.index.json', JSON.stringify({ weight_map: map }));
+    for (const source of [first, index]) {
+      await expect(quantizer.inspectFile(source)).rejects.toMatchObject({
+        ...{ code: 'invalid_file', file, detail: expect.stringMatching(/^it is no PyTorch checkpoint/) },
+      });
+    }
+  }
+});
+
 describe('no checkpoint is written', () => {
   test.each(['ckpt', 'pt', 'pth', 'bin'])('as a name that ends with .%s', async (extension) => {
     const output = folder.path(`out.${extension}`);
