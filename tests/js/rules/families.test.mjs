@@ -69,6 +69,23 @@ test.each(named(refused))('%s is refused, with what to do', (_, model) => {
   expect(() => planOf(model)).toThrow(/stable-diffusion\.cpp|none|convert_hf_to_gguf|original layout/u);
 });
 
+describe('by general rules, what leads in and out stays floats', () => {
+  test.each(named(MODELS.filter((model) => tensorsIn(model).some(({ name }) => isSensitive(model, name)))))(
+    'in %s',
+    (_, model) => {
+      const tensors = described(model, 'BF16');
+      const request = { tensors, target: 'Q4_K_M', hasFinalNames: false, architecture: 'none' };
+      const { decisions, opensIn } = planTypes(request);
+      expect(opensIn).toEqual([]);
+      const wrong = tensors.filter(
+        ({ name }, index) => isSensitive(model, name) && decisions[index].kind === 'convert',
+      );
+      expect(wrong).toEqual([]);
+      expect(decisions.some(({ kind }) => kind === 'convert')).toBe(true);
+    },
+  );
+});
+
 test('every family has a model here', () => {
   const tried = new Set(MODELS.map(({ family }) => family));
   expect(DIFFUSION_FAMILIES.map(({ name }) => name).filter((name) => !tried.has(name))).toEqual([]);
