@@ -1,7 +1,7 @@
 import { GENERAL_RULES } from '../general.js';
 import type { TensorRule } from '../rule.js';
 
-/** Matches names that have one of these (dotted) components, wherever it stands. */
+/** Matches names that have one of these (dotted) components, wherever it stands; dots are meant, all else is a pattern. */
 const component = (...components: readonly string[]): RegExp =>
   new RegExp(`(?:^|\\.)(?:${components.map((text) => text.replaceAll('.', '\\.')).join('|')})(?:\\.|$)`, 'u');
 
@@ -22,16 +22,18 @@ export const DIFFUSION_RULES: readonly TensorRule[] = [
         'time_text_embed',
         'timestep_embedder',
         'timestep_embedding',
-        't_embedder',
+        't_embedder1?',
         't_embedding',
         't_block',
         'time_in',
         'time_proj',
         'time_projection',
         'time_mlp',
+        'tmlp',
+        'tproj',
         'guidance_in',
         'guidance_embedder',
-        'adaln_single',
+        '(?:audio_)?(?:prompt_)?adaln_single',
       ),
     },
   },
@@ -63,7 +65,7 @@ export const DIFFUSION_RULES: readonly TensorRule[] = [
         'patch_embedder',
         'patch_embedding',
         'patch_embeddings',
-        'patchify_proj',
+        '(?:audio_)?patchify_proj',
         'x_embedder',
         'img_in',
         'init_x_linear',
@@ -89,10 +91,12 @@ export const DIFFUSION_RULES: readonly TensorRule[] = [
   },
   { name: 'modulation table', when: { parameter: /^(?:scale_shift_table|modulation)$/u } },
   { name: 'last convolution', when: { name: component('conv_out', 'out.2') } },
-  { name: 'final layer', when: { name: component('final_layer', 'final_linear', 'head.head') } },
+  { name: 'final layer', when: { name: component('final_layer2?', 'final_linear', 'head.head') } },
   // Attention blocks of a UNet have a `proj_out` of their own; the model's is not inside of anything.
   {
     name: 'final layer',
-    when: { name: /^(?:model\.diffusion_model\.|diffusion_model\.|transformer\.|model\.|net\.)?proj_out\.weight$/u },
+    when: {
+      name: /^(?:model\.diffusion_model\.|diffusion_model\.|transformer\.|model\.|net\.)?(?:(?:audio_)?proj_out|last\.linear|final_norm\.linear)\.weight$/u,
+    },
   },
 ];

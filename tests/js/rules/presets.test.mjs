@@ -7,7 +7,7 @@ function ruleFor(name, { mode = 'diffusion', shape = [640, 640], dtype = 'F16' }
   return keepingRule(PRESETS[mode], { name, dtype, shape, elements })?.name ?? null;
 }
 
-/** As published by Stable Diffusion 1.5 and XL (both namings), SD3, Flux, PixArt, LTX, Wan, CLIP and T5. */
+/** As published by Stable Diffusion 1.5 and XL (both namings), SD3, Flux, PixArt, LTX, Wan, Krea 2, HiDream-O1, ERNIE-Image, CLIP and T5. */
 const kKept = {
   'time embedding': [
     'time_embedding.linear_1.weight',
@@ -20,6 +20,10 @@ const kKept = {
     'adaln_single.emb.timestep_embedder.linear_1.weight',
     'time_projection.1.weight',
     'condition_embedder.time_proj.weight',
+    't_embedder1.mlp.0.weight',
+    'tmlp.2.weight',
+    'tproj.1.weight',
+    'audio_adaln_single.linear.weight',
   ],
   'label embedding': [
     'add_embedding.linear_1.weight',
@@ -49,9 +53,13 @@ const kKept = {
     'img_in.weight',
     'patch_embedding.weight',
     'patchify_proj.weight',
+    'audio_patchify_proj.weight',
   ],
   'last convolution': ['conv_out.weight', 'model.diffusion_model.out.2.weight', 'decoder.conv_out.weight'],
-  'final layer': ['final_layer.linear.weight', 'proj_out.weight', 'head.head.weight', 'transformer.proj_out.weight'],
+  'final layer': [
+    ...['final_layer.linear.weight', 'proj_out.weight', 'head.head.weight', 'transformer.proj_out.weight'],
+    ...['final_layer2.linear.weight', 'audio_proj_out.weight', 'last.linear.weight', 'net.final_norm.linear.weight'],
+  ],
   'modulation table': ['scale_shift_table', 'blocks.0.modulation', 'transformer_blocks.27.scale_shift_table'],
   norm: [
     'down_blocks.0.resnets.0.norm1.weight',
