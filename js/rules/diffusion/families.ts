@@ -388,10 +388,7 @@ export const DIFFUSION_FAMILIES: readonly DiffusionFamily[] = [
     name: 'krea2',
     architecture: null,
     detect: [{ has: ['blocks.0.attn.qknorm.qnorm.scale', 'txtfusion.projector.weight'] }],
-    keep: [
-      ...['=first.weight', 'tmlp.', 'tproj.', 'txtmlp.', '=txtfusion.projector.weight'],
-      ...['=last.linear.weight', '=last.modulation.lin'],
-    ],
+    keep: ['=first.weight', 'tmlp.', 'tproj.', 'txtfusion.projector.', 'last.linear.', 'last.modulation.'],
     runsInSdCpp: true,
   },
   {
