@@ -1,5 +1,6 @@
 import { codecBytes, codecLabel, type Codec } from '../codecs/codec.js';
 import type { EntryType } from '../containers/container.js';
+import type { QuantizeError } from '../errors.js';
 import type { ByteRange, ByteSource } from '../io/byte-io.js';
 
 /** Where the bytes of one of a codec's planes lie: one range, or several that follow each other. */
@@ -17,6 +18,8 @@ interface AnyTensor {
   /** Element type of the values; for a quantized tensor what it was before, or F32 where nobody says. */
   readonly dtype: string;
   readonly planes: readonly StoredPlane[];
+  /** Why nothing can be made of it, though it has a type: it is quantized in a way that cannot be decoded. */
+  readonly refusal?: QuantizeError | undefined;
   /** The bytes that it takes in its files, where planes are made of fewer while they are read. */
   readonly fileBytes?: number | undefined;
 }

@@ -83,7 +83,7 @@ export async function compareFiles(
 
 async function compareModels(left: Model, right: Model, tools: FileTools, progress: Progress): Promise<FileComparison> {
   const decoded = async (model: Model): Promise<readonly Tensor[]> =>
-    (await withFactors(model, { keepForeign: true })).tensors;
+    (await withFactors(model, { foreign: 'keep' })).tensors;
   const { pairs, onlyInA, onlyInB } = pairTensors(await decoded(left), await decoded(right));
   const { signal } = tools;
   const told = new InOrder((index) => {

@@ -17,8 +17,11 @@ export interface Unscaled {
 export interface UnscaledOptions {
   /** Tensors of fp8 elements stay as they are, and so do their factors. */
   readonly keepFp8?: boolean;
-  /** Formats that cannot be decoded stay as they are; else they are refused. */
-  readonly keepForeign?: boolean;
+  /**
+   * Weights in formats that cannot be decoded stay as they are (`keep`), or have a `refusal`, for those who may leave them out
+   * (`mark`). Without it they are refused.
+   */
+  readonly foreign?: 'keep' | 'mark';
 }
 
 /** The parts of a model that are needed for it. */
@@ -52,6 +55,11 @@ export async function withOwnFactors(name: string, model: ScaledModel): Promise<
   if (!model.texts.has(QUANTIZATION_TEXT) && !model.tensors.some(isCompanion)) return model.tensors.find(isOwn);
   const { unscaledAlone } = await import('./scaled/unscaled.js');
   return unscaledAlone(name, model);
+}
+
+/** Throws the `refusal` of the first tensor that has one. */
+export function checkReadable(tensors: readonly Tensor[]): void {
+  for (const { refusal } of tensors) if (refusal !== undefined) throw refusal;
 }
 
 /** Whether the elements of a tensor are fp8. */

@@ -57,7 +57,7 @@ export async function inspectionOf(model: Model, file: string): Promise<Inspecti
 
 async function shownTensors(model: Model): Promise<readonly Tensor[]> {
   try {
-    return (await withFactors(model, { keepForeign: true })).tensors;
+    return (await withFactors(model, { foreign: 'keep' })).tensors;
   } catch (error) {
     if (error instanceof QuantizeError && error.code === 'invalid_file') return model.tensors;
     throw error;

@@ -9,7 +9,7 @@ import type { ShapeFact, TensorDecision } from '../rules/decision.js';
 import { compareTensors } from '../rules/language/tensors.js';
 import { planTypes, type TypePlan } from '../rules/plan-types.js';
 import { COMFYUI } from '../rules/subject.js';
-import type { TensorDescription, TypedRule } from '../rules/rule.js';
+import { fulfilsByAnyName, type TensorDescription, type TypedRule } from '../rules/rule.js';
 import { ARCHITECTURES, type Architecture, type FileType, type Program } from '../types.js';
 import { keepingOverflowing } from './f16-overflow.js';
 import { withImportance, type Importance } from './importance.js';
@@ -24,7 +24,7 @@ import {
   type OutputForm,
 } from './plan.js';
 import { droppedTensor, type DroppedTensor, type PlannedStep } from './report.js';
-import { withFactors, type Unscaled } from '../models/factors.js';
+import { checkReadable, withFactors, type Unscaled } from '../models/factors.js';
 import { LAYOUT_NOTE, withOriginalLayout } from '../models/original-layout.js';
 import { rowsFellBack, warningsAbout } from './warnings.js';
 
@@ -62,7 +62,9 @@ export async function planFileType(
   const { type, splitBytes, container, layout } = quantization;
   const prepared = await prepare(model, quantization);
   const { tensors, origins, taken, staleTexts } = prepared;
-  const { notes, opensIn, notIn, decisions, idle, ...subject } = typesFor(model, tensors, quantization);
+  const types = orRefused(tensors, quantization, () => typesFor(model, tensors, quantization));
+  const { notes, opensIn, notIn, decisions, idle, ...subject } = types;
+  checkReadable(tensors.filter((_, index) => decisions[index]?.kind !== 'drop'));
   checkOutput(tensors, { ...subject, opensIn, decisions }, quantization);
   const planned = tensors.flatMap((tensor, index) => stepFor(tensor, decisions[index], quantization, origins[index]));
   checkLeftovers(tensors, planned);
@@ -110,13 +112,26 @@ interface Prepared extends Omit<Unscaled, 'tensors'> {
   readonly notes: readonly string[];
 }
 
-async function prepare(model: Model, { program, architecture }: FileTypeQuantization): Promise<Prepared> {
-  const { tensors: read, taken, staleTexts } = await withFactors(model);
-  const origins = architecture === 'none' ? read : withOriginalLayout(read);
+async function prepare(model: Model, quantization: FileTypeQuantization): Promise<Prepared> {
+  const { program, architecture } = quantization;
+  const { tensors: read, taken, staleTexts } = await withFactors(model, { foreign: 'mark' });
+  const origins = architecture === 'none' ? read : orRefused(read, quantization, () => withOriginalLayout(read));
   // llama.cpp keeps the F64 of a GGUF; nothing else reads any.
   const isNarrowed = ({ dtype }: Tensor): boolean => program === 'sd.cpp' || (dtype === 'F64' && !model.hasFinalNames);
   const tensors = origins.map((tensor) => (isNarrowed(tensor) ? withNarrowElements(tensor) : tensor));
   return { tensors, origins, taken, staleTexts, notes: origins === read ? [] : [LAYOUT_NOTE] };
+}
+
+/** What `made` gives; where it throws, weights that cannot be decoded are the reason to tell, if no rule drops them. */
+function orRefused<Made>(tensors: readonly Tensor[], quantization: FileTypeQuantization, made: () => Made): Made {
+  try {
+    return made();
+  } catch (error) {
+    const isLeftOut = (one: TensorDescription): boolean =>
+      quantization.rules.find(({ when }) => fulfilsByAnyName(one, when))?.type === 'drop';
+    checkReadable(tensors.filter((tensor) => !isLeftOut(describe(tensor, quantization))));
+    throw error;
+  }
 }
 
 const typesFor = (model: Model, tensors: readonly Tensor[], quantization: FileTypeQuantization): TypePlan => {
@@ -155,6 +170,8 @@ function describe(tensor: Tensor, form: OutputForm): TensorDescription {
   const dtype = storageLabel(tensor);
   const { originalShape, partNames: otherNames } = tensor;
   const described = { name, otherNames, shape, elements, dtype, isDecoded: codec !== null, originalShape };
+  // Nothing is left out because of its type that is weights.
+  if (tensor.refusal !== undefined) return { ...described, dtype: 'F16', isDecoded: true };
   return isHeld ? described : { ...described, keptAs: floatFor(tensor.dtype) };
 }
 

@@ -25,7 +25,7 @@ import {
   type OutputForm,
 } from './plan.js';
 import { droppedTensor, type PlannedStep } from './report.js';
-import { hasFactor, withFactors } from '../models/factors.js';
+import { checkReadable, hasFactor, withFactors } from '../models/factors.js';
 import { warningsAbout } from './warnings.js';
 
 /** One codec for every tensor that no rule keeps. */
@@ -56,10 +56,11 @@ export async function planUniform(
   const { codec, rules, container, layout, splitBytes } = quantization;
   checkHeld(codec, quantization);
   // Where fp8 is kept, its factors are kept beside it.
-  const { tensors, taken, staleTexts } = await withFactors(model, { keepFp8: !isFloat(codec) });
+  const { tensors, taken, staleTexts } = await withFactors(model, { keepFp8: !isFloat(codec), foreign: 'mark' });
   const described = tensors.map((stored) => ({ stored, ...describe(stored, storageLabel(stored)) }));
   const ruled = described.map((one) => ({ ...one, own: rules.find(({ when }) => fulfils(one, when)) }));
   const remaining = ruled.filter(({ own }) => own?.type !== 'drop');
+  checkReadable(remaining.map(({ stored }) => stored));
   const foreign = remaining.filter(
     ({ stored }) => stored.codec === null && copiedTarget(stored, quantization) === null,
   );

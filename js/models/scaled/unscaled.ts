@@ -25,21 +25,26 @@ interface Opened {
 export async function unscaled(model: ScaledModel, options: UnscaledOptions, only?: string): Promise<Unscaled> {
   const layers = await layersOf(model, only);
   const kept = new Set<Layer>();
+  const refused = new Map<Tensor, QuantizeError>();
   const opened = layers.flatMap((layer): Opened[] => {
     const decoding = openLayer(layer, options);
     if (decoding === 'keep') kept.add(layer);
-    return decoding === 'keep' || decoding === null ? [] : [{ layer, decoding }];
+    else if (decoding instanceof QuantizeError) refused.set(layer.weight, decoding);
+    else if (decoding !== null) return [{ layer, decoding }];
+    return [];
   });
   const decoded = await decodeAll(opened);
   const taken = takenBy(model, layers, { opened, kept, decoded }, options);
   const tensors = model.tensors.flatMap((tensor) => {
+    const refusal = refused.get(tensor);
+    if (refusal !== undefined) return [{ ...tensor, refusal }];
     const found = decoded.get(tensor);
     return found === undefined && taken.has(tensor) ? [] : [found ?? tensor];
   });
   return {
     tensors,
     taken: [...taken].map(([tensor, why]) => ({ tensor, why })),
-    staleTexts: opened.length > 0 ? [QUANTIZATION_TEXT] : [],
+    staleTexts: opened.length + refused.size > 0 ? [QUANTIZATION_TEXT] : [],
   };
 }
 
@@ -49,8 +54,8 @@ export async function unscaledAlone(name: string, model: ScaledModel): Promise<T
   return [...tensors, ...model.tensors].find((tensor) => tensor.name === name);
 }
 
-/** How a layer is decoded; null for one that is not quantized. */
-function openLayer(layer: Layer, { keepFp8, keepForeign }: UnscaledOptions): Decoding | 'keep' | null {
+/** How a layer is decoded, or why it cannot be; null for one that is not quantized. */
+function openLayer(layer: Layer, { keepFp8, foreign }: UnscaledOptions): Decoding | QuantizeError | 'keep' | null {
   const format = FORMATS.find(({ fits }) => fits(layer));
   if (format === undefined) return null;
   if (keepFp8 === true && format.canStay === true && isFp8(layer.weight)) return 'keep';
@@ -59,8 +64,8 @@ function openLayer(layer: Layer, { keepFp8, keepForeign }: UnscaledOptions): Dec
     checkUnderstood(layer, format, decoding);
     return decoding;
   } catch (error) {
-    if (keepForeign === true && error instanceof QuantizeError && error.code === 'unsupported_dtype') return 'keep';
-    throw error;
+    if (foreign === undefined || !(error instanceof QuantizeError) || error.code !== 'unsupported_dtype') throw error;
+    return foreign === 'keep' ? 'keep' : error;
   }
 }
 

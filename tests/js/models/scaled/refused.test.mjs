@@ -167,6 +167,56 @@ describe('formats that are known by name only', () => {
   });
 });
 
+describe('layers that cannot be decoded are left out', () => {
+  const foreign = [
+    bytes('te.a.weight', 'I8', [2, 64]),
+    floats('te.a.SCB', [2]),
+    bytes('te.b.W_q', 'U8', [2, 64]),
+    floats('te.b.scale', [2]),
+  ];
+  const others = [...kQuantized['int8 rows']('blocks.0.a').tensors, floats('b.weight', [2, 32])];
+  const kWays = [
+    ['out.gguf', { type: 'Q8_0', architecture: 'none' }],
+    ['out.gguf', { type: 'Q8_0', architecture: 'none', for: 'sd.cpp' }],
+    ['out.safetensors', { type: 'F16', container: 'safetensors' }],
+    ['out.safetensors', { bits: 4 }],
+  ];
+
+  test.each(kWays)('by a rule, to %s with %j', async (output, options) => {
+    const input = write([...foreign, ...others]);
+    const sink = folder.path(output);
+    const report = await quantizer.quantizeFile(input, sink, { ...options, rules: [['^te', 'drop']] });
+    expect(report.tensors.map(({ name }) => name).sort()).toEqual(['b.weight', 'blocks.0.a.weight']);
+    expect(report.dropped.map(({ name }) => name)).toEqual(expect.arrayContaining(foreign.map(({ name }) => name)));
+    for (const rules of [[], [['^te\\.a', 'drop']], [['^te', 'keep']]]) {
+      await expect(quantizer.plan(input, { ...options, rules })).rejects.toMatchObject({
+        code: 'unsupported_dtype',
+        layer: rules.some(([, type]) => type === 'drop') ? 'te.b.W_q' : 'te.a.weight',
+      });
+    }
+  });
+
+  test('by a rule, and what else is wrong is told', async () => {
+    const rules = [['^te', 'drop']];
+    const input = write([...foreign, ...others]);
+    await expect(quantizer.plan(input, { type: 'Q8_0', rules })).rejects.toMatchObject({ code: 'unsupported_model' });
+    await expect(quantizer.plan(input, { type: 'Q8_0' })).rejects.toMatchObject({ code: 'unsupported_dtype' });
+  });
+
+  test('by the family, of which they are no part', async () => {
+    const flux = [
+      floats('model.diffusion_model.double_blocks.0.img_attn.proj.weight', [32, 32]),
+      floats('model.diffusion_model.double_blocks.0.txt_attn.proj.weight', [32, 32]),
+      floats('model.diffusion_model.single_blocks.0.linear1.weight', [32, 32]),
+      floats('model.diffusion_model.img_in.weight', [32, 64]),
+    ];
+    const encoder = foreign.map((tensor) => ({ ...tensor, name: `text_encoders.${tensor.name}` }));
+    const plan = await quantizer.plan(write([...flux, ...encoder]), { type: 'Q8_0', architecture: 'flux' });
+    expect(plan.tensors).toHaveLength(4);
+    expect(plan.dropped.map(({ name }) => name)).toContain('text_encoders.te.a.weight');
+  });
+});
+
 function nvfp4WithoutText() {
   return kQuantized.nvfp4('a').tensors.slice(0, 3);
 }
