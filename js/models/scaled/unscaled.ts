@@ -79,10 +79,21 @@ function checkUnderstood(layer: Layer, { rotates }: Format, { parts }: Decoding)
     .flatMap((one) => Object.keys(one).filter((name) => Boolean(one[name])))
     .find((name) => KEY.test(name) && !(rotates === true && ROTATION_KEYS.includes(name)));
   const known = new Set(parts.map(({ name }) => name));
+  checkRows(layer);
   const unknown = key ?? scales.find((name) => !known.has(name) && !isForActivations(name));
   if (unknown === undefined) return;
   const { format } = config;
   throw undecodable(layer, `${typeof format === 'string' ? format : weight.dtype} with ${quoted(unknown)}`);
+}
+
+/** Some writers fill weights up to whole tiles: then there are more rows than the layer has outputs. */
+function checkRows(layer: Layer): void {
+  const [rows, columns, ...others] = layer.weight.shape;
+  const bias = layer.beside('.bias');
+  // Weights of bitsandbytes are one column.
+  if (bias?.shape.length !== 1 || columns === undefined || columns === 1 || others.length > 0) return;
+  if (bias.elements === rows) return;
+  throw undecodable(layer, `${layer.weight.dtype} with ${rows} rows for a bias of ${bias.elements}`);
 }
 
 /** By the tensors that the weights are stored in. All short bytes are read together: a server answers once for many. */

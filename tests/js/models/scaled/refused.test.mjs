@@ -99,6 +99,11 @@ describe('formats that are known by name only', () => {
       [bytes('a.weight', 'F8_E4M3', [2, 32]), floats('a.scale_of_all', [])],
       /F8_E4M3 with "a\.scale_of_all"/,
     ],
+    [
+      'rows that are filled up',
+      [...kQuantized.nvfp4('a').tensors, floats('a.bias', [150])],
+      /160 rows for a bias of 150/,
+    ],
     ['experts in nvfp4', experts('nvfp4'), /nvfp4 of 3 dimensions/],
     ['experts in mxfp8', experts('mxfp8'), /mxfp8 of 3 dimensions/],
     ['experts in mxfp4', experts('comfy mxfp4'), /mxfp4 of 3 dimensions/],
