@@ -33,7 +33,17 @@ export function printReport(report: FileReport, options: CommonOptions): void {
   else if (options.quiet !== true) process.stdout.write(`${renderReport(report)}\n`);
 }
 
-function renderReport({ tensors, dropped, totals, files, notes, type, architecture, opensIn, notIn }: FileReport): string {
+function renderReport({
+  tensors,
+  dropped,
+  totals,
+  files,
+  notes,
+  type,
+  architecture,
+  opensIn,
+  notIn,
+}: FileReport): string {
   const table = renderTable(COLUMNS, [...tensors.map(rowOf), ...dropped.map(droppedRow)], outputWidth());
   const { converted, kept, bytesBefore, bytesAfter, ratio, bitsPerWeight, seconds, bytesPerSecond, downloadedBytes } =
     totals;
