@@ -92,7 +92,7 @@ function checkRows(layer: Layer): void {
   const bias = layer.beside('.bias');
   // Weights of bitsandbytes are one column.
   if (bias?.shape.length !== 1 || columns === undefined || columns === 1 || others.length > 0) return;
-  if (bias.elements === rows) return;
+  if (rows === undefined || rows <= bias.elements) return;
   throw undecodable(layer, `${layer.weight.dtype} with ${rows} rows for a bias of ${bias.elements}`);
 }
 
