@@ -5,7 +5,10 @@
 #include <array>
 #include <bit>
 #include <cmath>
+#include <cstdint>
+#include <cstring>
 #include <limits>
+#include <span>
 #include <string_view>
 #include <tuple>
 #include <vector>
@@ -35,7 +38,13 @@ constexpr float kNan = std::numeric_limits<float>::quiet_NaN();
 std::vector<Encoding> all_encodings() {
   std::vector<Encoding> all;
   for (const Codec* codec : codecs()) {
-    if (codec->bits.empty()) all.push_back({codec, {}});
+    if (!codec->bits.empty()) continue;
+    const std::span<const uint32_t> group_sizes = codec->group_sizes;
+    if (group_sizes.empty()) {
+      all.push_back({codec, {}});
+    } else {
+      all.push_back({codec, {.group_size = group_sizes.back()}});
+    }
   }
   for (const uint32_t bits : {2U, 4U, 8U}) {
     for (const uint32_t group_size : {32U, 256U, 0U}) all.push_back(affine_encoding(bits, group_size, bits == 4));
@@ -48,7 +57,13 @@ Tensor tensor_of(const Encoding& encoding, uint32_t seed) {
   if (encoding.codec->encode != nullptr) return Tensor::encoded(encoding, sample_weights(kWeights, seed));
   Tensor tensor(encoding, kWeights);
   // No fp8 code with all exponent bits set: those are NaN, infinities, and in E4M3 the numbers from 256 on.
-  for (size_t i = 0; i < kWeights; ++i) tensor.plane(0)[i] = static_cast<uint8_t>((i * 37 % 0x78) | (i % 2) << 7);
+  const std::span<uint8_t> elements = tensor.plane(0);
+  for (size_t i = 0; i < elements.size(); ++i) elements[i] = static_cast<uint8_t>((i * 37 % 0x78) | (i % 2) << 7);
+  const std::span<uint8_t> scales = tensor.plane(1);
+  for (size_t i = 0; i < scales.size() / sizeof(float); ++i) {
+    const float scale = 0.25F + 0.125F * static_cast<float>(i % 7);
+    std::memcpy(&scales[i * sizeof(float)], &scale, sizeof(float));
+  }
   return tensor;
 }
 
