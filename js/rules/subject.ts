@@ -66,12 +66,18 @@ export function subjectOf(input: SubjectInput): Subject {
   if (said !== undefined && typeof keyValue(`${said}.block_count`) === 'number') return languageSubject(input, said);
   const detected = detectFamily(tensors);
   if (detected !== null) return detectedSubject(input, detected);
-  if (said === undefined || !(isArchitecture(said) || LANGUAGE_PARTS.includes(said))) throw unknown(input);
+  if (said === undefined || !(isArchitecture(said) || isLanguageModel(said, tensors))) throw unknown(input);
   return isArchitecture(said) ? unlikeSubject(input, said, '') : languageSubject(input, said);
 }
 
 /** Parts of language models that have files of their own, and say less of themselves. */
 const LANGUAGE_PARTS = ['clip'];
+
+/** How llama.cpp names the tensors of every model that it has. */
+const LANGUAGE_NAME = /^(?:(?:enc|dec|v|a)\.)?blk\.\d|^token_embd\.weight$/u;
+
+const isLanguageModel = (said: string, tensors: SubjectInput['tensors']): boolean =>
+  LANGUAGE_PARTS.includes(said) || tensors.some(({ name }) => LANGUAGE_NAME.test(name));
 
 const isArchitecture = (name: string): boolean => name !== NONE && (ARCHITECTURES as readonly string[]).includes(name);
 
@@ -146,7 +152,12 @@ const languageSubject = (input: SubjectInput, architecture: string): Subject => 
   architecture,
   ...{ replacesArchitecture: false, keptTexts: [], notes: [] },
   rulebook: languageRulebook(input, architecture, input.keyValue),
-  ...{ opensIn: [LLAMA_CPP], notIn: [] },
+  // It looks for the sizes of a model, and these first.
+  opensIn:
+    LANGUAGE_PARTS.includes(architecture) || typeof input.keyValue(`${architecture}.block_count`) === 'number'
+      ? [LLAMA_CPP]
+      : [],
+  notIn: [],
   mostDimensions: 4,
   longestNameBytes: 63,
 });

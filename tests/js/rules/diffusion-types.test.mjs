@@ -405,12 +405,15 @@ describe('a GGUF that says little', () => {
     expect([architecture, opensIn]).toEqual(['llama', ['llama.cpp']]);
   });
 
-  test('of a new architecture is a language model if it has the sizes of one, and refused if it has none', () => {
+  test('of a new architecture is a language model by its sizes or its names, and else refused', () => {
     const tensors = [['blk.0.ffn_up.weight', [512, 512]]];
     const withFacts = (facts) => ({ hasFinalNames: true, keyValue: (key) => facts[key] });
     const facts = { 'general.architecture': 'of-tomorrow', 'of-tomorrow.block_count': 1 };
     expect(plan(tensors, withFacts(facts))).toMatchObject({ architecture: 'of-tomorrow', opensIn: ['llama.cpp'] });
-    expect(() => plan(tensors, withFacts({ 'general.architecture': 'mochi' }))).toThrow(
+    const withoutSizes = withFacts({ 'general.architecture': 'of-tomorrow' });
+    expect(plan(tensors, withoutSizes)).toMatchObject({ architecture: 'of-tomorrow', opensIn: [] });
+    const others = [['layers.0.weight', [512, 512]]];
+    expect(() => plan(others, withFacts({ 'general.architecture': 'mochi' }))).toThrow(
       expect.objectContaining({ code: 'unsupported_model' }),
     );
   });
