@@ -39,9 +39,12 @@ export function generalRulebook({ target, pure, tensors }: TypeRequest): Ruleboo
   };
 }
 
+/** What has fewer, and is no `weight`, is a parameter of a module's own, such as tokens that are learned. */
+const FEWEST_ROWS = 256;
+
 function keptBecause({ tensor, output }: PlacedTensor, family: Detected | null): string | null {
   if (!isDecoded(tensor)) return undecodedBecause(tensor.dtype);
-  if (!output.name.endsWith('weight')) return 'no weight';
+  if (!output.name.endsWith('weight') && tensor.elements / rowWeights(output.shape) < FEWEST_ROWS) return 'no weight';
   // Which floats they are is no reason: all can be decoded.
   const kept = keepingRule(DIFFUSION_RULES, { ...tensor, dtype: 'F32' });
   if (kept !== null) return kept.name;

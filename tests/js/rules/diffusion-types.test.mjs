@@ -321,6 +321,7 @@ describe('a model that is not known', () => {
       ['model.layers.0.self_attn.q_proj.weight', [512, 512]],
       ['model.layers.0.self_attn.v_proj.weight', [512, 512]],
       ['model.layers.0.experts.down', [4, 512, 512]],
+      ['model.register_tokens', [4, 512]],
       ['model.layers.0.input_layernorm.weight', [512]],
       ['model.layers.0.q.bias', [2, 256]],
       ['model.narrow.weight', [512, 288]],
@@ -337,7 +338,8 @@ describe('a model that is not known', () => {
     expect(of('model.layers.0.self_attn.q_proj.weight').outputName).toBe('model.layers.0.self_attn.q_proj.weight');
     expect(typeOf('model.layers.0.self_attn.q_proj.weight')).toBe('Q4_K');
     expect(typeOf('model.layers.0.self_attn.v_proj.weight')).toBe('Q6_K');
-    expect(of('model.layers.0.experts.down')).toMatchObject({ kind: 'keep', rule: 'no weight' });
+    expect(typeOf('model.layers.0.experts.down')).toBe('Q4_K');
+    expect(of('model.register_tokens')).toMatchObject({ kind: 'keep', rule: 'no weight' });
     expect(of('model.layers.0.input_layernorm.weight')).toMatchObject({ kind: 'keep', rule: 'norm' });
     expect(of('model.layers.0.q.bias')).toMatchObject({ kind: 'keep', rule: 'no weight' });
     expect(of('model.narrow.weight')).toMatchObject({ type: 'Q5_0', rule: 'row of 288, no whole blocks of 256: Q5_0' });
