@@ -18,3 +18,13 @@ echarts.use([
 ]);
 
 export const createChart = (element: HTMLElement): echarts.ECharts => echarts.init(element);
+
+/**
+ * Ends a plot. A large one is painted over several frames, and the library paints on after it has been disposed of, which
+ * fails: only another painting, of nothing, ends the one before.
+ */
+export function disposeChart(chart: echarts.ECharts): void {
+  chart.clear();
+  chart.getZr().refreshImmediately();
+  chart.dispose();
+}

@@ -1,5 +1,5 @@
 import { useEffect, useRef } from 'preact/hooks';
-import { createChart } from '../charts/echarts';
+import { createChart, disposeChart } from '../charts/echarts';
 import { indexOf, type ChartOption } from '../charts/options';
 import { paletteAt, type Palette } from '../charts/palette';
 import { theme } from '../theme';
@@ -38,7 +38,7 @@ export function Chart({ label, kind, option, onPick }: ChartProps) {
     observer.observe(element);
     return () => {
       observer.disconnect();
-      made.dispose();
+      disposeChart(made);
       chart.current = null;
     };
   }, []);
