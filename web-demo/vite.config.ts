@@ -52,7 +52,8 @@ export default defineConfig({
   base: './',
   plugins: [policyTag, precacheList],
   define: { __HOSTS__: JSON.stringify(HOSTS), __HUB__: JSON.stringify(DEMO_HUB) },
-  worker: { format: 'es' },
+  // A chunk that imports from the worker's own script never arrives in WebKitGTK.
+  worker: { format: 'es', rollupOptions: { output: { inlineDynamicImports: true } } },
   build: {
     outDir: DIST,
     emptyOutDir: true,
