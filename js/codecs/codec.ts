@@ -19,8 +19,8 @@ export type ElementType = 'U8' | 'F32' | 'F16' | 'BF16' | 'F8_E4M3' | 'F8_E5M2';
 export interface Plane {
   readonly name: string;
   readonly element: ElementType;
-  /** Weights of a unit, the last of which may be short; 0: as many as the codec's group size says. */
-  readonly unitWeights: number;
+  /** Weights of a unit, the last of which may be short; 0: as many as the codec's group size says; `all`: the tensor's. */
+  readonly unitWeights: number | 'all';
   /** 0: as many as the codec's bits say. */
   readonly unitBits: number;
 }
@@ -41,6 +41,8 @@ export interface CodecTraits {
   readonly searches: boolean;
   /** It encodes whole rows only. */
   readonly needsRows: boolean;
+  /** It needs the extent of the whole tensor with any parameters; without it, one group over everything does. */
+  readonly needsRange: boolean;
   readonly usesImportance: boolean;
   /** How many levels of effort it knows; 1: it has no choice. */
   readonly efforts: number;
@@ -78,6 +80,10 @@ export const affineCodec = (bits: number, groupSize: number, symmetric: boolean)
   return { name: 'affine', bits, groupSize, symmetric };
 };
 
+/** Weights of a unit of a plane, which is one of the codec's; 0 is one unit over everything. */
+export const unitWeightsOf = ({ groupSize }: Codec, { unitWeights }: Plane): number =>
+  unitWeights === 'all' ? 0 : unitWeights === 0 ? groupSize : unitWeights;
+
 /** Units of `size` weights, the last of which may be short; a size of 0 is one unit over everything. */
 const unitsOf = (weights: number, size: number): number =>
   size === 0 ? Math.min(weights, 1) : Math.ceil(weights / size);
@@ -86,7 +92,7 @@ const unitsOf = (weights: number, size: number): number =>
 export const planeBytes = (codec: Codec, plane: number, weights: number): number => {
   const shape = traitsOf(codec).planes[plane];
   if (shape === undefined) throw new RangeError(`the codec ${codec.name} has no plane ${String(plane)}`);
-  const units = unitsOf(weights, shape.unitWeights === 0 ? codec.groupSize : shape.unitWeights);
+  const units = unitsOf(weights, unitWeightsOf(codec, shape));
   const bits = shape.unitBits === 0 ? codec.bits : shape.unitBits;
   const last = units % 8;
   return ((units - last) / 8) * bits + Math.ceil((last * bits) / 8);
@@ -111,7 +117,10 @@ export const codecLabel = (codec: Codec): string => {
 };
 
 /** Whether the extent of a whole tensor must be known before any of it is encoded. */
-export const needsRange = (codec: Codec): boolean => codec.groupSize === 0 && traitsOf(codec).groupSizes.length > 0;
+export const needsRange = (codec: Codec): boolean => {
+  const traits = traitsOf(codec);
+  return traits.needsRange || (codec.groupSize === 0 && traits.groupSizes.length > 0);
+};
 
 /** Whether it is one plane of plain numbers. */
 export const isFloat = (codec: Codec): boolean => {

@@ -59,6 +59,7 @@ const USUAL = {
   encodes: true,
   searches: false,
   needsRows: false,
+  needsRange: false,
   usesImportance: false,
   efforts: 1,
 } as const;

@@ -1,4 +1,4 @@
-import { sameCodec, traitsOf } from '../codecs/codec.js';
+import { sameCodec, traitsOf, unitWeightsOf } from '../codecs/codec.js';
 import { QuantizeError, quoted } from '../errors.js';
 import { fileBytes, sourceOf, storageLabel, storedBytes, type StoredPlane, type Tensor } from '../layouts/tensor.js';
 import { rangesOf } from '../pipeline/stretches.js';
@@ -130,10 +130,10 @@ function checkAlike(parts: readonly Tensor[]): void {
 /** Whether what the first `weights` weights are made of ends there in every plane, so that others can follow. */
 function canBeCut({ codec, originalShape }: Tensor, weights: number): boolean {
   if (codec === null || originalShape !== undefined) return false;
-  return traitsOf(codec).planes.every(({ unitWeights, unitBits }) => {
+  return traitsOf(codec).planes.every((plane) => {
     // A unit over the whole tensor cannot be a part's.
-    const units = weights / (unitWeights === 0 ? codec.groupSize : unitWeights);
-    return Number.isInteger(units) && (units * (unitBits === 0 ? codec.bits : unitBits)) % 8 === 0;
+    const units = weights / unitWeightsOf(codec, plane);
+    return Number.isInteger(units) && (units * (plane.unitBits === 0 ? codec.bits : plane.unitBits)) % 8 === 0;
   });
 }
 

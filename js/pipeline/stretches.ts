@@ -1,4 +1,4 @@
-import { planeBytes, traitsOf, type Codec } from '../codecs/codec.js';
+import { planeBytes, traitsOf, unitWeightsOf, type Codec, type Plane } from '../codecs/codec.js';
 import { invalidFile } from '../containers/invalid-file.js';
 import { QuantizeError, quoted } from '../errors.js';
 import type { ByteRange } from '../io/byte-io.js';
@@ -42,18 +42,16 @@ export function stretchUnit(source: Codec, target: Codec, row: number): number {
 /** Weights that are whole units and bytes of all of a codec's planes: units are powers of two. */
 const unitOf = (codec: Codec): number => {
   const { planes, blockWeights } = traitsOf(codec);
-  return planes.reduce((most, { unitWeights, unitBits }) => {
-    const weights = unitWeights === 0 ? codec.groupSize : unitWeights;
-    const bits = unitBits === 0 ? codec.bits : unitBits;
-    return Math.max(most, weights * (8 / greatestCommonDivisor(8, bits)));
+  return planes.reduce((most, plane) => {
+    const bits = plane.unitBits === 0 ? codec.bits : plane.unitBits;
+    return Math.max(most, unitWeightsOf(codec, plane) * (8 / greatestCommonDivisor(8, bits)));
   }, blockWeights);
 };
 
 const greatestCommonDivisor = (a: number, b: number): number => (b === 0 ? a : greatestCommonDivisor(b, a % b));
 
 /** Whether a plane is of units that span the whole tensor: every stretch has all of it. */
-const isShared = (codec: Codec, plane: number): boolean =>
-  codec.groupSize === 0 && traitsOf(codec).planes[plane]?.unitWeights === 0;
+const isShared = (codec: Codec, plane: Plane): boolean => unitWeightsOf(codec, plane) === 0;
 
 /** Bytes of a plane. */
 export interface PlaneCut {
@@ -63,8 +61,8 @@ export interface PlaneCut {
 
 /** What a stretch has of each of the codec's planes. Stretches begin with a unit, but for those that span everything. */
 export const cutsOf = (codec: Codec, { first, weights }: Pick<Stretch, 'first' | 'weights'>): readonly PlaneCut[] =>
-  traitsOf(codec).planes.map((_, plane) => {
-    if (isShared(codec, plane)) return { begin: 0, bytes: planeBytes(codec, plane, weights) };
+  traitsOf(codec).planes.map((shape, plane) => {
+    if (isShared(codec, shape)) return { begin: 0, bytes: planeBytes(codec, plane, weights) };
     const begin = planeBytes(codec, plane, first);
     return { begin, bytes: planeBytes(codec, plane, first + weights) - begin };
   });

@@ -8,6 +8,7 @@ import {
 } from '../layouts/tensor.js';
 import type { ContainerName, InputContainerName, LayoutName } from '../types.js';
 import type { TensorMetrics } from '../pipeline/metrics.js';
+import type { WeightRange } from '../wasm/windows.js';
 
 /** What becomes of one tensor, and why. */
 export interface TensorPlan {
@@ -176,6 +177,11 @@ export interface PlannedStep {
   readonly importance?: Float32Array | undefined;
   /** How hard the codec searches, 0 being the least. */
   readonly effort?: number | undefined;
+  /**
+   * The extent that a codec which needs one is told, where it is not the tensor's own: programs that join tensors give all of
+   * them one scale. No weight may lie outside of it.
+   */
+  readonly range?: WeightRange | undefined;
 }
 
 /** A planned step as callers see it. */

@@ -39,7 +39,7 @@ export interface TranscodeOptions {
    * always refuse what is not finite.
    */
   readonly checked?: boolean | undefined;
-  /** The extent of the whole tensor, where the target has one group over everything (`needsRange`). */
+  /** The extent of the whole tensor, where the target needs it (`needsRange`). */
   readonly range?: WeightRange | undefined;
   /** How much each column of a row counts, for codecs that use it; `rowWeights` of them. */
   readonly importance?: Float32Array | undefined;
@@ -69,7 +69,7 @@ export interface WindowComparison {
 
 /**
  * One tensor of a bundle, or a stretch of one: offsets count from the beginning of the input and of the output half, one
- * for each plane, and must be multiples of the plane's element size. A group size of 0 in `target` needs no range here.
+ * for each plane, and must be multiples of the plane's element size. Where `target` needs a range and is told none, it is found here.
  */
 export interface BundlePart {
   readonly weights: number;

@@ -35,7 +35,11 @@ val plane_object(const Plane& plane) {
   val object = val::object();
   object.set("name", text(plane.name));
   object.set("element", text(kElementNames[static_cast<size_t>(plane.element)]));
-  object.set("unitWeights", plane.unit_weights);
+  if (plane.unit_weights == kWholeTensor) {
+    object.set("unitWeights", text("all"));
+  } else {
+    object.set("unitWeights", plane.unit_weights);
+  }
   object.set("unitBits", plane.unit_bits);
   return object;
 }
@@ -71,6 +75,7 @@ val codec_object(const Codec& codec) {
   object.set("encodes", codec.encode != nullptr);
   object.set("searches", codec.searches);
   object.set("needsRows", codec.needs_rows);
+  object.set("needsRange", codec.needs_range);
   object.set("usesImportance", codec.uses_importance);
   object.set("efforts", codec.efforts);
   object.set("ggmlType", codec.ggml_type < 0 ? val::null() : val(codec.ggml_type));

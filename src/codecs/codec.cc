@@ -21,8 +21,10 @@ bool is_among(std::span<const uint32_t> values, uint32_t value) noexcept {
   return values.empty() ? value == 0 : std::find(values.begin(), values.end(), value) != values.end();
 }
 
+/// 0: one unit over everything.
 uint32_t unit_weights(const Encoding& encoding, size_t plane) noexcept {
   const uint32_t weights = encoding.codec->planes[plane].unit_weights;
+  if (weights == kWholeTensor) return 0;
   return weights == 0 ? encoding.parameters.group_size : weights;
 }
 
@@ -69,7 +71,8 @@ bool is_shared(const Encoding& encoding, size_t plane) noexcept {
 }
 
 bool needs_range(const Encoding& encoding) noexcept {
-  return !encoding.codec->group_sizes.empty() && encoding.parameters.group_size == 0;
+  const bool has_one_group = !encoding.codec->group_sizes.empty() && encoding.parameters.group_size == 0;
+  return encoding.codec->needs_range || has_one_group;
 }
 
 size_t aligned_weights(const Encoding& encoding) noexcept {

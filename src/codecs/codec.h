@@ -20,6 +20,9 @@ inline constexpr size_t kMostAlignedWeights = 256;
 /// The most bytes that a unit of a plane takes which is one over a whole tensor.
 inline constexpr size_t kMostSharedBytes = 16;
 
+/// Weights of a plane's unit, where it is one over a whole tensor, whatever the groups are.
+inline constexpr uint32_t kWholeTensor = UINT32_MAX;
+
 /// What a plane is an array of. kU8 are bytes of levels, blocks or small numbers.
 enum class ElementType : uint8_t { kU8, kF32, kF16, kBF16, kF8E4M3, kF8E5M2 };
 
@@ -35,7 +38,7 @@ struct CodecParameters {
 struct Plane {
   std::string_view name;
   ElementType element = ElementType::kU8;
-  uint32_t unit_weights = 1;  ///< 0: the parameter group_size, where 0 is one unit over everything
+  uint32_t unit_weights = 1;  ///< kWholeTensor; 0: the parameter group_size, where 0 is one unit over everything
   uint32_t unit_bits = 8;     ///< 0: the parameter bits
 };
 
@@ -85,6 +88,7 @@ struct Codec {
   bool symmetric = false;
   bool searches = false;  ///< Encoding tries many scales for each block, which takes some twenty times as long.
   bool needs_rows = false;
+  bool needs_range = false;  ///< with any parameters; without it, one group over everything does
   bool uses_importance = false;
   uint32_t efforts = 1;                     ///< levels of effort that it knows; 1: it has no choice
   int32_t ggml_type = -1;                   ///< its number among ggml's types; -1: it is none of them
