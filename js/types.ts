@@ -35,7 +35,7 @@ export { FILE_TYPES };
 export type FileType = (typeof FILE_TYPES)[number];
 
 export const TENSOR_TYPES: readonly TensorType[] = CODECS.flatMap((codec) =>
-  codec.encodes && codec.bits.length === 0 ? [codec.name as TensorType] : [],
+  codec.encodes && !codec.foreign && codec.bits.length === 0 ? [codec.name as TensorType] : [],
 );
 
 /** The name of a type as callers write it. The case of its letters does not matter: `q4_k_m` is `Q4_K_M`. */

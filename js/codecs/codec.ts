@@ -44,6 +44,8 @@ export interface CodecTraits {
   /** It needs the extent of the whole tensor with any parameters; without it, one group over everything does. */
   readonly needsRange: boolean;
   readonly usesImportance: boolean;
+  /** Only formats of other programs hold it: it is no type that callers choose, and no layout of ours has it. */
+  readonly foreign: boolean;
   /** How many levels of effort it knows; 1: it has no choice. */
   readonly efforts: number;
   /** Its number among ggml's types; null where it is none of them. */

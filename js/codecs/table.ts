@@ -61,6 +61,7 @@ const USUAL = {
   needsRows: false,
   needsRange: false,
   usesImportance: false,
+  foreign: false,
   efforts: 1,
 } as const;
 

@@ -1,4 +1,4 @@
-import { codecLabel, codecNamed, findTraits, isFloat, planeBytes, type Codec } from '../codecs/codec.js';
+import { codecLabel, codecNamed, findTraits, isFloat, planeBytes, traitsOf, type Codec } from '../codecs/codec.js';
 import type { Entry, PlannedEntry } from '../containers/container.js';
 import type { Layout } from './layout.js';
 import type { PlannedTensor, Tensor } from './tensor.js';
@@ -21,7 +21,7 @@ export const plain = {
 /** Whether one entry, whose type is the codec's name, says all about weights in it. */
 const isPlain = (name: string): boolean => {
   const traits = findTraits(name);
-  return traits?.planes.length === 1 && traits.bits.length === 0 && traits.groupSizes.length === 0;
+  return traits?.planes.length === 1 && !traits.foreign && traits.bits.length === 0 && traits.groupSizes.length === 0;
 };
 
 /** What a type that is a codec means; asked for every tensor, hence kept. */
@@ -69,6 +69,7 @@ function holds(codec: Codec, { elements, data }: Entry): boolean {
 }
 
 function admits(codec: Codec): string | null {
+  if (traitsOf(codec).foreign) return `${codecLabel(codec)} is written only in the format of its program`;
   return isPlain(codec.name)
     ? null
     : `the layout "plain" has one array for each tensor, and ${codecLabel(codec)} takes more`;

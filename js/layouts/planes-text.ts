@@ -100,7 +100,7 @@ function readCodec(tensor: string, codec: unknown, source: ByteSource): CodecTra
     throw invalidFile(source, `the metadata gives tensor ${quoted(tensor)} no valid codec`, about);
   }
   const traits = findTraits(codec);
-  if (traits?.encodes === true && hasPlanes(traits)) return traits;
+  if (traits?.encodes === true && !traits.foreign && hasPlanes(traits)) return traits;
   const fault = traits === undefined || hasPlanes(traits) ? 'which this version does not know' : 'which has no planes';
   throw invalidFile(source, `the metadata gives tensor ${quoted(tensor)} the codec ${quoted(codec)}, ${fault}`, about);
 }

@@ -18,14 +18,20 @@ export const planes = {
   name: 'planes',
   keys: [PLANES_KEY],
   read,
-  admits: (codec) =>
-    hasPlanes(traitsOf(codec)) && !traitsOf(codec).encodes ? `${codecLabel(codec)} can be read, but not written` : null,
+  admits,
   entriesOf: (tensor) => (isLaidOut(tensor) ? entriesOf(tensor) : plain.entriesOf(tensor)),
   textsOf: (tensors) => {
     const text = textAbout(tensors.filter(isLaidOut));
     return text === undefined ? new Map() : new Map([[PLANES_KEY, text]]);
   },
 } as const satisfies Layout;
+
+function admits(codec: Codec): string | null {
+  const traits = traitsOf(codec);
+  if (!hasPlanes(traits)) return plain.admits(codec);
+  if (!traits.encodes) return `${codecLabel(codec)} can be read, but not written`;
+  return traits.foreign ? `${codecLabel(codec)} is written only in the format of its program` : null;
+}
 
 /** A tensor that becomes several arrays, or one that says too little by itself. */
 interface LaidOutTensor extends PlannedTensor {

@@ -165,7 +165,7 @@ function readPlainCodec(
 ): readonly [Codec, Preset] {
   refuse(given, PARAMETERS, `${type}; leave it out`);
   const traits = findTraits(type);
-  if (traits === undefined || !traits.encodes || !isHeldBy(container, codecNamed(type)))
+  if (traits === undefined || !traits.encodes || traits.foreign || !isHeldBy(container, codecNamed(type)))
     throw notHeldBy(container, type);
   const codec = codecNamed(type);
   return [codec, isFloat(codec) ? [] : PRESETS.base];
@@ -178,6 +178,9 @@ function notHeldBy(container: Container, type: string): QuantizeError {
   const traits = findTraits(type);
   if (traits?.encodes === false) {
     return new QuantizeError('invalid_option', { detail: `type ${type} can be read, but not written` });
+  }
+  if (traits?.foreign === true) {
+    return new QuantizeError('invalid_option', { detail: `type ${type} is written only in the format of its program` });
   }
   const others = CONTAINERS.filter((one) =>
     traits === undefined ? one.takesFileTypes : isHeldBy(one, codecNamed(type)),

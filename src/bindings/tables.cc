@@ -77,6 +77,7 @@ val codec_object(const Codec& codec) {
   object.set("needsRows", codec.needs_rows);
   object.set("needsRange", codec.needs_range);
   object.set("usesImportance", codec.uses_importance);
+  object.set("foreign", codec.foreign);
   object.set("efforts", codec.efforts);
   object.set("ggmlType", codec.ggml_type < 0 ? val::null() : val(codec.ggml_type));
   object.set("fileTypes", file_types_of(codec));

@@ -90,6 +90,7 @@ struct Codec {
   bool needs_rows = false;
   bool needs_range = false;  ///< with any parameters; without it, one group over everything does
   bool uses_importance = false;
+  bool foreign = false;                     ///< only other programs' formats hold it: nobody chooses it by its name
   uint32_t efforts = 1;                     ///< levels of effort that it knows; 1: it has no choice
   int32_t ggml_type = -1;                   ///< its number among ggml's types; -1: it is none of them
   std::array<FileType, 3> file_types = {};  ///< of files most of whose matrices it holds; the rest have no name

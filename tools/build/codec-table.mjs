@@ -67,7 +67,7 @@ import type { CodecTraits } from './codec.js';
 export type CodecName = ${union(codecs)};
 
 /** What a rule can make of one tensor: a codec that has no parameters. */
-export type TensorType = ${union(codecs.filter(({ encodes, bits }) => encodes && bits.length === 0))};
+export type TensorType = ${union(codecs.filter(({ encodes, foreign, bits }) => encodes && !foreign && bits.length === 0))};
 
 /** What each codec has where its own line does not say otherwise. */
 const USUAL = ${literal(usual)} as const;
