@@ -4,6 +4,7 @@
  */
 
 import { fieldsOf, isArrayOf, isBuffer } from './checks.js';
+import { QuantizeError, quoted } from './errors.js';
 
 /**
  * Bytes in an ArrayBuffer, which streams take. TypeScript calls the type `Uint8Array<ArrayBuffer>` from 5.7 on, and `Uint8Array`
@@ -146,6 +147,26 @@ export interface WebOptions {
   readonly hubUrl?: string | null | undefined;
 }
 
+/**
+ * Names and values of headers, in the order in which they are given; what they are made of is not looked at. Throws
+ * `invalid_option` for what holds no headers.
+ */
+export function headerPairs(given: unknown): readonly unknown[] {
+  if (typeof given !== 'object' || given === null) {
+    const detail = 'headers must be an object of texts by name, pairs of texts, or Headers';
+    throw new QuantizeError('invalid_option', { detail });
+  }
+  if (Symbol.iterator in given) return [...(given as Iterable<unknown>)];
+  const { forEach, then } = fieldsOf(given);
+  if (typeof then === 'function') {
+    throw new QuantizeError('invalid_option', { detail: 'headers is a Promise, did you forget await?' });
+  }
+  if (typeof forEach !== 'function') return Object.entries(given);
+  const pairs: unknown[] = [];
+  forEach.call(given, (value: unknown, name: unknown) => pairs.push([name, value]));
+  return pairs;
+}
+
 /** A source or sink, told apart. */
 export type SourceEndpoint =
   | { readonly kind: 'text'; readonly text: string }
@@ -277,6 +298,12 @@ export function endpointName(value: ModelSource | ModelSink): string {
       return 'the stream';
   }
 }
+
+/** The error of a URL in the place of a sink. */
+export const notWritable = (url: string | URL): QuantizeError =>
+  new QuantizeError('invalid_option', {
+    detail: `the output is the URL ${quoted(endpointName(url))}, but only paths, handles and streams can be written to`,
+  });
 
 /** The file of a sharded model that leads to the others. */
 export const entryOf = (files: readonly FileLike[]): FileLike | undefined =>

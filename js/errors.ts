@@ -81,6 +81,8 @@ const TEXTS = {
   disposed: () => 'The quantizer has been disposed',
   /** The WebAssembly module or its threads did not start. */
   startup_failed: (about) => `The WebAssembly module could not be started${because(about)}`,
+  /** A script of the package that is loaded when it is needed could not be loaded. */
+  part_not_loaded: (about) => `A part of the package could not be loaded${because(about)}`,
   /** A global of browsers and Node that an imitation of them lacks. */
   missing_global: ({ detail = 'A global' }) =>
     `${detail} is missing here; test environments such as jsdom can be given that of Node's module util (globalThis.${detail} = …)`,

@@ -1,11 +1,10 @@
 import { AbortActions } from './abort-actions.js';
 import { asyncDispose } from './async-dispose.js';
 import { FileCalls } from './calls/file-calls.js';
-import { OpenedModel, inspected } from './calls/opened-model.js';
+import type { OpenedModel } from './calls/opened-model.js';
 import { nameIn, reading, shown } from './checks.js';
 import { affineCodec, codecNamed, planeBytes, traitsOf, type CodecTraits } from './codecs/codec.js';
 import { BLOCK_TYPES } from './codecs/table.js';
-import { dequantizeFile, planModel, quantizeFile, type Quantization } from './convert/convert-file.js';
 import type {
   DequantizeFileOptions,
   FileOptions,
@@ -15,19 +14,16 @@ import type {
 } from './convert/options.js';
 import { abandoning, endpointName, type ModelSink, type ModelSource } from './endpoints.js';
 import { QuantizeError, abortError, asQuantizeError } from './errors.js';
-import { compareFiles, type FileComparison } from './models/compare.js';
-import { inspectionOf, type Inspection } from './models/inspect.js';
-import { openModel, type Model } from './models/model.js';
-import { readTensor } from './models/read-tensor.js';
+import type { FileComparison } from './models/compare.js';
+import type { Inspection } from './models/inspect.js';
 import { readBatch, readCallSignal, readDefaults, type Batch, type Defaults } from './options/batch.js';
-import { readName, readRange, readRestoredType } from './options/files.js';
+import { readName, readRange } from './options/files.js';
+import { holdQuantization } from './options/held.js';
 import * as names from './options/names.js';
 import { checkOutput } from './options/output.js';
-import { readQuantization } from './options/quantization.js';
 import { readSink, readSource } from './options/sources.js';
 import { collectWeights, readBlocks, readQuantizedLayer, readShapedWeights } from './options/weights.js';
 import type { FilePlan, FileReport } from './plan/report.js';
-import type { FileTools } from './pipeline/tools.js';
 import type {
   AnyCase,
   Backend,
@@ -203,10 +199,10 @@ export class ArrowQuant {
    */
   async quantizeFile(source: ModelSource, sink: ModelSink, options?: QuantizeFileOptions | null): Promise<FileReport> {
     return abandoning(sink, async () => {
-      const once = names.onceRead(options, names.QUANTIZE_FILE_OPTIONS);
-      const quantization = reading('invalid_option', () => readQuantization(once, this.#defaults, sink));
-      return this.#fileCalls.run(once, (tools, given) =>
-        quantizeFile(tools, readSource('source', source), readSink('sink', sink), quantization, given),
+      const once = holdQuantization(options);
+      const [from, to] = [readSource('source', source), readSink('sink', sink)];
+      return this.#fileCalls.run(once, (work, tools, given) =>
+        work.quantizeFile(tools, from, to, work.readQuantization(once, this.#defaults, to), given),
       );
     });
   }
@@ -217,9 +213,12 @@ export class ArrowQuant {
    * about writing (`resume`, `durability`, `memoryLimit`, `metrics` and the callbacks) change nothing. Rejects as `quantizeFile` does.
    */
   async plan(source: ModelSource, options?: QuantizeFileOptions | null): Promise<FilePlan> {
-    const once = names.onceRead(options, names.QUANTIZE_FILE_OPTIONS);
-    const quantization = reading('invalid_option', () => this.#readQuantization(once));
-    return this.#withModel(source, once, (tools, model) => planModel(tools, model, quantization));
+    const once = holdQuantization(options);
+    const from = readSource('source', source);
+    return this.#fileCalls.reading(once, async (work, tools) => {
+      const quantization = work.readQuantization(once, this.#defaults, undefined);
+      return work.withModel(tools, from, (model) => work.planModel(tools, model, quantization));
+    });
   }
 
   /**
@@ -234,9 +233,9 @@ export class ArrowQuant {
   ): Promise<FileReport> {
     return abandoning(sink, async () => {
       const once = names.onceRead(options, names.DEQUANTIZE_FILE_OPTIONS);
-      const dtype = reading('invalid_option', () => readRestoredType(once, sink));
-      return this.#fileCalls.run(once, (tools, given) =>
-        dequantizeFile(tools, readSource('source', source), readSink('sink', sink), dtype, given),
+      const [from, to] = [readSource('source', source), readSink('sink', sink)];
+      return this.#fileCalls.run(once, (work, tools, given) =>
+        work.dequantizeFile(tools, from, to, work.readRestoredType(once, to), given),
       );
     });
   }
@@ -244,15 +243,17 @@ export class ArrowQuant {
   /** Compares two models tensor by tensor, quantized ones by what they are restored to. Rejects as `quantizeFile` does. */
   async compareFiles(a: ModelSource, b: ModelSource, options?: FileOptions | null): Promise<FileComparison> {
     const once = names.onceRead(options, names.FILE_OPTIONS);
-    return this.#fileCalls.reading(once, (tools) =>
-      compareFiles(tools, readSource('a', a), readSource('b', b), once.progress),
-    );
+    const [first, second] = [readSource('a', a), readSource('b', b)];
+    return this.#fileCalls.reading(once, (work, tools) => work.compareFiles(tools, first, second, once.progress));
   }
 
   /** Reads what the model at `source` holds, without its weights. Rejects as `quantizeFile` does. */
   async inspectFile(source: ModelSource, options?: ReadOptions | null): Promise<Inspection> {
     const once = names.onceRead(options, names.READ_OPTIONS);
-    return this.#withModel(source, once, (_, model) => inspectionOf(model, endpointName(source)));
+    const from = readSource('source', source);
+    return this.#fileCalls.reading(once, (work, tools) =>
+      work.withModel(tools, from, (model) => work.inspectionOf(model, endpointName(from))),
+    );
   }
 
   /**
@@ -263,7 +264,10 @@ export class ArrowQuant {
   async readTensor(source: ModelSource, name: string, options?: ReadTensorOptions | null): Promise<Float32Array> {
     const once = names.onceRead(options, names.READ_TENSOR_OPTIONS);
     const [range, tensor] = reading('invalid_option', () => [readRange(once), readName(name)] as const);
-    return this.#withModel(source, once, (tools, model) => readTensor(tools, model, tensor, range));
+    const from = readSource('source', source);
+    return this.#fileCalls.reading(once, (work, tools) =>
+      work.withModel(tools, from, (model) => work.readTensor(tools, model, tensor, range)),
+    );
   }
 
   /**
@@ -272,27 +276,24 @@ export class ArrowQuant {
    */
   async open(source: ModelSource, options?: ReadOptions | null): Promise<OpenedModel> {
     const once = names.onceRead(options, names.READ_OPTIONS);
+    const from = readSource('source', source);
     const calls = this.#fileCalls;
     const controller = calls.controller();
     try {
-      const { model, inspection } = await calls.run(once, async ({ files, signal }) => {
+      return await calls.run(once, async (work, { files, signal }) => {
         if (signal.aborted) throw abortError(signal.reason);
         const revoke = this.#aborts.add(signal, () => {
           controller.abort(signal.reason);
         });
         try {
-          const opened = await openModel(await files.openSource(readSource('source', source), controller.signal));
-          return await inspected(opened, endpointName(source));
+          const { model, inspection } = await work.openInspected(files, from, controller.signal);
+          if (this.#disposed) await model.close();
+          this.#checkAlive();
+          return new work.OpenedModel(model, inspection, { calls, controller, defaults: this.#defaults });
         } finally {
           revoke();
         }
       });
-      if (this.#disposed) {
-        await model.close();
-        this.#checkAlive();
-      }
-      const readQuantization = this.#readQuantization.bind(this);
-      return new OpenedModel(model, inspection, { calls, controller, readQuantization });
     } catch (error) {
       calls.forget(controller);
       throw error;
@@ -318,27 +319,6 @@ export class ArrowQuant {
 
   #checkAlive(): void {
     if (this.#disposed) throw new QuantizeError('disposed');
-  }
-
-  /** Without an output's name. */
-  #readQuantization(options: QuantizeFileOptions | null | undefined): Quantization {
-    return readQuantization(options, this.#defaults, undefined);
-  }
-
-  /** Runs a call that only reads the model at `source`, which is closed again. */
-  #withModel<Result>(
-    source: ModelSource,
-    options: CallOptions | null | undefined,
-    run: (tools: FileTools, model: Model) => Promise<Result>,
-  ): Promise<Result> {
-    return this.#fileCalls.reading(options, async (tools) => {
-      const model = await openModel(await tools.files.openSource(readSource('source', source), tools.signal));
-      try {
-        return await run(tools, model);
-      } finally {
-        await model.close();
-      }
-    });
   }
 
   #quantize(

@@ -20,7 +20,7 @@ const kServesAllCodecs = ['codec', 'comparison', 'metrics', 'reference', 'weight
 
 /** Areas of js/ that an area may import. A file directly in js/ is an area of its own. */
 const kFoundations = [
-  ...['types', 'errors', 'checks', 'abort-actions', 'async-dispose', 'endpoints', 'weight-arrays', 'addresses'],
+  ...['types', 'errors', 'checks', 'abort-actions', 'async-dispose', 'endpoints', 'weight-arrays', 'addresses', 'part'],
 ];
 const kTsArrows = {
   types: ['codecs', ...kFoundations],
@@ -31,6 +31,7 @@ const kTsArrows = {
   'async-dispose': [],
   'weight-arrays': ['checks', 'errors'],
   addresses: [],
+  part: ['checks', 'errors'],
   codecs: ['codecs'],
   wasm: ['wasm', 'workers', 'codecs', ...kFoundations],
   workers: ['workers', 'wasm', 'codecs', ...kFoundations],
@@ -69,8 +70,8 @@ const kTsArrows = {
     ...kFoundations,
   ],
   options: ['options', 'plan', 'layouts', 'containers', 'rules', 'codecs', ...kFoundations],
-  calls: ['calls', 'options', 'convert', 'models', ...kFoundations],
-  quantizer: ['calls', 'options', 'convert', 'models', 'codecs', 'wasm', ...kFoundations],
+  calls: ['calls', 'options', 'convert', 'models', 'io', ...kFoundations],
+  quantizer: ['calls', 'options', 'codecs', 'wasm', ...kFoundations],
   index: ['quantizer', 'codecs', ...kFoundations],
   // Other ways in: the build bundles them.
   single: ['index', 'runtime'],
@@ -95,7 +96,7 @@ const kTypeArrows = {
   wasm: ['runtime/types'],
   runtime: ['wasm/module'],
   calls: ['plan/report', 'pipeline/tools', 'wasm/windows'],
-  quantizer: ['plan/report', 'pipeline/tools'],
+  quantizer: ['convert/options', 'models', 'plan/report'],
   index: ['calls', 'convert/options', 'models', 'plan/report', 'rules/rule'],
 };
 

@@ -1,36 +1,26 @@
 import { asyncDispose } from '../async-dispose.js';
 import { reading } from '../checks.js';
-import { planModel, type Quantization } from '../convert/convert-file.js';
+import { planModel } from '../convert/convert-file.js';
 import type { QuantizeFileOptions, ReadTensorOptions } from '../convert/options.js';
 import { QuantizeError } from '../errors.js';
 import { endable } from '../models/endable.js';
-import { inspectionOf, type InspectedTensor, type Inspection } from '../models/inspect.js';
+import type { InspectedTensor, Inspection } from '../models/inspect.js';
 import type { Model } from '../models/model.js';
 import { readTensor } from '../models/read-tensor.js';
 import { readName, readRange } from '../options/files.js';
-import { onceRead, QUANTIZE_FILE_OPTIONS, READ_TENSOR_OPTIONS } from '../options/names.js';
+import type { Defaults } from '../options/batch.js';
+import { holdQuantization } from '../options/held.js';
+import { onceRead, READ_TENSOR_OPTIONS } from '../options/names.js';
+import { readQuantization } from '../options/quantization.js';
 import type { FilePlan } from '../plan/report.js';
 import type { FileCalls } from './file-calls.js';
-
-/** What a model that has just been opened holds; it is closed if that cannot be told. */
-export async function inspected(
-  model: Model,
-  file: string,
-): Promise<{ readonly model: Model; readonly inspection: Inspection }> {
-  try {
-    return { model, inspection: await inspectionOf(model, file) };
-  } catch (error) {
-    await model.close();
-    throw error;
-  }
-}
 
 /** What an opened model needs of the quantizer that has opened it. */
 export interface Opener {
   readonly calls: FileCalls;
   /** Ends its reads when the quantizer is disposed. */
   readonly controller: AbortController;
-  readonly readQuantization: (options: QuantizeFileOptions | null | undefined) => Quantization;
+  readonly defaults: Defaults;
 }
 
 /**
@@ -72,16 +62,20 @@ export class OpenedModel implements Inspection {
     const once = onceRead(options, READ_TENSOR_OPTIONS);
     const [range, tensor] = reading('invalid_option', () => [readRange(once), readName(name)] as const);
     return this.#follow(() =>
-      this.#opener.calls.reading(once, (tools) => readTensor(tools, endable(this.#model, tools.signal), tensor, range)),
+      this.#opener.calls.reading(once, (_, tools) =>
+        readTensor(tools, endable(this.#model, tools.signal), tensor, range),
+      ),
     );
   }
 
   /** What `quantizeFile` would do with these options; as the quantizer's `plan`. */
   async plan(options?: QuantizeFileOptions | null): Promise<FilePlan> {
-    const once = onceRead(options, QUANTIZE_FILE_OPTIONS);
-    const quantization = reading('invalid_option', () => this.#opener.readQuantization(once));
+    const once = holdQuantization(options);
+    const quantization = readQuantization(once, this.#opener.defaults, undefined);
     return this.#follow(() =>
-      this.#opener.calls.reading(once, (tools) => planModel(tools, endable(this.#model, tools.signal), quantization)),
+      this.#opener.calls.reading(once, (_, tools) =>
+        planModel(tools, endable(this.#model, tools.signal), quantization),
+      ),
     );
   }
 

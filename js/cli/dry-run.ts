@@ -3,7 +3,7 @@ import type { FilePlan, WebOptions } from '../index.js';
 import { writeFailure } from '../runtime/failures.js';
 import { checkTarget } from '../runtime/node/target.js';
 import { openModel } from '../models/model.js';
-import { runtime } from '../runtime/node.js';
+import { nodeFiles } from '../runtime/node/files.js';
 
 /** Refuses a place that the conversion would refuse: a plan is made without one. */
 export async function checkOutput(
@@ -12,7 +12,7 @@ export async function checkOutput(
   plan: FilePlan,
   { signal, web }: { readonly signal: AbortSignal; readonly web: WebOptions },
 ): Promise<void> {
-  const model = await openModel(await runtime.files.openSource(input, signal, web));
+  const model = await openModel(await nodeFiles.openSource(input, signal, web));
   try {
     for (const name of namesOf(output, plan.output.files)) await checkTarget(name, 0, model.sources);
   } catch (error) {

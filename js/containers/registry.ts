@@ -1,17 +1,12 @@
-import { endpointName } from '../endpoints.js';
+import { notWritable } from '../endpoints.js';
 import { QuantizeError } from '../errors.js';
 import type { ByteSource } from '../io/byte-io.js';
 import type { Container, InputContainer, OpenedFiles } from './container.js';
-import { DTYPES } from './dtypes.js';
 import { readHead } from './foreign-files.js';
-import { GGML_TYPES } from './gguf/ggml-types.js';
 import { invalidFile, quoted } from './invalid-file.js';
 import { shardPlace } from './shard-names.js';
 import { looksLikeIndex, openIndexed } from './shards.js';
 import { CONTAINERS, INPUTS, SHARD_FORMATS } from './table.js';
-
-/** What the tensors of files are made of, as files of either format call it. */
-export const ELEMENT_TYPES: readonly string[] = [...new Set([...DTYPES, ...GGML_TYPES.map(({ name }) => name)])];
 
 const FORMATS: readonly InputContainer[] = [...CONTAINERS, ...INPUTS];
 
@@ -50,12 +45,6 @@ export const namedContainer = (file: string): Container | undefined =>
   CONTAINERS.find(({ extension }) => file.toLowerCase().endsWith(extension));
 
 const URL_TEXT = /^(?:(?:https?|file):\/\/|hf:)/iu;
-
-/** The error of a URL in the place of a sink. */
-export const notWritable = (url: string | URL): QuantizeError =>
-  new QuantizeError('invalid_option', {
-    detail: `the output is the URL ${quoted(endpointName(url))}, but only paths, handles and streams can be written to`,
-  });
 
 /**
  * The container of a file to be written, by its name. Throws `invalid_option` for a URL, for a name with no known ending, and

@@ -19,6 +19,7 @@ import {
   type TensorReport,
 } from '../plan/report.js';
 import { planRestored, planUniform, type UniformQuantization } from '../plan/uniform.js';
+import { part } from '../part.js';
 import { callSafely } from '../pipeline/callbacks.js';
 import { convert, piecesOf, placedSteps, type ConversionEvents } from './convert.js';
 import { fingerprintOf } from './fingerprint.js';
@@ -68,7 +69,7 @@ const plannerOf =
   async (model, tools) => {
     if (quantization.kind === 'uniform') return planUniform(model, quantization, tools);
     // The rules of all those models are large, and of no use to what has other outputs.
-    const { planFileType } = await import('../plan/file-type.js');
+    const { planFileType } = await part(() => import('../plan/file-type.js'));
     return planFileType(model, quantization, tools);
   };
 

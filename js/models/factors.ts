@@ -1,3 +1,4 @@
+import { part } from '../part.js';
 import type { CodedTensor, Tensor } from '../layouts/tensor.js';
 import type { Model } from './model.js';
 
@@ -45,7 +46,7 @@ export async function withFactors(model: ScaledModel, options: UnscaledOptions =
   const { tensors, texts } = model;
   const isPlain = !texts.has(QUANTIZATION_TEXT) && !tensors.some(isCompanion);
   if (isPlain) return { tensors, taken: [], staleTexts: [] };
-  const { unscaled } = await import('./scaled/unscaled.js');
+  const { unscaled } = await part(() => import('./scaled/unscaled.js'));
   return unscaled(model, options);
 }
 
@@ -53,7 +54,7 @@ export async function withFactors(model: ScaledModel, options: UnscaledOptions =
 export async function withOwnFactors(name: string, model: ScaledModel): Promise<Tensor | undefined> {
   const isOwn = (tensor: Tensor): boolean => tensor.name === name;
   if (!model.texts.has(QUANTIZATION_TEXT) && !model.tensors.some(isCompanion)) return model.tensors.find(isOwn);
-  const { unscaledAlone } = await import('./scaled/unscaled.js');
+  const { unscaledAlone } = await part(() => import('./scaled/unscaled.js'));
   return unscaledAlone(name, model);
 }
 

@@ -1,30 +1,16 @@
 /** The options of calls that work on files, with every default filled in. */
 
-import { choice, flag, invalidOption, nameIn } from '../checks.js';
+import { choice, flag, invalidOption } from '../checks.js';
 import type { GivenConversionOptions } from '../convert/convert-file.js';
-import type { ConvertFileOptions, DequantizeFileOptions, ReadTensorOptions } from '../convert/options.js';
+import type { ConvertFileOptions, ReadTensorOptions } from '../convert/options.js';
+import { headerPairs, type WebOptions } from '../endpoints.js';
 import { QuantizeError } from '../errors.js';
 import { readSignal } from './batch.js';
-import { CONVERT_OPTIONS, DEQUANTIZE_FILE_OPTIONS, READ_TENSOR_OPTIONS, pickOptions, readOptions } from './names.js';
+import { CONVERT_OPTIONS, READ_TENSOR_OPTIONS, WEB_OPTIONS, pickOptions, readOptions } from './names.js';
 import { readBytes } from './numbers.js';
-import { containerOfSink } from './quantization.js';
 
-const FLOAT_TYPES = { F32: 'F32', F16: 'F16', BF16: 'BF16' } as const;
 const DURABLE = { full: true, none: false } as const;
 const LEAST_MEMORY_BYTES = 16 * 2 ** 20;
-
-/** Null: what the tensors were before. */
-export function readRestoredType(
-  options: DequantizeFileOptions | null | undefined,
-  sink: unknown,
-): 'F32' | 'F16' | 'BF16' | null {
-  const { dtype } = readOptions(options, DEQUANTIZE_FILE_OPTIONS);
-  const container = containerOfSink(sink);
-  if (container !== undefined && container.name !== 'safetensors') {
-    throw new QuantizeError('invalid_option', { detail: 'restored models are safetensors, no GGUF' });
-  }
-  return choice('dtype', nameIn(Object.keys(FLOAT_TYPES), dtype) ?? dtype, FLOAT_TYPES) ?? null;
-}
 
 /** What all calls on files have in common: a signal that is one, and callbacks that are functions. */
 export function readFileOptions(options: ConvertFileOptions | null | undefined): GivenConversionOptions {
@@ -44,6 +30,16 @@ export function readFileOptions(options: ConvertFileOptions | null | undefined):
     ...{ resume, durable },
     memoryLimit: readBytes('memoryLimit', given.memoryLimit, LEAST_MEMORY_BYTES) ?? Infinity,
   };
+}
+
+/** Those about servers. Headers are copied: the caller's may change, or can be read once only. */
+export function readWebOptions(options: ConvertFileOptions | null | undefined): WebOptions {
+  const given = pickOptions<WebOptions>(options, WEB_OPTIONS);
+  if (given.headers === undefined) return given;
+  const pairs = headerPairs(given.headers).map((pair: unknown) =>
+    Array.isArray(pair) ? [...(pair as unknown[])] : pair,
+  );
+  return { ...given, headers: pairs as readonly (readonly [string, string])[] };
 }
 
 /** The name of a tensor. */

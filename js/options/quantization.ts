@@ -1,6 +1,6 @@
 /** How a file is to be quantized, and as what it is to be written, with every default filled in. */
 
-import { choice, flag, invalidOption, nameIn } from '../checks.js';
+import { choice, flag, invalidOption, nameIn, reading } from '../checks.js';
 import { affineCodec, codecLabel, codecNamed, findTraits, isFloat, traitsOf, type Codec } from '../codecs/codec.js';
 import { CODECS } from '../codecs/table.js';
 import type { Container } from '../containers/container.js';
@@ -17,10 +17,9 @@ import { PRESETS } from '../rules/presets.js';
 import { BASE_TYPES } from '../rules/file-types.js';
 import { ARCHITECTURES, FILE_TYPES, PROGRAMS, type FileType, type Mode } from '../types.js';
 import { readDefaults, readGivenBatch, type Defaults } from './batch.js';
-import { readImportance } from './importance.js';
-import { QUANTIZE_FILE_OPTIONS, readOptions, type Given } from './names.js';
+import type { HeldQuantization } from './held.js';
+import type { Given } from './names.js';
 import { readBytes } from './numbers.js';
-import { readRules } from './rules.js';
 
 const OVERFLOWS = { error: 'error', f32: 'f32' } as const;
 const DEFAULT_TYPE: FileType = 'Q4_K_M';
@@ -31,6 +30,9 @@ const MOST_EFFORT = 255;
 /** What only codecs with parameters understand, and what only whole files of llama.cpp's types do. */
 const PARAMETERS = ['bits', 'groupSize', 'symmetric', 'profile', 'mode'] as const;
 const FILE_TYPE_OPTIONS = ['pure', 'architecture', 'for'] as const;
+
+/** All but what has been read completely already. */
+type Options = Omit<Given<QuantizeFileOptions>, 'rules' | 'importance'>;
 
 type Names<Name extends string> = Readonly<Record<string, Name>>;
 
@@ -49,12 +51,7 @@ const fileTypeOf = (type: string | undefined): string | undefined => {
 const isFileType = (type: string): type is FileType => (FILE_TYPES as readonly string[]).includes(type);
 
 /** `sink` is undefined where nothing is written. */
-export function readQuantization(
-  options: QuantizeFileOptions | null | undefined,
-  defaults: Defaults,
-  sink: unknown,
-): Quantization {
-  const given = readOptions(options, QUANTIZE_FILE_OPTIONS);
+export function readQuantization(given: HeldQuantization, defaults: Defaults, sink: unknown): Quantization {
   const asked = choice('type', nameIn(TYPES, given.type) ?? given.type, named(TYPES));
   const container = readOutputContainer(given, asked, sink);
   const type = container.takesFileTypes ? fileTypeOf(asked) : asked;
@@ -62,8 +59,8 @@ export function readQuantization(
     container,
     keepOverflowing: choice('f16Overflow', given.f16Overflow, OVERFLOWS) === 'f32',
     splitBytes: readBytes('splitSize', given.splitSize, LEAST_SPLIT_BYTES),
-    rules: readRules(given.rules),
-    importance: readImportance(given.importance),
+    rules: given.rules,
+    importance: given.importance,
     effort: readEffort(given.effort),
     measure: flag('metrics', given.metrics ?? true),
   };
@@ -77,7 +74,7 @@ type Shared = Pick<
   'container' | 'keepOverflowing' | 'splitBytes' | 'rules' | 'importance' | 'effort' | 'measure'
 >;
 
-function readFileType(given: Given<QuantizeFileOptions>, type: FileType, shared: Shared): Quantization {
+function readFileType(given: Options, type: FileType, shared: Shared): Quantization {
   refuse(given, PARAMETERS, `${shared.container.title}; leave it out`);
   const { container } = shared;
   const form = { container, layout: readLayout(given, container, codecNamed(BASE_TYPES[type])) };
@@ -93,12 +90,7 @@ function readFileType(given: Given<QuantizeFileOptions>, type: FileType, shared:
   };
 }
 
-function readUniform(
-  given: Given<QuantizeFileOptions>,
-  type: string | undefined,
-  shared: Shared,
-  defaults: Defaults,
-): Quantization {
+function readUniform(given: Options, type: string | undefined, shared: Shared, defaults: Defaults): Quantization {
   const { container } = shared;
   const [codec, preset] =
     type === undefined || hasParameters(type)
@@ -127,7 +119,7 @@ type Preset = Extract<Quantization, { kind: 'uniform' }>['preset'];
 
 const hasParameters = (type: string): boolean => (findTraits(type)?.bits.length ?? 0) > 0;
 
-function readParameters(given: Given<QuantizeFileOptions>, defaults: Defaults, name: string): readonly [Codec, Preset] {
+function readParameters(given: Options, defaults: Defaults, name: string): readonly [Codec, Preset] {
   const { mode } = given;
   // What a batch has besides is no option of files.
   const { bits, groupSize, symmetric } = readGivenBatch(given.bits, precisionOf(given), modeDefaults(mode, defaults));
@@ -151,18 +143,14 @@ function checkParameters({ name, bits, groupSize, symmetric }: Codec): void {
   check('symmetric', symmetric, traits.symmetric || !symmetric);
 }
 
-const precisionOf = ({ groupSize, symmetric, profile }: Given<QuantizeFileOptions>): Given<QuantizeFileOptions> => ({
+const precisionOf = ({ groupSize, symmetric, profile }: Options): Options => ({
   ...(groupSize !== undefined && { groupSize }),
   ...(symmetric !== undefined && { symmetric }),
   ...(profile !== undefined && { profile }),
 });
 
 /** Floats keep nothing back; for others, what must stay precise is the same as for affine levels. */
-function readPlainCodec(
-  given: Given<QuantizeFileOptions>,
-  type: string,
-  container: Container,
-): readonly [Codec, Preset] {
+function readPlainCodec(given: Options, type: string, container: Container): readonly [Codec, Preset] {
   refuse(given, PARAMETERS, `${type}; leave it out`);
   const traits = findTraits(type);
   if (traits === undefined || !traits.encodes || traits.foreign || !isHeldBy(container, codecNamed(type)))
@@ -193,11 +181,7 @@ function notHeldBy(container: Container, type: string): QuantizeError {
 }
 
 /** What is asked for, else what the name of the output says, else what holds the type. */
-function readOutputContainer(
-  { container: asked }: Given<QuantizeFileOptions>,
-  type: string | undefined,
-  sink: unknown,
-): Container {
+function readOutputContainer({ container: asked }: Options, type: string | undefined, sink: unknown): Container {
   const name = choice(
     'container',
     nameIn(
@@ -206,7 +190,7 @@ function readOutputContainer(
     ) ?? asked,
     named(CONTAINERS.map((one) => one.name)),
   );
-  const bySink = containerOfSink(sink);
+  const bySink = reading('invalid_option', () => containerOfSink(sink));
   if (name !== undefined) {
     if (bySink === undefined || bySink.name === name) return containerNamed(name);
     const detail = `container is ${quoted(name)}, but the name of the output ends with ${bySink.extension}`;
@@ -220,7 +204,7 @@ function readOutputContainer(
 export const containerOfSink = (sink: unknown): Container | undefined =>
   sink === undefined || sinkEndpoint(sink) === null ? undefined : namedContainer(endpointName(sink as ModelSink));
 
-function readLayout({ layout: asked }: Given<QuantizeFileOptions>, container: Container, codec: Codec): Layout {
+function readLayout({ layout: asked }: Options, container: Container, codec: Codec): Layout {
   const names = LAYOUTS.map(({ name }) => name);
   const name = choice('layout', asked, named(names));
   if (name !== undefined) {
@@ -234,11 +218,7 @@ function readLayout({ layout: asked }: Given<QuantizeFileOptions>, container: Co
   return LAYOUTS.find((layout) => whyNotHeld(codec, { container, layout }) === null) ?? plain;
 }
 
-function refuse(
-  given: Given<QuantizeFileOptions>,
-  names: readonly (keyof QuantizeFileOptions)[],
-  output: string,
-): void {
+function refuse(given: Options, names: readonly (keyof Options)[], output: string): void {
   const name = names.find((one) => given[one] !== undefined);
   if (name !== undefined) {
     const detail = `${name} has no meaning, because the output is ${output}`;

@@ -2,7 +2,7 @@
 
 import { fieldsOf, invalidOption, knownKeys, nameIn, nearestName, shown } from '../checks.js';
 import { QuantizeError, quoted } from '../errors.js';
-import { ELEMENT_TYPES } from '../containers/registry.js';
+import { ELEMENT_TYPES } from '../containers/element-types.js';
 import type { RuleOutcome, TensorCondition, TypedRule } from '../rules/rule.js';
 import { TENSOR_TYPES } from '../types.js';
 

@@ -1,21 +1,28 @@
 /** Sources and sinks of models, as callers pass them. */
 
 import { fieldsOf, invalidOption, reading } from '../checks.js';
-import { sinkEndpoint, sourceEndpoint, type BlobLike, type ModelSink, type ModelSource } from '../endpoints.js';
+import {
+  notWritable,
+  sinkEndpoint,
+  sourceEndpoint,
+  type BlobLike,
+  type ModelSink,
+  type ModelSource,
+} from '../endpoints.js';
 import { QuantizeError } from '../errors.js';
-import { notWritable } from '../containers/registry.js';
 
 const SOURCES =
   'a path, a URL, a Blob or File, a Uint8Array or ArrayBuffer, a FileHandle, a FileSystemFileHandle, or an array of Files with names';
 const SINKS = 'a path, a WritableStream, a FileHandle, a FileSystemFileHandle or a FileSystemWritableFileStream';
 
-/** Arrays are copied: the caller's may change. Throws `invalid_option` for what is no source. */
+/** Arrays and URLs are copied: the caller's may change. Throws `invalid_option` for what is no source. */
 export function readSource(name: string, value: unknown): ModelSource {
   checkText(name, value);
   return reading('invalid_option', () => {
     const endpoint = sourceEndpoint(value);
     if (endpoint === null) throw refusal(name, value, SOURCES);
     if (endpoint.kind === 'blob') checkSlices(name, endpoint.blob);
+    if (endpoint.kind === 'url') return new URL(endpoint.url.href);
     if (endpoint.kind !== 'blobs') return value as ModelSource;
     for (const blob of endpoint.blobs) checkSlices(name, blob);
     return endpoint.blobs;

@@ -3,7 +3,6 @@ import { existsSync } from 'node:fs';
 import { pathToFileURL } from 'node:url';
 import { THREAD_NAME, WORKER_NAME } from '../workers/messages.js';
 import { availableCores } from './node/cores.js';
-import { nodeFiles } from './node/files.js';
 import { ABOUT_BUNDLES, compileAt } from './node/wasm.js';
 import { runningWorkerOf, startScript, threadOf } from './node/workers.js';
 import type { Runtime } from './types.js';
@@ -20,7 +19,7 @@ function obstacleToWorkers(script: URL | undefined): string | null {
 
 export const runtime: Runtime = {
   availableParallelism: availableCores,
-  files: nodeFiles,
+  loadFiles: async () => (await import('./node/files.js')).nodeFiles,
 
   obstacleToThreads(script) {
     if (typeof SharedArrayBuffer === 'undefined') return 'SharedArrayBuffer is missing';

@@ -10,7 +10,7 @@ export const singleRuntime = (
   obstacle: string,
   compile: Pick<Runtime, 'compileOwn' | 'compileAt' | 'resolve'>,
 ): Runtime => ({
-  files: browserFiles,
+  loadFiles: () => Promise.resolve(browserFiles),
   availableParallelism: () => 1,
   obstacleToThreads: () => obstacle,
   obstacleToWorkers: () => obstacle,

@@ -42,6 +42,6 @@ export interface Runtime {
   resolve(address: string): URL;
   /** The fastest way to copy `source` over all of `target`, which has the same length; absent where that is `set`. */
   readonly copyIn?: (target: Uint8Array, source: Uint8Array) => void;
-  /** Opens what models are read from and written to. */
-  readonly files: FileAccess;
+  /** What opens what models are read from and written to. Loaded when there are files: not every page has some. */
+  loadFiles(): Promise<FileAccess>;
 }

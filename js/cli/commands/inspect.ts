@@ -2,7 +2,7 @@ import { Command, Option } from 'commander';
 import { endpointName } from '../../endpoints.js';
 import { inspectionOf, type Inspection } from '../../models/inspect.js';
 import { openModel } from '../../models/model.js';
-import { runtime } from '../../runtime/node.js';
+import { nodeFiles } from '../../runtime/node/files.js';
 import { formatBytes, formatJson, formatShape, printable } from '../format.js';
 import { parsePath } from '../options.js';
 import { headerOption, webOptions, type ServerOptions } from '../servers.js';
@@ -44,7 +44,7 @@ export function inspectCommand(): Command {
     .action(async (file: string, options: InspectOptions) => {
       // Nothing is computed: there is no need to start the quantizer.
       const web = await webOptions([file], options);
-      const model = await openModel(await runtime.files.openSource(file, undefined, web));
+      const model = await openModel(await nodeFiles.openSource(file, undefined, web));
       let inspection: Inspection;
       try {
         inspection = await inspectionOf(model, endpointName(file));

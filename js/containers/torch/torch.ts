@@ -1,3 +1,4 @@
+import { part } from '../../part.js';
 import type { ByteSource } from '../../io/byte-io.js';
 import type { FilePart, InputContainer, OpenedFiles } from '../container.js';
 import { openNumberedShards } from '../shards.js';
@@ -14,6 +15,6 @@ export const torch = {
 } as const satisfies InputContainer;
 
 async function readPart(source: ByteSource): Promise<FilePart> {
-  const { readCheckpoint } = await import('./checkpoint.js');
+  const { readCheckpoint } = await part(() => import('./checkpoint.js'));
   return readCheckpoint(source);
 }

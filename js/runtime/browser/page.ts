@@ -1,6 +1,5 @@
 import type { Runtime } from '../types.js';
 import { compileFrom } from './answers.js';
-import { browserFiles } from './files.js';
 
 const obstacleToWorkers = (): string | null =>
   typeof Worker === 'undefined' ? 'workers cannot be started from here' : null;
@@ -13,7 +12,7 @@ export const resolveHere = (address: string): URL => new URL(address, place.docu
 
 /** What all pages have in common, wherever the package's own files are. */
 export const page = {
-  files: browserFiles,
+  loadFiles: async () => (await import('./files.js')).browserFiles,
   availableParallelism: () => place.navigator?.hardwareConcurrency ?? 1,
   obstacleToWorkers,
 

@@ -1,5 +1,5 @@
-import { fieldsOf, invalidOption, reading } from '../../checks.js';
-import type { FetchFunction, WebOptions } from '../../endpoints.js';
+import { invalidOption, reading } from '../../checks.js';
+import { headerPairs, type FetchFunction, type WebOptions } from '../../endpoints.js';
 import { QuantizeError } from '../../errors.js';
 
 /** How servers are asked for models; checked, with every default filled in. */
@@ -66,19 +66,6 @@ function readHeaders(given: unknown): Record<string, string> {
     headers[key] = Object.hasOwn(headers, key) ? `${String(headers[key])}, ${value}` : value;
   }
   return headers;
-}
-
-function headerPairs(given: unknown): readonly unknown[] {
-  if (typeof given !== 'object' || given === null) {
-    throw refused('headers must be an object of texts by name, pairs of texts, or Headers');
-  }
-  if (Symbol.iterator in given) return [...(given as Iterable<unknown>)];
-  const { forEach, then } = fieldsOf(given);
-  if (typeof then === 'function') throw refused('headers is a Promise, did you forget await?');
-  if (typeof forEach !== 'function') return Object.entries(given);
-  const pairs: unknown[] = [];
-  forEach.call(given, (value: unknown, name: unknown) => pairs.push([name, value]));
-  return pairs;
 }
 
 function readHubUrl(value: unknown): string {

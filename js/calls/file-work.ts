@@ -1,0 +1,46 @@
+/**
+ * Everything that works on files, for calls that have some: a page that has none never loads it. What callers may change
+ * while it is loaded has been read before.
+ */
+
+import { endpointName, type ModelSource } from '../endpoints.js';
+import { inspectionOf, type Inspection } from '../models/inspect.js';
+import { openModel, type Model } from '../models/model.js';
+import type { FileTools } from '../pipeline/tools.js';
+
+export { dequantizeFile, planModel, quantizeFile } from '../convert/convert-file.js';
+export { compareFiles } from '../models/compare.js';
+export { inspectionOf } from '../models/inspect.js';
+export { readTensor } from '../models/read-tensor.js';
+export { readQuantization } from '../options/quantization.js';
+export { readRestoredType } from '../options/restored.js';
+export { OpenedModel } from './opened-model.js';
+
+/** Runs what only reads the model at `source`, which is closed again. */
+export async function withModel<Result>(
+  { files, signal }: FileTools,
+  source: ModelSource,
+  run: (model: Model) => Promise<Result>,
+): Promise<Result> {
+  const model = await openModel(await files.openSource(source, signal));
+  try {
+    return await run(model);
+  } finally {
+    await model.close();
+  }
+}
+
+/** Opens a model that stays open, and tells what it holds; it is closed if that cannot be told. */
+export async function openInspected(
+  files: FileTools['files'],
+  source: ModelSource,
+  signal: AbortSignal,
+): Promise<{ readonly model: Model; readonly inspection: Inspection }> {
+  const model = await openModel(await files.openSource(source, signal));
+  try {
+    return { model, inspection: await inspectionOf(model, endpointName(source)) };
+  } catch (error) {
+    await model.close();
+    throw error;
+  }
+}
