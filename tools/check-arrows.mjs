@@ -54,8 +54,23 @@ const kTsArrows = {
     'wasm/windows',
     ...kFoundations,
   ],
+  formats: [
+    ...['formats', 'plan', 'models', 'pipeline', 'layouts', 'containers', 'rules', 'codecs', 'io', 'wasm/windows'],
+    ...kFoundations,
+  ],
   convert: [
-    ...['convert', 'plan', 'models', 'pipeline', 'layouts/tensor', 'containers/registry', 'rules', 'codecs', 'io'],
+    ...[
+      'convert',
+      'formats',
+      'plan',
+      'models',
+      'pipeline',
+      'layouts/tensor',
+      'containers/registry',
+      'rules',
+      'codecs',
+      'io',
+    ],
     ...['wasm/windows', ...kFoundations],
   ],
   // An entry of workers is one of a runtime: it names the runtime's globals, and its glue.
@@ -69,7 +84,7 @@ const kTsArrows = {
     'containers/shard-names',
     ...kFoundations,
   ],
-  options: ['options', 'plan', 'layouts', 'containers', 'rules', 'codecs', ...kFoundations],
+  options: ['options', 'formats/names', 'plan', 'layouts', 'containers', 'rules', 'codecs', ...kFoundations],
   calls: ['calls', 'options', 'convert', 'models', 'io', ...kFoundations],
   quantizer: ['calls', 'options', 'codecs', 'wasm', ...kFoundations],
   index: ['quantizer', 'codecs', ...kFoundations],
@@ -85,12 +100,13 @@ const kTsArrows = {
 
 /** What an area may take types, and nothing but types, from besides. */
 const kTypeArrows = {
-  types: ['wasm/module', 'containers/table', 'layouts/table'],
+  types: ['formats/names', 'wasm/module', 'containers/table', 'layouts/table'],
   containers: ['plan/report'],
   layouts: [],
   pipeline: ['wasm/module'],
   plan: ['convert/options'],
-  convert: ['containers/container', 'wasm/module'],
+  formats: ['convert/options', 'options/names'],
+  convert: ['containers/container', 'layouts/layout', 'options/names', 'wasm/module'],
   options: ['wasm/module', 'convert'],
   workers: ['runtime'],
   wasm: ['runtime/types'],

@@ -108,6 +108,24 @@ export interface OutputContents {
   readonly splitBytes: number | undefined;
   /** Whether the output takes bytes in order only: then the entries of one tensor lie together. */
   readonly inOrder: boolean;
+  /** How an index of the files is written; default: the container's own, where there are several files. */
+  readonly index?: IndexStyle | undefined;
+}
+
+/** An entry of an output, and the file that it lies in. */
+export interface IndexedEntry {
+  readonly name: string;
+  readonly bytes: number;
+  /** Without folders. */
+  readonly file: string;
+}
+
+/** How an index of files is written. */
+export interface IndexStyle {
+  /** Whether a single file has one, too. */
+  readonly isAlwaysWritten: boolean;
+  /** The whole text; entries are sorted by name, as Python sorts texts. */
+  textOf(entries: readonly IndexedEntry[]): string;
 }
 
 /** What programs that open a file stop at. */

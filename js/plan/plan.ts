@@ -1,7 +1,8 @@
 import { codecLabel, findTraits, type Codec } from '../codecs/codec.js';
-import type { Container, Fact, OutputContents, ReaderLimits } from '../containers/container.js';
+import type { Container, Fact, IndexStyle, OutputContents, ReaderLimits } from '../containers/container.js';
 import { QuantizeError, quoted } from '../errors.js';
-import type { Layout } from '../layouts/layout.js';
+import type { ByteSource } from '../io/byte-io.js';
+import type { OutputLayout } from '../layouts/layout.js';
 import { LAYOUT_KEYS } from '../layouts/table.js';
 import { byName, sourceOf, storageLabel, type PlannedTensor, type Target, type Tensor } from '../layouts/tensor.js';
 import type { Model } from '../models/model.js';
@@ -22,7 +23,21 @@ const LONGEST_PATTERN = 120;
 /** Where an output lies, and as what. */
 export interface OutputForm {
   readonly container: Container;
-  readonly layout: Layout;
+  readonly layout: OutputLayout;
+}
+
+/** A file that is written beside the weights: bytes, or a copy of what a source has. */
+export interface Companion {
+  readonly name: string;
+  readonly content: Uint8Array | ByteSource;
+}
+
+/** What an output has that is a folder. */
+export interface FolderForm {
+  /** What the names of its files of weights are made from, such as `model.safetensors`. */
+  readonly file: string;
+  /** In the order in which they get their names, after the weights; what programs look for first comes last. */
+  readonly companions: readonly Companion[];
 }
 
 /** What a model is to become; steps in the order in which the output lists the tensors. */
@@ -41,6 +56,12 @@ export interface ConversionPlan extends OutputForm {
   readonly notes: readonly string[];
   readonly warnings: readonly FileWarning[];
   readonly dropped: readonly DroppedTensor[];
+  /** Present where the output is a folder. */
+  readonly folder?: FolderForm | undefined;
+  /** Texts of the output instead of those that the model has. */
+  readonly texts?: ReadonlyMap<string, string> | undefined;
+  /** How the index of the files is written; default: as the container does it, where there are several files. */
+  readonly index?: IndexStyle | undefined;
 }
 
 /** Encoded weights as a target. */

@@ -3,6 +3,7 @@ import {
   fileBytes,
   targetBytes,
   targetLabel,
+  type CodedTensor,
   type PlannedTensor,
   type Tensor,
 } from '../layouts/tensor.js';
@@ -182,11 +183,15 @@ export interface PlannedStep {
    * them one scale. No weight may lie outside of it.
    */
   readonly range?: WeightRange | undefined;
+  /** Tensors whose extent counts beside its own, for a codec that needs to know it: all of them are scanned first. */
+  readonly rangeOf?: readonly CodedTensor[] | undefined;
+  /** Bytes of its entries, where these are not all of the codec's planes, or more than those. */
+  readonly writtenBytes?: number | undefined;
 }
 
 /** A planned step as callers see it. */
-export function tensorPlan({ stored, origin = stored, planned, rule, kept }: PlannedStep): TensorPlan {
-  const bytesAfter = targetBytes(planned.elements, planned.target);
+export function tensorPlan({ stored, origin = stored, planned, rule, kept, writtenBytes }: PlannedStep): TensorPlan {
+  const bytesAfter = writtenBytes ?? targetBytes(planned.elements, planned.target);
   return {
     name: stored.name,
     shape: stored.shape,
