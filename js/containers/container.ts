@@ -140,6 +140,8 @@ export interface OutputFile {
   /** The first bytes of the file; all of them for one without entries, such as an index. */
   readonly header: Uint8Array;
   readonly fileBytes: number;
+  /** What all of the file is copied from; then it has no header. */
+  readonly copyOf?: ByteSource | undefined;
 }
 
 /** Where an entry's first byte goes. */

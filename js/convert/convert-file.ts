@@ -3,13 +3,13 @@ import { abandon, endpointName, sinkEndpoint } from '../endpoints.js';
 import { abortError } from '../errors.js';
 import type { ByteSink, ModelSink, ModelSource } from '../io/byte-io.js';
 import { byName, storedBytes } from '../layouts/tensor.js';
-import { checkUnchanged, openModel, type Model } from '../models/model.js';
+import { checkUnchanged, filesOf, openModel, type Model } from '../models/model.js';
 import { memoryOf, shareWithStream } from '../pipeline/memory-budget.js';
 import type { TensorMetrics } from '../pipeline/metrics.js';
 import type { PipelineTools } from '../pipeline/pipeline.js';
 import type { FileTools } from '../pipeline/tools.js';
 import type { FileTypeQuantization } from '../plan/file-type.js';
-import { contentsOf, filePlan, summaryOf, type ConversionPlan } from '../plan/plan.js';
+import { filePlan, layOut, summaryOf, type ConversionPlan } from '../plan/plan.js';
 import {
   tensorReport,
   totalsOf,
@@ -109,23 +109,29 @@ async function convertModel(
     const limitBytes = memoryOf(tools.pool, options.memoryLimit);
     const plan = await planner(model, { ...tools, memoryBytes: limitBytes });
     const inOrder = sinkEndpoint(sink)?.kind === 'stream';
-    const layout = plan.container.layOut(contentsOf(plan, model, endpointName(sink), inOrder));
+    const layout = layOut(plan, model, endpointName(sink), inOrder);
     const { heldBytes, workBytes } = shareWithStream(limitBytes);
-    const placed = placedSteps(plan.steps, layout);
+    const placed = placedSteps(plan.steps, layout, plan.layout);
     const ordered = inOrder ? orderSteps(placed, heldBytes) : null;
     const steps = ordered?.steps ?? placed;
     const bytes = layout.files.reduce((sum, { fileBytes }) => sum + fileBytes, 0);
     const output = await files.openSink(sink, {
-      ...{ bytes, inputs: model.sources, signal, pieces: piecesOf(steps, ordered, layout), heldBytes },
+      ...{ bytes, inputs: filesOf(model), signal, pieces: piecesOf(steps, ordered, layout), heldBytes },
       durable: options.durable,
       files:
         layout.files.length === 1 ? undefined : layout.files.map(({ name, fileBytes }) => ({ name, bytes: fileBytes })),
-      resume: options.resume ? { fingerprint: await fingerprintOf(model, layout, steps, measure) } : undefined,
+      resume: options.resume
+        ? { fingerprint: await fingerprintOf({ sources: filesOf(model) }, layout, steps, measure) }
+        : undefined,
     });
     const events = new Tracker(steps, plan, options, { clock, sources: model.sources });
-    const memoryBytes = output.holds ? workBytes : limitBytes;
-    const conversion = { steps, ordered, layout, measure, tools: { ...tools, memoryBytes }, events };
-    await convert(conversion, model.sources, output);
+    const keeps = steps.some(({ parts }) => parts !== null && parts.kept.length > 0);
+    const memoryBytes = output.holds || keeps ? workBytes : limitBytes;
+    const conversion = {
+      ...{ steps, ordered, layout, measure, events, keptBytes: heldBytes },
+      tools: { ...tools, memoryBytes },
+    };
+    await convert(conversion, filesOf(model), output);
     return reportOf(plan, model, { tracker: events, clock, sink, output, bytes });
   } finally {
     await model.close();

@@ -1,6 +1,8 @@
+import { planeBytes, traitsOf } from '../codecs/codec.js';
 import type { FileLayout } from '../containers/container.js';
 import { abortError } from '../errors.js';
 import type { ByteSink, ByteSource, ByteWriter, PlannedPiece } from '../io/byte-io.js';
+import type { OutputLayout } from '../layouts/layout.js';
 import { storedBytes, targetBytes } from '../layouts/tensor.js';
 import type { TensorMetrics } from '../pipeline/metrics.js';
 import { Pipeline, type PipelineTools } from '../pipeline/pipeline.js';
@@ -8,8 +10,18 @@ import type { PlannedStep } from '../plan/report.js';
 import { bundlePiece, bundled, type Bundle, type Follows } from './bundle.js';
 import { copyTensor } from './copy.js';
 import { InOrderWriter, KeptWriter, orderedPieces, type OrderedSteps } from './in-order.js';
-import { DirectWriter, type Completion, type PlacedStep, type PlaneWriter, type TensorJob } from './job.js';
-import { isCopy, needsFirstPass, startScan, transcodeTensor, type Transcoding } from './transcode.js';
+import { FinishingWriter, KeptRoom } from './finish.js';
+import { DirectWriter, type PlacedParts, type PlacedStep, type PlaneWriter, type TensorJob } from './job.js';
+import { copyFiles } from './copy-files.js';
+import {
+  isCopy,
+  mergeRanges,
+  needsFirstPass,
+  startScan,
+  transcodeTensor,
+  type Extents,
+  type Transcoding,
+} from './transcode.js';
 import type { WeightRange } from '../wasm/windows.js';
 
 export interface Conversion {
@@ -20,6 +32,8 @@ export interface Conversion {
   readonly layout: FileLayout;
   /** Whether to measure what the converted tensors lost. */
   readonly measure: boolean;
+  /** What planes may take in memory that are kept until their tensors are finished. */
+  readonly keptBytes: number;
   /** Windows for the work, and what ends it. */
   readonly tools: PipelineTools;
   readonly events: ConversionEvents;
@@ -34,13 +48,22 @@ export interface ConversionEvents {
 }
 
 /** The steps in the order in which their bytes lie in the output. */
-export function placedSteps(steps: readonly PlannedStep[], { places }: FileLayout): PlacedStep[] {
+export function placedSteps(
+  steps: readonly PlannedStep[],
+  { places }: FileLayout,
+  layout: Pick<OutputLayout, 'entriesOf' | 'partsOf'>,
+): PlacedStep[] {
   const placed = steps.map((step, index): PlacedStep => {
     const [first, ...others] = places[index] ?? [];
     if (first === undefined) throw new RangeError(`the layout has no place for ${step.stored.name}`);
-    return { ...step, places: [first, ...others] };
+    return { ...step, places: [first, ...others], parts: partsOf(step, layout) };
   });
   return placed.sort((a, b) => a.places[0].file - b.places[0].file || a.places[0].position - b.places[0].position);
+}
+
+function partsOf({ planned }: PlannedStep, layout: Pick<OutputLayout, 'entriesOf' | 'partsOf'>): PlacedParts | null {
+  const parts = layout.partsOf?.(planned) ?? null;
+  return parts === null ? null : { ...parts, entryBytes: layout.entriesOf(planned).map(({ bytes }) => bytes) };
 }
 
 /** What is going to be written, in the order of the work. */
@@ -68,6 +91,7 @@ export async function convert(conversion: Conversion, sources: readonly ByteSour
   const { signal } = tools;
   try {
     for (const [index, { header }] of layout.files.entries()) await writeHeader(writerOf(sink, index), header);
+    await copyFiles(layout.files, sink.files, signal);
     await convertTensors(conversion, sink);
     for (const source of sources) await source.checkUnchanged();
     await sink.commit(() => {
@@ -113,7 +137,7 @@ async function convertTensors(conversion: Conversion, sink: ByteSink): Promise<v
 /** A tensor whose extent is being found, before any of it is encoded. */
 interface Scanned {
   readonly transcoding: Transcoding;
-  readonly range: Completion<WeightRange>;
+  readonly ranges: readonly Promise<WeightRange>[];
 }
 
 /** The work of a conversion: one step, or one bundle of steps, after the other. */
@@ -123,6 +147,8 @@ class Run {
   readonly #pipeline: Pipeline;
   readonly #completed: ReadonlyMap<string, TensorMetrics | null>;
   readonly #kept: KeptWriter;
+  readonly #extents: Extents = new Map();
+  readonly #keptRoom: KeptRoom;
 
   constructor(conversion: Conversion, sink: ByteSink, pipeline: Pipeline) {
     this.#conversion = conversion;
@@ -130,6 +156,7 @@ class Run {
     this.#pipeline = pipeline;
     this.#completed = completedTensors(sink);
     this.#kept = new KeptWriter(writerOf(sink, 0));
+    this.#keptRoom = new KeptRoom(conversion.keptBytes);
   }
 
   async start(): Promise<void> {
@@ -138,16 +165,17 @@ class Run {
     let scanned: Scanned | null = null;
     const encodeScanned = async (): Promise<void> => {
       if (scanned === null) return;
-      const { transcoding, range } = scanned;
+      const { transcoding, ranges } = scanned;
       scanned = null;
-      await transcodeTensor(transcoding, await this.#pipeline.whenDone(range.promise));
+      const found = await this.#pipeline.whenDone(Promise.all(ranges));
+      await transcodeTensor(transcoding, found.reduce(mergeRanges));
     };
     for (const one of this.#grouped(steps)) {
       const transcoding = 'steps' in one ? null : this.#transcodingOf(one);
       if (transcoding !== null && needsFirstPass(transcoding)) {
-        const range = await startScan(transcoding);
+        const ranges = await startScan(transcoding, this.#extents);
         await encodeScanned();
-        scanned = { transcoding, range };
+        scanned = { transcoding, ranges };
         continue;
       }
       await encodeScanned();
@@ -160,7 +188,8 @@ class Run {
 
   #grouped(steps: readonly PlacedStep[]): (PlacedStep | Bundle)[] {
     const apart = this.#conversion.ordered?.apart ?? new Set();
-    const isAlone = (step: PlacedStep): boolean => apart.has(step) || this.#completed.has(step.stored.name);
+    const isAlone = (step: PlacedStep): boolean =>
+      apart.has(step) || step.parts !== null || step.rangeOf !== undefined || this.#completed.has(step.stored.name);
     return bundled(steps, isAlone);
   }
 
@@ -219,6 +248,18 @@ class Run {
   }
 
   #writerFor(step: PlacedStep): PlaneWriter {
+    const writer = this.#entryWriterFor(step);
+    const { parts, planned } = step;
+    if (parts === null || planned.target.kind !== 'codec') return writer;
+    const { codec } = planned.target;
+    const tensor = {
+      parts,
+      planeBytes: traitsOf(codec).planes.map((_, plane) => planeBytes(codec, plane, planned.elements)),
+    };
+    return new FinishingWriter(writer, tensor, this.#pipeline, this.#keptRoom);
+  }
+
+  #entryWriterFor(step: PlacedStep): PlaneWriter {
     const { ordered } = this.#conversion;
     const file = writerOf(this.#sink, step.places[0].file);
     if (ordered?.apart.has(step) === true) return this.#kept.writerFor(step);

@@ -21,6 +21,7 @@ export async function copyTensor(job: TensorJob): Promise<void> {
   const parts = partsOf(job);
   const done = new Completion<void>();
   let unfinished = parts.length;
+  await output.begin?.();
   for (const part of parts) {
     const { range, plane, begin } = part;
     const copy = pieceOf(range, (bytes) => output.write(plane, bytes, begin));
@@ -31,6 +32,7 @@ export async function copyTensor(job: TensorJob): Promise<void> {
         await copy.end?.();
         job.advanced(range.bytes);
         if (--unfinished > 0) return;
+        await output.complete?.();
         done.resolve();
         await job.finished(null);
       },

@@ -17,8 +17,9 @@ export interface OrderedSteps {
   readonly apart: ReadonlySet<PlacedStep>;
 }
 
-/** Bytes of each of the planes that a step writes. */
-const planesOf = ({ planned: { target, elements }, places }: PlacedStep): readonly number[] =>
+/** Bytes of each of the planes, or entries, that a step writes. */
+const planesOf = ({ planned: { target, elements }, places, parts }: PlacedStep): readonly number[] =>
+  parts?.entryBytes ??
   places.map((_, plane) => (target.kind === 'codec' ? planeBytes(target.codec, plane, elements) : target.bytes));
 
 const liesTogether = (step: PlacedStep): boolean => {

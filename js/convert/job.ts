@@ -1,12 +1,20 @@
 import type { Place } from '../containers/container.js';
 import type { ByteWriter } from '../io/byte-io.js';
+import type { TensorParts } from '../layouts/layout.js';
 import type { TensorMetrics } from '../pipeline/metrics.js';
 import type { Pipeline } from '../pipeline/pipeline.js';
 import type { PlannedStep } from '../plan/report.js';
 
-/** A step, and where the planes of its tensor go: one place for each. */
+/** What the entries of a tensor are made of, and how many bytes each has. */
+export interface PlacedParts extends TensorParts {
+  readonly entryBytes: readonly number[];
+}
+
+/** A step, and where the entries of its tensor go: one place for each. */
 export interface PlacedStep extends PlannedStep {
   readonly places: readonly [Place, ...Place[]];
+  /** Null where the entries are the planes of its codec. */
+  readonly parts: PlacedParts | null;
 }
 
 /** What the functions that treat one tensor need. */
@@ -20,12 +28,16 @@ export interface TensorJob {
   readonly finished: (metrics: TensorMetrics | null) => Promise<void>;
 }
 
-/** Takes the planes of one tensor, to wherever they go. */
+/** Takes the planes, or the entries, of one tensor, to wherever they go. */
 export interface PlaneWriter {
+  /** Called before anything else; only writers have it that keep planes in memory. */
+  begin?(): Promise<void>;
   /** Waits for room, as ByteWriter.reserve does, for the bytes of the first plane that a piece of work will write. */
   reserve(begin: number, bytes: number): Promise<void>;
   /** Writes bytes of a plane, which may lie in a window. */
   write(plane: number, bytes: Uint8Array, begin: number): Promise<void>;
+  /** Writes what is made of all planes, once these are there; only writers have it that make something of them. */
+  complete?(): Promise<void>;
   /** The pieces of work that write the tensor have all been started; `done` resolves when they have ended well. */
   end(pipeline: Pipeline, done: Promise<void>): Promise<void>;
 }

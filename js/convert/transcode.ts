@@ -2,6 +2,7 @@ import { isFloat, needsRange, sameCodec, traitsOf, type Codec } from '../codecs/
 import { QuantizeError } from '../errors.js';
 import { storedBytes, type CodedTensor } from '../layouts/tensor.js';
 import { metricsOf } from '../pipeline/metrics.js';
+import type { Pipeline } from '../pipeline/pipeline.js';
 import {
   cutsOf,
   inputOfStretch,
@@ -27,23 +28,38 @@ export interface Transcoding {
 export const isCopy = ({ codec, scale }: CodedTensor, target: Codec): boolean =>
   sameCodec(codec, target) && scale === undefined;
 
-/** Whether a first pass has to find the tensor's extent, because it does not fit into one window. */
+/** Whether a first pass has to find an extent: the tensor does not fit into one window, or that of others counts, too. */
 export const needsFirstPass = ({ job, tensor, target }: Transcoding): boolean =>
   needsRange(target) &&
   job.step.range === undefined &&
-  stretchesOf(tensor.elements, unitOf(job, tensor, target)).length > 1;
+  (job.step.rangeOf !== undefined || stretchesOf(tensor.elements, unitOf(job, tensor, target)).length > 1);
 
 const unitOf = ({ step }: TensorJob, { codec }: CodedTensor, target: Codec): number =>
   stretchUnit(codec, target, rowWeights(step.planned.shape));
 
-/** Starts the first pass; what it gives is the tensor's extent once all of its pieces have ended well. */
-export async function startScan({ job, tensor }: Transcoding): Promise<Completion<WeightRange>> {
+/** Extents that have been found, or are being found, of tensors whose extent counts for several. */
+export type Extents = Map<CodedTensor, Completion<WeightRange>>;
+
+/** Starts the first pass; what it gives is the extent of all tensors that count, once all pieces have ended well. */
+export async function startScan({ job, tensor }: Transcoding, extents: Extents): Promise<Promise<WeightRange>[]> {
+  const { pipeline, step } = job;
+  if (step.rangeOf === undefined) return [(await scanTensor(pipeline, tensor)).promise];
+  const all: Promise<WeightRange>[] = [];
+  for (const one of [tensor, ...step.rangeOf]) {
+    const found = extents.get(one) ?? (await scanTensor(pipeline, one));
+    extents.set(one, found);
+    all.push(found.promise);
+  }
+  return all;
+}
+
+async function scanTensor(pipeline: Pipeline, tensor: CodedTensor): Promise<Completion<WeightRange>> {
   const stretches = stretchesOf(tensor.elements);
   const ranges: WeightRange[] = [];
   let unfinished = stretches.length;
   const found = new Completion<WeightRange>();
   for (const stretch of stretches) {
-    await job.pipeline.start({
+    await pipeline.start({
       input: inputOfStretch(tensor, stretch),
       work: async (window) => {
         ranges[stretch.index] = await scanStretch(tensor, window, stretch);
@@ -60,8 +76,8 @@ export async function startScan({ job, tensor }: Transcoding): Promise<Completio
 const scanStretch = (tensor: CodedTensor, window: LeasedWindow, { first, weights }: Stretch): Promise<WeightRange> =>
   locating(tensor, first, () => window.scan(weights, sourceCodecOf(tensor)));
 
-/** The extent of two consecutive stretches: of equal magnitudes, the first counts. */
-const mergeRanges = (first: WeightRange, later: WeightRange): WeightRange => ({
+/** The extent of two sets of weights: of equal magnitudes, that of the first counts. */
+export const mergeRanges = (first: WeightRange, later: WeightRange): WeightRange => ({
   lo: Math.min(first.lo, later.lo),
   hi: Math.max(first.hi, later.hi),
   extreme: Math.abs(later.extreme) > Math.abs(first.extreme) ? later.extreme : first.extreme,
@@ -79,6 +95,7 @@ export async function transcodeTensor(transcoding: Transcoding, range?: WeightRa
   const sums: ErrorSums[] = [];
   const done = new Completion<void>();
   let unfinished = stretches.length;
+  await output.begin?.();
   for (const stretch of stretches) {
     await pipeline.start({
       reserve: () => {
@@ -93,6 +110,7 @@ export async function transcodeTensor(transcoding: Transcoding, range?: WeightRa
       end: async () => {
         job.advanced(stretch.weights * bytesPerWeight);
         if (--unfinished > 0) return;
+        await output.complete?.();
         done.resolve();
         await job.finished(sums.length === stretches.length ? metricsOf(sums, tensor.elements) : null);
       },

@@ -3,6 +3,7 @@ import { hasFinalNames, openFiles } from '../containers/registry.js';
 import { modelTexts, tensorsOf } from '../layouts/read-tensors.js';
 import type { Tensor } from '../layouts/tensor.js';
 import type { ByteSource } from '../io/byte-io.js';
+import { Companions } from './companions.js';
 import type { InputContainerName } from '../types.js';
 
 /** An opened model: one file or all its shards, and the tensors in it, whatever they lie as. */
@@ -26,6 +27,8 @@ export interface Model {
   readonly notes: readonly string[];
   /** What the metadata says under a key. */
   readonly fact: (key: string) => FactValue | undefined;
+  /** The files beside it; closed with it. */
+  readonly companions: Companions;
   close(): Promise<void>;
 }
 
@@ -34,6 +37,7 @@ export async function openModel(source: ByteSource): Promise<Model> {
   const files = await openFiles(source);
   try {
     const { container, name, sources, parts, carried } = files;
+    const companions = new Companions(sources[0] ?? source);
     return {
       ...{ name, sources, carried, tensors: tensorsOf(files) },
       // Without what the layouts say: that is about their entries.
@@ -43,7 +47,11 @@ export async function openModel(source: ByteSource): Promise<Model> {
       container: container as InputContainerName,
       hasFinalNames: hasFinalNames(container),
       fact: (key) => files.fact(key),
-      close: () => files.close(),
+      companions,
+      close: async () => {
+        await companions.close();
+        await files.close();
+      },
     };
   } catch (error) {
     await files.close();
@@ -51,7 +59,13 @@ export async function openModel(source: ByteSource): Promise<Model> {
   }
 }
 
+/** All files that have been opened of the model, and beside it. */
+export const filesOf = ({ sources, companions }: Pick<Model, 'sources' | 'companions'>): readonly ByteSource[] => [
+  ...sources,
+  ...companions.opened,
+];
+
 /** Rejects with `unreadable_input` when one of the model's files is no longer what it was when it was opened. */
-export async function checkUnchanged({ sources }: Pick<Model, 'sources'>): Promise<void> {
-  for (const source of sources) await source.checkUnchanged();
+export async function checkUnchanged(model: Model): Promise<void> {
+  for (const source of filesOf(model)) await source.checkUnchanged();
 }

@@ -1,5 +1,14 @@
 import { codecLabel, findTraits, type Codec } from '../codecs/codec.js';
-import type { Container, Fact, IndexStyle, OutputContents, ReaderLimits } from '../containers/container.js';
+import type {
+  Container,
+  Fact,
+  FileLayout,
+  IndexStyle,
+  OutputContents,
+  OutputFile,
+  ReaderLimits,
+} from '../containers/container.js';
+import { isArrayOf } from '../checks.js';
 import { QuantizeError, quoted } from '../errors.js';
 import type { ByteSource } from '../io/byte-io.js';
 import type { OutputLayout } from '../layouts/layout.js';
@@ -114,19 +123,32 @@ export function sameStep(stored: Tensor, target: Target, rule: string | null, ke
   return { stored, planned: { name, dtype, shape, elements, target }, rule, kept };
 }
 
-/** What the container needs to lay the output out. `inOrder`: it goes to where bytes can be put in order only. */
-export const contentsOf = (plan: ConversionPlan, model: Model, file: string, inOrder: boolean): OutputContents => {
-  const { layout, steps, facts, limits, splitBytes, staleTexts } = plan;
+/** What the container needs to lay the files of weights out. `inOrder`: they go to where bytes can be put in order only. */
+const contentsOf = (plan: ConversionPlan, model: Model, file: string, inOrder: boolean): OutputContents => {
+  const { layout, steps, facts, limits, splitBytes, staleTexts, texts, index } = plan;
   return {
     groups: steps.map(({ planned }) => ({ entries: layout.entriesOf(planned) })),
-    texts: new Map([...model.portableTexts].filter(([key]) => !staleTexts.includes(key))),
+    texts: texts ?? new Map([...model.portableTexts].filter(([key]) => !staleTexts.includes(key))),
     layoutTexts: (groups) => layout.textsOf(groups.flatMap((group) => steps[group]?.planned ?? [])),
     layoutKeys: LAYOUT_KEYS,
     carried: model.carried,
     staleKeys: staleTexts,
-    ...{ facts, limits, splitBytes, file, inOrder },
+    ...{ facts, limits, splitBytes, file, inOrder, index },
   };
 };
+
+/** The output but for the tensors' bytes; of a folder, all of its files. `file`: what it is called, where it is none. */
+export function layOut(plan: ConversionPlan, model: Model, file: string, inOrder: boolean): FileLayout {
+  const { container, folder } = plan;
+  if (folder === undefined) return container.layOut(contentsOf(plan, model, file, inOrder));
+  const { files, places } = container.layOut(contentsOf(plan, model, folder.file, inOrder));
+  return { files: [...files, ...folder.companions.map(companionFile)], places };
+}
+
+const companionFile = ({ name, content }: Companion): OutputFile =>
+  isArrayOf(content, 'Uint8Array')
+    ? { name, header: content, fileBytes: content.length }
+    : { name, header: new Uint8Array(), fileBytes: content.size, copyOf: content };
 
 export const summaryOf = (
   { architecture, opensIn, notIn, type, notes, warnings, dropped }: ConversionPlan,
@@ -143,7 +165,7 @@ export const summaryOf = (
 
 /** The plan as callers see it. */
 export function filePlan(plan: ConversionPlan, model: Model): FilePlan {
-  const { files } = plan.container.layOut(contentsOf(plan, model, 'the output', false));
+  const { files } = layOut(plan, model, 'the output', false);
   const bytes = files.reduce((sum, { fileBytes }) => sum + fileBytes, 0);
   const tensors = plan.steps.map(tensorPlan);
   const container = plan.container.name as ContainerName;

@@ -1,5 +1,6 @@
-import type { OutputFile } from '../container.js';
+import type { IndexedEntry, IndexStyle, OutputFile } from '../container.js';
 import { stemOf } from '../shard-names.js';
+import { pythonText } from '../python-text.js';
 import { encodeUtf8 } from '../utf8.js';
 import type { Item } from './order.js';
 
@@ -12,32 +13,29 @@ interface IndexedFile {
 /** What the index of an output's shards is called. */
 export const indexName = (file: string): string => `${stemOf(file, '.safetensors')}.safetensors.index.json`;
 
-/**
- * The index of shards that lie in the same folder, to the byte as Python's `json.dumps(index, indent=2, sort_keys=True)`
- * has it, with which the libraries of Hugging Face write theirs.
- */
-export function indexOf(name: string, shards: readonly IndexedFile[]): OutputFile {
+/** The index of shards that lie in the same folder. */
+export function indexOf(name: string, shards: readonly IndexedFile[], style: IndexStyle = USUAL): OutputFile {
   const entries = shards.flatMap((shard) => {
-    const file = pythonText(shard.name.replace(/^.*[/\\]/su, ''));
-    return shard.items.map((item) => ({ name: item.name, bytes: item.bytes, file }));
+    const file = shard.name.replace(/^.*[/\\]/su, '');
+    return shard.items.map((item): IndexedEntry => ({ name: item.name, bytes: item.bytes, file }));
   });
-  const totalBytes = entries.reduce((sum, { bytes }) => sum + bytes, 0);
-  const lines = entries
-    .sort((a, b) => byCodePoint(a.name, b.name))
-    .map((one) => `    ${pythonText(one.name)}: ${one.file}`);
-  const metadata = `  "metadata": {\n    "total_size": ${totalBytes}\n  }`;
-  const text = `{\n${metadata},\n  "weight_map": {\n${lines.join(',\n')}\n  }\n}\n`;
-  const header = encodeUtf8(text);
+  const header = encodeUtf8(style.textOf(entries.sort((a, b) => byCodePoint(a.name, b.name))));
   return { name, header, fileBytes: header.length };
 }
 
-/** A JSON string in ASCII. */
-const pythonText = (text: string): string =>
-  JSON.stringify(text).replace(/[^\x20-\x7e]/gu, (character) =>
-    Array.from({ length: character.length }, (_, index) => {
-      return `\\u${character.charCodeAt(index).toString(16).padStart(4, '0')}`;
-    }).join(''),
-  );
+/**
+ * To the byte as Python's `json.dumps(index, indent=2, sort_keys=True)` has it, with which the libraries of Hugging Face write
+ * theirs.
+ */
+const USUAL: IndexStyle = {
+  isAlwaysWritten: false,
+  textOf: (entries) => {
+    const totalBytes = entries.reduce((sum, { bytes }) => sum + bytes, 0);
+    const lines = entries.map(({ name, file }) => `    ${pythonText(name)}: ${pythonText(file)}`);
+    const metadata = `  "metadata": {\n    "total_size": ${totalBytes}\n  }`;
+    return `{\n${metadata},\n  "weight_map": {\n${lines.join(',\n')}\n  }\n}\n`;
+  },
+};
 
 /** As Python sorts texts: other than by UTF-16 units, what takes two of them comes last. */
 function byCodePoint(a: string, b: string): number {

@@ -37,21 +37,25 @@ interface Request {
  * Throws `duplicate_layer`, `unwritable_output` or `invalid_option`.
  */
 export function layOut(contents: OutputContents): FileLayout {
-  const { groups, file, splitBytes } = contents;
+  const { groups, file } = contents;
   const items = itemsOf(groups);
   checkNames(items, file);
   const request = { contents, items, texts: modelTexts(contents) };
-  const drafts = draftsOf(request);
-  if (splitBytes === undefined || drafts.length < 2) {
-    return { files: drafts.map(fileOf), places: placesOf(drafts, groups.length) };
-  }
+  const shards = named(draftsOf(request), contents);
+  const places = placesOf(shards, groups.length);
+  const isIndexed = shards.length > 1 || contents.index?.isAlwaysWritten === true;
+  const files = shards.map(fileOf);
+  return { files: isIndexed ? [...files, indexOf(indexName(file), shards, contents.index)] : files, places };
+}
+
+/** The files of an output; of several, under the names of shards. */
+function named(drafts: readonly Draft[], { file, splitBytes }: OutputContents): readonly Draft[] {
+  if (splitBytes === undefined || drafts.length < 2) return drafts;
   checkSplit(drafts.length, splitBytes, file);
   const names = shardNames(file, drafts.length, '.safetensors');
-  const shards = drafts.map((draft, index) => {
+  return drafts.map((draft, index) => {
     return { ...draft, name: names[index] ?? file };
   });
-  const index = indexOf(indexName(file), shards);
-  return { files: [...shards.map(fileOf), index], places: placesOf(shards, groups.length) };
 }
 
 /** All files, under the name of the output. */
