@@ -118,8 +118,11 @@ async function convertModel(
     const output = await files.openSink(sink, {
       ...{ bytes, inputs: filesOf(model), signal, pieces: piecesOf(steps, ordered, layout), heldBytes },
       durable: options.durable,
+      isFolder: plan.folder !== undefined,
       files:
-        layout.files.length === 1 ? undefined : layout.files.map(({ name, fileBytes }) => ({ name, bytes: fileBytes })),
+        layout.files.length === 1 && plan.folder === undefined
+          ? undefined
+          : layout.files.map(({ name, fileBytes }) => ({ name, bytes: fileBytes })),
       resume: options.resume
         ? { fingerprint: await fingerprintOf({ sources: filesOf(model) }, layout, steps, measure) }
         : undefined,

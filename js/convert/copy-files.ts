@@ -21,6 +21,7 @@ async function copyFile(source: ByteSource, writer: ByteWriter, signal: AbortSig
   for (let begin = 0; begin < source.size; begin += PIECE_BYTES) {
     if (signal?.aborted === true) throw abortError(signal.reason);
     const bytes = Math.min(PIECE_BYTES, source.size - begin);
+    await writer.reserve(begin, bytes);
     await writer.write(await readPiece(source, begin, bytes), begin);
   }
 }

@@ -122,6 +122,8 @@ export interface SinkPlan {
   readonly inputs: readonly ByteSource[];
   /** Several files instead of one; only paths can have them. All are complete before the first takes its name. */
   readonly files?: readonly PlannedFile[] | undefined;
+  /** Whether what is given is a folder for the files, which is made if it is not there. */
+  readonly isFolder?: boolean | undefined;
   /**
    * For streams: the stretches that will be written, in the order in which work on them begins. What is not in
    * them is padding. A stream rejects when they do not rise. Default: one stretch of all bytes.

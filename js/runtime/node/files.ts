@@ -13,7 +13,9 @@ import { checkAborted, readFailure, unreadable, unwritable } from '../failures.j
 import { openRemote } from '../http/remote.js';
 import type { WebReading } from '../http/source.js';
 import { openNodeHandleSink } from './handle-sink.js';
-import { openHandle, openPath } from './source.js';
+import { openFolderSink } from './folder-sink.js';
+import { openModelPath } from './folder-source.js';
+import { openHandle } from './source.js';
 import { openPathSink } from './path-sink.js';
 import { openWebSink, openWebSource } from '../browser/web-files.js';
 
@@ -30,7 +32,7 @@ async function openSource(source: ModelSource, signal?: AbortSignal, options?: W
       if (isHubText(endpoint.text)) return openRemote(endpoint.text, { signal, options });
       return /^(https?|file):\/\//i.test(endpoint.text)
         ? openUrl(endpoint.text, { signal, options })
-        : openPath(endpoint.text, 'unreadable_input');
+        : openModelPath(endpoint.text);
     case 'url':
       return openUrl(endpoint.url.href, { signal, options });
     case 'node-handle':
@@ -50,7 +52,7 @@ function openUrl(text: string, web: WebReading): Promise<ByteSource> {
   try {
     // Also of URLs of another realm, which some functions of Node refuse.
     url = new URL(text);
-    if (url.protocol === 'file:') return openPath(fileURLToPath(url), 'unreadable_input');
+    if (url.protocol === 'file:') return openModelPath(fileURLToPath(url));
   } catch (error) {
     throw readFailure(text, error);
   }
@@ -62,7 +64,7 @@ async function openSink(sink: ModelSink, plan: SinkPlan): Promise<ByteSink> {
   const endpoint = sinkEndpoint(sink);
   switch (endpoint?.kind) {
     case 'text':
-      return openPathSink(endpoint.text, plan);
+      return plan.isFolder === true ? openFolderSink(endpoint.text, plan) : openPathSink(endpoint.text, plan);
     case 'node-handle':
       return openNodeHandleSink(endpoint.handle, plan);
     case 'stream':

@@ -1,0 +1,76 @@
+import { mkdir, readdir, realpath, rmdir, stat } from 'node:fs/promises';
+import path from 'node:path';
+import type { ByteSink, SinkPlan } from '../../io/byte-io.js';
+import { checkAborted, codeOf, unwritable, writeFailure } from '../failures.js';
+import { checkNoOtherModel } from '../folders.js';
+import { openPathSink } from './path-sink.js';
+import { NodeSource } from './source.js';
+
+/**
+ * Prepares the planned files in the folder at `name`, which is made if it is not there; its parent has to be. They take their
+ * names together, and a folder that was made for them is removed again when they are thrown away.
+ */
+export async function openFolderSink(name: string, plan: SinkPlan): Promise<ByteSink> {
+  checkAborted(plan.signal);
+  const made = await makeFolder(name, plan);
+  const remove = async (): Promise<void> => {
+    // What a later run goes on with keeps it.
+    if (made) await rmdir(name).catch(() => undefined);
+  };
+  try {
+    const [first] = plan.files ?? [];
+    return removing(await openPathSink(path.join(name, first?.name ?? ''), plan), remove);
+  } catch (error) {
+    await remove();
+    throw writeFailure(name, error);
+  }
+}
+
+/** Whether it was not there. */
+async function makeFolder(name: string, { files = [], inputs }: SinkPlan): Promise<boolean> {
+  try {
+    const about = await stat(name).catch((error: unknown) => {
+      if (codeOf(error) === 'ENOENT') return null;
+      throw error;
+    });
+    if (about === null) {
+      await mkdir(name);
+      return true;
+    }
+    if (!about.isDirectory()) throw unwritable(name, 'it is a file, but what is written is a folder');
+    await checkNotInput(name, inputs);
+    checkNoOtherModel(
+      await readdir(name),
+      files.map((file) => file.name),
+      name,
+    );
+    return false;
+  } catch (error) {
+    throw writeFailure(name, error);
+  }
+}
+
+async function checkNotInput(name: string, inputs: SinkPlan['inputs']): Promise<void> {
+  const folder = await realpath(name);
+  for (const input of inputs) {
+    if (!(input instanceof NodeSource)) continue;
+    const own = await realpath(path.dirname(input.name)).catch(() => null);
+    if (own === folder) throw unwritable(name, 'it is the folder of the input');
+  }
+}
+
+/** The sink, which removes the folder after it has thrown away what was written. */
+const removing = (sink: ByteSink, remove: () => Promise<void>): ByteSink => ({
+  ...{ name: sink.name, holds: sink.holds, files: sink.files, completed: sink.completed },
+  reserve: (position, bytes) => sink.reserve(position, bytes),
+  write: (bytes, position) => sink.write(bytes, position),
+  complete: (tensor) => sink.complete(tensor),
+  stop: (error) => {
+    sink.stop(error);
+  },
+  commit: (proceed) => sink.commit(proceed),
+  discard: async (cause) => {
+    await sink.discard(cause);
+    await remove();
+  },
+});
