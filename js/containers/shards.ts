@@ -20,7 +20,7 @@ export function looksLikeIndex(head: Uint8Array): boolean {
 const WHITE_SPACE = Array.from(' \t\n\r', (character) => character.charCodeAt(0));
 
 /**
- * Opens all shards that the index at `index` lists, which are of the first shard's format. The model has every tensor of
+ * Opens all shards that the index at `index` lists, which are of the first shard's format, or have none (MLC-LLM). The model has every tensor of
  * every shard; the index must be right about those that it lists. Whatever was opened is closed again if this rejects, except
  * `index` itself.
  */
@@ -28,7 +28,12 @@ export async function openIndexed(
   index: ByteSource,
   formats: readonly [ShardFormat, ...ShardFormat[]],
 ): Promise<OpenedFiles> {
-  const listed = await readIndex(index);
+  const said = await readIndex(index);
+  if (Array.isArray(said['records'])) {
+    const { openTensorCache } = await import('./mlc/tensor-cache.js');
+    return openTensorCache(index, said);
+  }
+  const listed = listedIn(said, index);
   let format: ShardFormat | undefined;
   const recognizes = (head: Uint8Array): boolean => {
     format ??= formats.find((one) => one.recognizes(head));
@@ -91,14 +96,21 @@ function checkListed(listed: readonly string[], entries: FilePart['entries'], so
   if (missing !== undefined) throw new QuantizeError('missing_tensor', { file: source.name, layer: missing });
 }
 
-/** The shards that an index lists, with the names of the tensors in each. */
-async function readIndex(index: ByteSource): Promise<ReadonlyMap<string, readonly string[]>> {
+/** The JSON of an index. */
+async function readIndex(index: ByteSource): Promise<Readonly<Record<string, unknown>>> {
   if (index.size > MAX_INDEX_BYTES) {
     throw invalidFile(index, `its ${index.size} bytes are over the limit of ${MAX_INDEX_BYTES} for an index`);
   }
   const bytes = new Uint8Array(index.size);
   await index.read(bytes, 0);
-  const { weight_map: map } = parseJsonObject(bytes, index, 'the index', 2);
+  return parseJsonObject(bytes, index, 'the index', 2);
+}
+
+/** The shards that an index lists, with the names of the tensors in each. */
+function listedIn(
+  { weight_map: map }: Readonly<Record<string, unknown>>,
+  index: ByteSource,
+): ReadonlyMap<string, readonly string[]> {
   if (!isRecord(map)) throw invalidFile(index, 'it is JSON, but no index of a sharded model: it has no weight_map');
   const listed = new Map<string, string[]>();
   for (const [name, path] of Object.entries(map)) {
@@ -115,7 +127,7 @@ async function readIndex(index: ByteSource): Promise<ReadonlyMap<string, readonl
  * The path of a tensor's file without empty and `.` parts. It must not lead out of the index's folder, nor steer the
  * terminal that an error is printed on.
  */
-function readPath(path: unknown, tensor: string, index: ByteSource): string {
+export function readPath(path: unknown, tensor: string, index: ByteSource): string {
   const fail = (reason: string): QuantizeError => {
     const detail = `the index gives tensor ${quoted(tensor)} no valid file name: ${reason}`;
     return invalidFile(index, detail, { layer: tensor });

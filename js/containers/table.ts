@@ -1,5 +1,6 @@
 import type { Container, InputContainer, ShardFormat } from './container.js';
 import { gguf } from './gguf/gguf.js';
+import { mlc } from './mlc/mlc.js';
 import { safetensors } from './safetensors/safetensors.js';
 import { torch } from './torch/torch.js';
 
@@ -12,7 +13,7 @@ const named = <Name extends string>(
 export const CONTAINERS = named(...[safetensors, gguf]);
 
 /** Those that models are only read from. */
-export const INPUTS: readonly (InputContainer & { readonly name: 'torch' })[] = [torch];
+export const INPUTS: readonly (InputContainer & { readonly name: 'torch' | 'mlc' })[] = [torch, mlc];
 
 /** Those whose files an index of shards can list. */
 export const SHARD_FORMATS: readonly [ShardFormat, ...ShardFormat[]] = [safetensors, torch];

@@ -1,7 +1,8 @@
 import { fp8Factor, isFp8 } from '../factors.js';
 import type { CodedTensor, Tensor } from '../../layouts/tensor.js';
-import { bytesOf, damaged, matrixOf, rowsOf, undecodable, type Format, type Layer } from './layer.js';
-import { floatsOf, numberOf } from './numbers.js';
+import { bytesOf, damaged, matrixOf, rowsOf, undecodable, type Decoding, type Format, type Layer } from './layer.js';
+import { objectIn } from './folders/model-config.js';
+import { E8M0, floatsOf, numberOf } from './numbers.js';
 import { scaledTensor } from './scaled-tensor.js';
 import { rowGrid, tileGrid, type Grid } from './spread.js';
 
@@ -16,12 +17,14 @@ export const fp8: Format = {
   canStay: true,
   fits: ({ weight, byName, config }) =>
     config === undefined ? isFp8(weight) && fp8Factor(weight, byName) !== undefined : isNamed(config),
+  asksConfig: ({ weight, byName }) => hasByteScales(fp8Factor(weight, byName)),
   open: (layer) => {
     const { weight } = layer;
     if (!isFp8(weight)) throw damaged(layer, `is said to be fp8, but is ${weight.dtype}`);
     const factor = fp8Factor(weight, layer.byName);
     if (factor === undefined) throw damaged(layer, 'is said to be fp8 with a scale, but no scale is beside it');
-    if (factor.elements !== 1 && (factor.dtype === 'U8' || factor.dtype.startsWith('F8_'))) {
+    if (isOfCompressedTensors(layer, factor)) return powersOfTwo(layer, weight, factor);
+    if (hasByteScales(factor)) {
       throw undecodable(
         layer,
         `${weight.dtype} with scales of ${factor.dtype} in an order that nothing in the file tells`,
@@ -41,6 +44,29 @@ export const fp8: Format = {
     return { reads: [bytesOf(factor)], parts: [factor], decode };
   },
 };
+
+const hasByteScales = (factor: Tensor | undefined): boolean =>
+  factor !== undefined && factor.elements !== 1 && (factor.dtype === 'U8' || factor.dtype.startsWith('F8_'));
+
+/** Weights that share a power of two in compressed-tensors' mxfp8-quantized. */
+const MX_BLOCK = 32;
+
+/** Whether config.json says that bytes beside fp8 are powers of two, in rows as the weights are. */
+const isOfCompressedTensors = ({ modelConfig }: Layer, { dtype }: Tensor): boolean => {
+  const said = objectIn(modelConfig, 'quantization_config');
+  return dtype === 'U8' && said?.['quant_method'] === 'compressed-tensors' && said['format'] === 'mxfp8-quantized';
+};
+
+function powersOfTwo(layer: Layer, weight: CodedTensor, tensor: Tensor): Decoding {
+  const { rows, columns } = matrixOf(layer);
+  if (weight.shape.length !== 2 || String(tensor.shape) !== String([rows, columns / MX_BLOCK])) {
+    throw damaged(layer, `is mxfp8, but has not one scale for each ${MX_BLOCK} weights of a row`);
+  }
+  const scales = { tensor, numbers: E8M0, grid: tileGrid(rows, columns, 1, MX_BLOCK) };
+  const codec = `${weight.codec.name}_SCALED`;
+  const form = { layer, codec, format: 'mxfp8', scales, parts: [tensor] };
+  return { reads: [], parts: [tensor], decode: () => scaledTensor(form) };
+}
 
 const isNamed = ({ format }: Readonly<Record<string, unknown>>): boolean =>
   format === 'float8_e4m3fn' || format === 'float8_e5m2';

@@ -2,6 +2,7 @@ import type { ByteRange } from '../../io/byte-io.js';
 import { invalidFile, quoted } from '../../containers/invalid-file.js';
 import { QuantizeError } from '../../errors.js';
 import { sourceOf, type CodedTensor, type Tensor } from '../../layouts/tensor.js';
+import type { ModelConfig } from './folders/model-config.js';
 
 /** Weights of a checkpoint that may be quantized, and what is said of them. */
 export interface Layer {
@@ -17,6 +18,8 @@ export interface Layer {
   readonly byName: ReadonlyMap<string, Tensor>;
   /** The names of what is beside it and called a scale, or something else that weights are computed with. */
   readonly scales: readonly string[];
+  /** The model's config.json; null where there is none, or no format has asked for it. */
+  readonly modelConfig: ModelConfig | null;
   /** The tensor whose name is the stem and this, or undefined. */
   readonly beside: (suffix: string) => Tensor | undefined;
 }
@@ -39,6 +42,8 @@ export interface Format {
   readonly rotates?: boolean;
   /** Whether a layer is stored so, by names, types and what ComfyUI's JSON says. */
   readonly fits: (layer: Layer) => boolean;
+  /** Whether the model's config.json has to say how a layer that fits is to be read. Default: never. */
+  readonly asksConfig?: (layer: Layer) => boolean;
   /** Throws `invalid_file` for what is not as the format demands, `unsupported_dtype` for what cannot be decoded. */
   readonly open: (layer: Layer) => Decoding;
 }

@@ -7,7 +7,7 @@ import { bytesOf, type Layer } from './layer.js';
 import { INTEGERS } from './refused.js';
 
 /** What the tensor of a layer's weights is called behind the layer's name; others are fp8 of any name. */
-const WEIGHT = /\.(?:weight(?:_packed|(?:\._(?:data|packed))+)?|qweight|_?weight[_:]q?data|W_q)$/u;
+const WEIGHT = /\.(?:weight(?:_packed|(?:\._(?:data|packed))+)?|q_?weight|_?weight[_:]q?data|W_q)$/u;
 /** The last part of names of factors and the like, in the formats that are not known too. */
 const SCALE = /scale|absmax|smooth|codebook|correction|zeros?(?:_points?)?$|^SCB$/u;
 const CONFIG = '.comfy_quant';
@@ -46,7 +46,7 @@ export async function layersOf(model: ScaledModel, only?: string): Promise<reado
     const beside = (suffix: string): Tensor | undefined => byName.get(stem + suffix);
     return [
       {
-        ...{ weight, stem, config, isDescribed, byName, beside },
+        ...{ weight, stem, config, isDescribed, byName, beside, modelConfig: null },
         scales: scales.get(index < stems.length ? stem : parentOf(stem)) ?? [],
       },
     ];

@@ -90,21 +90,61 @@ export interface Scales {
   readonly adjust?: ((scale: number, index: number) => number) | undefined;
 }
 
+/** A plane whose units are made, while they are read, of the elements of a tensor that its grid names. */
+export interface DerivedPlane {
+  readonly tensor: Tensor;
+  readonly grid: Grid;
+  /** Bytes of an element of the tensor, and of a unit of the plane. */
+  readonly elementBytes: number;
+  readonly unitBytes: number;
+  /** So many elements behind the last one that the grid names are needed as well, as far as there are so many. */
+  readonly behind?: number | undefined;
+  /** Writes the unit at `at` of `into`, of the element at `position` of `stored`, which is number `index` of the tensor. */
+  readonly put: (into: DataView, at: number, stored: DataView, position: number, index: number, row: number) => void;
+}
+
+const unchanged = (scale: number): number => scale;
+
 /** A plane of F32 scales, one for each unit of a layer's weights, which are made of the stored ones while they are read. */
-export function spreadScales(scales: Scales): ByteRange {
-  const { rows, columns, unit } = scales.grid;
-  const bytes = rows * Math.ceil(columns / unit) * SCALE_BYTES;
-  return { source: sourceOf(scales, bytes), begin: 0, bytes };
+export function spreadScales({ layer, tensor, numbers, grid, adjust = unchanged }: Scales): ByteRange {
+  const put: DerivedPlane['put'] = (into, at, stored, position, index) => {
+    const scale = adjust(numbers.at(stored, position), index);
+    into.setFloat32(at, scale, true);
+    if (Number.isFinite(Math.fround(scale))) return;
+    throw damaged(layer, `has a scale (${quoted(tensor.name)}) that is not finite`);
+  };
+  return derivedPlane({ tensor, grid, elementBytes: numbers.bytes, unitBytes: SCALE_BYTES, put });
+}
+
+/** The bytes of such a plane. */
+export function derivedPlane(plane: DerivedPlane): ByteRange {
+  const { grid, tensor, unitBytes } = plane;
+  const bytes = grid.rows * Math.ceil(grid.columns / grid.unit) * unitBytes;
+  const { source } = bytesOf(tensor);
+  const spread = async (position: number, count: number): Promise<Uint8Array> => {
+    const first = Math.floor(position / unitBytes);
+    const end = Math.ceil((position + count) / unitBytes);
+    const units = await unitsOf(plane, first, end);
+    return units.subarray(position - first * unitBytes, position - first * unitBytes + count);
+  };
+  const read = async (into: Uint8Array, position: number): Promise<void> => {
+    into.set(await spread(position, into.length));
+  };
+  const aside = source.readAside === undefined ? {} : { readAside: spread };
+  return { source: { ...derived(source, bytes, read), ...aside }, begin: 0, bytes };
 }
 
 /** A plane of the same F32 scale, `count` times; it counts as a part of the file `source`. */
-export function sameScales(source: ByteSource, scale: number, count: number): ByteRange {
+export const sameScales = (source: ByteSource, scale: number, count: number): ByteRange =>
+  sameUnits(source, new Uint8Array(Float32Array.of(scale).buffer), count);
+
+/** The same for units of any bytes. */
+export function sameUnits(source: ByteSource, unit: Uint8Array, count: number): ByteRange {
   const read = (into: Uint8Array, position: number): Promise<void> => {
-    const four = new Uint8Array(Float32Array.of(scale).buffer);
-    for (let at = 0; at < into.length; ++at) into[at] = four[(position + at) % SCALE_BYTES] ?? 0;
+    for (let at = 0; at < into.length; ++at) into[at] = unit[(position + at) % unit.length] ?? 0;
     return Promise.resolve();
   };
-  const size = count * SCALE_BYTES;
+  const size = count * unit.length;
   return { source: derived(source, size, read), begin: 0, bytes: size };
 }
 
@@ -116,37 +156,22 @@ const derived = (source: ByteSource, size: number, read: ByteSource['read']): By
   close: () => Promise.resolve(),
 });
 
-function sourceOf(scales: Scales, size: number): ByteSource {
-  const { source } = bytesOf(scales.tensor);
-  const spread = async (position: number, bytes: number): Promise<Uint8Array> => {
-    const first = Math.floor(position / SCALE_BYTES);
-    const end = Math.ceil((position + bytes) / SCALE_BYTES);
-    const values = await spreadUnits(scales, first, end);
-    return new Uint8Array(values.buffer, position - first * SCALE_BYTES, bytes);
-  };
-  return {
-    ...derived(source, size, async (into, position) => {
-      into.set(await spread(position, into.length));
-    }),
-    ...(source.readAside !== undefined && { readAside: spread }),
-  };
-}
-
-/** The scales of the units from `first` to `end`. */
-async function spreadUnits(scales: Scales, first: number, end: number): Promise<Float32Array> {
-  const { columns, unit, rowsTogether } = scales.grid;
-  const across = Math.ceil(columns / unit);
-  const values = new Float32Array(end - first);
-  const isLarge = across * rowsTogether * scales.numbers.bytes > MOST_BYTES;
+/** The units from `first` to `end`. */
+async function unitsOf(plane: DerivedPlane, first: number, end: number): Promise<Uint8Array> {
+  const { grid, elementBytes, unitBytes } = plane;
+  const across = Math.ceil(grid.columns / grid.unit);
+  const units = new Uint8Array((end - first) * unitBytes);
+  const isLarge = across * grid.rowsTogether * elementBytes > MOST_BYTES;
   for (let begin = first; begin < end;) {
     const next = isLarge ? Math.min(end, (Math.floor(begin / across) + 1) * across) : end;
-    await spreadInto(values.subarray(begin - first, next - first), scales, begin, across);
+    const part = units.subarray((begin - first) * unitBytes, (next - first) * unitBytes);
+    await putUnits(part, plane, begin, across);
     begin = next;
   }
-  return values;
+  return units;
 }
 
-/** The least and the largest index among the scales of some units. */
+/** The least and the largest index among the elements of some units. */
 function boundsOf({ index, rowsTogether }: Grid, begin: number, end: number, across: number): [number, number] {
   const [firstRow, lastRow] = [Math.floor(begin / across), Math.floor((end - 1) / across)];
   if (firstRow === lastRow) {
@@ -157,28 +182,31 @@ function boundsOf({ index, rowsTogether }: Grid, begin: number, end: number, acr
   return [index(top, 0), index(bottom, across - 1)];
 }
 
-const unchanged = (scale: number): number => scale;
-
-async function spreadInto(into: Float32Array, scales: Scales, begin: number, across: number): Promise<void> {
-  if (into.length === 0) return;
-  const { layer, tensor, numbers, grid, adjust = unchanged } = scales;
-  const [least, most] = boundsOf(grid, begin, begin + into.length, across);
+async function putUnits(units: Uint8Array, plane: DerivedPlane, begin: number, across: number): Promise<void> {
+  const { tensor, grid, elementBytes, unitBytes, behind = 0, put } = plane;
+  const count = units.length / unitBytes;
+  if (count === 0) return;
+  const [least, most] = boundsOf(grid, begin, begin + count, across);
+  const end = Math.max(most + 1, Math.min(most + 1 + behind, tensor.elements));
   const range = bytesOf(tensor);
-  const stored = await readRange({
-    source: range.source,
-    begin: range.begin + least * numbers.bytes,
-    bytes: (most - least + 1) * numbers.bytes,
-  });
-  const view = new DataView(stored.buffer, stored.byteOffset, stored.byteLength);
+  const stored = viewOf(
+    await readRange({
+      source: range.source,
+      begin: range.begin + least * elementBytes,
+      bytes: (end - least) * elementBytes,
+    }),
+  );
+  const into = viewOf(units);
   let row = Math.floor(begin / across);
   let column = begin % across;
-  for (let at = 0; at < into.length; ++at) {
+  for (let at = 0; at < units.length; at += unitBytes) {
     const index = grid.index(row, column);
-    into[at] = adjust(numbers.at(view, (index - least) * numbers.bytes), index);
+    put(into, at, stored, (index - least) * elementBytes, index, row);
     if (++column < across) continue;
     column = 0;
     ++row;
   }
-  if (into.every(Number.isFinite)) return;
-  throw damaged(layer, `has a scale (${quoted(tensor.name)}) that is not finite`);
 }
+
+const viewOf = ({ buffer, byteOffset, byteLength }: Uint8Array): DataView =>
+  new DataView(buffer, byteOffset, byteLength);

@@ -154,10 +154,13 @@ describe('formats that are known by name only', () => {
     ['AWQ', [bytes('a.qweight', 'I32', [2, 32]), bytes('a.qzeros', 'I32', [1]), floats('a.scales', [1, 32])], /AWQ/],
   ])('%s', (_, tensors, says, name = 'a.qweight') => expectRefusal(tensors, unknown(says, name)));
 
-  test('packed integers of compressed-tensors', () =>
+  test('packed integers of compressed-tensors whose columns are in an order of their own', () =>
     expectRefusal(
-      [bytes('a.weight_packed', 'I32', [2, 4]), bytes('a.weight_shape', 'I64', [2]), floats('a.weight_scale', [2, 1])],
-      unknown(/pack-quantized/, 'a.weight_packed'),
+      [
+        ...[bytes('a.weight_packed', 'I32', [2, 4]), bytes('a.weight_shape', 'I64', [2])],
+        ...[floats('a.weight_scale', [2, 1]), bytes('a.weight_g_idx', 'I32', [32])],
+      ],
+      unknown(/pack-quantized with "weight_g_idx"/, 'a.weight_packed'),
     ));
 
   test('are inspected, compared and read as they are, where nothing needs to be decoded', async () => {
