@@ -30,7 +30,21 @@ export type CodecName =
   | 'E2M1_SCALED'
   | 'E2M1_HIGH_SCALED'
   | 'NF4'
-  | 'FP4';
+  | 'FP4'
+  | 'mlx_f32'
+  | 'mlx_f16'
+  | 'mlx_bf16'
+  | 'mlx_mxfp4_f32'
+  | 'mlx_mxfp4_f16'
+  | 'mlx_mxfp4_bf16'
+  | 'mlx_mxfp8_f32'
+  | 'mlx_mxfp8_f16'
+  | 'mlx_mxfp8_bf16'
+  | 'mlx_nvfp4_f32'
+  | 'mlx_nvfp4_f16'
+  | 'mlx_nvfp4_bf16'
+  | 'mlc_q4f16'
+  | 'mlc_q4f32';
 
 /** What a rule can make of one tensor: a codec that has no parameters. */
 export type TensorType =
@@ -54,7 +68,6 @@ export type TensorType =
 const USUAL = {
   blockWeights: 1,
   bits: [],
-  groupSizes: [],
   symmetric: false,
   encodes: true,
   searches: false,
@@ -63,6 +76,8 @@ const USUAL = {
   usesImportance: false,
   foreign: false,
   efforts: 1,
+  ggmlType: null,
+  fileTypes: [],
 } as const;
 
 export const CODECS: readonly (CodecTraits & { readonly name: CodecName })[] = [
@@ -70,6 +85,7 @@ export const CODECS: readonly (CodecTraits & { readonly name: CodecName })[] = [
     ...USUAL,
     name: 'F32',
     planes: [{ name: 'values', element: 'F32', unitWeights: 1, unitBits: 32 }],
+    groupSizes: [],
     ggmlType: 0,
     fileTypes: [{ name: 'F32', id: 0 }],
   },
@@ -77,6 +93,7 @@ export const CODECS: readonly (CodecTraits & { readonly name: CodecName })[] = [
     ...USUAL,
     name: 'F16',
     planes: [{ name: 'values', element: 'F16', unitWeights: 1, unitBits: 16 }],
+    groupSizes: [],
     ggmlType: 1,
     fileTypes: [{ name: 'F16', id: 1 }],
   },
@@ -84,6 +101,7 @@ export const CODECS: readonly (CodecTraits & { readonly name: CodecName })[] = [
     ...USUAL,
     name: 'BF16',
     planes: [{ name: 'values', element: 'BF16', unitWeights: 1, unitBits: 16 }],
+    groupSizes: [],
     ggmlType: 30,
     fileTypes: [{ name: 'BF16', id: 32 }],
   },
@@ -91,23 +109,22 @@ export const CODECS: readonly (CodecTraits & { readonly name: CodecName })[] = [
     ...USUAL,
     name: 'F8_E4M3',
     planes: [{ name: 'values', element: 'F8_E4M3', unitWeights: 1, unitBits: 8 }],
+    groupSizes: [],
     encodes: false,
-    ggmlType: null,
-    fileTypes: [],
   },
   {
     ...USUAL,
     name: 'F8_E5M2',
     planes: [{ name: 'values', element: 'F8_E5M2', unitWeights: 1, unitBits: 8 }],
+    groupSizes: [],
     encodes: false,
-    ggmlType: null,
-    fileTypes: [],
   },
   {
     ...USUAL,
     name: 'Q4_0',
     blockWeights: 32,
     planes: [{ name: 'blocks', element: 'U8', unitWeights: 32, unitBits: 144 }],
+    groupSizes: [],
     ggmlType: 2,
     fileTypes: [{ name: 'Q4_0', id: 2 }],
   },
@@ -116,6 +133,7 @@ export const CODECS: readonly (CodecTraits & { readonly name: CodecName })[] = [
     name: 'Q4_1',
     blockWeights: 32,
     planes: [{ name: 'blocks', element: 'U8', unitWeights: 32, unitBits: 160 }],
+    groupSizes: [],
     ggmlType: 3,
     fileTypes: [{ name: 'Q4_1', id: 3 }],
   },
@@ -124,6 +142,7 @@ export const CODECS: readonly (CodecTraits & { readonly name: CodecName })[] = [
     name: 'Q5_0',
     blockWeights: 32,
     planes: [{ name: 'blocks', element: 'U8', unitWeights: 32, unitBits: 176 }],
+    groupSizes: [],
     ggmlType: 6,
     fileTypes: [{ name: 'Q5_0', id: 8 }],
   },
@@ -132,6 +151,7 @@ export const CODECS: readonly (CodecTraits & { readonly name: CodecName })[] = [
     name: 'Q5_1',
     blockWeights: 32,
     planes: [{ name: 'blocks', element: 'U8', unitWeights: 32, unitBits: 192 }],
+    groupSizes: [],
     ggmlType: 7,
     fileTypes: [{ name: 'Q5_1', id: 9 }],
   },
@@ -140,6 +160,7 @@ export const CODECS: readonly (CodecTraits & { readonly name: CodecName })[] = [
     name: 'Q8_0',
     blockWeights: 32,
     planes: [{ name: 'blocks', element: 'U8', unitWeights: 32, unitBits: 272 }],
+    groupSizes: [],
     ggmlType: 8,
     fileTypes: [{ name: 'Q8_0', id: 7 }],
   },
@@ -148,6 +169,7 @@ export const CODECS: readonly (CodecTraits & { readonly name: CodecName })[] = [
     name: 'Q2_K',
     blockWeights: 256,
     planes: [{ name: 'blocks', element: 'U8', unitWeights: 256, unitBits: 672 }],
+    groupSizes: [],
     searches: true,
     ggmlType: 10,
     fileTypes: [{ name: 'Q2_K', id: 10 }],
@@ -157,6 +179,7 @@ export const CODECS: readonly (CodecTraits & { readonly name: CodecName })[] = [
     name: 'Q3_K',
     blockWeights: 256,
     planes: [{ name: 'blocks', element: 'U8', unitWeights: 256, unitBits: 880 }],
+    groupSizes: [],
     searches: true,
     ggmlType: 11,
     fileTypes: [
@@ -170,6 +193,7 @@ export const CODECS: readonly (CodecTraits & { readonly name: CodecName })[] = [
     name: 'Q4_K',
     blockWeights: 256,
     planes: [{ name: 'blocks', element: 'U8', unitWeights: 256, unitBits: 1152 }],
+    groupSizes: [],
     searches: true,
     ggmlType: 12,
     fileTypes: [
@@ -182,6 +206,7 @@ export const CODECS: readonly (CodecTraits & { readonly name: CodecName })[] = [
     name: 'Q5_K',
     blockWeights: 256,
     planes: [{ name: 'blocks', element: 'U8', unitWeights: 256, unitBits: 1408 }],
+    groupSizes: [],
     searches: true,
     ggmlType: 13,
     fileTypes: [
@@ -194,6 +219,7 @@ export const CODECS: readonly (CodecTraits & { readonly name: CodecName })[] = [
     name: 'Q6_K',
     blockWeights: 256,
     planes: [{ name: 'blocks', element: 'U8', unitWeights: 256, unitBits: 1680 }],
+    groupSizes: [],
     searches: true,
     ggmlType: 14,
     fileTypes: [{ name: 'Q6_K', id: 18 }],
@@ -203,6 +229,7 @@ export const CODECS: readonly (CodecTraits & { readonly name: CodecName })[] = [
     name: 'IQ4_NL',
     blockWeights: 32,
     planes: [{ name: 'blocks', element: 'U8', unitWeights: 32, unitBits: 144 }],
+    groupSizes: [],
     searches: true,
     ggmlType: 20,
     fileTypes: [{ name: 'IQ4_NL', id: 25 }],
@@ -212,6 +239,7 @@ export const CODECS: readonly (CodecTraits & { readonly name: CodecName })[] = [
     name: 'IQ4_XS',
     blockWeights: 256,
     planes: [{ name: 'blocks', element: 'U8', unitWeights: 256, unitBits: 1088 }],
+    groupSizes: [],
     searches: true,
     ggmlType: 23,
     fileTypes: [{ name: 'IQ4_XS', id: 30 }],
@@ -227,8 +255,6 @@ export const CODECS: readonly (CodecTraits & { readonly name: CodecName })[] = [
     bits: [2, 4, 8],
     groupSizes: [32, 64, 128, 256, 0],
     symmetric: true,
-    ggmlType: null,
-    fileTypes: [],
   },
   {
     ...USUAL,
@@ -239,8 +265,6 @@ export const CODECS: readonly (CodecTraits & { readonly name: CodecName })[] = [
     ],
     groupSizes: [2, 4, 8, 16, 32, 64, 128, 256],
     encodes: false,
-    ggmlType: null,
-    fileTypes: [],
   },
   {
     ...USUAL,
@@ -251,8 +275,6 @@ export const CODECS: readonly (CodecTraits & { readonly name: CodecName })[] = [
     ],
     groupSizes: [2, 4, 8, 16, 32, 64, 128, 256],
     encodes: false,
-    ggmlType: null,
-    fileTypes: [],
   },
   {
     ...USUAL,
@@ -263,8 +285,6 @@ export const CODECS: readonly (CodecTraits & { readonly name: CodecName })[] = [
     ],
     groupSizes: [2, 4, 8, 16, 32, 64, 128, 256],
     encodes: false,
-    ggmlType: null,
-    fileTypes: [],
   },
   {
     ...USUAL,
@@ -275,8 +295,6 @@ export const CODECS: readonly (CodecTraits & { readonly name: CodecName })[] = [
     ],
     groupSizes: [4, 16, 64, 256],
     encodes: false,
-    ggmlType: null,
-    fileTypes: [],
   },
   {
     ...USUAL,
@@ -287,8 +305,6 @@ export const CODECS: readonly (CodecTraits & { readonly name: CodecName })[] = [
     ],
     groupSizes: [4, 16, 64, 256],
     encodes: false,
-    ggmlType: null,
-    fileTypes: [],
   },
   {
     ...USUAL,
@@ -299,8 +315,6 @@ export const CODECS: readonly (CodecTraits & { readonly name: CodecName })[] = [
     ],
     groupSizes: [2, 4, 8, 16, 32, 64, 128, 256],
     encodes: false,
-    ggmlType: null,
-    fileTypes: [],
   },
   {
     ...USUAL,
@@ -311,8 +325,6 @@ export const CODECS: readonly (CodecTraits & { readonly name: CodecName })[] = [
     ],
     groupSizes: [2, 4, 8, 16, 32, 64, 128, 256],
     encodes: false,
-    ggmlType: null,
-    fileTypes: [],
   },
   {
     ...USUAL,
@@ -323,8 +335,6 @@ export const CODECS: readonly (CodecTraits & { readonly name: CodecName })[] = [
     ],
     groupSizes: [2, 4, 8, 16, 32, 64, 128, 256],
     encodes: false,
-    ggmlType: null,
-    fileTypes: [],
   },
   {
     ...USUAL,
@@ -335,8 +345,152 @@ export const CODECS: readonly (CodecTraits & { readonly name: CodecName })[] = [
     ],
     groupSizes: [2, 4, 8, 16, 32, 64, 128, 256],
     encodes: false,
-    ggmlType: null,
-    fileTypes: [],
+  },
+  {
+    ...USUAL,
+    name: 'mlx_f32',
+    planes: [
+      { name: 'levels', element: 'U8', unitWeights: 1, unitBits: 0 },
+      { name: 'scales', element: 'F32', unitWeights: 0, unitBits: 32 },
+      { name: 'biases', element: 'F32', unitWeights: 0, unitBits: 32 },
+    ],
+    bits: [2, 3, 4, 5, 6, 8],
+    groupSizes: [32, 64, 128],
+    foreign: true,
+  },
+  {
+    ...USUAL,
+    name: 'mlx_f16',
+    planes: [
+      { name: 'levels', element: 'U8', unitWeights: 1, unitBits: 0 },
+      { name: 'scales', element: 'F16', unitWeights: 0, unitBits: 16 },
+      { name: 'biases', element: 'F16', unitWeights: 0, unitBits: 16 },
+    ],
+    bits: [2, 3, 4, 5, 6, 8],
+    groupSizes: [32, 64, 128],
+    foreign: true,
+  },
+  {
+    ...USUAL,
+    name: 'mlx_bf16',
+    planes: [
+      { name: 'levels', element: 'U8', unitWeights: 1, unitBits: 0 },
+      { name: 'scales', element: 'BF16', unitWeights: 0, unitBits: 16 },
+      { name: 'biases', element: 'BF16', unitWeights: 0, unitBits: 16 },
+    ],
+    bits: [2, 3, 4, 5, 6, 8],
+    groupSizes: [32, 64, 128],
+    foreign: true,
+  },
+  {
+    ...USUAL,
+    name: 'mlx_mxfp4_f32',
+    planes: [
+      { name: 'levels', element: 'U8', unitWeights: 1, unitBits: 4 },
+      { name: 'scales', element: 'U8', unitWeights: 0, unitBits: 8 },
+    ],
+    groupSizes: [32],
+    foreign: true,
+  },
+  {
+    ...USUAL,
+    name: 'mlx_mxfp4_f16',
+    planes: [
+      { name: 'levels', element: 'U8', unitWeights: 1, unitBits: 4 },
+      { name: 'scales', element: 'U8', unitWeights: 0, unitBits: 8 },
+    ],
+    groupSizes: [32],
+    foreign: true,
+  },
+  {
+    ...USUAL,
+    name: 'mlx_mxfp4_bf16',
+    planes: [
+      { name: 'levels', element: 'U8', unitWeights: 1, unitBits: 4 },
+      { name: 'scales', element: 'U8', unitWeights: 0, unitBits: 8 },
+    ],
+    groupSizes: [32],
+    foreign: true,
+  },
+  {
+    ...USUAL,
+    name: 'mlx_mxfp8_f32',
+    planes: [
+      { name: 'levels', element: 'U8', unitWeights: 1, unitBits: 8 },
+      { name: 'scales', element: 'U8', unitWeights: 0, unitBits: 8 },
+    ],
+    groupSizes: [32],
+    foreign: true,
+  },
+  {
+    ...USUAL,
+    name: 'mlx_mxfp8_f16',
+    planes: [
+      { name: 'levels', element: 'U8', unitWeights: 1, unitBits: 8 },
+      { name: 'scales', element: 'U8', unitWeights: 0, unitBits: 8 },
+    ],
+    groupSizes: [32],
+    foreign: true,
+  },
+  {
+    ...USUAL,
+    name: 'mlx_mxfp8_bf16',
+    planes: [
+      { name: 'levels', element: 'U8', unitWeights: 1, unitBits: 8 },
+      { name: 'scales', element: 'U8', unitWeights: 0, unitBits: 8 },
+    ],
+    groupSizes: [32],
+    foreign: true,
+  },
+  {
+    ...USUAL,
+    name: 'mlx_nvfp4_f32',
+    planes: [
+      { name: 'levels', element: 'U8', unitWeights: 1, unitBits: 4 },
+      { name: 'scales', element: 'U8', unitWeights: 0, unitBits: 8 },
+    ],
+    groupSizes: [16],
+    foreign: true,
+  },
+  {
+    ...USUAL,
+    name: 'mlx_nvfp4_f16',
+    planes: [
+      { name: 'levels', element: 'U8', unitWeights: 1, unitBits: 4 },
+      { name: 'scales', element: 'U8', unitWeights: 0, unitBits: 8 },
+    ],
+    groupSizes: [16],
+    foreign: true,
+  },
+  {
+    ...USUAL,
+    name: 'mlx_nvfp4_bf16',
+    planes: [
+      { name: 'levels', element: 'U8', unitWeights: 1, unitBits: 4 },
+      { name: 'scales', element: 'U8', unitWeights: 0, unitBits: 8 },
+    ],
+    groupSizes: [16],
+    foreign: true,
+  },
+  {
+    ...USUAL,
+    name: 'mlc_q4f16',
+    planes: [
+      { name: 'levels', element: 'U8', unitWeights: 1, unitBits: 4 },
+      { name: 'scales', element: 'F16', unitWeights: 0, unitBits: 16 },
+    ],
+    groupSizes: [32],
+    foreign: true,
+  },
+  {
+    ...USUAL,
+    name: 'mlc_q4f32',
+    planes: [
+      { name: 'levels', element: 'U8', unitWeights: 1, unitBits: 4 },
+      { name: 'scales', element: 'F32', unitWeights: 0, unitBits: 32 },
+    ],
+    groupSizes: [32],
+    foreign: true,
   },
 ];
 

@@ -17,6 +17,8 @@ namespace arrowquant::minifloat {
 struct InF32 {
   static constexpr ElementType kElement = ElementType::kF32;
   static constexpr uint32_t kBits = 32;
+  /// The bits of the least magnitude that becomes infinite.
+  static constexpr uint32_t kOverflow = 0x7F800000;
 
   template <typename L>
   [[nodiscard]] static typename L::F32 round(typename L::F32 value) noexcept {
@@ -28,6 +30,8 @@ struct InF32 {
 struct InF16 {
   static constexpr ElementType kElement = ElementType::kF16;
   static constexpr uint32_t kBits = 16;
+  /// The bits of the least magnitude that becomes infinite.
+  static constexpr uint32_t kOverflow = 0x477FF000;
 
   template <typename L>
   [[nodiscard]] static typename L::F32 round(typename L::F32 value) noexcept {
@@ -49,6 +53,8 @@ struct InF16 {
 struct InBF16 {
   static constexpr ElementType kElement = ElementType::kBF16;
   static constexpr uint32_t kBits = 16;
+  /// The bits of the least magnitude that becomes infinite.
+  static constexpr uint32_t kOverflow = 0x7F7F8000;
 
   template <typename L>
   [[nodiscard]] static typename L::F32 round(typename L::F32 value) noexcept {

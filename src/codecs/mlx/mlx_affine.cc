@@ -1,0 +1,112 @@
+// MLX's mode `affine`: weights as level · scale + bias, where scales and biases have the type of the weights.
+
+#include "codecs/codec.h"
+#include "codecs/foreign/dense_levels.h"
+#include "codecs/mlx/affine_kernels.h"
+#include "simd/lanes_scalar.h"
+#include "simd/lanes_wasm.h"
+
+namespace arrowquant::mlx {
+namespace {
+
+constexpr size_t kLevels = 0;
+constexpr size_t kScales = 1;
+constexpr size_t kBiases = 2;
+
+constexpr std::array kBits = {2U, 3U, 4U, 5U, 6U, 8U};
+constexpr std::array kGroupSizes = {32U, 64U, 128U};
+
+/// As MLX 0.32 does on CPUs (mlx/backend/cpu/quantized.cpp), for weights w that are rounded to the type; the rest in
+/// f32, one rounding an operation, everything half to even; n = 2^bits − 1:
+/// - step = max((max w − min w)/n, 1e−7), negative unless |min w| > |max w|; edge = that of min w and max w which is of
+///   larger magnitude, q = round(edge/step);
+/// - scale = edge/q and bias = edge; where q is 0, scale = step and bias = 0;
+/// - level = clamp(round((w − bias)/scale), 0, n); 0/0 gives 0;
+/// - scale and bias are rounded to the type then.
+/// kScaleOverflow: max w − min w is more than f32 holds, and the scale would be infinite.
+template <typename L, typename Type>
+Status encode(std::span<const float> weights, const Planes& planes, const EncodeContext& context) noexcept {
+  const uint32_t bits = context.parameters.bits;
+  const size_t group_size = context.parameters.group_size;
+  return for_typed_pieces<L, Type>(
+      weights, group_size * L::kWidth, [&](std::span<const float> typed, size_t first, size_t count) noexcept {
+        AffinePiece piece;
+        const Status status = encode_affine_piece<L>(typed, group_size, bits, piece);
+        if (!status.ok()) return status;
+        pack_levels<L>(std::span(piece.levels).first(count), bits, planes[kLevels].data() + first * bits / 8);
+        const size_t groups = (count + group_size - 1) / group_size;
+        const size_t offset = first / group_size * (Type::kBits / 8);
+        store_typed<Type>(std::span(piece.scales).first(groups), planes[kScales].data() + offset);
+        store_typed<Type>(std::span(piece.biases).first(groups), planes[kBiases].data() + offset);
+        return Status{};
+      });
+}
+
+/// level · scale + bias, both rounded to the type.
+template <typename Type>
+void decode(const ConstPlanes& planes, const CodecParameters& parameters, std::span<float> weights) noexcept {
+  std::array<uint8_t, 128> levels;
+  for (size_t at = 0, group = 0; at < weights.size(); at += parameters.group_size, ++group) {
+    const auto restored = weights.subspan(at, std::min<size_t>(parameters.group_size, weights.size() - at));
+    unpack_levels(&planes[kLevels][at * parameters.bits / 8], parameters.bits,
+                  std::span(levels).first(restored.size()));
+    const auto scale = load_typed<Type>(planes[kScales], group);
+    const auto bias = load_typed<Type>(planes[kBiases], group);
+    for (size_t i = 0; i < restored.size(); ++i) {
+      const float product = Type::template round<ScalarLanes>(static_cast<float>(levels[i]) * scale);
+      restored[i] = Type::template round<ScalarLanes>(product + bias);
+    }
+  }
+}
+
+/// No encoder writes a scale or a bias that is not finite.
+template <typename Type>
+Status check(const ConstPlanes& planes, const CodecParameters& parameters, size_t weights) noexcept {
+  const size_t groups = (weights + parameters.group_size - 1) / parameters.group_size;
+  const size_t first = std::min(first_special<Type>(planes[kScales]), first_special<Type>(planes[kBiases]));
+  return first >= groups ? Status{} : Status{StatusCode::kInvalidPlanes, uint64_t{first} * parameters.group_size};
+}
+
+template <typename Type>
+constexpr Codec affine_codec(std::string_view name) noexcept {
+  Codec codec;
+  codec.name = name;
+  codec.planes = {{{"levels", ElementType::kU8, 1, 0},
+                   {"scales", Type::kElement, 0, Type::kBits},
+                   {"biases", Type::kElement, 0, Type::kBits}}};
+  codec.plane_count = 3;
+  codec.bits = kBits;
+  codec.group_sizes = kGroupSizes;
+  codec.foreign = true;
+  codec.encode = encode<WasmLanes, Type>;
+  codec.decode = decode<Type>;
+  codec.check = check<Type>;
+  return codec;
+}
+
+template <typename Type>
+constexpr CodecReference affine_reference() noexcept {
+  return {encode<ScalarLanes, Type>, decode<Type>};
+}
+
+}  // namespace
+}  // namespace arrowquant::mlx
+
+namespace arrowquant {
+
+extern const Codec kMlxF32;
+constinit const Codec kMlxF32 = mlx::affine_codec<minifloat::InF32>("mlx_f32");
+extern const CodecReference kMlxF32Reference;
+constinit const CodecReference kMlxF32Reference = mlx::affine_reference<minifloat::InF32>();
+
+extern const Codec kMlxF16;
+constinit const Codec kMlxF16 = mlx::affine_codec<minifloat::InF16>("mlx_f16");
+extern const CodecReference kMlxF16Reference;
+constinit const CodecReference kMlxF16Reference = mlx::affine_reference<minifloat::InF16>();
+
+extern const Codec kMlxBf16;
+constinit const Codec kMlxBf16 = mlx::affine_codec<minifloat::InBF16>("mlx_bf16");
+extern const CodecReference kMlxBf16Reference;
+constinit const CodecReference kMlxBf16Reference = mlx::affine_reference<minifloat::InBF16>();
+
+}  // namespace arrowquant
