@@ -165,6 +165,8 @@ export interface InputContainer {
   readonly title: string;
   /** Whether tensors have the names and shapes in it that programs that run the model expect: they stay as they are. */
   readonly hasFinalNames: boolean;
+  /** What the names of its files end with, in lower case: damaged ones are known by that. Absent where it says nothing. */
+  readonly extension?: string;
   /** Whether a file that begins with `head` is in this format. */
   recognizes(head: Uint8Array): boolean;
   /**

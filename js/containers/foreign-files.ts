@@ -36,9 +36,6 @@ const SIGNATURES: readonly Signature[] = [
     bytes: `\x80${protocol}`,
     what: `it is a Python pickle; ${CONVERT}`,
   })),
-  ...['onnx', 'pytorch', 'keras', 'paddle'].map((producer) => ({
-    ...{ bytes: '\x12', at: 2, holds: producer, what: `it is an ONNX model; ${CONVERT}` },
-  })),
   { bytes: '\x1f\x8b', what: `it is compressed with gzip; ${UNPACK}` },
   { bytes: '\x28\xb5\x2f\xfd', what: `it is compressed with zstd; ${UNPACK}` },
   { bytes: '\xfd7zXZ\0', what: `it is compressed with xz; ${UNPACK}` },

@@ -19,7 +19,7 @@ export async function openFiles(source: ByteSource): Promise<OpenedFiles> {
     const recognized = (head: Uint8Array): InputContainer | undefined => FORMATS.find((one) => one.recognizes(head));
     const head = await readHead(source, (bytes) => looksLikeIndex(bytes) || recognized(bytes) !== undefined);
     if (looksLikeIndex(head)) return await openIndexed(source, SHARD_FORMATS);
-    const container = recognized(head) ?? namedContainer(source.name);
+    const container = recognized(head) ?? FORMATS.find((one) => endsAs(source.name, one));
     if (container === undefined) {
       throw invalidFile(source, `it is in no format that can be read (${FORMATS.map(({ name }) => name).join(', ')})`);
     }
@@ -41,8 +41,10 @@ export function containerNamed(name: string): Container {
 export const hasFinalNames = (name: string): boolean => FORMATS.some((one) => one.name === name && one.hasFinalNames);
 
 /** The container that a file's name asks for; undefined when it has no known ending. */
-export const namedContainer = (file: string): Container | undefined =>
-  CONTAINERS.find(({ extension }) => file.toLowerCase().endsWith(extension));
+export const namedContainer = (file: string): Container | undefined => CONTAINERS.find((one) => endsAs(file, one));
+
+const endsAs = (file: string, { extension }: Pick<InputContainer, 'extension'>): boolean =>
+  extension !== undefined && file.toLowerCase().endsWith(extension);
 
 const URL_TEXT = /^(?:(?:https?|file):\/\/|hf:)/iu;
 

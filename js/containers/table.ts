@@ -1,6 +1,7 @@
 import type { Container, InputContainer, ShardFormat } from './container.js';
 import { gguf } from './gguf/gguf.js';
 import { mlc } from './mlc/mlc.js';
+import { onnx } from './onnx/onnx.js';
 import { safetensors } from './safetensors/safetensors.js';
 import { torch } from './torch/torch.js';
 
@@ -13,7 +14,7 @@ const named = <Name extends string>(
 export const CONTAINERS = named(...[safetensors, gguf]);
 
 /** Those that models are only read from. */
-export const INPUTS: readonly (InputContainer & { readonly name: 'torch' | 'mlc' })[] = [torch, mlc];
+export const INPUTS: readonly (InputContainer & { readonly name: 'torch' | 'mlc' | 'onnx' })[] = [torch, mlc, onnx];
 
 /** Those whose files an index of shards can list. */
 export const SHARD_FORMATS: readonly [ShardFormat, ...ShardFormat[]] = [safetensors, torch];

@@ -1,0 +1,141 @@
+import type { ByteRange, ByteSource } from '../../io/byte-io.js';
+import { MemorySource } from '../../io/memory-source.js';
+import type { Carried, Entry, OpenedFiles } from '../container.js';
+import { elementCount } from '../dtypes.js';
+import { decodeUtf8 } from '../utf8.js';
+import { dataTypeName, elementBits } from './data-types.js';
+import { subgraphsOf, type Graph, type Message, type Model, type OnnxTensor } from './graph.js';
+import { unpackedVarints } from './message.js';
+import { openOnnx } from './open-model.js';
+
+/** The graph of an opened model, for an output of the same format. */
+export interface CarriedModel extends Carried {
+  readonly container: 'onnx';
+  readonly model: Model;
+}
+
+export const carriesModel = (carried: Carried | null): carried is CarriedModel => carried?.container === 'onnx';
+
+/** Opens the model in `source`. What it gives closes `source`; if this rejects, the caller does. */
+export async function openedFiles(source: ByteSource): Promise<OpenedFiles> {
+  const { model, sources } = await openOnnx(source);
+  const texts = textsOf(model);
+  const carried: CarriedModel = { container: 'onnx', model };
+  return {
+    ...{ container: 'onnx', name: source.name, sources, carried, texts, portableTexts: texts },
+    parts: [{ source, entries: entriesOf(model, source), texts: new Map() }],
+    fact: () => undefined,
+    close: async () => {
+      await Promise.all(sources.map((file) => file.close()));
+    },
+  };
+}
+
+/** Fields of a model that people read. */
+const TEXT_FIELDS: Readonly<Record<number, string>> = {
+  2: 'producer_name',
+  3: 'producer_version',
+  4: 'domain',
+  6: 'doc_string',
+};
+
+function textsOf(model: Model): ReadonlyMap<string, string> {
+  const texts = new Map<string, string>([
+    ['ir_version', String(model.irVersion)],
+    ...model.opsetImports.map(({ domain, version }): [string, string] => [
+      `opset ${domain === undefined || domain === '' ? 'ai.onnx' : domain}`,
+      String(version),
+    ]),
+  ]);
+  for (const [number, key] of Object.entries(TEXT_FIELDS)) {
+    const text = textOf(model, Number(number));
+    if (text !== null && text !== '') texts.set(key, text);
+  }
+  return texts;
+}
+
+function textOf({ rest }: Message, number: number): string | null {
+  const value = rest.find((field) => field.number === number)?.value;
+  return value?.kind === 'bytes' ? decodeUtf8(value.bytes) : null;
+}
+
+/** The initializers of all graphs; one whose name another has, too, is called after the graph that it is in. */
+function entriesOf(model: Model, source: ByteSource): readonly Entry[] {
+  const entries: Entry[] = [];
+  const names = new Set<string>();
+  const add = (graph: Graph, path: string): void => {
+    for (const tensor of graph.initializers) {
+      const data = rangeOf(tensor, source);
+      if (data === null) continue;
+      const name = uniqueName(tensor.name ?? '', path, names);
+      names.add(name);
+      entries.push(entryOf(tensor, name, data));
+    }
+    for (const node of graph.nodes) {
+      for (const [index, subgraph] of subgraphsOf(node).entries()) {
+        add(subgraph, `${path}${node.name ?? node.opType}/${subgraph.name ?? String(index)}/`);
+      }
+    }
+  };
+  add(model.graph, '');
+  return entries;
+}
+
+function uniqueName(name: string, path: string, names: ReadonlySet<string>): string {
+  if (!names.has(name)) return name;
+  let unique = `${path}${name}`;
+  for (let count = 2; names.has(unique); ++count) unique = `${path}${name} (${count})`;
+  return unique;
+}
+
+/** A tensor's elements, as files list them. */
+export interface RawData {
+  readonly range: ByteRange;
+  /** Whether they are little-endian numbers without gaps. */
+  readonly isRaw: boolean;
+}
+
+/** Where the elements of a tensor are; null where they are strings, or there are none that could be read. */
+export function rangeOf({ data, dims }: OnnxTensor, source: Pick<ByteSource, 'name'>): RawData | null {
+  if (data.kind === 'plane') return null;
+  if (data.kind === 'none') {
+    return elementCount(dims) === 0 ? { range: inMemory(source, new Uint8Array()), isRaw: true } : null;
+  }
+  const isRaw = data.field === 'raw_data' || data.field === 'float_data' || data.field === 'double_data';
+  if (data.kind === 'stored') return { range: data.range, isRaw };
+  if (isRaw) return { range: inMemory(source, data.bytes), isRaw };
+  return { range: inMemory(source, data.bytes), isRaw: false };
+}
+
+function inMemory({ name }: Pick<ByteSource, 'name'>, bytes: Uint8Array): ByteRange {
+  return { source: new MemorySource(name, bytes), begin: 0, bytes: bytes.length };
+}
+
+function entryOf({ dataType, dims, data }: OnnxTensor, name: string, { range, isRaw }: RawData): Entry {
+  const elements = elementCount(dims);
+  const type = dataTypeName(dataType);
+  const numbers = data.kind === 'bytes' && !isRaw ? unpackedNumbers(data.bytes, dataType, elements) : null;
+  if (numbers !== null) {
+    return { name, type: { name: type }, shape: dims, elements, data: [inMemory(range.source, numbers)] };
+  }
+  return {
+    name,
+    type: isRaw && elementBits(dataType) !== undefined ? { name: type } : { name: type, unknown: true },
+    ...{ shape: dims, elements, data: [range] },
+  };
+}
+
+/** Packed numbers as little-endian ones of their type; null where they are not as many as there should be. */
+function unpackedNumbers(packed: Uint8Array, dataType: number, elements: number): Uint8Array | null {
+  const bits = elementBits(dataType) ?? 0;
+  const values = bits % 8 === 0 && bits <= 64 ? unpackedVarints(packed) : null;
+  if (values?.length !== elements) return null;
+  const width = bits / 8;
+  const bytes = new Uint8Array(elements * width);
+  for (const [index, value] of values.entries()) {
+    for (let byte = 0; byte < width; ++byte) {
+      bytes[index * width + byte] = Number(BigInt.asUintN(8, value >> BigInt(8 * byte)));
+    }
+  }
+  return bytes;
+}

@@ -1,0 +1,76 @@
+import { elementCount } from '../dtypes.js';
+import { rawBytes } from './data-types.js';
+import type { DataField, OnnxTensor } from './graph.js';
+import { EXTERNAL, FIELDS } from './schema.js';
+import {
+  carriedField,
+  encoded,
+  messageField,
+  optionalText,
+  partField,
+  textField,
+  varintField,
+  type Encoded,
+  type Part,
+  type WrittenField,
+} from './write-wire.js';
+
+const FIELD_NUMBERS: Readonly<Record<DataField, number>> = {
+  float_data: 4,
+  int32_data: 5,
+  int64_data: 7,
+  raw_data: 9,
+  double_data: 10,
+  uint64_data: 11,
+};
+
+/** Where the elements of a tensor lie that are in a file of their own. */
+export interface ExternalPlace {
+  readonly location: string;
+  readonly offset: number;
+  readonly bytes: number;
+}
+
+/** A tensor with its elements, or with room for them. */
+export function inlineTensor(tensor: OnnxTensor): Encoded {
+  const part = partOf(tensor);
+  return withFields(tensor, part === null ? [] : [partField(fieldNumber(tensor), part)]);
+}
+
+/** A tensor whose elements lie in another file. */
+export const externalTensor = (tensor: OnnxTensor, { location, offset, bytes }: ExternalPlace): Encoded =>
+  withFields(tensor, [
+    ...[
+      ['location', location],
+      ['offset', String(offset)],
+      ['length', String(bytes)],
+    ].map(([key = '', value = '']) =>
+      messageField(
+        FIELDS.tensor.externalData,
+        encoded('entry', [textField(FIELDS.entry.key, key), textField(FIELDS.entry.value, value)]),
+      ),
+    ),
+    varintField(FIELDS.tensor.dataLocation, EXTERNAL),
+  ]);
+
+function withFields(tensor: OnnxTensor, fields: readonly WrittenField[]): Encoded {
+  const { name, dataType, dims, rest } = tensor;
+  return encoded('tensor', [
+    ...dims.map((size) => varintField(FIELDS.tensor.dims, size)),
+    varintField(FIELDS.tensor.dataType, dataType),
+    ...optionalText(FIELDS.tensor.name, name),
+    ...fields,
+    ...rest.map(carriedField),
+  ]);
+}
+
+const fieldNumber = ({ data }: OnnxTensor): number =>
+  FIELD_NUMBERS[data.kind === 'stored' || data.kind === 'bytes' ? data.field : 'raw_data'];
+
+/** Elements in memory, or room for them; null where there are none. */
+export function partOf({ dataType, dims, data }: OnnxTensor): Part | null {
+  if (data.kind === 'none') return null;
+  if (data.kind === 'bytes') return data.bytes;
+  if (data.kind === 'stored') return { data, bytes: data.range.bytes };
+  return { data, bytes: rawBytes(dataType, elementCount(dims)) ?? 0 };
+}
