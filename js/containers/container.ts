@@ -134,11 +134,19 @@ export interface ReaderLimits {
   readonly nameBytes: number;
 }
 
-/** One file of an output, complete but for the entries' bytes; what is neither header nor entry is zeros. */
+/** Bytes that a file has at some place among its entries. */
+export interface Literal {
+  readonly position: number;
+  readonly bytes: Uint8Array;
+}
+
+/** One file of an output, complete but for the entries' bytes; what is neither header, literal nor entry is zeros. */
 export interface OutputFile {
   readonly name: string;
   /** The first bytes of the file; all of them for one without entries, such as an index. */
   readonly header: Uint8Array;
+  /** In the order of their positions. A file that has some is not written to a stream. */
+  readonly literals?: readonly Literal[] | undefined;
   readonly fileBytes: number;
   /** What all of the file is copied from; then it has no header. */
   readonly copyOf?: ByteSource | undefined;

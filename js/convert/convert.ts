@@ -6,6 +6,7 @@ import type { OutputLayout } from '../layouts/layout.js';
 import { storedBytes, targetBytes } from '../layouts/tensor.js';
 import type { TensorMetrics } from '../pipeline/metrics.js';
 import { Pipeline, type PipelineTools } from '../pipeline/pipeline.js';
+import { part } from '../part.js';
 import type { PlannedStep } from '../plan/report.js';
 import { bundlePiece, bundled, type Bundle, type Follows } from './bundle.js';
 import { copyTensor } from './copy.js';
@@ -90,7 +91,10 @@ export async function convert(conversion: Conversion, sources: readonly ByteSour
   const { layout, tools } = conversion;
   const { signal } = tools;
   try {
-    for (const [index, { header }] of layout.files.entries()) await writeHeader(writerOf(sink, index), header);
+    for (const [index, { header, literals = [] }] of layout.files.entries()) {
+      await writeHeader(writerOf(sink, index), header);
+      for (const { bytes, position } of literals) await writerOf(sink, index).write(bytes, position);
+    }
     await copyFiles(layout.files, sink.files, signal);
     await convertTensors(conversion, sink);
     for (const source of sources) await source.checkUnchanged();
@@ -189,7 +193,7 @@ class Run {
   #grouped(steps: readonly PlacedStep[]): (PlacedStep | Bundle)[] {
     const apart = this.#conversion.ordered?.apart ?? new Set();
     const isAlone = (step: PlacedStep): boolean =>
-      apart.has(step) || step.parts !== null || step.rangeOf !== undefined || this.#completed.has(step.stored.name);
+      apart.has(step) || step.parts !== null || step.columns !== undefined || step.rangeOf !== undefined || this.#completed.has(step.stored.name);
     return bundled(steps, isAlone);
   }
 
@@ -211,6 +215,10 @@ class Run {
           await this.#finish([step], [metrics]);
         },
       });
+    }
+    if (transcoding !== null && step.columns !== undefined) {
+      const { encodeColumns } = await part(() => import('./columns/columns.js'));
+      return encodeColumns({ ...transcoding, matrix: step.columns, room: this.#keptRoom });
     }
     if (transcoding !== null) return transcodeTensor(transcoding);
     if (step.planned.elements === 0) return this.#finish([step], [null]);
@@ -287,6 +295,8 @@ class Run {
   #order: ReadonlyMap<PlacedStep, readonly number[]> | null = null;
 
   #follows(): Follows {
+    // What lies between planes is no padding then.
+    if (this.#conversion.layout.files.some(({ literals }) => literals !== undefined)) return () => false;
     const order = (this.#order ??= planeOrder(this.#conversion.steps));
     return (before, after) =>
       order.get(after.step)?.[after.plane] === (order.get(before.step)?.[before.plane] ?? NaN) + 1;

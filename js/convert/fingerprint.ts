@@ -24,7 +24,9 @@ export async function fingerprintOf(
     effort,
   ]);
   const text = JSON.stringify([revision, inputs, outputs, tensors, measure]);
-  const headers = files.map(({ header }) => ownBytes(header));
+  const headers = files.flatMap(({ header, literals = [] }) =>
+    [header, ...literals.map(({ bytes }) => bytes)].map(ownBytes),
+  );
   const importance = steps.flatMap(({ importance: columns }) => (columns === undefined ? [] : [ownBytes(columns)]));
   const digest = await crypto.subtle.digest('SHA-256', await new Blob([text, ...headers, ...importance]).arrayBuffer());
   return [...new Uint8Array(digest)].map((byte) => byte.toString(16).padStart(2, '0')).join('');

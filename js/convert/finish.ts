@@ -8,12 +8,12 @@ import { Completion, type PlacedParts, type PlaneWriter } from './job.js';
 
 /** What planes that are kept may take in memory at once; only those of a single tensor go beyond it. */
 export class KeptRoom {
-  readonly #mostBytes: number;
+  readonly mostBytes: number;
   readonly #waiting: { readonly bytes: number; readonly grant: () => void }[] = [];
   #usedBytes = 0;
 
   constructor(mostBytes: number) {
-    this.#mostBytes = mostBytes;
+    this.mostBytes = mostBytes;
   }
 
   /** Waits for room, in the order of the calls. */
@@ -32,7 +32,7 @@ export class KeptRoom {
   #grant(): void {
     for (;;) {
       const [first] = this.#waiting;
-      if (first === undefined || (this.#usedBytes > 0 && this.#usedBytes + first.bytes > this.#mostBytes)) return;
+      if (first === undefined || (this.#usedBytes > 0 && this.#usedBytes + first.bytes > this.mostBytes)) return;
       this.#waiting.shift();
       this.#usedBytes += first.bytes;
       first.grant();

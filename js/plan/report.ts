@@ -165,6 +165,14 @@ export type FileEvent =
   /** A tensor is written; it is number `done` of `tensors`. */
   | { readonly type: 'tensor'; readonly report: TensorReport; readonly done: number; readonly tensors: number };
 
+/** How the blocks of a matrix lie whose groups run down the columns: entries are levels, scales and zero points. */
+export interface ColumnBlocks {
+  readonly rows: number;
+  readonly columns: number;
+  /** Whether what fills up the last byte of a column's levels is the zero point. */
+  readonly fillsWithZeroPoint: boolean;
+}
+
 /** What one tensor is to become. */
 export interface PlannedStep {
   readonly stored: Tensor;
@@ -185,6 +193,8 @@ export interface PlannedStep {
   readonly range?: WeightRange | undefined;
   /** Tensors whose extent counts beside its own, for a codec that needs to know it: all of them are scanned first. */
   readonly rangeOf?: readonly CodedTensor[] | undefined;
+  /** Present where groups of weights run down the columns, and the entries have them column by column. */
+  readonly columns?: ColumnBlocks | undefined;
   /** Bytes of its entries, where these are not all of the codec's planes, or more than those. */
   readonly writtenBytes?: number | undefined;
 }

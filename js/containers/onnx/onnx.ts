@@ -1,4 +1,5 @@
 import type { ByteSource } from '../../io/byte-io.js';
+import { part } from '../../part.js';
 import type { InputContainer, OpenedFiles } from '../container.js';
 import { looksLikeOnnx } from './head.js';
 
@@ -13,6 +14,6 @@ export const onnx = {
 } as const satisfies InputContainer;
 
 async function open(source: ByteSource): Promise<OpenedFiles> {
-  const { openedFiles } = await import('./opened-files.js');
+  const { openedFiles } = await part(() => import('./opened-files.js'));
   return openedFiles(source);
 }

@@ -4,9 +4,10 @@ import type { Carried, Entry, OpenedFiles } from '../container.js';
 import { elementCount } from '../dtypes.js';
 import { decodeUtf8 } from '../utf8.js';
 import { dataTypeName, elementBits } from './data-types.js';
-import { subgraphsOf, type Graph, type Message, type Model, type OnnxTensor } from './graph.js';
+import type { Message, Model, OnnxTensor } from './graph.js';
 import { unpackedVarints } from './message.js';
 import { openOnnx } from './open-model.js';
+import { namesOf } from './tensors.js';
 
 /** The graph of an opened model, for an output of the same format. */
 export interface CarriedModel extends Carried {
@@ -59,44 +60,30 @@ function textOf({ rest }: Message, number: number): string | null {
   return value?.kind === 'bytes' ? decodeUtf8(value.bytes) : null;
 }
 
-/** The initializers of all graphs; one whose name another has, too, is called after the graph that it is in. */
 function entriesOf(model: Model, source: ByteSource): readonly Entry[] {
   const entries: Entry[] = [];
-  const names = new Set<string>();
-  const add = (graph: Graph, path: string): void => {
-    for (const tensor of graph.initializers) {
-      const data = rangeOf(tensor, source);
-      if (data === null) continue;
-      const name = uniqueName(tensor.name ?? '', path, names);
-      names.add(name);
-      entries.push(entryOf(tensor, name, data));
-    }
-    for (const node of graph.nodes) {
-      for (const [index, subgraph] of subgraphsOf(node).entries()) {
-        add(subgraph, `${path}${node.name ?? node.opType}/${subgraph.name ?? String(index)}/`);
-      }
-    }
-  };
-  add(model.graph, '');
+  for (const [tensor, name] of namesOf(model)) {
+    const entry = entryOf(tensor, name, source);
+    if (entry !== null) entries.push(entry);
+  }
   return entries;
 }
 
-function uniqueName(name: string, path: string, names: ReadonlySet<string>): string {
-  if (!names.has(name)) return name;
-  let unique = `${path}${name}`;
-  for (let count = 2; names.has(unique); ++count) unique = `${path}${name} (${count})`;
-  return unique;
+/** What a file lists of a tensor, which is called `name`; null where it has no elements that could be read. */
+export function entryOf(tensor: OnnxTensor, name: string, source: Pick<ByteSource, 'name'>): Entry | null {
+  const data = rangeOf(tensor, source);
+  return data === null ? null : typedEntry(tensor, name, data);
 }
 
 /** A tensor's elements, as files list them. */
-export interface RawData {
+interface RawData {
   readonly range: ByteRange;
   /** Whether they are little-endian numbers without gaps. */
   readonly isRaw: boolean;
 }
 
 /** Where the elements of a tensor are; null where they are strings, or there are none that could be read. */
-export function rangeOf({ data, dims }: OnnxTensor, source: Pick<ByteSource, 'name'>): RawData | null {
+function rangeOf({ data, dims }: OnnxTensor, source: Pick<ByteSource, 'name'>): RawData | null {
   if (data.kind === 'plane') return null;
   if (data.kind === 'none') {
     return elementCount(dims) === 0 ? { range: inMemory(source, new Uint8Array()), isRaw: true } : null;
@@ -111,7 +98,7 @@ function inMemory({ name }: Pick<ByteSource, 'name'>, bytes: Uint8Array): ByteRa
   return { source: new MemorySource(name, bytes), begin: 0, bytes: bytes.length };
 }
 
-function entryOf({ dataType, dims, data }: OnnxTensor, name: string, { range, isRaw }: RawData): Entry {
+function typedEntry({ dataType, dims, data }: OnnxTensor, name: string, { range, isRaw }: RawData): Entry {
   const elements = elementCount(dims);
   const type = dataTypeName(dataType);
   const numbers = data.kind === 'bytes' && !isRaw ? unpackedNumbers(data.bytes, dataType, elements) : null;

@@ -32,8 +32,8 @@ export interface ExternalPlace {
 }
 
 /** A tensor with its elements, or with room for them. */
-export function inlineTensor(tensor: OnnxTensor): Encoded {
-  const part = partOf(tensor);
+export function inlineTensor(tensor: OnnxTensor, isInitializer: boolean): Encoded {
+  const part = partOf(tensor, isInitializer);
   return withFields(tensor, part === null ? [] : [partField(fieldNumber(tensor), part)]);
 }
 
@@ -67,10 +67,11 @@ function withFields(tensor: OnnxTensor, fields: readonly WrittenField[]): Encode
 const fieldNumber = ({ data }: OnnxTensor): number =>
   FIELD_NUMBERS[data.kind === 'stored' || data.kind === 'bytes' ? data.field : 'raw_data'];
 
-/** Elements in memory, or room for them; null where there are none. */
-export function partOf({ dataType, dims, data }: OnnxTensor): Part | null {
+/** Elements in memory, or room for them; null where there are none. Those of initializers are room in any case. */
+export function partOf(tensor: OnnxTensor, isInitializer: boolean): Part | null {
+  const { dataType, dims, data } = tensor;
   if (data.kind === 'none') return null;
-  if (data.kind === 'bytes') return data.bytes;
-  if (data.kind === 'stored') return { data, bytes: data.range.bytes };
-  return { data, bytes: rawBytes(dataType, elementCount(dims)) ?? 0 };
+  if (data.kind === 'bytes') return isInitializer ? { tensor, bytes: data.bytes.length } : data.bytes;
+  const bytes = data.kind === 'stored' ? data.range.bytes : rawBytes(dataType, elementCount(dims));
+  return { tensor, bytes: bytes ?? 0 };
 }

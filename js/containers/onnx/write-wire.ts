@@ -1,12 +1,12 @@
 /** Messages as bytes, with room for what is not in memory. */
 
 import { utf8Bytes, encodeUtf8 } from '../utf8.js';
-import type { Field, TensorData } from './graph.js';
+import type { Field, OnnxTensor } from './graph.js';
 import { SCHEMAS, type MessageName } from './schema.js';
 
 /** Bytes that others will put in their place: the elements of a tensor. */
 export interface Hole {
-  readonly data: TensorData;
+  readonly tensor: OnnxTensor;
   readonly bytes: number;
 }
 

@@ -1,0 +1,124 @@
+import { DataType } from '../../../containers/onnx/data-types.js';
+import {
+  intAttribute,
+  isOnnxDomain,
+  nodeOf,
+  planeTensor,
+  type Attribute,
+  type Encoding,
+  type Node,
+  type OnnxTensor,
+} from '../../../containers/onnx/graph.js';
+import { constantOf, type GraphStack } from '../rewrite.js';
+import type { BlockOptions } from './options.js';
+import { rankOf, reshapeChain } from './reshape-chain.js';
+
+/** What a MatMul's weights are: a matrix [K, N], whatever dimensions of size 1 stand before. */
+export interface Matrix {
+  readonly rows: number;
+  readonly columns: number;
+}
+
+/** Codecs for weights of each type. */
+const CODECS: Readonly<Record<number, string>> = {
+  [DataType.float]: 'onnx_blocks',
+  [DataType.float16]: 'onnx_blocks_f16',
+};
+
+/** MatMulNBits in place of a MatMul with constant weights; the node itself where it has none that can be quantized. */
+export function quantizedMatMul(node: Node, stack: GraphStack, options: BlockOptions, made: Encodings): readonly Node[] {
+  if (node.opType !== 'MatMul' || !isOnnxDomain(node.domain)) return [node];
+  const found = constantOf(node.inputs[1], stack);
+  const matrix = found === null ? null : matrixOf(found.tensor, options);
+  if (found === null || matrix === null || options.keeps(found.tensor, node) !== null) return [node];
+  const { tensor, owner } = found;
+  const encoding = made.of(tensor, options);
+  if (encoding === null) return [node];
+  owner.withoutInputs.add(tensor.name ?? '');
+  const planes = planesOf(tensor, matrix, encoding, options);
+  owner.added.push(...planes);
+  const needsReshape = needsChain(node, tensor, stack);
+  const [output = ''] = node.outputs;
+  const inner = needsReshape ? `${output}_pre_reshape` : output;
+  const suffix = `_Q${options.bits}`;
+  const quantized = nodeOf('MatMulNBits', [node.inputs[0] ?? '', ...planes.map(({ name = '' }) => name)], [inner], {
+    ...{ name: named(node, suffix), domain: 'com.microsoft', attributes: attributesOf(matrix, options) },
+  });
+  if (!needsReshape) return [quantized];
+  const chain = reshapeChain({
+    ...{ activations: node.inputs[0] ?? '', shape: tensor.dims, inner, output },
+    prefix: `${named(node, suffix) ?? `${tensor.name ?? ''}${suffix}`}_${output}`,
+  });
+  owner.added.push(...chain.constants);
+  return [quantized, ...chain.nodes];
+}
+
+/** The node's name with a suffix; a node without a name stays without one. */
+export const named = ({ name }: Node, suffix: string): string | undefined =>
+  name === undefined || name === '' ? undefined : `${name}${suffix}`;
+
+/** Null where these are no weights that ONNX Runtime would quantize. */
+export function matrixOf({ dataType, dims, data }: OnnxTensor, { runtime }: BlockOptions): Matrix | null {
+  const leading = dims.slice(0, -2);
+  const [rows = 0, columns = 0] = dims.slice(-2);
+  const hasRank = dims.length === 2 || (dims.length > 2 && runtime === '1.32' && leading.every((size) => size === 1));
+  const isFloat = dataType === DataType.float || dataType === DataType.float16;
+  const isThere = data.kind === 'stored' || data.kind === 'bytes';
+  return hasRank && isFloat && isThere && rows > 0 && columns > 0 ? { rows, columns } : null;
+}
+
+/** The encodings of a pass: weights that several nodes use are encoded once. */
+export class Encodings {
+  readonly #byWeights = new Map<OnnxTensor, Encoding>();
+
+  /** Null where no codec takes such weights. */
+  of(weights: OnnxTensor, { bits, blockSize, symmetric }: BlockOptions): Encoding | null {
+    const known = this.#byWeights.get(weights);
+    if (known !== undefined) return known;
+    const name = CODECS[weights.dataType];
+    if (name === undefined) return null;
+    const codec = { name, bits, groupSize: blockSize, symmetric };
+    const encoding: Encoding = { weights, codec, view: 'columns', rule: null };
+    this.#byWeights.set(weights, encoding);
+    return encoding;
+  }
+
+  get count(): number {
+    return this.#byWeights.size;
+  }
+}
+
+function planesOf(
+  { name = '', dataType }: OnnxTensor,
+  { rows, columns }: Matrix,
+  encoding: Encoding,
+  { bits, blockSize, symmetric, runtime }: BlockOptions,
+): readonly OnnxTensor[] {
+  const blocks = Math.ceil(rows / blockSize);
+  const zeroPoints = Math.ceil((blocks * bits) / 8);
+  const dims = (count: number): number[] => (runtime === '1.32' ? [columns, count] : [columns * count]);
+  const { uint8 } = DataType;
+  return [
+    planeTensor(`${name}_Q${bits}`, uint8, [columns, blocks, (blockSize * bits) / 8], encoding, 'levels'),
+    planeTensor(`${name}_scales`, dataType, dims(blocks), encoding, 'scales'),
+    ...(symmetric ? [] : [planeTensor(`${name}_zero_points`, uint8, dims(zeroPoints), encoding, 'zero_points')]),
+  ];
+}
+
+/** In the order of their names. */
+function attributesOf({ rows, columns }: Matrix, { bits, blockSize, accuracyLevel }: BlockOptions): Attribute[] {
+  return [
+    intAttribute('K', rows),
+    intAttribute('N', columns),
+    ...(accuracyLevel === 0 ? [] : [intAttribute('accuracy_level', accuracyLevel)]),
+    intAttribute('bits', bits),
+    intAttribute('block_size', blockSize),
+  ];
+}
+
+/** Whether the result would have fewer dimensions than that of the MatMul has, or might have. */
+export function needsChain(node: Node, { dims }: OnnxTensor, stack: GraphStack): boolean {
+  if (dims.length === 2) return false;
+  const rank = rankOf(node.inputs[0] ?? '', stack);
+  return rank === null || rank < dims.length;
+}

@@ -1,0 +1,169 @@
+/** What is to be done for the tensors of a rewritten model. */
+
+import { traitsOf, type Codec } from '../../codecs/codec.js';
+import { elementCount } from '../../containers/dtypes.js';
+import { dataTypeName, rawBytes } from '../../containers/onnx/data-types.js';
+import type { Encoding, Model as Graphs, OnnxTensor } from '../../containers/onnx/graph.js';
+import { entryOf } from '../../containers/onnx/opened-files.js';
+import { namesOf, tensorsOfModel, type PlacedTensor } from '../../containers/onnx/tensors.js';
+import { QuantizeError } from '../../errors.js';
+import { TransposedSource } from '../../io/transposed-source.js';
+import type { TensorParts } from '../../layouts/layout.js';
+import { plain } from '../../layouts/plain.js';
+import { storedBytes, type CodedTensor, type Target, type Tensor } from '../../layouts/tensor.js';
+import type { Model } from '../../models/model.js';
+import { codecTarget } from '../plan.js';
+import type { PlannedStep } from '../report.js';
+
+/** A step, and the tensors of the output's graph that are its entries, in their order. */
+export interface GraphStep {
+  readonly step: PlannedStep;
+  readonly entries: readonly OnnxTensor[];
+  /** What the entries are made of; null where they are the planes in their order. */
+  readonly parts: TensorParts | null;
+}
+
+/** What the steps are made with. */
+export interface StepContext {
+  /** What was opened, and the graphs in it before they were rewritten. */
+  readonly model: Model;
+  readonly graphs: Graphs;
+  /** Why weights stay what they are, where a rule says so. */
+  readonly kept: ReadonlyMap<OnnxTensor, string>;
+  /** Whether what fills up the last byte of a column is the zero point. */
+  readonly fillsWithZeroPoint: boolean;
+}
+
+/** The steps that make all tensors of `output` but small ones in attributes of nodes. */
+export function stepsOf(output: Graphs, context: StepContext): readonly GraphStep[] {
+  const stored = new StoredTensors(context);
+  const encoded = new Map<Encoding, OnnxTensor[]>();
+  const steps: GraphStep[] = [];
+  for (const placed of tensorsOfModel(output)) {
+    const { tensor } = placed;
+    const { data } = tensor;
+    if (data.kind === 'plane') {
+      stored.add(data.encoding.weights, placed);
+      encoded.set(data.encoding, [...(encoded.get(data.encoding) ?? []), tensor]);
+    } else if (data.kind === 'stored' || (data.kind === 'bytes' && placed.node === null)) {
+      steps.push(copyStep(tensor, stored.add(tensor, placed), context));
+    }
+  }
+  for (const [encoding, entries] of encoded) {
+    steps.push(encodingStep(encoding, entries, stored.of(encoding.weights), context));
+  }
+  return withOwnNames(steps);
+}
+
+/** The tensors that the file lists, by what they are in its graphs; others are made of tensors in attributes. */
+class StoredTensors {
+  readonly #tensors = new Map<OnnxTensor, Tensor>();
+  readonly #model: Model;
+
+  constructor({ model, graphs }: StepContext) {
+    this.#model = model;
+    const byName = new Map(model.tensors.map((tensor) => [tensor.name, tensor]));
+    for (const [tensor, name] of namesOf(graphs)) {
+      const stored = byName.get(name);
+      if (stored !== undefined) this.#tensors.set(tensor, stored);
+    }
+  }
+
+  add(tensor: OnnxTensor, { node }: PlacedTensor): Tensor {
+    const known = this.#tensors.get(tensor);
+    if (known !== undefined) return known;
+    const [output = ''] = node?.outputs ?? [];
+    const name = tensor.name === undefined || tensor.name === '' ? output : tensor.name;
+    const entry = entryOf(tensor, name, this.#model);
+    const source = this.#model.sources[0];
+    if (entry === null || source === undefined) throw new RangeError(`the tensor ${name} has no elements`);
+    const [made] = plain.read({ source, entries: [entry], texts: new Map() }, 'onnx').tensors;
+    if (made === undefined) throw new RangeError(`the tensor ${name} is in no layout`);
+    this.#tensors.set(tensor, made);
+    return made;
+  }
+
+  of(tensor: OnnxTensor): Tensor {
+    const stored = this.#tensors.get(tensor);
+    if (stored === undefined) throw new RangeError(`the tensor ${tensor.name ?? ''} is not among those of the model`);
+    return stored;
+  }
+}
+
+/** A tensor as it is. What is raw stays the codec that it is, so that reports can say what it is. */
+function copyStep(tensor: OnnxTensor, stored: Tensor, { kept }: StepContext): GraphStep {
+  const { name, shape, elements, dtype } = stored;
+  const type = { name: dataTypeName(tensor.dataType) };
+  const target: Target =
+    stored.codec === null
+      ? { kind: 'copied', type, container: 'onnx', bytes: storedBytes(stored) }
+      : codecTarget(stored.codec);
+  const step = { stored, planned: { name, dtype, shape, elements, target }, rule: kept.get(tensor) ?? null, kept: true };
+  return { step, entries: [tensor], parts: null };
+}
+
+function encodingStep(
+  encoding: Encoding,
+  entries: readonly OnnxTensor[],
+  weights: Tensor,
+  { fillsWithZeroPoint }: StepContext,
+): GraphStep {
+  const { codec, view, rule } = encoding;
+  if (weights.codec === null) throw notReadable(weights);
+  const [rows = 0, columns = 0] = weights.shape.slice(-2);
+  const stored = view === 'transposed' ? transposed(weights, rows, columns) : weights;
+  const { name, dtype, shape, elements } = stored;
+  const step: PlannedStep = {
+    ...{ stored, planned: { name, dtype, shape, elements, target: codecTarget(codec) }, rule, kept: false },
+    ...(stored !== weights && { origin: weights }),
+    ...(view === 'columns' && { columns: { rows, columns, fillsWithZeroPoint } }),
+    writtenBytes: entries.reduce((sum, entry) => sum + bytesOf(entry), 0),
+  };
+  const contents = entries.map(({ data }) => planeNumber(codec, data));
+  return { step, entries, parts: view === 'columns' || isWhole(codec, contents) ? null : { contents, kept: [] } };
+}
+
+const isWhole = (codec: Codec, contents: readonly number[]): boolean =>
+  contents.length === traitsOf(codec).planes.length && contents.every((plane, index) => plane === index);
+
+function planeNumber(codec: Codec, data: OnnxTensor['data']): number {
+  const plane = data.kind === 'plane' ? data.plane : '';
+  const index = traitsOf(codec).planes.findIndex(({ name }) => name === plane);
+  if (index < 0) throw new RangeError(`the codec ${codec.name} has no plane ${plane}`);
+  return index;
+}
+
+/** Bytes of a tensor that is a plane. */
+export const bytesOf = ({ dataType, dims }: OnnxTensor): number => rawBytes(dataType, elementCount(dims)) ?? 0;
+
+/** The matrix with rows and columns exchanged, as it is read. */
+function transposed(weights: CodedTensor, rows: number, columns: number): CodedTensor {
+  const width = storedBytes(weights) / weights.elements === 2 ? 2 : 4;
+  const source = new TransposedSource(weights.planes[0] ?? [], { rows, columns, width });
+  return {
+    ...weights,
+    shape: [columns, rows],
+    planes: [[{ source, begin: 0, bytes: source.size }]],
+    fileBytes: storedBytes(weights),
+  };
+}
+
+/** What is worked on is told apart by its name: of tensors of one name, later ones get a number. */
+function withOwnNames(steps: readonly GraphStep[]): readonly GraphStep[] {
+  const counts = new Map<string, number>();
+  return steps.map((one) => {
+    const { stored } = one.step;
+    const count = (counts.get(stored.name) ?? 0) + 1;
+    counts.set(stored.name, count);
+    if (count === 1) return one;
+    const name = `${stored.name} (${count})`;
+    return { ...one, step: { ...one.step, stored: { ...stored, name }, origin: one.step.origin ?? stored } };
+  });
+}
+
+const notReadable = ({ name, dtype }: Tensor): QuantizeError =>
+  new QuantizeError('unsupported_dtype', {
+    layer: name,
+    detail: dtype,
+    advice: 'its numbers are not raw; save the model again with the package onnx',
+  });
