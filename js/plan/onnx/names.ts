@@ -1,0 +1,54 @@
+/** The names of a model's values and nodes, and of those that a pass adds. */
+
+import { subgraphsOf, type Graph, type Model, type Node } from '../../containers/onnx/graph.js';
+import { QuantizeError, quoted } from '../../errors.js';
+
+/** All names of a model, those of its branches and bodies as well. */
+export class Names {
+  readonly #values = new Set<string>();
+  readonly #nodes = new Set<string>();
+
+  constructor({ graph }: Pick<Model, 'graph'>) {
+    this.#addGraph(graph);
+  }
+
+  /**
+   * A name that other programs look for, or that is expected for its own sake: `name` itself.
+   *
+   * @throws QuantizeError `unsupported_model` when the model has a value of that name
+   */
+  derive(name: string): string {
+    if (!this.#values.has(name)) return name;
+    const detail = `it has a value named ${quoted(name)}, which is what a quantized value would be called`;
+    throw new QuantizeError('unsupported_model', { detail });
+  }
+
+  /** `name`, or one like it that no value has; no value will get it again. */
+  freshValue(name: string): string {
+    return fresh(this.#values, name);
+  }
+
+  /** The same for a node. */
+  freshNode(name: string): string {
+    return fresh(this.#nodes, name);
+  }
+
+  #addGraph(graph: Graph): void {
+    for (const { name } of graph.inputs) this.#values.add(name);
+    for (const { name = '' } of graph.initializers) this.#values.add(name);
+    for (const node of graph.nodes) this.#addNode(node);
+  }
+
+  #addNode(node: Node): void {
+    if (node.name !== undefined) this.#nodes.add(node.name);
+    for (const name of node.outputs) this.#values.add(name);
+    for (const graph of subgraphsOf(node)) this.#addGraph(graph);
+  }
+}
+
+function fresh(names: Set<string>, name: string): string {
+  let candidate = name;
+  for (let count = 1; names.has(candidate); count += 1) candidate = `${name}_${count}`;
+  names.add(candidate);
+  return candidate;
+}
