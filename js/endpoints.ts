@@ -82,22 +82,42 @@ export interface WebFileHandle {
   createWritable?(): Promise<WritableFile>;
 }
 
+/** A `FileSystemDirectoryHandle`. */
+export interface WebFolderHandle {
+  readonly kind: 'directory';
+  readonly name: string;
+  /** The names of what is in it. */
+  keys(): AsyncIterable<string>;
+  getFileHandle(name: string, options?: { readonly create?: boolean }): Promise<WebFileHandle>;
+  removeEntry(name: string): Promise<void>;
+}
+
 /**
  * What a model is read from: a path (Node) or a URL relative to the page (browsers), an http, https or file URL, a model on
  * a hub (`hf:organization/model`, with `@revision` and `/file` where that is needed), a Blob or File, the bytes themselves, a
  * `fs.promises.FileHandle`, a FileSystemFileHandle, or all Files of a sharded model. Of several Files the one whose name ends
- * with `.index.json` is opened first, else the first one. Bytes are read during the call, not copied before: they have to stay
+ * with `.index.json` is opened first, else the first one that is named as a model. Of a folder, by path or as a
+ * FileSystemDirectoryHandle, the model in it is read. Bytes are read during the call, not copied before: they have to stay
  * as they are until it has settled.
  */
 export type ModelSource =
-  string | URL | BlobLike | Uint8Array | ArrayBufferLike | NodeFileHandle | WebFileHandle | readonly FileLike[];
+  | string
+  | URL
+  | BlobLike
+  | Uint8Array
+  | ArrayBufferLike
+  | NodeFileHandle
+  | WebFileHandle
+  | WebFolderHandle
+  | readonly FileLike[];
 
 /**
  * What a model is written to: a path (Node), a `fs.promises.FileHandle`, a FileSystemFileHandle, a
- * FileSystemWritableFileStream, or any other WritableStream, which gets the bytes in order. Streams are closed when all is
+ * FileSystemWritableFileStream, or any other WritableStream, which gets the bytes in order; for formats that are folders the
+ * path of one, or a FileSystemDirectoryHandle. Streams are closed when all is
  * written, and aborted after a failure; handles stay open.
  */
-export type ModelSink = string | NodeFileHandle | WebFileHandle | WritableFile | ByteStream;
+export type ModelSink = string | NodeFileHandle | WebFileHandle | WebFolderHandle | WritableFile | ByteStream;
 
 /** What is used of a `Response`. */
 export interface FetchedResponse {
@@ -175,12 +195,14 @@ export type SourceEndpoint =
   | { readonly kind: 'bytes'; readonly bytes: Uint8Array | ArrayBufferLike }
   | { readonly kind: 'blobs'; readonly blobs: readonly FileLike[] }
   | { readonly kind: 'node-handle'; readonly handle: NodeFileHandle }
-  | { readonly kind: 'web-handle'; readonly handle: WebFileHandle };
+  | { readonly kind: 'web-handle'; readonly handle: WebFileHandle }
+  | { readonly kind: 'web-folder'; readonly folder: WebFolderHandle };
 
 export type SinkEndpoint =
   | { readonly kind: 'text'; readonly text: string }
   | { readonly kind: 'node-handle'; readonly handle: NodeFileHandle }
   | { readonly kind: 'web-handle'; readonly handle: WebFileHandle }
+  | { readonly kind: 'web-folder'; readonly folder: WebFolderHandle }
   | { readonly kind: 'writable-file'; readonly file: WritableFile }
   | { readonly kind: 'stream'; readonly stream: ByteStream };
 
@@ -204,6 +226,9 @@ const isNodeHandle = (value: unknown): value is NodeFileHandle =>
 const isWebHandle = (value: unknown): value is WebFileHandle =>
   hasMethods(value, 'getFile') && fieldsOf(value)['kind'] === 'file';
 
+const isWebFolder = (value: unknown): value is WebFolderHandle =>
+  hasMethods(value, 'getFileHandle', 'keys') && fieldsOf(value)['kind'] === 'directory';
+
 /** What kind of source `value` is; null when it is none. Never by `instanceof`: values may be of another realm. */
 export function sourceEndpoint(value: unknown): SourceEndpoint | null {
   if (typeof value === 'string') return value === '' ? null : { kind: 'text', text: value };
@@ -215,6 +240,7 @@ export function sourceEndpoint(value: unknown): SourceEndpoint | null {
   if (isBlob(value)) return { kind: 'blob', blob: value };
   if (isNodeHandle(value)) return { kind: 'node-handle', handle: value };
   if (isWebHandle(value)) return { kind: 'web-handle', handle: value };
+  if (isWebFolder(value)) return { kind: 'web-folder', folder: value };
   return isUrl(value) ? { kind: 'url', url: value } : null;
 }
 
@@ -223,6 +249,7 @@ export function sinkEndpoint(value: unknown): SinkEndpoint | null {
   if (typeof value === 'string') return value === '' ? null : { kind: 'text', text: value };
   if (isNodeHandle(value)) return { kind: 'node-handle', handle: value };
   if (isWebHandle(value)) return { kind: 'web-handle', handle: value };
+  if (isWebFolder(value)) return { kind: 'web-folder', folder: value };
   if (hasMethods(value, 'seek', 'truncate', 'write', 'close', 'abort')) {
     return { kind: 'writable-file', file: value as WritableFile };
   }
@@ -292,6 +319,8 @@ export function endpointName(value: ModelSource | ModelSink): string {
       return `file descriptor ${String(endpoint.handle.fd)}`;
     case 'web-handle':
       return endpoint.handle.name;
+    case 'web-folder':
+      return endpoint.folder.name;
     case 'writable-file':
       return 'the writable file';
     default:
@@ -305,6 +334,10 @@ export const notWritable = (url: string | URL): QuantizeError =>
     detail: `the output is the URL ${quoted(endpointName(url))}, but only paths, handles and streams can be written to`,
   });
 
-/** The file of a sharded model that leads to the others. */
+const MODEL = /\.(safetensors|gguf|bin|pth?|ckpt|onnx)$/iu;
+
+/** The file of a model that leads to the others. */
 export const entryOf = (files: readonly FileLike[]): FileLike | undefined =>
-  files.find(({ name }) => name.toLowerCase().endsWith(INDEX_ENDING)) ?? files[0];
+  files.find(({ name }) => name.toLowerCase().endsWith(INDEX_ENDING)) ??
+  files.find(({ name }) => MODEL.test(name)) ??
+  files[0];

@@ -1,6 +1,8 @@
 import { containerFor, refuseShardName } from '../containers/registry.js';
 import { abandon, endpointName, sinkEndpoint } from '../endpoints.js';
-import { abortError } from '../errors.js';
+import { abortError, QuantizeError } from '../errors.js';
+import type { FormatQuantization } from '../formats/format.js';
+import { isFolderFormat } from '../formats/names.js';
 import type { ByteSink, ModelSink, ModelSource } from '../io/byte-io.js';
 import { byName, storedBytes } from '../layouts/tensor.js';
 import { checkUnchanged, filesOf, openModel, type Model } from '../models/model.js';
@@ -28,7 +30,9 @@ import type { ConvertFileOptions } from './options.js';
 
 /** How to quantize. */
 export type Quantization =
-  ({ readonly kind: 'uniform' } & UniformQuantization) | ({ readonly kind: 'file-type' } & FileTypeQuantization);
+  | ({ readonly kind: 'uniform' } & UniformQuantization)
+  | ({ readonly kind: 'file-type' } & FileTypeQuantization)
+  | ({ readonly kind: 'format' } & FormatQuantization);
 
 /** The options that all conversions have, with every default filled in. */
 export interface GivenConversionOptions extends Omit<ConvertFileOptions, 'resume' | 'durability' | 'memoryLimit'> {
@@ -46,7 +50,11 @@ export const quantizeFile = (
   sink: ModelSink,
   quantization: Quantization,
   options: GivenConversionOptions,
-): Promise<FileReport> => convertFile(tools, source, sink, plannerOf(quantization), options, quantization.measure);
+): Promise<FileReport> =>
+  convertFile(tools, source, sink, () => plannerOf(quantization), options, {
+    measure: quantization.measure,
+    isFolder: quantization.kind === 'format' && isFolderFormat(quantization.format),
+  });
 
 /** Restores the quantized tensors of the model at `source`, as `dtype` or what they were before, and writes it to `sink`. */
 export const dequantizeFile = (
@@ -55,44 +63,62 @@ export const dequantizeFile = (
   sink: ModelSink,
   dtype: string | null,
   options: GivenConversionOptions,
-): Promise<FileReport> => convertFile(tools, source, sink, (model) => planRestored(model, dtype), options, false);
+): Promise<FileReport> =>
+  convertFile(tools, source, sink, () => Promise.resolve((model) => planRestored(model, dtype)), options, {
+    measure: false,
+    isFolder: false,
+  });
 
 /** What `quantizeFile` would do with an opened model. */
 export async function planModel(tools: FileTools, model: Model, quantization: Quantization): Promise<FilePlan> {
-  const plan = await plannerOf(quantization)(model, tools);
+  const planner = await plannerOf(quantization);
+  const plan = await planner(model, tools);
   await checkUnchanged(model);
   return filePlan(plan, model);
 }
 
-const plannerOf =
-  (quantization: Quantization): Planner =>
-  async (model, tools) => {
-    if (quantization.kind === 'uniform') return planUniform(model, quantization, tools);
-    // The rules of all those models are large, and of no use to what has other outputs.
-    const { planFileType } = await part(() => import('../plan/file-type.js'));
-    return planFileType(model, quantization, tools);
-  };
+/** Rejects with `invalid_option` for options that the format that is asked for does not have. */
+async function plannerOf(quantization: Quantization): Promise<Planner> {
+  if (quantization.kind === 'uniform') return (model, tools) => planUniform(model, quantization, tools);
+  if (quantization.kind === 'format') {
+    const { plannerFor } = await part(() => import('../formats/table.js'));
+    return plannerFor(quantization);
+  }
+  // The rules of all those models are large, and of no use to what has other outputs.
+  const { planFileType } = await part(() => import('../plan/file-type.js'));
+  return (model, tools) => planFileType(model, quantization, tools);
+}
 
 async function convertFile(
   tools: FileTools,
   source: ModelSource,
   sink: ModelSink,
-  planner: Planner,
+  loadPlanner: () => Promise<Planner>,
   options: GivenConversionOptions,
-  measure: boolean,
+  { measure, isFolder }: { readonly measure: boolean; readonly isFolder: boolean },
 ): Promise<FileReport> {
   const clock = new Clock();
   const { signal } = tools;
   try {
     if (signal.aborted) throw abortError(signal.reason);
-    if (typeof sink === 'string') containerFor(sink);
-    else if (sinkEndpoint(sink)?.kind === 'web-handle') refuseShardName(endpointName(sink));
+    if (!isFolder) checkFile(sink);
+    const planner = await loadPlanner();
     const model = await openModel(await tools.files.openSource(source, signal));
     return await convertModel(tools, model, sink, planner, options, { measure, clock });
   } catch (error) {
     abandon(sink, error);
     throw error;
   }
+}
+
+/** Throws `invalid_option` for a sink that is no file, or that is named as none that can be written. */
+function checkFile(sink: ModelSink): void {
+  if (typeof sink === 'string') containerFor(sink);
+  const kind = sinkEndpoint(sink)?.kind;
+  if (kind === 'web-handle') refuseShardName(endpointName(sink));
+  if (kind !== 'web-folder') return;
+  const detail = 'the output is a folder, which only formats such as mlx are; give a file, or the format';
+  throw new QuantizeError('invalid_option', { detail });
 }
 
 /** Closes the model. */

@@ -1,4 +1,5 @@
 import type { WebOptions } from '../endpoints.js';
+import type { FormatName, FormatType, MixtureName } from '../formats/names.js';
 import type { RuleOutcome, TensorRule } from '../rules/rule.js';
 import type {
   AnyCase,
@@ -57,15 +58,25 @@ export interface ConvertFileOptions extends FileOptions {
   readonly memoryLimit?: number | null | undefined;
 }
 
+/** What transformers calls the models of a kind, such as `llama`. */
+export type ModelType = string & Record<never, never>;
+
 /** A rule of the caller's: tensors whose names match get this type; `keep` leaves them as they are, `drop` leaves them out. */
 export type TypeRule = readonly [pattern: RegExp | string, type: AnyCase<RuleOutcome>];
 
 export interface QuantizeFileOptions extends ConvertFileOptions {
   /**
-   * What the weights become: a type of whole files as llama.cpp names it, with which a GGUF is written, or a codec, such as
-   * F16 in safetensors. Default: affine levels in safetensors; `Q4_K_M` when the output's name ends with .gguf.
+   * Which program's format is written. `mlx`, `compressed-tensors`, `bitsandbytes` and `mlc` are folders
+   * (docs/model-folders.md): the output is the path of one, or a FileSystemDirectoryHandle. The others are files, as
+   * `container` names them. Default: what `container` or the output's name says.
    */
-  readonly type?: AnyCase<FileType | CodecName> | null | undefined;
+  readonly format?: FormatName | ContainerName | null | undefined;
+  /**
+   * What the weights become: a type of whole files as llama.cpp names it, with which a GGUF is written, a codec, such as
+   * F16 in safetensors, or a type of the `format`. Default: affine levels in safetensors; `Q4_K_M` when the output's name
+   * ends with .gguf; the usual type of the `format`.
+   */
+  readonly type?: AnyCase<FileType | CodecName | FormatType> | null | undefined;
   /** The file format. Default: what the output's name says; without one, a GGUF for a type of whole files, else safetensors. */
   readonly container?: ContainerName | null | undefined;
   /**
@@ -89,14 +100,19 @@ export interface QuantizeFileOptions extends ConvertFileOptions {
   readonly pure?: boolean | null | undefined;
   /**
    * GGUF: whose rules apply. Default: found out from the tensors' names, or what the input says. A model that no program
-   * opens as a GGUF is refused with `unsupported_model`, unless this is `none`: then general rules apply.
+   * opens as a GGUF is refused with `unsupported_model`, unless this is `none`: then general rules apply. Formats of folders:
+   * the `model_type` that config.json should name, or `none`.
    */
-  readonly architecture?: Architecture | null | undefined;
+  readonly architecture?: Architecture | ModelType | null | undefined;
   /**
    * GGUF of a diffusion model: what is to open it. `comfyui` (with the extension ComfyUI-GGUF) takes the diffusion model
    * alone, `sd.cpp` (stable-diffusion.cpp, koboldcpp) whole checkpoints, too. Default `comfyui`.
    */
   readonly for?: Program | null | undefined;
+  /** MLX: a mixture of precisions, as mlx-lm has them. Default: one for all. */
+  readonly mix?: MixtureName | null | undefined;
+  /** Formats of folders: the type of what stays floats. Default: what config.json says, else what they are. */
+  readonly dtype?: AnyCase<'F32' | 'F16' | 'BF16'> | null | undefined;
   /** What happens to a tensor with a weight that is too large for the F16 or BF16 it would get. Default `error`. */
   readonly f16Overflow?: 'error' | 'f32' | null | undefined;
   /**
@@ -104,10 +120,10 @@ export interface QuantizeFileOptions extends ConvertFileOptions {
    * `NAME-00001-of-0000N.safetensors` with the index `NAME.safetensors.index.json`.
    */
   readonly splitSize?: number | null | undefined;
-  /** Affine. Default: that of `profile`, else the quantizer's. */
-  readonly bits?: BitWidth | null | undefined;
+  /** Affine. Default: that of `profile`, else the quantizer's. 3, 5 and 6 only in formats that have them. */
+  readonly bits?: BitWidth | 3 | 5 | 6 | null | undefined;
   /** Affine. */
-  readonly groupSize?: GroupSize | null | undefined;
+  readonly groupSize?: GroupSize | 16 | null | undefined;
   /** Affine. */
   readonly symmetric?: boolean | null | undefined;
   /** Affine. */

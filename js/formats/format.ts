@@ -10,7 +10,7 @@ import type { FormatName } from './names.js';
 export interface FormatQuantization {
   readonly format: FormatName;
   /** The caller's options, each read once; those that formats understand are checked by them. */
-  readonly given: Given<QuantizeFileOptions>;
+  readonly given: Omit<Given<QuantizeFileOptions>, 'importance' | 'rules'>;
   /** The caller's; the first one that fits a tensor decides. */
   readonly rules: readonly TypedRule[];
   readonly splitBytes: number | undefined;

@@ -5,6 +5,19 @@ export const FOLDER_FORMATS = ['mlx', 'compressed-tensors', 'bitsandbytes', 'mlc
 
 export type FolderFormatName = (typeof FOLDER_FORMATS)[number];
 
+/** Types that only formats have, besides names of codecs. */
+export const FORMAT_TYPES = [
+  ...(['mxfp4', 'mxfp8', 'nvfp4', 'W4A16', 'W4A16_ASYM', 'W8A16', 'NVFP4A16', 'MXFP4A16'] as const),
+  ...(['nf4', 'fp4', 'q4f16_1', 'q4f32_1'] as const),
+] as const;
+
+export type FormatType = (typeof FORMAT_TYPES)[number];
+
+/** Mixtures of precisions that mlx-lm has. */
+export const MIXTURE_NAMES = ['mixed_2_6', 'mixed_3_4', 'mixed_3_6', 'mixed_4_6'] as const;
+
+export type MixtureName = (typeof MIXTURE_NAMES)[number];
+
 /** Formats with rules of their own; others are a container, and what the options say. */
 export type FormatName = FolderFormatName;
 

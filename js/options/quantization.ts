@@ -15,21 +15,32 @@ import { LAYOUTS, layoutNamed } from '../layouts/table.js';
 import { checkHeld, whyNotHeld, type OutputForm } from '../plan/plan.js';
 import { PRESETS } from '../rules/presets.js';
 import { BASE_TYPES } from '../rules/file-types.js';
-import { ARCHITECTURES, FILE_TYPES, PROGRAMS, type FileType, type Mode } from '../types.js';
+import {
+  ARCHITECTURES,
+  FILE_TYPES,
+  PROGRAMS,
+  type BatchOptions,
+  type ContainerName,
+  type FileType,
+  type GroupSize,
+  type Mode,
+} from '../types.js';
 import { readDefaults, readGivenBatch, type Defaults } from './batch.js';
+import { LEAST_SPLIT_BYTES, readFormat, readFormatted } from './formats.js';
 import type { HeldQuantization } from './held.js';
 import type { Given } from './names.js';
 import { readBytes } from './numbers.js';
 
 const OVERFLOWS = { error: 'error', f32: 'f32' } as const;
 const DEFAULT_TYPE: FileType = 'Q4_K_M';
-/** One tensor may be larger: the smallest part that has a size anyone asks for. */
-const LEAST_SPLIT_BYTES = 1e6;
 const MOST_EFFORT = 255;
 
 /** What only codecs with parameters understand, and what only whole files of llama.cpp's types do. */
 const PARAMETERS = ['bits', 'groupSize', 'symmetric', 'profile', 'mode'] as const;
 const FILE_TYPE_OPTIONS = ['pure', 'architecture', 'for'] as const;
+const FORMAT_OPTIONS = ['mix', 'dtype'] as const;
+
+const isContainer = (name: string): name is ContainerName => CONTAINERS.some((one) => one.name === name);
 
 /** All but what has been read completely already. */
 type Options = Omit<Given<QuantizeFileOptions>, 'rules' | 'importance'>;
@@ -51,7 +62,16 @@ const fileTypeOf = (type: string | undefined): string | undefined => {
 const isFileType = (type: string): type is FileType => (FILE_TYPES as readonly string[]).includes(type);
 
 /** `sink` is undefined where nothing is written. */
-export function readQuantization(given: HeldQuantization, defaults: Defaults, sink: unknown): Quantization {
+export function readQuantization(asked: HeldQuantization, defaults: Defaults, sink: unknown): Quantization {
+  const format = readFormat(asked);
+  if (format === undefined) return readFile(asked, defaults, sink);
+  return isContainer(format)
+    ? readFile({ ...asked, container: format }, defaults, sink)
+    : readFormatted(asked, format, sink);
+}
+
+function readFile(given: HeldQuantization, defaults: Defaults, sink: unknown): Quantization {
+  refuse(given, FORMAT_OPTIONS, 'a file; it is for formats that are folders');
   const asked = choice('type', nameIn(TYPES, given.type) ?? given.type, named(TYPES));
   const container = readOutputContainer(given, asked, sink);
   const type = container.takesFileTypes ? fileTypeOf(asked) : asked;
@@ -143,8 +163,9 @@ function checkParameters({ name, bits, groupSize, symmetric }: Codec): void {
   check('symmetric', symmetric, traits.symmetric || !symmetric);
 }
 
-const precisionOf = ({ groupSize, symmetric, profile }: Options): Options => ({
-  ...(groupSize !== undefined && { groupSize }),
+/** What formats have besides is refused where this is read. */
+const precisionOf = ({ groupSize, symmetric, profile }: Options): Given<BatchOptions> => ({
+  ...(groupSize !== undefined && { groupSize: groupSize as GroupSize }),
   ...(symmetric !== undefined && { symmetric }),
   ...(profile !== undefined && { profile }),
 });

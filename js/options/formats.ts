@@ -1,0 +1,60 @@
+import { choice, flag, reading } from '../checks.js';
+import { namedContainer } from '../containers/registry.js';
+import { CONTAINERS, type ContainerName } from '../containers/table.js';
+import type { Quantization } from '../convert/convert-file.js';
+import { endpointName, sinkEndpoint, type ModelSink } from '../endpoints.js';
+import { QuantizeError, quoted } from '../errors.js';
+import { FOLDER_FORMATS, isFolderFormat, type FormatName } from '../formats/names.js';
+import type { HeldQuantization } from './held.js';
+import { readBytes } from './numbers.js';
+
+/** One tensor may be larger: the smallest part that has a size anyone asks for. */
+export const LEAST_SPLIT_BYTES = 1e6;
+
+const CONTAINER_NAMES = CONTAINERS.map(({ name }) => name);
+const NAMES: Readonly<Record<string, FormatName | ContainerName>> = Object.fromEntries(
+  [...FOLDER_FORMATS, ...CONTAINER_NAMES].map((name) => [name, name]),
+);
+
+/** The format that is asked for; undefined where the container is to decide. Throws `invalid_option`. */
+export function readFormat({ format, container }: HeldQuantization): FormatName | ContainerName | undefined {
+  const name = choice('format', format, NAMES);
+  if (name === undefined || container === undefined || name === container) return name;
+  const detail = `format is ${quoted(name)}, but container is ${quoted(container)}; leave one of them out`;
+  throw new QuantizeError('invalid_option', { detail });
+}
+
+/** What only formats of folders understand is for them to read. `sink` is undefined where nothing is written. */
+export function readFormatted(given: HeldQuantization, format: FormatName, sink: unknown): Quantization {
+  if (isFolderFormat(format)) {
+    reading('invalid_option', () => {
+      checkFolder(format, sink);
+    });
+  }
+  const { rules, importance, ...others } = given;
+  if (importance !== null) {
+    const detail = `importance has no meaning, because the format is ${format}; leave it out`;
+    throw new QuantizeError('invalid_option', { detail });
+  }
+  return {
+    kind: 'format',
+    ...{ format, given: others, rules },
+    splitBytes: readBytes('splitSize', given.splitSize, LEAST_SPLIT_BYTES),
+    measure: flag('metrics', given.metrics ?? true),
+  };
+}
+
+/** Throws `invalid_option` for an output that is no folder. */
+function checkFolder(format: FormatName, sink: unknown): void {
+  const endpoint = sink === undefined ? null : sinkEndpoint(sink);
+  if (endpoint === null || endpoint.kind === 'web-folder') return;
+  const needed = 'the path of one, or a FileSystemDirectoryHandle';
+  if (endpoint.kind !== 'text') {
+    const detail = `the output of the format ${format} is a folder, it must be ${needed}`;
+    throw new QuantizeError('invalid_option', { detail });
+  }
+  const container = namedContainer(endpointName(sink as ModelSink));
+  if (container === undefined) return;
+  const detail = `the output of the format ${format} is a folder, but ${quoted(endpoint.text)} is named as ${container.title}; give ${needed}`;
+  throw new QuantizeError('invalid_option', { detail });
+}
