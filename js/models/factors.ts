@@ -26,7 +26,7 @@ export interface UnscaledOptions {
 }
 
 /** The parts of a model that are needed for it. */
-export type ScaledModel = Pick<Model, 'tensors' | 'texts'>;
+export type ScaledModel = Pick<Model, 'tensors' | 'texts' | 'companions'>;
 
 /**
  * What is beside weights of quantized checkpoints, by the ends of the names: factors (of scaled fp8, int8, nvfp4, …), and

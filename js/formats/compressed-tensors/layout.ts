@@ -24,7 +24,8 @@ const ZERO_POINTS = 'zero_points';
 export const compressedTensors: OutputLayout = {
   name: 'compressed-tensors',
   admits: (codec) => (isOwn(codec) ? null : plain.admits(codec)),
-  entriesOf: (tensor) => (ownCodec(tensor) === null ? plain.entriesOf(tensor) : describe(tensor).map(({ entry }) => entry)),
+  entriesOf: (tensor) =>
+    ownCodec(tensor) === null ? plain.entriesOf(tensor) : describe(tensor).map(({ entry }) => entry),
   partsOf: (tensor) => (ownCodec(tensor) === null ? null : partsOf(tensor)),
   textsOf: () => new Map(),
 };
@@ -50,7 +51,8 @@ function partsOf(tensor: PlannedTensor): TensorParts {
   return { contents, kept: [planeOf(codec, ZERO_POINTS)], make };
 }
 
-const planeOf = (codec: Codec, name: string): number => traitsOf(codec).planes.findIndex((plane) => plane.name === name);
+const planeOf = (codec: Codec, name: string): number =>
+  traitsOf(codec).planes.findIndex((plane) => plane.name === name);
 
 interface Sizes {
   readonly rows: number;
@@ -97,5 +99,4 @@ function describe(tensor: PlannedTensor): readonly Described[] {
   ];
 }
 
-const longs = (...numbers: readonly number[]): Uint8Array =>
-  new Uint8Array(BigInt64Array.from(numbers, BigInt).buffer);
+const longs = (...numbers: readonly number[]): Uint8Array => new Uint8Array(BigInt64Array.from(numbers, BigInt).buffer);

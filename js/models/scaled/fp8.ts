@@ -1,7 +1,7 @@
 import { fp8Factor, isFp8 } from '../factors.js';
 import type { CodedTensor, Tensor } from '../../layouts/tensor.js';
 import { bytesOf, damaged, matrixOf, rowsOf, undecodable, type Decoding, type Format, type Layer } from './layer.js';
-import { objectIn } from './folders/model-config.js';
+import { objectIn } from '../model-config.js';
 import { E8M0, floatsOf, numberOf } from './numbers.js';
 import { scaledTensor } from './scaled-tensor.js';
 import { rowGrid, tileGrid, type Grid } from './spread.js';

@@ -2,7 +2,7 @@ import type { ByteRange } from '../../io/byte-io.js';
 import { invalidFile, quoted } from '../../containers/invalid-file.js';
 import { QuantizeError } from '../../errors.js';
 import { sourceOf, type CodedTensor, type Tensor } from '../../layouts/tensor.js';
-import type { ModelConfig } from './folders/model-config.js';
+import type { ModelConfig } from '../model-config.js';
 
 /** Weights of a checkpoint that may be quantized, and what is said of them. */
 export interface Layer {

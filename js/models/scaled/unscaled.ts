@@ -5,7 +5,7 @@ import { sourceOf, storageLabel, type CodedTensor, type Tensor } from '../../lay
 import { QUANTIZATION_TEXT, isFp8, type ScaledModel, type Unscaled, type UnscaledOptions } from '../factors.js';
 import { ACTIVATION_SUFFIXES, isForActivations, present, undecodable } from './layer.js';
 import type { Decoding, Format, Layer } from './layer.js';
-import { readModelConfig } from './folders/model-config.js';
+import { readModelConfig } from '../model-config.js';
 import { ROTATION_KEYS, paramsOf } from './int8.js';
 import { isConfig, layersOf } from './layers.js';
 import { FORMATS } from './table.js';
@@ -24,7 +24,7 @@ interface Opened {
 
 /** As `withFactors` of ../factors.ts; given a name, for the tensor of that name alone. */
 export async function unscaled(model: ScaledModel, options: UnscaledOptions, only?: string): Promise<Unscaled> {
-  const layers = await withModelConfig(await layersOf(model, only));
+  const layers = await withModelConfig(await layersOf(model, only), model);
   const kept = new Set<Layer>();
   const refused = new Map<Tensor, QuantizeError>();
   const opened = layers.flatMap((layer): Opened[] => {
@@ -56,10 +56,9 @@ export async function unscaledAlone(name: string, model: ScaledModel): Promise<T
 }
 
 /** The layers, with the model's config.json where a format asks for it. */
-async function withModelConfig(layers: readonly Layer[]): Promise<readonly Layer[]> {
-  const asking = layers.find((layer) => formatOf(layer)?.asksConfig?.(layer) === true);
-  if (asking === undefined) return layers;
-  const modelConfig = await readModelConfig(sourceOf(asking.weight));
+async function withModelConfig(layers: readonly Layer[], { companions }: ScaledModel): Promise<readonly Layer[]> {
+  if (!layers.some((layer) => formatOf(layer)?.asksConfig?.(layer) === true)) return layers;
+  const modelConfig = await readModelConfig(companions);
   return layers.map((layer) => ({ ...layer, modelConfig }));
 }
 

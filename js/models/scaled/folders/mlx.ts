@@ -4,7 +4,7 @@ import { damaged, needed, undecodable, type Decoding, type Format, type Layer } 
 import { E4M3, E8M0, type Numbers } from '../numbers.js';
 import { scaledTensor } from '../scaled-tensor.js';
 import { tileGrid } from '../spread.js';
-import { objectIn } from './model-config.js';
+import { objectIn } from '../../model-config.js';
 
 /** Weights are stored in words of so many bits. */
 const WORD_BITS = 32;

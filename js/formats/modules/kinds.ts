@@ -1,7 +1,7 @@
 /** Which parameters of a language model are the weights of which kind of module, by what config.json calls the architecture. */
 
-import { QuantizeError, quoted } from '../errors.js';
-import { nearestName } from '../checks.js';
+import { QuantizeError, quoted } from '../../errors.js';
+import { nearestName } from '../../checks.js';
 
 /**
  * `linear`: a matrix that activations are multiplied with. `embedding`: rows that are looked up. `output`: the linear module
@@ -36,7 +36,10 @@ const ARCHITECTURES: ReadonlyMap<string, Modules> = new Map([
     'apertus arcee cohere cohere2 ernie4_5 exaone4 gemma gemma2 gemma3_text glm glm4 granite helium hunyuan_v1_dense',
     USUAL,
   ),
-  ...named('llama ministral ministral3 mistral nemotron olmo olmo2 olmo3 persimmon phi phi3 qwen2 qwen3 seed_oss', USUAL),
+  ...named(
+    'llama ministral ministral3 mistral nemotron olmo olmo2 olmo3 persimmon phi phi3 qwen2 qwen3 seed_oss',
+    USUAL,
+  ),
   ...named('smollm3 stablelm starcoder2 vaultgemma', USUAL),
   ...named('deepseek_v2 deepseek_v3 dots1 ernie4_5_moe glm4_moe granitemoe minimax mixtral olmoe phimoe', WITH_EXPERTS),
   ...named('qwen2_moe qwen3_moe', WITH_EXPERTS),

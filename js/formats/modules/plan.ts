@@ -1,0 +1,153 @@
+import { codecNamed, findTraits, isFloat, sameCodec, type Codec } from '../../codecs/codec.js';
+import { containerNamed } from '../../containers/registry.js';
+import { QuantizeError, quoted } from '../../errors.js';
+import type { OutputLayout } from '../../layouts/layout.js';
+import { sourceOf, storageLabel, type CodedTensor, type Tensor } from '../../layouts/tensor.js';
+import { checkReadable, withFactors } from '../../models/factors.js';
+import type { Model } from '../../models/model.js';
+import { checkLeftovers, codecTarget, copiedTarget, floatFor, notHeld, sameStep, type OutputForm } from '../../plan/plan.js';
+import { droppedTensor, type DroppedTensor, type FileWarning, type PlannedStep } from '../../plan/report.js';
+import { warningsAbout } from '../../plan/warnings.js';
+import { fulfils, idleRules, type TypedRule } from '../../rules/rule.js';
+import { moduleOf, type ModuleKind, type ModuleKinds } from './kinds.js';
+
+/** How a program stores the weights of linear modules. */
+export interface ModuleQuantization {
+  readonly layout: OutputLayout;
+  /** What a tensor becomes that is quantized. */
+  readonly codecOf: (tensor: CodedTensor) => Codec;
+  /** Why the program cannot have a tensor like that, in a phrase; null when it can. */
+  readonly obstacleTo: (tensor: CodedTensor) => string | null;
+  /** Bytes that its entries take, where these are not the planes of the codec. */
+  readonly bytesOf?: ((step: PlannedStep) => number) | undefined;
+}
+
+/** What becomes of the tensors of a model. */
+export interface ModulePlan extends OutputForm {
+  readonly steps: readonly PlannedStep[];
+  readonly dropped: readonly DroppedTensor[];
+  readonly warnings: readonly FileWarning[];
+  readonly staleTexts: readonly string[];
+  /** The linear modules that stay as they are, whose weights the model has. */
+  readonly ignored: readonly string[];
+}
+
+/** Why reports say that the format leaves a tensor as it is. */
+const KEPT: Readonly<Record<Exclude<ModuleKind, 'linear'>, string>> = {
+  embedding: 'embedding',
+  output: 'output layer',
+  router: 'router of experts',
+  other: 'no linear module',
+};
+
+/**
+ * Plans what becomes of each tensor: the weights of linear modules are quantized, everything else stays as it is, unless a rule
+ * of the caller's says otherwise. Rejects with `invalid_option` for rules that cannot apply, or leave nothing, and with
+ * `unsupported_model` for a matrix that the program cannot have.
+ */
+export async function planModules(
+  model: Model,
+  rules: readonly TypedRule[],
+  kinds: ModuleKinds,
+  quantization: ModuleQuantization,
+): Promise<ModulePlan> {
+  const form = { container: containerNamed('safetensors'), layout: quantization.layout };
+  const { tensors, taken, staleTexts } = await withFactors(model, { foreign: 'mark' });
+  const described = tensors.map((stored) => ({ stored, ...describe(stored) }));
+  const ruled = described.map((one) => ({ ...one, own: rules.find(({ when }) => fulfils(one, when)) }));
+  const remaining = ruled.filter(({ own }) => own?.type !== 'drop');
+  checkReadable(remaining.map(({ stored }) => stored));
+  const foreign = remaining.filter(({ stored }) => stored.codec === null && copiedTarget(stored, form) === null);
+  const refusal = notHeld(
+    foreign.map(({ stored }) => stored),
+    form,
+  );
+  if (refusal !== null) throw refusal;
+  const steps = remaining.map(({ stored, own }) => stepFor(stored, own, { kinds, quantization, form }));
+  checkLeftovers(tensors, steps);
+  const dropped = [
+    ...ruled.flatMap(({ stored, own }) => (own?.type === 'drop' ? [droppedTensor(stored, own.name)] : [])),
+    ...taken.map(({ tensor, why }) => droppedTensor(tensor, why)),
+  ];
+  const warnings = warningsAbout(steps, tensors, idleRules(rules, described));
+  return { ...form, steps, dropped, warnings, staleTexts, ignored: ignoredModules(steps, kinds) };
+}
+
+const describe = (
+  tensor: Tensor,
+): { readonly name: string; readonly shape: readonly number[]; readonly elements: number; readonly dtype: string } => {
+  const { name, shape, elements } = tensor;
+  return { name, shape, elements, dtype: storageLabel(tensor) };
+};
+
+interface Means {
+  readonly kinds: ModuleKinds;
+  readonly quantization: ModuleQuantization;
+  readonly form: OutputForm;
+}
+
+function stepFor(stored: Tensor, own: TypedRule | undefined, means: Means): PlannedStep {
+  const { kinds, form } = means;
+  const kind = kinds.kindOf({ name: stored.name, shape: stored.originalShape ?? stored.shape });
+  if (own?.type === 'quantize') return quantizedStep(stored, own, kind, means);
+  if (own !== undefined && own.type !== 'keep' && own.type !== 'drop') return typedStep(stored, own, form);
+  if (own === undefined && kind === 'linear' && stored.codec !== null) return quantizedStep(stored, own, kind, means);
+  return keptStep(stored, own?.name ?? (kind === 'linear' ? 'cannot be decoded' : KEPT[kind]), form);
+}
+
+function quantizedStep(
+  stored: Tensor,
+  own: TypedRule | undefined,
+  kind: ModuleKind,
+  { quantization }: Means,
+): PlannedStep {
+  const rule = own?.name ?? null;
+  const isMatrix = kind === 'linear' || kind === 'output' || kind === 'router';
+  if (stored.codec === null || !isMatrix) {
+    throw cannotApply(stored, own, isMatrix ? `its elements are ${stored.dtype}` : 'it is no weight of a linear module');
+  }
+  const obstacle = quantization.obstacleTo(stored);
+  if (obstacle !== null) {
+    const detail = `${quoted(stored.name)} ${obstacle}; leave it as it is with the rule '=${stored.name}=keep', or choose another type`;
+    throw new QuantizeError('unsupported_model', { file: sourceOf(stored).name, layer: stored.name, detail });
+  }
+  const step = sameStep(stored, codecTarget(quantization.codecOf(stored)), rule, false);
+  return quantization.bytesOf === undefined ? step : { ...step, writtenBytes: quantization.bytesOf(step) };
+}
+
+/** What a rule of the caller's asks for. */
+function typedStep(stored: Tensor, own: TypedRule, form: OutputForm): PlannedStep {
+  const codec = codecNamed(own.type);
+  const isHeld = isFloat(codec) && findTraits(codec.name)?.encodes === true;
+  if (!isHeld) throw cannotApply(stored, own, `${form.layout.name} has no ${own.type}`);
+  if (stored.codec === null) throw cannotApply(stored, own, `its elements are ${stored.dtype}`);
+  const isSame = sameCodec(stored.codec, codec) && stored.scale === undefined;
+  return sameStep(stored, codecTarget(codec), own.name, isSame);
+}
+
+/** Its bytes; where there are none that others read, floats of the type that it had before it was quantized. */
+function keptStep(stored: Tensor, rule: string, form: OutputForm): PlannedStep {
+  const copied = copiedTarget(stored, form);
+  return copied === null
+    ? sameStep(stored, codecTarget(codecNamed(floatFor(stored.dtype))), rule, false)
+    : sameStep(stored, copied, rule, true);
+}
+
+const cannotApply = (stored: Tensor, own: TypedRule | undefined, why: string): QuantizeError =>
+  new QuantizeError('invalid_option', {
+    layer: stored.name,
+    detail: `${own?.name ?? 'the type'} cannot apply to tensor ${quoted(stored.name)}: ${why}`,
+  });
+
+/** The linear modules among the steps that are not quantized, layer by layer. */
+function ignoredModules(steps: readonly PlannedStep[], kinds: ModuleKinds): readonly string[] {
+  const ignored = steps.flatMap(({ stored, planned: { name, shape, target } }) => {
+    const kind = kinds.kindOf({ name, shape });
+    const isLinear = kind === 'linear' || kind === 'output' || kind === 'router';
+    const isPlain = target.kind === 'copied' || isFloat(target.codec);
+    const module = moduleOf(name);
+    return isLinear && isPlain && stored.elements > 0 && module !== null ? [module] : [];
+  });
+  const compare = new Intl.Collator('en', { numeric: true }).compare;
+  return ignored.sort(compare);
+}

@@ -1,0 +1,31 @@
+import { invalidFile } from '../containers/invalid-file.js';
+import { isRecord, parseJsonObject } from '../containers/json.js';
+import type { Companions } from './companions.js';
+
+/** What programs that run a language model read beside its weights. */
+export const CONFIG_FILE = 'config.json';
+/** Entries for every module of a large model take some hundred kilobytes. */
+const MOST_CONFIG_BYTES = 2 ** 24;
+
+export type ModelConfig = Readonly<Record<string, unknown>>;
+
+/**
+ * The model's config.json; null where there is none. Rejects with `invalid_file` for one that is no JSON object, nests deeper
+ * than headers may, or is too long.
+ */
+export async function readModelConfig(companions: Companions): Promise<ModelConfig | null> {
+  const file = await companions.find(CONFIG_FILE);
+  if (file === null) return null;
+  if (file.size > MOST_CONFIG_BYTES) {
+    throw invalidFile(file, `its ${file.size} bytes are over the limit of ${MOST_CONFIG_BYTES} for such a text`);
+  }
+  const bytes = new Uint8Array(file.size);
+  await file.read(bytes, 0);
+  return parseJsonObject(bytes, file, 'the text', 0);
+}
+
+/** The value of a key that is an object; null where it is none. */
+export const objectIn = (config: ModelConfig | null, key: string): ModelConfig | null => {
+  const value = config !== null && Object.hasOwn(config, key) ? config[key] : undefined;
+  return isRecord(value) ? value : null;
+};
