@@ -13,6 +13,7 @@ import { QuantizeError, quoted } from '../errors.js';
 import type { Layout } from '../layouts/layout.js';
 import { LAYOUTS, layoutNamed } from '../layouts/table.js';
 import { checkHeld, whyNotHeld, type OutputForm } from '../plan/plan.js';
+import type { PlainRule } from '../rules/rule.js';
 import { PRESETS } from '../rules/presets.js';
 import { BASE_TYPES } from '../rules/file-types.js';
 import {
@@ -91,20 +92,21 @@ function readFile(given: HeldQuantization, defaults: Defaults, sink: unknown): Q
 
 type Shared = Pick<
   Extract<Quantization, { kind: 'uniform' }>,
-  'container' | 'keepOverflowing' | 'splitBytes' | 'rules' | 'importance' | 'effort' | 'measure'
->;
+  'container' | 'keepOverflowing' | 'splitBytes' | 'importance' | 'effort' | 'measure'
+> &
+  Pick<HeldQuantization, 'rules'>;
 
 function readFileType(given: Options, type: FileType, shared: Shared): Quantization {
   refuse(given, PARAMETERS, `${shared.container.title}; leave it out`);
   const { container } = shared;
   const form = { container, layout: readLayout(given, container, codecNamed(BASE_TYPES[type])) };
-  checkRules(shared.rules, form);
+  const rules = plainRules(shared.rules, form);
   const program = choice('for', given.for, named(PROGRAMS)) ?? 'comfyui';
   if (program === 'sd.cpp')
     refuse(given, ['splitSize'], 'for stable-diffusion.cpp, which reads no shards; leave it out');
   return {
     kind: 'file-type',
-    ...{ ...shared, ...form, type, program },
+    ...{ ...shared, ...form, rules, type, program },
     pure: flag('pure', given.pure),
     architecture: choice('architecture', given.architecture, named(ARCHITECTURES)) ?? null,
   };
@@ -121,19 +123,22 @@ function readUniform(given: Options, type: string | undefined, shared: Shared, d
   if (!isFloat(codec)) refuse(given, ['f16Overflow'], `${what}; leave it out`);
   const form = { container, layout: readLayout(given, container, codec) };
   checkHeld(codec, form);
-  checkRules(shared.rules, form);
-  return { kind: 'uniform', ...shared, ...form, codec, preset };
+  const rules = plainRules(shared.rules, form);
+  return { kind: 'uniform', ...shared, ...form, rules, codec, preset };
 }
 
 /** Throws `invalid_option` for a rule whose type the output cannot hold. */
-function checkRules(rules: Shared['rules'], form: OutputForm): void {
-  for (const { name, type } of rules) {
-    if (type === 'keep' || type === 'drop') continue;
-    const why = whyNotHeld(codecNamed(type), form);
-    if (why === null) continue;
+const plainRules = (rules: Shared['rules'], form: OutputForm): readonly PlainRule[] =>
+  rules.map((rule) => {
+    const { name, type } = rule;
+    if (type === 'quantize') {
+      const detail = `${name} has no meaning without a format whose own rules it overrules; give a type in its place`;
+      throw new QuantizeError('invalid_option', { detail });
+    }
+    const why = type === 'keep' || type === 'drop' ? null : whyNotHeld(codecNamed(type), form);
+    if (why === null) return { ...rule, type };
     throw new QuantizeError('invalid_option', { detail: `${name} gives a type that the output cannot hold: ${why}` });
-  }
-}
+  });
 
 type Preset = Extract<Quantization, { kind: 'uniform' }>['preset'];
 

@@ -62,7 +62,7 @@ const wholeName = (pattern: string): RegExp =>
   new RegExp(`^${pattern.slice(1).replace(/[\\^$.*+?()[\]{}|/]/gu, '\\$&')}$`, 'u');
 
 function readOutcome(place: string, type: unknown): RuleOutcome {
-  const outcomes = [...TENSOR_TYPES, 'keep', 'drop'] as const;
+  const outcomes = [...TENSOR_TYPES, 'keep', 'drop', 'quantize'] as const;
   const found = nameIn(outcomes, type);
   if (found === undefined) throw invalidOption(place, type, `one of ${outcomes.join(', ')}`);
   return found;

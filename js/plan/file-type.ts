@@ -9,7 +9,7 @@ import type { ShapeFact, TensorDecision } from '../rules/decision.js';
 import { compareTensors } from '../rules/language/tensors.js';
 import { planTypes, type TypePlan } from '../rules/plan-types.js';
 import { COMFYUI } from '../rules/subject.js';
-import { fulfilsByAnyName, type TensorDescription, type TypedRule } from '../rules/rule.js';
+import { fulfilsByAnyName, type TensorDescription, type PlainRule } from '../rules/rule.js';
 import { ARCHITECTURES, type Architecture, type FileType, type Program } from '../types.js';
 import { keepingOverflowing } from './f16-overflow.js';
 import { withImportance, type Importance } from './importance.js';
@@ -39,7 +39,7 @@ export interface FileTypeQuantization extends OutputForm {
   /** Whether a tensor with a weight that is too large for F16 becomes F32 instead; such weights are refused otherwise. */
   readonly keepOverflowing: boolean;
   readonly splitBytes: number | undefined;
-  readonly rules: readonly TypedRule[];
+  readonly rules: readonly PlainRule[];
   readonly importance: Importance | null;
   readonly effort: number;
   readonly measure: boolean;

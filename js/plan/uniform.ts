@@ -6,7 +6,7 @@ import { layoutNamed } from '../layouts/table.js';
 import { storageLabel, type Tensor } from '../layouts/tensor.js';
 import type { Model } from '../models/model.js';
 import { rowWeights } from '../rules/file-types.js';
-import { fulfils, idleRules, keepingRule, type TensorRule, type TypedRule } from '../rules/rule.js';
+import { fulfils, idleRules, keepingRule, type TensorRule, type PlainRule } from '../rules/rule.js';
 import { undecodedBecause } from '../rules/type-rules.js';
 import { stretchUnit } from '../pipeline/stretches.js';
 import { WINDOW_WEIGHTS } from '../wasm/windows.js';
@@ -32,7 +32,7 @@ import { warningsAbout } from './warnings.js';
 export interface UniformQuantization extends OutputForm {
   readonly codec: Codec;
   /** The caller's; the first one that fits a tensor decides. */
-  readonly rules: readonly TypedRule[];
+  readonly rules: readonly PlainRule[];
   /** Tried after those: the first one that fits a tensor keeps it as it is. */
   readonly preset: readonly TensorRule[];
   readonly importance: Importance | null;
@@ -95,7 +95,7 @@ const describe = (
   dtype,
 });
 
-function stepFor(stored: Tensor, own: TypedRule | undefined, quantization: UniformQuantization): PlannedStep {
+function stepFor(stored: Tensor, own: PlainRule | undefined, quantization: UniformQuantization): PlannedStep {
   const given = own === undefined || own.type === 'keep' || own.type === 'drop' ? null : own.type;
   if (own !== undefined && given !== null) return typedStep(stored, codecNamed(given), own.name, quantization);
   // What is quantized counts as what it was before.
@@ -121,7 +121,7 @@ function keptStep(stored: Tensor, rule: string, form: OutputForm): PlannedStep {
 }
 
 /** Its factor stays a tensor of its own here: nobody would multiply with it any more. */
-const withoutFactor = ({ name }: Tensor, { name: rule }: TypedRule): QuantizeError =>
+const withoutFactor = ({ name }: Tensor, { name: rule }: PlainRule): QuantizeError =>
   new QuantizeError('invalid_option', {
     layer: name,
     detail: `${rule} cannot apply to tensor ${quoted(name)}: it is fp8 with a factor in another tensor; make the whole model F16 first`,

@@ -1,5 +1,5 @@
 import type { FileType, TensorType } from '../types.js';
-import type { RuleOutcome, TensorDescription, TypedRule } from './rule.js';
+import type { PlainRule, TensorDescription } from './rule.js';
 
 /** Answers what a key of a GGUF file's metadata holds; undefined when it is not there. Of arrays, numbers suffice. */
 export type KeyValueReader = (key: string) => number | string | readonly number[] | undefined;
@@ -32,7 +32,7 @@ export type TensorDecision =
 
 /** A type, and why. */
 export interface TypeChoice {
-  readonly type: RuleOutcome;
+  readonly type: PlainRule['type'];
   readonly rule: string;
   /** As in OutputTensor. */
   readonly insteadOf?: TensorType | undefined;
@@ -44,7 +44,7 @@ export interface TypeRequest {
   readonly target: FileType;
   readonly pure: boolean;
   /** Tried with the tensor's name in the input, and with that in the output. */
-  readonly rules: readonly TypedRule[];
+  readonly rules: readonly PlainRule[];
 }
 
 /** The same tensor under the output's name and shape. */

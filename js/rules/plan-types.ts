@@ -1,7 +1,7 @@
 import { QuantizeError, quoted } from '../errors.js';
 import type { FileType, Program } from '../types.js';
 import type { KeyValueReader, TensorDecision, TypeChoice, TypeRequest } from './decision.js';
-import { idleRules, type IdleRule, type Reach, type TensorDescription, type TypedRule } from './rule.js';
+import { idleRules, type IdleRule, type Reach, type TensorDescription, type PlainRule } from './rule.js';
 import type { PlacedTensor, Rulebook } from './rulebook.js';
 import { sdCppSubject } from './sd-cpp/subject.js';
 import { subjectOf, type Subject } from './subject.js';
@@ -24,7 +24,7 @@ export interface PlanTypesInput {
   /** One type for everything that is quantized. Default false. */
   readonly pure?: boolean | undefined;
   /** The first that matches a tensor decides, before everything else. */
-  readonly rules?: readonly TypedRule[] | undefined;
+  readonly rules?: readonly PlainRule[] | undefined;
 }
 
 export interface TypePlan extends Omit<Subject, 'rulebook'> {

@@ -34,8 +34,11 @@ export interface TensorCondition {
   readonly dtypeNotIn?: readonly string[];
 }
 
-/** What becomes of a tensor: a type, with `keep` the bytes that it has, with `drop` nothing: the output is without it. */
-export type RuleOutcome = TensorType | 'keep' | 'drop';
+/**
+ * What becomes of a tensor: a type, with `keep` the bytes that it has, with `drop` nothing: the output is without it. With
+ * `quantize` it becomes what the others do, though the format's own rules would keep it; only formats of other programs have it.
+ */
+export type RuleOutcome = TensorType | 'keep' | 'drop' | 'quantize';
 
 /** Says what becomes of the tensors that fulfil the condition. */
 export interface TensorRule {
@@ -51,6 +54,11 @@ export interface TypedRule extends TensorRule {
   readonly type: RuleOutcome;
   /** Whether it is the whole name of one tensor. */
   readonly isWholeName?: boolean | undefined;
+}
+
+/** A rule of outputs that have no rules of a program's own to be overruled. */
+export interface PlainRule extends TypedRule {
+  readonly type: Exclude<RuleOutcome, 'quantize'>;
 }
 
 /** How far rules of the caller's reach a tensor: `unquantized` ones get types from those alone that are their whole names. */

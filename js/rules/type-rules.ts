@@ -2,7 +2,7 @@ import { findTraits } from '../codecs/codec.js';
 import { QuantizeError, quoted } from '../errors.js';
 import type { TypeChoice } from './decision.js';
 import { fitting } from './fallbacks.js';
-import { fulfils, fulfilsByAnyName, type TensorDescription, type TypedRule } from './rule.js';
+import { fulfils, fulfilsByAnyName, type TensorDescription, type PlainRule } from './rule.js';
 import type { PlacedTensor } from './rulebook.js';
 
 /** Whether the tensor is decoded to floats; any other stays as it is. */
@@ -20,7 +20,7 @@ export const undecodedBecause = (dtype: string): string =>
  * Throws `invalid_option` where a rule names a tensor that has no floats.
  */
 export function choiceOfRules(
-  rules: readonly TypedRule[],
+  rules: readonly PlainRule[],
   { tensor, output }: PlacedTensor,
   mayBeQuantized: boolean,
 ): TypeChoice | null {

@@ -5,7 +5,15 @@ import type { OutputLayout } from '../../layouts/layout.js';
 import { sourceOf, storageLabel, type CodedTensor, type Tensor } from '../../layouts/tensor.js';
 import { checkReadable, withFactors } from '../../models/factors.js';
 import type { Model } from '../../models/model.js';
-import { checkLeftovers, codecTarget, copiedTarget, floatFor, notHeld, sameStep, type OutputForm } from '../../plan/plan.js';
+import {
+  checkLeftovers,
+  codecTarget,
+  copiedTarget,
+  floatFor,
+  notHeld,
+  sameStep,
+  type OutputForm,
+} from '../../plan/plan.js';
 import { droppedTensor, type DroppedTensor, type FileWarning, type PlannedStep } from '../../plan/report.js';
 import { warningsAbout } from '../../plan/warnings.js';
 import { fulfils, idleRules, type TypedRule } from '../../rules/rule.js';
@@ -104,7 +112,11 @@ function quantizedStep(
   const rule = own?.name ?? null;
   const isMatrix = kind === 'linear' || kind === 'output' || kind === 'router';
   if (stored.codec === null || !isMatrix) {
-    throw cannotApply(stored, own, isMatrix ? `its elements are ${stored.dtype}` : 'it is no weight of a linear module');
+    throw cannotApply(
+      stored,
+      own,
+      isMatrix ? `its elements are ${stored.dtype}` : 'it is no weight of a linear module',
+    );
   }
   const obstacle = quantization.obstacleTo(stored);
   if (obstacle !== null) {
