@@ -1,6 +1,6 @@
 /** What the build puts into `arrowquant.standalone.js`. */
 declare module 'embedded' {
-  /** The wasm of each flavour, compressed with gzip, in base64. */
+  /** The wasm with threads, and what makes the other one of it (differences.ts), compressed with gzip, in base64. */
   export const WASM: Readonly<Record<'threads' | 'single', string>>;
   /** The text of worker.js. */
   export const WORKER: string;

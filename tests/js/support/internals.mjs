@@ -61,6 +61,7 @@ export { planTypes } from '../../../dist/rules/plan-types.js';
 export { PRESETS } from '../../../dist/rules/presets.js';
 export { keepingRule } from '../../../dist/rules/rule.js';
 export { openRemote } from '../../../dist/runtime/http/remote.js';
+export { withDifferences } from '../../../dist/runtime/differences.js';
 export { retryDelay } from '../../../dist/runtime/http/retries.js';
 export { HTTP_SETTINGS } from '../../../dist/runtime/http/settings.js';
 export { openHttp } from '../../../dist/runtime/http/source.js';
