@@ -3,6 +3,7 @@ import { readFileSync, rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { SetupError } from '../lib/run.mjs';
+import { kChunkedEntries, sharedChunks } from './chunks.mjs';
 import { differencesOf } from './differences.mjs';
 import { bundleHub } from './hub.mjs';
 
@@ -12,9 +13,8 @@ export async function writeBundles(staging) {
   await bundleHub(staging);
   // Before the glue without threads becomes the script of workers, too: who has it inside starts none with it.
   const scripts = await workerScripts(staging);
-  await bundleBrowser(staging);
-  await bundleWhole(staging, 'single', { entry: 'single.js', runtime: 'service-worker', glues: 'glues-single' });
-  await bundleWhole(staging, 'arrowquant.standalone', { runtime: 'standalone', worker: scripts['worker.js'] });
+  await bundleWhole(staging, 'arrowquant.standalone', scripts['worker.js']);
+  await bundleChunks(staging);
   for (const [name, text] of Object.entries(scripts)) writeFileSync(path.join(staging, name), text);
   for (const name of kInputs) rmSync(path.join(staging, name));
 }
@@ -22,7 +22,7 @@ export async function writeBundles(staging) {
 /** Modules that only bundles need: what they import is not there otherwise, or they are of no use alone. */
 const kInputs = [
   ...['runtime/worker-browser.js', 'runtime/standalone.js', 'runtime/service-worker.js', 'runtime/single.js'],
-  'wasm/glues-single.js',
+  'runtime/entry.js',
 ];
 
 const kBrowser = { bundle: true, format: 'esm', platform: 'browser', target: 'es2022', minify: true, logLevel: 'warning' };
@@ -68,45 +68,50 @@ async function workerScripts(staging) {
 }
 
 /**
- * The package for pages that use no bundler: browsers know nothing of the package's imports map. What not every page needs
- * is in chunks of its own, which are loaded when they are needed, and so are the glues.
+ * The package for pages that use no bundler (browsers know nothing of the package's imports map), and for places without
+ * workers. What not every page needs is in chunks of its own, which are loaded when they are needed, and so are the glues.
  */
-async function bundleBrowser(staging) {
+async function bundleChunks(staging) {
   const { build } = await import('esbuild');
   const result = await build({
     ...kBrowser,
-    entryPoints: { browser: path.join(staging, 'index.js') },
+    entryPoints: kChunkedEntries,
     outdir: staging,
+    allowOverwrite: true,
     chunkNames: 'chunks/[name]-[hash]',
     splitting: true,
     metafile: true,
     plugins: [
-      replaceModules(staging, { '#runtime': 'runtime/browser.js', './remote.js': 'runtime/browser/remote-later.js' }),
       staysOutside(staging, /\/arrowquant-\w+\.js$/),
-      // Only chunks import it.
-      externalAs(/^#hub$/, '../hub.js'),
+      externalAs(/^\.\/hub\.js$/, './hub.js'),
       movedAddresses(staging),
+      sharedChunks(staging),
     ],
   });
-  for (const name of Object.keys(result.metafile.outputs).filter((one) => !one.endsWith('browser.js'))) {
-    if (!readFileSync(path.resolve(name), 'utf8').includes('import.meta')) continue;
-    throw new SetupError(`${name} has what finds its files from the package's main folder: it must stay in browser.js.`);
+  checkChunks(result.metafile.outputs);
+  for (const name of Object.keys(kChunkedEntries)) writeTypes(staging, name);
+}
+
+/** What files of the bundle must not have: chunks do not know where they lie, and what `single` loads has no `import()`. */
+const kForbidden = { browser: null, single: /\bimport\(/, chunk: /\bimport\.meta\b|\bimport\(/ };
+
+function checkChunks(outputs) {
+  for (const name of Object.keys(outputs)) {
+    const entry = Object.keys(kChunkedEntries).find((one) => path.basename(name) === `${one}.js`);
+    const found = kForbidden[entry ?? 'chunk']?.exec(readFileSync(path.resolve(name), 'utf8'));
+    if (found) throw new SetupError(`${name} must not have ${found[0]} in it.`);
   }
-  writeTypes(staging, 'browser');
 }
 
 /** One module with everything inside, for where a runtime of its own is needed. */
-async function bundleWhole(staging, name, { entry = 'index.js', runtime, glues = 'glues', worker = '' }) {
+async function bundleWhole(staging, name, worker) {
   const { build } = await import('esbuild');
   await build({
     ...kBrowser,
-    entryPoints: [path.join(staging, entry)],
+    entryPoints: [path.join(staging, 'index.js')],
     outfile: path.join(staging, `${name}.js`),
-    allowOverwrite: true,
     plugins: [
-      replaceModules(staging, {
-        ...{ '#runtime': `runtime/${runtime}.js`, '#hub': 'hub.js', './glues.js': `wasm/${glues}.js` },
-      }),
+      replaceModules(staging, { '#runtime': 'runtime/standalone.js', '#hub': 'hub.js' }),
       movedAddresses(staging),
       embeddedFiles(staging, worker),
     ],

@@ -30,10 +30,17 @@ export function measurePages(dist) {
   });
 }
 
-/** What a module imports before it runs. */
+/** What a module and its imports import before it runs. */
 function chunksOf(dist, name) {
-  const text = readFileSync(path.join(dist, name), 'utf8');
-  return [...text.matchAll(/\bfrom\s*"\.\/(chunks\/[^"]+)"/g)].map(([, chunk]) => chunk);
+  const found = new Set([name]);
+  // A set that grows while it is gone through is gone through to its end.
+  for (const one of found) {
+    const text = readFileSync(path.join(dist, one), 'utf8');
+    for (const [, address] of text.matchAll(/\b(?:from|import)\s*"(\.[^"]+)"/g)) {
+      found.add(path.posix.join(path.posix.dirname(one), address));
+    }
+  }
+  return [...found].filter((one) => one !== name);
 }
 
 function measureFile(dist, name) {

@@ -9,7 +9,8 @@ import {
 } from '../../endpoints.js';
 import type { ByteSink, ByteSource, FileAccess, SinkPlan } from '../../io/byte-io.js';
 import { checkAborted, unreadable, unwritable } from '../failures.js';
-import { openRemote } from './remote.js';
+import { part } from '../../part.js';
+import type { openRemote as open } from '../http/remote.js';
 import { openWebSink, openWebSource } from './web-files.js';
 
 const PROTOCOLS: readonly string[] = ['http:', 'https:'];
@@ -48,6 +49,12 @@ async function openSink(sink: ModelSink, plan: SinkPlan): Promise<ByteSink> {
     }
   }
 }
+
+/** What reads from servers is loaded when there is something to read from one. */
+const openRemote: typeof open = async (address, reading) => {
+  const remote = await part(() => import('../http/remote.js'));
+  return remote.openRemote(address, reading);
+};
 
 /** Cloudflare Workers, which have no address of their own, show where redirects lead to, and would hand on tokens. */
 const showsRedirects = (): boolean => typeof location === 'undefined';
