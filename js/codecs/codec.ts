@@ -41,6 +41,11 @@ export interface CodecTraits {
   readonly searches: boolean;
   /** It encodes whole rows only. */
   readonly needsRows: boolean;
+  /**
+   * Groups run down the columns. It encodes blocks of `groupSize` rows, and its units lie in the order [block of rows][column];
+   * decoded weights do, too: group after group.
+   */
+  readonly acrossRows: boolean;
   /** It needs the extent of the whole tensor with any parameters; without it, one group over everything does. */
   readonly needsRange: boolean;
   readonly usesImportance: boolean;

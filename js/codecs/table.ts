@@ -44,7 +44,10 @@ export type CodecName =
   | 'mlx_nvfp4_f16'
   | 'mlx_nvfp4_bf16'
   | 'mlc_q4f16'
-  | 'mlc_q4f32';
+  | 'mlc_q4f32'
+  | 'onnx_blocks'
+  | 'onnx_blocks_halved'
+  | 'onnx_blocks_f16';
 
 /** What a rule can make of one tensor: a codec that has no parameters. */
 export type TensorType =
@@ -72,6 +75,7 @@ const USUAL = {
   encodes: true,
   searches: false,
   needsRows: false,
+  acrossRows: false,
   needsRange: false,
   usesImportance: false,
   foreign: false,
@@ -490,6 +494,48 @@ export const CODECS: readonly (CodecTraits & { readonly name: CodecName })[] = [
       { name: 'scales', element: 'F32', unitWeights: 0, unitBits: 32 },
     ],
     groupSizes: [32],
+    foreign: true,
+  },
+  {
+    ...USUAL,
+    name: 'onnx_blocks',
+    planes: [
+      { name: 'levels', element: 'U8', unitWeights: 1, unitBits: 0 },
+      { name: 'scales', element: 'F32', unitWeights: 0, unitBits: 32 },
+      { name: 'zero_points', element: 'U8', unitWeights: 0, unitBits: 8 },
+    ],
+    bits: [2, 4, 8],
+    groupSizes: [16, 32, 64, 128, 256],
+    symmetric: true,
+    acrossRows: true,
+    foreign: true,
+  },
+  {
+    ...USUAL,
+    name: 'onnx_blocks_halved',
+    planes: [
+      { name: 'levels', element: 'U8', unitWeights: 1, unitBits: 0 },
+      { name: 'scales', element: 'F16', unitWeights: 0, unitBits: 16 },
+      { name: 'zero_points', element: 'U8', unitWeights: 0, unitBits: 8 },
+    ],
+    bits: [2, 4, 8],
+    groupSizes: [16, 32, 64, 128, 256],
+    symmetric: true,
+    acrossRows: true,
+    foreign: true,
+  },
+  {
+    ...USUAL,
+    name: 'onnx_blocks_f16',
+    planes: [
+      { name: 'levels', element: 'U8', unitWeights: 1, unitBits: 0 },
+      { name: 'scales', element: 'F16', unitWeights: 0, unitBits: 16 },
+      { name: 'zero_points', element: 'U8', unitWeights: 0, unitBits: 8 },
+    ],
+    bits: [2, 4, 8],
+    groupSizes: [16, 32, 64, 128, 256],
+    symmetric: true,
+    acrossRows: true,
     foreign: true,
   },
 ];

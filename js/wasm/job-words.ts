@@ -8,13 +8,14 @@ export const JOB_WORDS = {
   importance: 5,
   rowWeights: 6,
   firstRow: 7,
-  hasRange: 8,
-  lo: 9,
-  hi: 10,
-  extreme: 11,
-  source: 12,
-  target: 21,
-  count: 30,
+  rows: 8,
+  hasRange: 9,
+  lo: 10,
+  hi: 11,
+  extreme: 12,
+  source: 13,
+  target: 22,
+  count: 31,
 } as const;
 
 /** From `source` or `target` of a job on. */

@@ -118,13 +118,14 @@ class RecordWriter {
     this.#at += JOB_WORDS.count;
   }
 
-  #writeOptions({ measure, checked, effort, range, importance, rowWeights, firstRow }: TranscodeOptions): void {
+  #writeOptions({ measure, checked, effort, range, importance, rowWeights, firstRow, rows }: TranscodeOptions): void {
     const [words, at] = [this.#words, this.#at];
     words[at + JOB_WORDS.measure] = Number(measure ?? false);
     words[at + JOB_WORDS.checked] = Number(checked ?? false);
     words[at + JOB_WORDS.effort] = effort ?? 0;
     words[at + JOB_WORDS.rowWeights] = rowWeights ?? 0;
     words[at + JOB_WORDS.firstRow] = firstRow ?? 0;
+    words[at + JOB_WORDS.rows] = rows ?? 0;
     if (range !== undefined) {
       words[at + JOB_WORDS.hasRange] = 1;
       words[at + JOB_WORDS.lo] = range.lo;

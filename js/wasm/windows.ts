@@ -47,6 +47,11 @@ export interface TranscodeOptions {
   readonly rowWeights?: number | undefined;
   /** The row that the first weight is the beginning of; default 0. */
   readonly firstRow?: number | undefined;
+  /**
+   * Rows of the tensor, where the target works across rows (`acrossRows`): those from there on are zeros that fill up the last
+   * block. Default: there are none.
+   */
+  readonly rows?: number | undefined;
   /** 0 is the least; default 0. */
   readonly effort?: number | undefined;
 }

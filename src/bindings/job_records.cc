@@ -51,9 +51,12 @@ bool read_operand(OperandRecord record, size_t weights, Operand& operand) {
 }
 
 bool read_rows(Record record, Work& work) {
-  if (!is_count(record[kRowWeights], kMost32) || !is_count(record[kFirstRow], kMostSafe)) return false;
+  const bool counts = is_count(record[kRowWeights], kMost32) && is_count(record[kFirstRow], kMostSafe) &&
+                      is_count(record[kRows], kMostSafe);
+  if (!counts) return false;
   work.row_weights = static_cast<size_t>(record[kRowWeights]);
   work.first_row = static_cast<uint64_t>(record[kFirstRow]);
+  work.rows = static_cast<uint64_t>(record[kRows]);
   const double importance = record[kImportance];
   if (importance == 0) return true;
   if (work.row_weights == 0 || !is_in_heap(importance, uint64_t{work.row_weights} * sizeof(float))) return false;

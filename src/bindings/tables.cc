@@ -75,6 +75,7 @@ val codec_object(const Codec& codec) {
   object.set("encodes", codec.encode != nullptr);
   object.set("searches", codec.searches);
   object.set("needsRows", codec.needs_rows);
+  object.set("acrossRows", codec.across_rows);
   object.set("needsRange", codec.needs_range);
   object.set("usesImportance", codec.uses_importance);
   object.set("foreign", codec.foreign);

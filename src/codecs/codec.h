@@ -57,10 +57,16 @@ struct EncodeContext {
   CodecParameters parameters;
   /// How much an error in each column of a row counts; empty: all count the same.
   std::span<const float> importance;
-  size_t row_weights = 0;   ///< 0: nobody needs to know
+  size_t row_weights = 0;   ///< 0: nobody needs to know, or rows of one weight where the codec works across rows
   uint64_t first_row = 0;   ///< the row of the first weight
   size_t first_column = 0;  ///< its column; 0 where the codec needs rows
   uint32_t effort = 0;      ///< below Codec::efforts
+  /// Rows of the tensor, where the codec works across rows: those after them are zeros that fill up the last block. 0:
+  /// there are none.
+  uint64_t rows = 0;
+  /// Where the codec works across rows: what its first plane has of the same columns in the block of rows above, or
+  /// nullptr where that is not known. Only a last block that is filled up may need it.
+  const uint8_t* above = nullptr;
   /// The extent of the whole tensor, where needs_range asks for it; else it may be nullptr.
   const WeightRange* range = nullptr;
 };
@@ -71,6 +77,8 @@ struct EncodeContext {
 /// a
 ///   tensor; with `needs_rows` whole rows. Its planes are exactly as long as plane_bytes says. What it gives for a part
 ///   of a tensor are the bytes of that part: pieces may be encoded in any order, on any thread.
+/// - With `across_rows` groups run down the columns. It takes whole blocks of group_size rows, and its units lie in the
+///   order [block of rows][column]; what `decode` gives is in that order, too: group after group.
 /// - kNotFinite: `position` is the index of the first NaN or infinity among the weights. kScaleOverflow: that of the
 ///   first weight of a block whose scale the codec cannot hold. After an error the planes are unspecified.
 /// - `decode` is the inverse, takes such pieces too, and accepts any bytes that `check` lets pass.
@@ -88,6 +96,7 @@ struct Codec {
   bool symmetric = false;
   bool searches = false;  ///< Encoding tries many scales for each block, which takes some twenty times as long.
   bool needs_rows = false;
+  bool across_rows = false;
   bool needs_range = false;  ///< with any parameters; without it, one group over everything does
   bool uses_importance = false;
   bool foreign = false;                     ///< only other programs' formats hold it: nobody chooses it by its name

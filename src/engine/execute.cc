@@ -2,41 +2,12 @@
 #include <cstring>
 #include <span>
 
+#include "engine/across_rows.h"
+#include "engine/load.h"
 #include "engine/work.h"
 
 namespace arrowquant {
 namespace {
-
-/// Whether the weights are what the kernels take.
-bool is_plain(const Operand& operand) noexcept { return operand.encoding.codec == &kF32 && operand.scale == 1; }
-
-/// Weights as f32, or why there are none.
-struct Loaded {
-  Status status;
-  std::span<const float> weights;
-};
-
-/// `count` weights from `first` on: in place where they are f32 already, else decoded into `room`, which has also room
-/// for the units that they begin and end in the middle of.
-Loaded load(const Operand& from, size_t first, size_t count, bool checks_planes, std::span<float> room) noexcept {
-  if (is_plain(from)) return {{}, {reinterpret_cast<const float*>(from.planes[0]) + first, count}};
-  const Codec& codec = *from.encoding.codec;
-  const size_t before = first % aligned_weights(from.encoding);
-  const size_t over = (before + count) % codec.block_weights;
-  const size_t all = before + count + (over == 0 ? 0 : codec.block_weights - over);
-  const Planes planes = planes_of(from, first - before, all);
-  const ConstPlanes read = {planes[0], planes[1], planes[2], planes[3]};
-  if (checks_planes && codec.check != nullptr) {
-    const Status status = codec.check(read, from.encoding.parameters, all);
-    if (!status.ok()) return {{status.code, std::max<uint64_t>(status.position, before) - before}, {}};
-  }
-  const std::span<float> weights = room.first(all);
-  codec.decode(read, from.encoding.parameters, weights);
-  if (from.scale != 1) {
-    for (float& weight : weights) weight *= from.scale;
-  }
-  return {{}, weights.subspan(before, count)};
-}
 
 /// Where a Work's pieces are decoded to.
 struct Rooms {
@@ -180,6 +151,7 @@ Outcome compare(const Work& work, Scratch& scratch) noexcept {
 
 /// One group over everything whose extent nobody knows: the extent, then the levels.
 Outcome transcode(const Work& work, Scratch& scratch) noexcept {
+  if (writes_across_rows(work)) return transcode_across_rows(work, scratch);
   if (!needs_range(work.target.encoding) || work.has_range) return Transcoder(work, scratch).transcode();
   Outcome outcome = scan(work, scratch);
   if (!outcome.status.ok()) return outcome;

@@ -23,6 +23,22 @@ bool writes_rows(const Work& work) noexcept {
   return work.verb == Verb::kTranscode && work.target.encoding.codec->needs_rows && work.row_weights > 0;
 }
 
+/// Weights that cannot be cut: a row, or as many blocks of rows as levels of one column share a byte of the last one.
+/// At least 1.
+uint64_t row_unit(const Work& work) noexcept {
+  const auto [bits, group_size, symmetric] = work.target.encoding.parameters;
+  const uint64_t row = std::max(work.row_weights, size_t{1});
+  return writes_across_rows(work) ? row * group_size * (8 / bits) : row;
+}
+
+bool has_whole_blocks_of_rows(const Work& work) noexcept {
+  const auto [bits, group_size, symmetric] = work.target.encoding.parameters;
+  const uint64_t block = uint64_t{std::max(work.row_weights, size_t{1})} * group_size;
+  if (work.first_column != 0 || work.first_row % (size_t{group_size} * (8 / bits)) != 0) return false;
+  if (work.weights % block != 0) return false;
+  return work.rows == 0 || work.weights == 0 || work.rows > work.first_row + (work.weights / block - 1) * group_size;
+}
+
 }  // namespace
 
 void Outcome::merge(const Outcome& later) noexcept {
@@ -44,6 +60,10 @@ bool writes_plane(const Work& work, size_t plane) noexcept {
   return work.verb == Verb::kTranscode && (work.begins_tensor || !is_shared(work.target.encoding, plane));
 }
 
+bool writes_across_rows(const Work& work) noexcept {
+  return work.verb == Verb::kTranscode && work.target.encoding.codec->across_rows;
+}
+
 bool is_quick(const Work& work) noexcept {
   if (work.verb == Verb::kCall) return work.quick;
   return work.verb != Verb::kTranscode || (!work.target.encoding.codec->searches && work.effort == 0);
@@ -54,11 +74,12 @@ size_t chunk_weights(const Work& work) noexcept {
   if (work.verb == Verb::kTranscode && needs_range(work.target.encoding) && !work.has_range) {
     return std::max(work.weights, size_t{1});
   }
-  if (!writes_rows(work)) return kChunkWeights;
-  return std::max(kChunkWeights / work.row_weights, size_t{1}) * work.row_weights;
+  if (!writes_rows(work) && !writes_across_rows(work)) return kChunkWeights;
+  return static_cast<size_t>(std::max<uint64_t>(kChunkWeights / row_unit(work), 1) * row_unit(work));
 }
 
 bool has_whole_rows(const Work& work) noexcept {
+  if (writes_across_rows(work)) return has_whole_blocks_of_rows(work);
   if (work.verb != Verb::kTranscode || !work.target.encoding.codec->needs_rows) return true;
   return work.row_weights > 0 && work.row_weights <= work.weights && work.first_column == 0 &&
          work.weights % work.row_weights == 0 && work.row_weights % aligned_weights(work.target.encoding) == 0;

@@ -64,6 +64,7 @@ struct Work {
   size_t row_weights = 0;
   uint64_t first_row = 0;
   size_t first_column = 0;
+  uint64_t rows = 0;          ///< of the tensor, where some are filled up; see EncodeContext
   float* row_room = nullptr;  ///< row_room_floats of them
   void (*call)(const void* context, Scratch& scratch) noexcept = nullptr;
   const void* context = nullptr;
@@ -85,6 +86,9 @@ struct Outcome {
 /// Whether the Work writes this plane of its target: of several parts one writes what they share.
 [[nodiscard]] bool writes_plane(const Work& work, size_t plane) noexcept;
 
+/// Whether the target's groups run down the columns.
+[[nodiscard]] bool writes_across_rows(const Work& work) noexcept;
+
 /// Whether a chunk of it takes microseconds, not milliseconds, so that the calling thread may do it in passing.
 [[nodiscard]] bool is_quick(const Work& work) noexcept;
 
@@ -92,7 +96,9 @@ struct Outcome {
 /// extent is to be found out.
 [[nodiscard]] size_t chunk_weights(const Work& work) noexcept;
 
-/// Whether the rows that the target needs are whole blocks, and begin in every plane with a whole unit and byte.
+/// Whether the rows that the target needs are whole blocks, and begin in every plane with a whole unit and byte. Where
+/// it works across rows: whether they are whole blocks of rows, not all of the last one filled up, and begin with one
+/// whose levels do not depend on those of the block above.
 [[nodiscard]] bool has_whole_rows(const Work& work) noexcept;
 
 /// Floats that `row_room` must have room for: rows that are longer than a piece do not fit into a Scratch.

@@ -1,0 +1,209 @@
+#pragma once
+
+#include <algorithm>
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+#include <limits>
+
+#include "codecs/codec.h"
+#include "codecs/minifloat.h"
+#include "codecs/onnx/clamped_half.h"
+#include "codecs/onnx/column_levels.h"
+#include "simd/half_lanes.h"
+
+namespace arrowquant::onnx {
+
+/// What becomes of a scale.
+enum class Scales : uint8_t {
+  kF32,          ///< nothing
+  kHalved,       ///< f16 as float16.py makes them, when the levels are there
+  kHalvesFirst,  ///< f16, half to even, before the levels follow from it: what weights of f16 get
+};
+
+[[nodiscard]] constexpr size_t scale_bytes(Scales scales) noexcept { return scales == Scales::kF32 ? 4 : 2; }
+
+/// A block of rows, all columns of it.
+struct Block {
+  const float* weights;
+  size_t columns;
+  size_t rows;       ///< of a whole block
+  size_t real_rows;  ///< those before the end of the tensor
+  uint8_t* levels;
+  uint8_t* scales;
+  uint8_t* zero_points;
+  const uint8_t* above;  ///< levels of the block above, where its last byte shows in this one's
+};
+
+/// The columns of a strip that one vector holds.
+struct Columns {
+  size_t first;
+  size_t count;  ///< the others are padding
+};
+
+/// Encodes blocks, a strip of columns at a time.
+template <typename L>
+class BlockEncoder {
+ public:
+  BlockEncoder(const CodecParameters& parameters, Scales scales) noexcept
+      : bits_(parameters.bits),
+        symmetric_(parameters.symmetric),
+        scales_(scales),
+        last_(static_cast<float>((1U << bits_) - 1)),
+        middle_(static_cast<float>(1U << (bits_ - 1))) {}
+
+  /// False: a weight is not finite, or a scale is not.
+  [[nodiscard]] bool encode(const Block& block) noexcept {
+    for (size_t first = 0; first < block.columns; first += kStripColumns<L>) {
+      const size_t count = std::min(kStripColumns<L>, block.columns - first);
+      const StripPeaks<L> peaks = load_strip(block, first, count);
+      for (size_t v = 0; v < kStripVectors && v * L::kWidth < count; ++v) {
+        const Columns columns = {first + v * L::kWidth, std::min(L::kWidth, count - v * L::kWidth)};
+        if (!encode_columns(block, peaks[v], columns, tile_.data() + v * L::kWidth)) return false;
+      }
+    }
+    return true;
+  }
+
+  /// The same for one column.
+  [[nodiscard]] bool encode_column(const Block& block, size_t column) noexcept {
+    const StripPeaks<L> peaks = load_strip(block, column, 1);
+    return encode_columns(block, peaks[0], {column, 1}, tile_.data());
+  }
+
+ private:
+  /// Zeros stand for the columns that a strip is short of.
+  [[nodiscard]] StripPeaks<L> load_strip(const Block& block, size_t first, size_t count) noexcept {
+    const float* const from = block.weights + first;
+    if (count == kStripColumns<L>) return scan_strip<L>(from, block.columns, block.real_rows, tile_.data());
+    for (size_t r = 0; r < block.real_rows; ++r) {
+      float* const row = tile_.data() + r * kStripColumns<L>;
+      std::copy_n(from + r * block.columns, count, row);
+      std::fill(row + count, row + kStripColumns<L>, 0.0F);
+    }
+    return scan_strip<L>(tile_.data(), kStripColumns<L>, block.real_rows, tile_.data());
+  }
+
+  [[nodiscard]] bool encode_columns(const Block& block, const ColumnPeaks<L>& peaks, Columns columns,
+                                    float* tile) noexcept {
+    const auto high = peaks.high();
+    const auto depth = peaks.depth();
+    const auto infinity = L::splat(std::numeric_limits<float>::infinity());
+    if (!L::all(L::mask_and(L::lt(high, infinity), L::lt(depth, infinity)))) return false;
+    auto scale = symmetric_ ? symmetric_scale(high, depth, L::load(tile)) : affine_scale(high, depth);
+    const auto zero_point = symmetric_ ? L::splat(middle_) : zero_point_of(depth, scale);
+    if (scales_ == Scales::kHalvesFirst) scale = minifloat::InF16::round<L>(scale);
+    if (!L::all(L::lt(L::abs(scale), infinity))) return false;
+    store_scales(block, columns, scale, zero_point);
+    const auto vanishes = L::eq(scale, L::splat(0.0F));
+    const auto inverse = L::select(vanishes, L::splat(0.0F), L::div(L::splat(1.0F), scale));
+    ColumnScales<L> levels = {inverse, zero_point, L::splat(last_)};
+    if (block.real_rows < block.rows || !is_bounded(high, depth, levels)) {
+      finish_levels(block, columns, levels, tile);
+      levels = {L::splat(1.0F), L::splat(0.0F), L::splat(last_)};
+    }
+    write(block, columns, levels, tile);
+    return true;
+  }
+
+  /// −extreme/2^(bits − 1), of which only the sign depends on the first weight where all are zeros.
+  [[nodiscard]] typename L::F32 symmetric_scale(typename L::F32 high, typename L::F32 depth,
+                                                typename L::F32 first) const noexcept {
+    const auto extreme = L::select(L::gt(high, depth), high, L::neg(depth));
+    const auto all_zeros = L::eq(extreme, L::splat(0.0F));
+    return L::div(L::neg(L::select(all_zeros, first, extreme)), L::splat(middle_));
+  }
+
+  [[nodiscard]] typename L::F32 affine_scale(typename L::F32 high, typename L::F32 depth) const noexcept {
+    return L::div(L::add(high, depth), L::splat(last_));
+  }
+
+  [[nodiscard]] typename L::F32 zero_point_of(typename L::F32 depth, typename L::F32 scale) const noexcept {
+    const auto steps = L::pmin(L::div(depth, scale), L::splat(last_));
+    return round_half_up<L>(L::select(L::eq(scale, L::splat(0.0F)), L::splat(0.0F), steps));
+  }
+
+  /// Whether the fast way to levels is right: for all usual scales. Those so small that their inverse is infinite, or
+  /// that f16 rounds much, are not among them.
+  [[nodiscard]] bool is_bounded(typename L::F32 high, typename L::F32 depth,
+                                const ColumnScales<L>& scales) const noexcept {
+    const auto least = L::splat(-1.25F);
+    return L::all(L::mask_and(L::gt(scaled_weight<L>(high, scales), least),
+                              L::gt(scaled_weight<L>(L::neg(depth), scales), least)));
+  }
+
+  /// Puts levels where the weights are, as numbers, and behind the end of the tensor what the program leaves there: a
+  /// byte that the last row shares with none keeps in its free places the levels of the byte before it.
+  void finish_levels(const Block& block, Columns columns, const ColumnScales<L>& scales, float* tile) const noexcept {
+    for (size_t r = 0; r < block.real_rows; ++r) {
+      float* const row = tile + r * kStripColumns<L>;
+      // What is not a number becomes 0, as on x86.
+      const auto steps = L::pmax(L::splat(0.0F), scaled_weight<L>(L::load(row), scales));
+      L::store(row, round_half_up<L>(L::pmin(steps, scales.last)));
+    }
+    const size_t in_byte = 8 / bits_;
+    const size_t in_bytes = (block.real_rows + in_byte - 1) / in_byte * in_byte;
+    for (size_t r = block.real_rows; r < block.rows; ++r) {
+      float* const row = tile + r * kStripColumns<L>;
+      if (r >= in_bytes) {
+        L::store(row, L::splat(0.0F));
+      } else if (r >= in_byte) {
+        L::store(row, L::load(row - in_byte * kStripColumns<L>));
+      } else {
+        load_above(block, columns, r, row);
+      }
+    }
+  }
+
+  void load_above(const Block& block, Columns columns, size_t row, float* levels) const noexcept {
+    L::store(levels, L::splat(0.0F));
+    if (block.above == nullptr) return;
+    const size_t unit = unit_bytes(block);
+    for (size_t i = 0; i < columns.count; ++i) {
+      const uint8_t byte = block.above[(columns.first + i + 1) * unit - 1];
+      levels[i] = static_cast<float>(byte >> (bits_ * row) & ((1U << bits_) - 1));
+    }
+  }
+
+  void store_scales(const Block& block, Columns columns, typename L::F32 scale,
+                    typename L::F32 zero_point) const noexcept {
+    std::array<float, L::kWidth> floats;
+    std::array<uint8_t, 2 * L::kWidth> halves;
+    std::array<uint8_t, L::kWidth> zero_points;
+    const void* from = floats.data();
+    if (scales_ == Scales::kF32) {
+      L::store(floats.data(), scale);
+    } else {
+      const auto kept = scales_ == Scales::kHalved ? clamp_for_half<L>(scale) : scale;
+      L::store_u16(halves.data(), float_to_half<L>(kept));
+      from = halves.data();
+    }
+    const size_t bytes = scale_bytes(scales_);
+    std::memcpy(block.scales + columns.first * bytes, from, columns.count * bytes);
+    L::store_u8(zero_points.data(), L::truncate(zero_point));
+    std::memcpy(block.zero_points + columns.first, zero_points.data(), columns.count);
+  }
+
+  void write(const Block& block, Columns columns, const ColumnScales<L>& scales, const float* tile) const noexcept {
+    uint8_t* const units = block.levels + columns.first * unit_bytes(block);
+    if (bits_ == 8) {
+      write_units<L, 8>(tile, block.rows, scales, columns.count, units);
+    } else if (bits_ == 4) {
+      write_units<L, 4>(tile, block.rows, scales, columns.count, units);
+    } else {
+      write_units<L, 2>(tile, block.rows, scales, columns.count, units);
+    }
+  }
+
+  [[nodiscard]] size_t unit_bytes(const Block& block) const noexcept { return block.rows * bits_ / 8; }
+
+  uint32_t bits_;
+  bool symmetric_;
+  Scales scales_;
+  float last_;
+  float middle_;
+  Tile<L> tile_;
+};
+
+}  // namespace arrowquant::onnx
