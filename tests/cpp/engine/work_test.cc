@@ -38,13 +38,11 @@ constexpr float kNan = std::numeric_limits<float>::quiet_NaN();
 std::vector<Encoding> all_encodings() {
   std::vector<Encoding> all;
   for (const Codec* codec : codecs()) {
-    if (!codec->bits.empty()) continue;
-    const std::span<const uint32_t> group_sizes = codec->group_sizes;
-    if (group_sizes.empty()) {
-      all.push_back({codec, {}});
-    } else {
-      all.push_back({codec, {.group_size = group_sizes.back()}});
-    }
+    if (codec->name == "affine") continue;
+    CodecParameters parameters;
+    if (!codec->bits.empty()) parameters.bits = codec->bits[codec->bits.size() / 2];
+    if (!codec->group_sizes.empty()) parameters.group_size = codec->group_sizes.back();
+    all.push_back({codec, parameters});
   }
   for (const uint32_t bits : {2U, 4U, 8U}) {
     for (const uint32_t group_size : {32U, 256U, 0U}) all.push_back(affine_encoding(bits, group_size, bits == 4));
