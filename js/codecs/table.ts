@@ -29,8 +29,6 @@ export type CodecName =
   | 'I4_ROTATED'
   | 'E2M1_SCALED'
   | 'E2M1_HIGH_SCALED'
-  | 'NF4'
-  | 'FP4'
   | 'mlx_f32'
   | 'mlx_f16'
   | 'mlx_bf16'
@@ -47,7 +45,22 @@ export type CodecName =
   | 'mlc_q4f32'
   | 'onnx_blocks'
   | 'onnx_blocks_halved'
-  | 'onnx_blocks_f16';
+  | 'onnx_blocks_f16'
+  | 'bnb_nf4'
+  | 'bnb_fp4'
+  | 'bnb_absmax8'
+  | 'ct_int_f32'
+  | 'ct_int_f16'
+  | 'ct_int_bf16'
+  | 'ct_nvfp4_f32'
+  | 'ct_nvfp4_f16'
+  | 'ct_nvfp4_bf16'
+  | 'ct_mxfp4_f32'
+  | 'ct_mxfp4_f16'
+  | 'ct_mxfp4_bf16'
+  | 'ct_mxfp8_f32'
+  | 'ct_mxfp8_f16'
+  | 'ct_mxfp8_bf16';
 
 /** What a rule can make of one tensor: a codec that has no parameters. */
 export type TensorType =
@@ -78,7 +91,7 @@ const USUAL = {
   acrossRows: false,
   needsRange: false,
   usesImportance: false,
-  foreign: false,
+  foreign: true,
   efforts: 1,
   ggmlType: null,
   fileTypes: [],
@@ -90,6 +103,7 @@ export const CODECS: readonly (CodecTraits & { readonly name: CodecName })[] = [
     name: 'F32',
     planes: [{ name: 'values', element: 'F32', unitWeights: 1, unitBits: 32 }],
     groupSizes: [],
+    foreign: false,
     ggmlType: 0,
     fileTypes: [{ name: 'F32', id: 0 }],
   },
@@ -98,6 +112,7 @@ export const CODECS: readonly (CodecTraits & { readonly name: CodecName })[] = [
     name: 'F16',
     planes: [{ name: 'values', element: 'F16', unitWeights: 1, unitBits: 16 }],
     groupSizes: [],
+    foreign: false,
     ggmlType: 1,
     fileTypes: [{ name: 'F16', id: 1 }],
   },
@@ -106,6 +121,7 @@ export const CODECS: readonly (CodecTraits & { readonly name: CodecName })[] = [
     name: 'BF16',
     planes: [{ name: 'values', element: 'BF16', unitWeights: 1, unitBits: 16 }],
     groupSizes: [],
+    foreign: false,
     ggmlType: 30,
     fileTypes: [{ name: 'BF16', id: 32 }],
   },
@@ -115,6 +131,7 @@ export const CODECS: readonly (CodecTraits & { readonly name: CodecName })[] = [
     planes: [{ name: 'values', element: 'F8_E4M3', unitWeights: 1, unitBits: 8 }],
     groupSizes: [],
     encodes: false,
+    foreign: false,
   },
   {
     ...USUAL,
@@ -122,6 +139,7 @@ export const CODECS: readonly (CodecTraits & { readonly name: CodecName })[] = [
     planes: [{ name: 'values', element: 'F8_E5M2', unitWeights: 1, unitBits: 8 }],
     groupSizes: [],
     encodes: false,
+    foreign: false,
   },
   {
     ...USUAL,
@@ -129,6 +147,7 @@ export const CODECS: readonly (CodecTraits & { readonly name: CodecName })[] = [
     blockWeights: 32,
     planes: [{ name: 'blocks', element: 'U8', unitWeights: 32, unitBits: 144 }],
     groupSizes: [],
+    foreign: false,
     ggmlType: 2,
     fileTypes: [{ name: 'Q4_0', id: 2 }],
   },
@@ -138,6 +157,7 @@ export const CODECS: readonly (CodecTraits & { readonly name: CodecName })[] = [
     blockWeights: 32,
     planes: [{ name: 'blocks', element: 'U8', unitWeights: 32, unitBits: 160 }],
     groupSizes: [],
+    foreign: false,
     ggmlType: 3,
     fileTypes: [{ name: 'Q4_1', id: 3 }],
   },
@@ -147,6 +167,7 @@ export const CODECS: readonly (CodecTraits & { readonly name: CodecName })[] = [
     blockWeights: 32,
     planes: [{ name: 'blocks', element: 'U8', unitWeights: 32, unitBits: 176 }],
     groupSizes: [],
+    foreign: false,
     ggmlType: 6,
     fileTypes: [{ name: 'Q5_0', id: 8 }],
   },
@@ -156,6 +177,7 @@ export const CODECS: readonly (CodecTraits & { readonly name: CodecName })[] = [
     blockWeights: 32,
     planes: [{ name: 'blocks', element: 'U8', unitWeights: 32, unitBits: 192 }],
     groupSizes: [],
+    foreign: false,
     ggmlType: 7,
     fileTypes: [{ name: 'Q5_1', id: 9 }],
   },
@@ -165,6 +187,7 @@ export const CODECS: readonly (CodecTraits & { readonly name: CodecName })[] = [
     blockWeights: 32,
     planes: [{ name: 'blocks', element: 'U8', unitWeights: 32, unitBits: 272 }],
     groupSizes: [],
+    foreign: false,
     ggmlType: 8,
     fileTypes: [{ name: 'Q8_0', id: 7 }],
   },
@@ -175,6 +198,7 @@ export const CODECS: readonly (CodecTraits & { readonly name: CodecName })[] = [
     planes: [{ name: 'blocks', element: 'U8', unitWeights: 256, unitBits: 672 }],
     groupSizes: [],
     searches: true,
+    foreign: false,
     ggmlType: 10,
     fileTypes: [{ name: 'Q2_K', id: 10 }],
   },
@@ -185,6 +209,7 @@ export const CODECS: readonly (CodecTraits & { readonly name: CodecName })[] = [
     planes: [{ name: 'blocks', element: 'U8', unitWeights: 256, unitBits: 880 }],
     groupSizes: [],
     searches: true,
+    foreign: false,
     ggmlType: 11,
     fileTypes: [
       { name: 'Q3_K_S', id: 11 },
@@ -199,6 +224,7 @@ export const CODECS: readonly (CodecTraits & { readonly name: CodecName })[] = [
     planes: [{ name: 'blocks', element: 'U8', unitWeights: 256, unitBits: 1152 }],
     groupSizes: [],
     searches: true,
+    foreign: false,
     ggmlType: 12,
     fileTypes: [
       { name: 'Q4_K_S', id: 14 },
@@ -212,6 +238,7 @@ export const CODECS: readonly (CodecTraits & { readonly name: CodecName })[] = [
     planes: [{ name: 'blocks', element: 'U8', unitWeights: 256, unitBits: 1408 }],
     groupSizes: [],
     searches: true,
+    foreign: false,
     ggmlType: 13,
     fileTypes: [
       { name: 'Q5_K_S', id: 16 },
@@ -225,6 +252,7 @@ export const CODECS: readonly (CodecTraits & { readonly name: CodecName })[] = [
     planes: [{ name: 'blocks', element: 'U8', unitWeights: 256, unitBits: 1680 }],
     groupSizes: [],
     searches: true,
+    foreign: false,
     ggmlType: 14,
     fileTypes: [{ name: 'Q6_K', id: 18 }],
   },
@@ -235,6 +263,7 @@ export const CODECS: readonly (CodecTraits & { readonly name: CodecName })[] = [
     planes: [{ name: 'blocks', element: 'U8', unitWeights: 32, unitBits: 144 }],
     groupSizes: [],
     searches: true,
+    foreign: false,
     ggmlType: 20,
     fileTypes: [{ name: 'IQ4_NL', id: 25 }],
   },
@@ -245,6 +274,7 @@ export const CODECS: readonly (CodecTraits & { readonly name: CodecName })[] = [
     planes: [{ name: 'blocks', element: 'U8', unitWeights: 256, unitBits: 1088 }],
     groupSizes: [],
     searches: true,
+    foreign: false,
     ggmlType: 23,
     fileTypes: [{ name: 'IQ4_XS', id: 30 }],
   },
@@ -259,6 +289,7 @@ export const CODECS: readonly (CodecTraits & { readonly name: CodecName })[] = [
     bits: [2, 4, 8],
     groupSizes: [32, 64, 128, 256, 0],
     symmetric: true,
+    foreign: false,
   },
   {
     ...USUAL,
@@ -269,6 +300,7 @@ export const CODECS: readonly (CodecTraits & { readonly name: CodecName })[] = [
     ],
     groupSizes: [2, 4, 8, 16, 32, 64, 128, 256],
     encodes: false,
+    foreign: false,
   },
   {
     ...USUAL,
@@ -279,6 +311,7 @@ export const CODECS: readonly (CodecTraits & { readonly name: CodecName })[] = [
     ],
     groupSizes: [2, 4, 8, 16, 32, 64, 128, 256],
     encodes: false,
+    foreign: false,
   },
   {
     ...USUAL,
@@ -289,6 +322,7 @@ export const CODECS: readonly (CodecTraits & { readonly name: CodecName })[] = [
     ],
     groupSizes: [2, 4, 8, 16, 32, 64, 128, 256],
     encodes: false,
+    foreign: false,
   },
   {
     ...USUAL,
@@ -299,6 +333,7 @@ export const CODECS: readonly (CodecTraits & { readonly name: CodecName })[] = [
     ],
     groupSizes: [4, 16, 64, 256],
     encodes: false,
+    foreign: false,
   },
   {
     ...USUAL,
@@ -309,6 +344,7 @@ export const CODECS: readonly (CodecTraits & { readonly name: CodecName })[] = [
     ],
     groupSizes: [4, 16, 64, 256],
     encodes: false,
+    foreign: false,
   },
   {
     ...USUAL,
@@ -319,6 +355,7 @@ export const CODECS: readonly (CodecTraits & { readonly name: CodecName })[] = [
     ],
     groupSizes: [2, 4, 8, 16, 32, 64, 128, 256],
     encodes: false,
+    foreign: false,
   },
   {
     ...USUAL,
@@ -329,26 +366,7 @@ export const CODECS: readonly (CodecTraits & { readonly name: CodecName })[] = [
     ],
     groupSizes: [2, 4, 8, 16, 32, 64, 128, 256],
     encodes: false,
-  },
-  {
-    ...USUAL,
-    name: 'NF4',
-    planes: [
-      { name: 'elements', element: 'U8', unitWeights: 1, unitBits: 4 },
-      { name: 'scales', element: 'F32', unitWeights: 0, unitBits: 32 },
-    ],
-    groupSizes: [2, 4, 8, 16, 32, 64, 128, 256],
-    encodes: false,
-  },
-  {
-    ...USUAL,
-    name: 'FP4',
-    planes: [
-      { name: 'elements', element: 'U8', unitWeights: 1, unitBits: 4 },
-      { name: 'scales', element: 'F32', unitWeights: 0, unitBits: 32 },
-    ],
-    groupSizes: [2, 4, 8, 16, 32, 64, 128, 256],
-    encodes: false,
+    foreign: false,
   },
   {
     ...USUAL,
@@ -360,7 +378,6 @@ export const CODECS: readonly (CodecTraits & { readonly name: CodecName })[] = [
     ],
     bits: [2, 3, 4, 5, 6, 8],
     groupSizes: [32, 64, 128],
-    foreign: true,
   },
   {
     ...USUAL,
@@ -372,7 +389,6 @@ export const CODECS: readonly (CodecTraits & { readonly name: CodecName })[] = [
     ],
     bits: [2, 3, 4, 5, 6, 8],
     groupSizes: [32, 64, 128],
-    foreign: true,
   },
   {
     ...USUAL,
@@ -384,7 +400,6 @@ export const CODECS: readonly (CodecTraits & { readonly name: CodecName })[] = [
     ],
     bits: [2, 3, 4, 5, 6, 8],
     groupSizes: [32, 64, 128],
-    foreign: true,
   },
   {
     ...USUAL,
@@ -394,7 +409,6 @@ export const CODECS: readonly (CodecTraits & { readonly name: CodecName })[] = [
       { name: 'scales', element: 'U8', unitWeights: 0, unitBits: 8 },
     ],
     groupSizes: [32],
-    foreign: true,
   },
   {
     ...USUAL,
@@ -404,7 +418,6 @@ export const CODECS: readonly (CodecTraits & { readonly name: CodecName })[] = [
       { name: 'scales', element: 'U8', unitWeights: 0, unitBits: 8 },
     ],
     groupSizes: [32],
-    foreign: true,
   },
   {
     ...USUAL,
@@ -414,7 +427,6 @@ export const CODECS: readonly (CodecTraits & { readonly name: CodecName })[] = [
       { name: 'scales', element: 'U8', unitWeights: 0, unitBits: 8 },
     ],
     groupSizes: [32],
-    foreign: true,
   },
   {
     ...USUAL,
@@ -424,7 +436,6 @@ export const CODECS: readonly (CodecTraits & { readonly name: CodecName })[] = [
       { name: 'scales', element: 'U8', unitWeights: 0, unitBits: 8 },
     ],
     groupSizes: [32],
-    foreign: true,
   },
   {
     ...USUAL,
@@ -434,7 +445,6 @@ export const CODECS: readonly (CodecTraits & { readonly name: CodecName })[] = [
       { name: 'scales', element: 'U8', unitWeights: 0, unitBits: 8 },
     ],
     groupSizes: [32],
-    foreign: true,
   },
   {
     ...USUAL,
@@ -444,7 +454,6 @@ export const CODECS: readonly (CodecTraits & { readonly name: CodecName })[] = [
       { name: 'scales', element: 'U8', unitWeights: 0, unitBits: 8 },
     ],
     groupSizes: [32],
-    foreign: true,
   },
   {
     ...USUAL,
@@ -454,7 +463,6 @@ export const CODECS: readonly (CodecTraits & { readonly name: CodecName })[] = [
       { name: 'scales', element: 'U8', unitWeights: 0, unitBits: 8 },
     ],
     groupSizes: [16],
-    foreign: true,
   },
   {
     ...USUAL,
@@ -464,7 +472,6 @@ export const CODECS: readonly (CodecTraits & { readonly name: CodecName })[] = [
       { name: 'scales', element: 'U8', unitWeights: 0, unitBits: 8 },
     ],
     groupSizes: [16],
-    foreign: true,
   },
   {
     ...USUAL,
@@ -474,7 +481,6 @@ export const CODECS: readonly (CodecTraits & { readonly name: CodecName })[] = [
       { name: 'scales', element: 'U8', unitWeights: 0, unitBits: 8 },
     ],
     groupSizes: [16],
-    foreign: true,
   },
   {
     ...USUAL,
@@ -484,7 +490,6 @@ export const CODECS: readonly (CodecTraits & { readonly name: CodecName })[] = [
       { name: 'scales', element: 'F16', unitWeights: 0, unitBits: 16 },
     ],
     groupSizes: [32],
-    foreign: true,
   },
   {
     ...USUAL,
@@ -494,7 +499,6 @@ export const CODECS: readonly (CodecTraits & { readonly name: CodecName })[] = [
       { name: 'scales', element: 'F32', unitWeights: 0, unitBits: 32 },
     ],
     groupSizes: [32],
-    foreign: true,
   },
   {
     ...USUAL,
@@ -508,7 +512,6 @@ export const CODECS: readonly (CodecTraits & { readonly name: CodecName })[] = [
     groupSizes: [16, 32, 64, 128, 256],
     symmetric: true,
     acrossRows: true,
-    foreign: true,
   },
   {
     ...USUAL,
@@ -522,7 +525,6 @@ export const CODECS: readonly (CodecTraits & { readonly name: CodecName })[] = [
     groupSizes: [16, 32, 64, 128, 256],
     symmetric: true,
     acrossRows: true,
-    foreign: true,
   },
   {
     ...USUAL,
@@ -536,7 +538,156 @@ export const CODECS: readonly (CodecTraits & { readonly name: CodecName })[] = [
     groupSizes: [16, 32, 64, 128, 256],
     symmetric: true,
     acrossRows: true,
-    foreign: true,
+  },
+  {
+    ...USUAL,
+    name: 'bnb_nf4',
+    planes: [
+      { name: 'levels', element: 'U8', unitWeights: 1, unitBits: 4 },
+      { name: 'absmax', element: 'F32', unitWeights: 0, unitBits: 32 },
+    ],
+    groupSizes: [32, 64, 128, 256],
+  },
+  {
+    ...USUAL,
+    name: 'bnb_fp4',
+    planes: [
+      { name: 'levels', element: 'U8', unitWeights: 1, unitBits: 4 },
+      { name: 'absmax', element: 'F32', unitWeights: 0, unitBits: 32 },
+    ],
+    groupSizes: [32, 64, 128, 256],
+  },
+  {
+    ...USUAL,
+    name: 'bnb_absmax8',
+    planes: [
+      { name: 'levels', element: 'U8', unitWeights: 1, unitBits: 8 },
+      { name: 'absmax', element: 'F32', unitWeights: 256, unitBits: 32 },
+    ],
+    groupSizes: [],
+  },
+  {
+    ...USUAL,
+    name: 'ct_int_f32',
+    planes: [
+      { name: 'levels', element: 'U8', unitWeights: 1, unitBits: 0 },
+      { name: 'scales', element: 'F32', unitWeights: 0, unitBits: 32 },
+      { name: 'zero_points', element: 'U8', unitWeights: 0, unitBits: 8 },
+    ],
+    bits: [2, 3, 4, 5, 6, 7, 8],
+    groupSizes: [32, 64, 128, 256],
+    symmetric: true,
+  },
+  {
+    ...USUAL,
+    name: 'ct_int_f16',
+    planes: [
+      { name: 'levels', element: 'U8', unitWeights: 1, unitBits: 0 },
+      { name: 'scales', element: 'F16', unitWeights: 0, unitBits: 16 },
+      { name: 'zero_points', element: 'U8', unitWeights: 0, unitBits: 8 },
+    ],
+    bits: [2, 3, 4, 5, 6, 7, 8],
+    groupSizes: [32, 64, 128, 256],
+    symmetric: true,
+  },
+  {
+    ...USUAL,
+    name: 'ct_int_bf16',
+    planes: [
+      { name: 'levels', element: 'U8', unitWeights: 1, unitBits: 0 },
+      { name: 'scales', element: 'BF16', unitWeights: 0, unitBits: 16 },
+      { name: 'zero_points', element: 'U8', unitWeights: 0, unitBits: 8 },
+    ],
+    bits: [2, 3, 4, 5, 6, 7, 8],
+    groupSizes: [32, 64, 128, 256],
+    symmetric: true,
+  },
+  {
+    ...USUAL,
+    name: 'ct_nvfp4_f32',
+    planes: [
+      { name: 'packed', element: 'U8', unitWeights: 1, unitBits: 4 },
+      { name: 'scales', element: 'F8_E4M3', unitWeights: 16, unitBits: 8 },
+      { name: 'global_scale', element: 'F32', unitWeights: 'all', unitBits: 32 },
+    ],
+    groupSizes: [],
+    needsRange: true,
+  },
+  {
+    ...USUAL,
+    name: 'ct_nvfp4_f16',
+    planes: [
+      { name: 'packed', element: 'U8', unitWeights: 1, unitBits: 4 },
+      { name: 'scales', element: 'F8_E4M3', unitWeights: 16, unitBits: 8 },
+      { name: 'global_scale', element: 'F32', unitWeights: 'all', unitBits: 32 },
+    ],
+    groupSizes: [],
+    needsRange: true,
+  },
+  {
+    ...USUAL,
+    name: 'ct_nvfp4_bf16',
+    planes: [
+      { name: 'packed', element: 'U8', unitWeights: 1, unitBits: 4 },
+      { name: 'scales', element: 'F8_E4M3', unitWeights: 16, unitBits: 8 },
+      { name: 'global_scale', element: 'F32', unitWeights: 'all', unitBits: 32 },
+    ],
+    groupSizes: [],
+    needsRange: true,
+  },
+  {
+    ...USUAL,
+    name: 'ct_mxfp4_f32',
+    planes: [
+      { name: 'packed', element: 'U8', unitWeights: 1, unitBits: 4 },
+      { name: 'scales', element: 'U8', unitWeights: 32, unitBits: 8 },
+    ],
+    groupSizes: [],
+  },
+  {
+    ...USUAL,
+    name: 'ct_mxfp4_f16',
+    planes: [
+      { name: 'packed', element: 'U8', unitWeights: 1, unitBits: 4 },
+      { name: 'scales', element: 'U8', unitWeights: 32, unitBits: 8 },
+    ],
+    groupSizes: [],
+  },
+  {
+    ...USUAL,
+    name: 'ct_mxfp4_bf16',
+    planes: [
+      { name: 'packed', element: 'U8', unitWeights: 1, unitBits: 4 },
+      { name: 'scales', element: 'U8', unitWeights: 32, unitBits: 8 },
+    ],
+    groupSizes: [],
+  },
+  {
+    ...USUAL,
+    name: 'ct_mxfp8_f32',
+    planes: [
+      { name: 'packed', element: 'U8', unitWeights: 1, unitBits: 8 },
+      { name: 'scales', element: 'U8', unitWeights: 32, unitBits: 8 },
+    ],
+    groupSizes: [],
+  },
+  {
+    ...USUAL,
+    name: 'ct_mxfp8_f16',
+    planes: [
+      { name: 'packed', element: 'U8', unitWeights: 1, unitBits: 8 },
+      { name: 'scales', element: 'U8', unitWeights: 32, unitBits: 8 },
+    ],
+    groupSizes: [],
+  },
+  {
+    ...USUAL,
+    name: 'ct_mxfp8_bf16',
+    planes: [
+      { name: 'packed', element: 'U8', unitWeights: 1, unitBits: 8 },
+      { name: 'scales', element: 'U8', unitWeights: 32, unitBits: 8 },
+    ],
+    groupSizes: [],
   },
 ];
 

@@ -43,7 +43,7 @@ export const bitsandbytes: Format = {
         const grid = gridFor(layer, absmax, shape, block);
         const scales = { tensor: absmax, grid, ...numbersOf(layer, absmax, read, tables) };
         const parts = [text, absmax, map, ...nested];
-        return scaledTensor({ layer, codec: kind.toUpperCase(), format: `bnb ${kind}`, scales, parts, shape, dtype });
+        return scaledTensor({ layer, codec: `bnb_${kind}`, format: `bnb ${kind}`, scales, parts, shape, dtype });
       },
     };
   },

@@ -50,7 +50,7 @@ test.each([
   [codecNamed('F16'), 'F16'],
   [affineCodec(4, 128, false), 'int4 g128'],
   [affineCodec(8, 0, true), 'int8 tensor symmetric'],
-  [{ name: 'NF4', bits: 0, groupSize: 64, symmetric: false }, 'NF4 g64'],
+  [{ name: 'bnb_nf4', bits: 0, groupSize: 64, symmetric: false }, 'bnb_nf4 g64'],
 ])('%j is called %j', (codec, label) => {
   expect(codecLabel(codec)).toBe(label);
 });

@@ -39,37 +39,16 @@ float signed_integer(unsigned code, unsigned bits) {
   return static_cast<float>(value >= 1 << (bits - 1) ? value - (1 << bits) : value);
 }
 
-/// Of the quantiles that NF4 is made of some that its authors print.
-float nf4(unsigned code) {
-  constexpr std::array kValues = {-1.0F,          -0.6961928010F, -0.5250730515F, -0.3949174881F,
-                                  -0.2844413817F, -0.1847734302F, -0.0910500363F, 0.0F,
-                                  0.0795802996F,  0.1609302014F,  0.2461123019F,  0.3379152417F,
-                                  0.4407098293F,  0.5626170039F,  0.7229568362F,  1.0F};
-  return kValues.at(code);
-}
-
-/// A sign and multiples of 1/192.
-float fp4(unsigned code) {
-  constexpr std::array kMultiples = {0, 1, 128, 192, 64, 96, 32, 48};
-  const float magnitude = static_cast<float>(kMultiples.at(code & 7)) / 192.0F;
-  return code > 7 && magnitude > 0 ? -magnitude : magnitude;
-}
-
 std::vector<Case> cases() {
   const auto e4m3 = [](unsigned code) { return (code & 0x7F) == 0x7F ? 0.0F : small_float(code, 4, 3); };
   const auto e5m2 = [](unsigned code) { return (code & 0x7C) == 0x7C ? 0.0F : small_float(code, 5, 2); };
   const auto e2m1 = [](unsigned code) { return small_float(code, 2, 1); };
   const auto int8 = [](unsigned code) { return signed_integer(code, 8); };
   const auto int4 = [](unsigned code) { return signed_integer(code, 4); };
-  return {{"F8_E4M3_SCALED", 8, false, false, e4m3},
-          {"F8_E5M2_SCALED", 8, false, false, e5m2},
-          {"I8_SCALED", 8, false, false, int8},
-          {"I8_ROTATED", 8, false, true, int8},
-          {"I4_ROTATED", 4, false, true, int4},
-          {"E2M1_SCALED", 4, false, false, e2m1},
-          {"E2M1_HIGH_SCALED", 4, true, false, e2m1},
-          {"NF4", 4, true, false, nf4},
-          {"FP4", 4, true, false, fp4}};
+  return {{"F8_E4M3_SCALED", 8, false, false, e4m3}, {"F8_E5M2_SCALED", 8, false, false, e5m2},
+          {"I8_SCALED", 8, false, false, int8},      {"I8_ROTATED", 8, false, true, int8},
+          {"I4_ROTATED", 4, false, true, int4},      {"E2M1_SCALED", 4, false, false, e2m1},
+          {"E2M1_HIGH_SCALED", 4, true, false, e2m1}};
 }
 
 /// Bytes of `weights` elements, none of which is NaN or infinite, and their scales.

@@ -195,7 +195,7 @@ test('a rule may keep a quantized layer: it becomes BF16 where the output cannot
 
 test('types that are only read are none to choose', async () => {
   const input = write('in.safetensors', [halfTensor('a.weight', [4, 64])]);
-  for (const type of ['I8_SCALED', 'NF4', 'E2M1_SCALED']) {
+  for (const type of ['I8_SCALED', 'E2M1_SCALED']) {
     for (const sink of ['out.gguf', 'out.safetensors']) {
       const call = quantizer.quantizeFile(input, folder.path(sink), { type });
       await expect(call).rejects.toMatchObject({ code: 'invalid_option' });
@@ -205,6 +205,18 @@ test('types that are only read are none to choose', async () => {
       'must be one of',
     );
   }
+});
+
+test('types of other programs are none to choose, and ours hold none of them', async () => {
+  const input = write('in.safetensors', [halfTensor('a.weight', [4, 64])]);
+  for (const sink of ['out.gguf', 'out.safetensors']) {
+    const call = quantizer.quantizeFile(input, folder.path(sink), { type: 'bnb_nf4' });
+    await expect(call).rejects.toMatchObject({ code: 'invalid_option' });
+    await expect(call).rejects.toThrow('type bnb_nf4 is written only in the format of its program');
+  }
+  await expect(quantizer.plan(input, { type: 'Q8_0', ...kGeneral, rules: [['a', 'bnb_nf4']] })).rejects.toThrow(
+    'must be one of',
+  );
 });
 
 test('a file of ours may not say that a tensor lies so', async () => {
