@@ -15,9 +15,9 @@ export async function openTranscoder(backend = 'threads') {
     });
   return {
     /** The planes that a codec makes of a tensor `{ dtype, bytes }` of plain floats, by name. */
-    encode({ dtype, bytes }, target) {
+    encode({ dtype, bytes }, target, options) {
       const source = codecNamed(dtype);
-      return transcode(weightsOf({ dtype, bytes }), source, [bytes], target);
+      return transcode(weightsOf({ dtype, bytes }), source, [bytes], target, options);
     },
     /** The bytes of the weights that planes stand for, as a plain float type. */
     decode: async (weights, source, planes, dtype) =>
