@@ -22,6 +22,25 @@ enum class Scales : uint8_t {
   kHalvesFirst,  ///< f16, half to even, before the levels follow from it: what weights of f16 get
 };
 
+/// How a weight becomes a level.
+enum class Levels : uint8_t {
+  kRoundedSums,      ///< x/scale + zero_point is rounded: MatMulNBits
+  kRoundedProducts,  ///< x/scale is rounded, a byte each; symmetric ones are signed, in the lowest 4 bits:
+                     ///< DequantizeLinear
+};
+
+/// What is made of weights.
+struct Formula {
+  uint32_t bits;  ///< of a level
+  bool symmetric;
+  Scales scales = Scales::kF32;
+  Levels levels = Levels::kRoundedSums;
+
+  /// Of the plane of levels.
+  [[nodiscard]] constexpr uint32_t stored_bits() const noexcept { return levels == Levels::kRoundedSums ? bits : 8; }
+  [[nodiscard]] constexpr bool is_signed() const noexcept { return symmetric && levels == Levels::kRoundedProducts; }
+};
+
 [[nodiscard]] constexpr size_t scale_bytes(Scales scales) noexcept { return scales == Scales::kF32 ? 4 : 2; }
 
 /// A block of rows, all columns of it.
@@ -46,12 +65,10 @@ struct Columns {
 template <typename L>
 class BlockEncoder {
  public:
-  BlockEncoder(const CodecParameters& parameters, Scales scales) noexcept
-      : bits_(parameters.bits),
-        symmetric_(parameters.symmetric),
-        scales_(scales),
-        last_(static_cast<float>((1U << bits_) - 1)),
-        middle_(static_cast<float>(1U << (bits_ - 1))) {}
+  explicit BlockEncoder(const Formula& formula) noexcept
+      : formula_(formula),
+        steps_(static_cast<float>((1U << formula.bits) - 1)),
+        middle_(static_cast<float>(1U << (formula.bits - 1))) {}
 
   /// False: a weight is not finite, or a scale is not.
   [[nodiscard]] bool encode(const Block& block) noexcept {
@@ -91,17 +108,19 @@ class BlockEncoder {
     const auto depth = peaks.depth();
     const auto infinity = L::splat(std::numeric_limits<float>::infinity());
     if (!L::all(L::mask_and(L::lt(high, infinity), L::lt(depth, infinity)))) return false;
-    auto scale = symmetric_ ? symmetric_scale(high, depth, L::load(tile)) : affine_scale(high, depth);
-    const auto zero_point = symmetric_ ? L::splat(middle_) : zero_point_of(depth, scale);
-    if (scales_ == Scales::kHalvesFirst) scale = minifloat::InF16::round<L>(scale);
+    auto scale = formula_.symmetric ? symmetric_scale(high, depth, L::load(tile)) : affine_scale(high, depth);
+    const auto zero_point =
+        formula_.symmetric ? L::splat(formula_.is_signed() ? 0 : middle_) : zero_point_of(depth, scale);
+    if (formula_.scales == Scales::kHalvesFirst) scale = minifloat::InF16::round<L>(scale);
     if (!L::all(L::lt(L::abs(scale), infinity))) return false;
     store_scales(block, columns, scale, zero_point);
     const auto vanishes = L::eq(scale, L::splat(0.0F));
     const auto inverse = L::select(vanishes, L::splat(0.0F), L::div(L::splat(1.0F), scale));
-    ColumnScales<L> levels = {inverse, zero_point, L::splat(last_)};
-    if (block.real_rows < block.rows || !is_bounded(high, depth, levels)) {
+    ColumnScales<L> levels = {inverse, zero_point, L::splat(steps_)};
+    if (formula_.levels == Levels::kRoundedProducts || block.real_rows < block.rows ||
+        !is_bounded(high, depth, levels)) {
       finish_levels(block, columns, levels, tile);
-      levels = {L::splat(1.0F), L::splat(0.0F), L::splat(last_)};
+      levels = {L::splat(1.0F), L::splat(0.0F), L::splat(steps_)};
     }
     write(block, columns, levels, tile);
     return true;
@@ -116,11 +135,11 @@ class BlockEncoder {
   }
 
   [[nodiscard]] typename L::F32 affine_scale(typename L::F32 high, typename L::F32 depth) const noexcept {
-    return L::div(L::add(high, depth), L::splat(last_));
+    return L::div(L::add(high, depth), L::splat(steps_));
   }
 
   [[nodiscard]] typename L::F32 zero_point_of(typename L::F32 depth, typename L::F32 scale) const noexcept {
-    const auto steps = L::pmin(L::div(depth, scale), L::splat(last_));
+    const auto steps = L::pmin(L::div(depth, scale), L::splat(steps_));
     return round_half_up<L>(L::select(L::eq(scale, L::splat(0.0F)), L::splat(0.0F), steps));
   }
 
@@ -136,13 +155,13 @@ class BlockEncoder {
   /// Puts levels where the weights are, as numbers, and behind the end of the tensor what the program leaves there: a
   /// byte that the last row shares with none keeps in its free places the levels of the byte before it.
   void finish_levels(const Block& block, Columns columns, const ColumnScales<L>& scales, float* tile) const noexcept {
+    const bool rounds_sums = formula_.levels == Levels::kRoundedSums;
     for (size_t r = 0; r < block.real_rows; ++r) {
       float* const row = tile + r * kStripColumns<L>;
-      // What is not a number becomes 0, as on x86.
-      const auto steps = L::pmax(L::splat(0.0F), scaled_weight<L>(L::load(row), scales));
-      L::store(row, round_half_up<L>(L::pmin(steps, scales.last)));
+      const auto x = L::load(row);
+      L::store(row, rounds_sums ? rounded_sum(x, scales) : rounded_product(x, scales));
     }
-    const size_t in_byte = 8 / bits_;
+    const size_t in_byte = 8 / formula_.stored_bits();
     const size_t in_bytes = (block.real_rows + in_byte - 1) / in_byte * in_byte;
     for (size_t r = block.real_rows; r < block.rows; ++r) {
       float* const row = tile + r * kStripColumns<L>;
@@ -156,13 +175,30 @@ class BlockEncoder {
     }
   }
 
+  /// What is not a number becomes 0, as on x86.
+  [[nodiscard]] typename L::F32 rounded_sum(typename L::F32 x, const ColumnScales<L>& scales) const noexcept {
+    const auto steps = L::pmax(L::splat(0.0F), scaled_weight<L>(x, scales));
+    return round_half_up<L>(L::pmin(steps, scales.last));
+  }
+
+  /// What is no integer of 32 bits becomes the least level, as on x86.
+  [[nodiscard]] typename L::F32 rounded_product(typename L::F32 x, const ColumnScales<L>& scales) const noexcept {
+    const auto product = L::mul(x, scales.inverse);
+    const auto magnitude = round_half_up<L>(L::abs(product));
+    const auto rounded = L::select(L::lt(product, L::splat(0.0F)), L::neg(magnitude), magnitude);
+    const auto least = L::splat(formula_.is_signed() ? -middle_ : 0.0F);
+    const auto level = L::pmin(L::pmax(L::add(rounded, scales.zero_point), least), L::add(least, scales.last));
+    const auto known = L::select(L::lt(L::abs(product), L::splat(0x1p31F)), level, least);
+    return L::add(known, L::select(L::lt(known, L::splat(0.0F)), L::splat(16.0F), L::splat(0.0F)));
+  }
+
   void load_above(const Block& block, Columns columns, size_t row, float* levels) const noexcept {
     L::store(levels, L::splat(0.0F));
     if (block.above == nullptr) return;
     const size_t unit = unit_bytes(block);
     for (size_t i = 0; i < columns.count; ++i) {
       const uint8_t byte = block.above[(columns.first + i + 1) * unit - 1];
-      levels[i] = static_cast<float>(byte >> (bits_ * row) & ((1U << bits_) - 1));
+      levels[i] = static_cast<float>(byte >> (formula_.bits * row) & ((1U << formula_.bits) - 1));
     }
   }
 
@@ -172,14 +208,14 @@ class BlockEncoder {
     std::array<uint8_t, 2 * L::kWidth> halves;
     std::array<uint8_t, L::kWidth> zero_points;
     const void* from = floats.data();
-    if (scales_ == Scales::kF32) {
+    if (formula_.scales == Scales::kF32) {
       L::store(floats.data(), scale);
     } else {
-      const auto kept = scales_ == Scales::kHalved ? clamp_for_half<L>(scale) : scale;
+      const auto kept = formula_.scales == Scales::kHalved ? clamp_for_half<L>(scale) : scale;
       L::store_u16(halves.data(), float_to_half<L>(kept));
       from = halves.data();
     }
-    const size_t bytes = scale_bytes(scales_);
+    const size_t bytes = scale_bytes(formula_.scales);
     std::memcpy(block.scales + columns.first * bytes, from, columns.count * bytes);
     L::store_u8(zero_points.data(), L::truncate(zero_point));
     std::memcpy(block.zero_points + columns.first, zero_points.data(), columns.count);
@@ -187,22 +223,20 @@ class BlockEncoder {
 
   void write(const Block& block, Columns columns, const ColumnScales<L>& scales, const float* tile) const noexcept {
     uint8_t* const units = block.levels + columns.first * unit_bytes(block);
-    if (bits_ == 8) {
+    if (formula_.stored_bits() == 8) {
       write_units<L, 8>(tile, block.rows, scales, columns.count, units);
-    } else if (bits_ == 4) {
+    } else if (formula_.bits == 4) {
       write_units<L, 4>(tile, block.rows, scales, columns.count, units);
     } else {
       write_units<L, 2>(tile, block.rows, scales, columns.count, units);
     }
   }
 
-  [[nodiscard]] size_t unit_bytes(const Block& block) const noexcept { return block.rows * bits_ / 8; }
+  [[nodiscard]] size_t unit_bytes(const Block& block) const noexcept { return block.rows * formula_.stored_bits() / 8; }
 
-  uint32_t bits_;
-  bool symmetric_;
-  Scales scales_;
-  float last_;
-  float middle_;
+  Formula formula_;
+  float steps_;   ///< from the least level to the greatest
+  float middle_;  ///< 2^(bits − 1)
   Tile<L> tile_;
 };
 
