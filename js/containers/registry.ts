@@ -4,6 +4,7 @@ import type { ByteSource } from '../io/byte-io.js';
 import type { Container, InputContainer, OpenedFiles } from './container.js';
 import { readHead } from './foreign-files.js';
 import { invalidFile, quoted } from './invalid-file.js';
+import { onnx } from './onnx/onnx.js';
 import { shardPlace } from './shard-names.js';
 import { looksLikeIndex, openIndexed } from './shards.js';
 import { CONTAINERS, INPUTS, SHARD_FORMATS } from './table.js';
@@ -46,6 +47,9 @@ export const namedContainer = (file: string): Container | undefined => CONTAINER
 const endsAs = (file: string, { extension }: Pick<InputContainer, 'extension'>): boolean =>
   extension !== undefined && file.toLowerCase().endsWith(extension);
 
+/** Whether a file's name says that it is an ONNX model. */
+export const isOnnxName = (file: string): boolean => endsAs(file, onnx);
+
 const URL_TEXT = /^(?:(?:https?|file):\/\/|hf:)/iu;
 
 /**
@@ -59,6 +63,14 @@ export function containerFor(file: string): Container {
   if (container !== undefined) return container;
   const endings = CONTAINERS.map(({ extension }) => extension).join(' or ');
   throw new QuantizeError('invalid_option', { file, detail: `the output ${quoted(file)} must end with ${endings}` });
+}
+
+/** Throws `invalid_option` for a URL, and for a name that is not that of an ONNX model. */
+export function checkOnnxName(file: string): void {
+  if (URL_TEXT.test(file)) throw notWritable(file);
+  if (isOnnxName(file)) return;
+  const detail = `the output ${quoted(file)} is an ONNX model, its name must end with ${onnx.extension}`;
+  throw new QuantizeError('invalid_option', { file, detail });
 }
 
 /** Throws `invalid_option` when a file is named as one shard of several: as that it would be read. */

@@ -1,4 +1,4 @@
-import { containerFor, refuseShardName } from '../containers/registry.js';
+import { checkOnnxName, containerFor, refuseShardName } from '../containers/registry.js';
 import { abandon, endpointName, sinkEndpoint } from '../endpoints.js';
 import { abortError, QuantizeError } from '../errors.js';
 import type { FormatQuantization } from '../formats/format.js';
@@ -53,7 +53,7 @@ export const quantizeFile = (
 ): Promise<FileReport> =>
   convertFile(tools, source, sink, () => plannerOf(quantization), options, {
     measure: quantization.measure,
-    isFolder: quantization.kind === 'format' && isFolderFormat(quantization.format),
+    output: outputOf(quantization),
   });
 
 /** Restores the quantized tensors of the model at `source`, as `dtype` or what they were before, and writes it to `sink`. */
@@ -66,7 +66,7 @@ export const dequantizeFile = (
 ): Promise<FileReport> =>
   convertFile(tools, source, sink, () => Promise.resolve((model) => planRestored(model, dtype)), options, {
     measure: false,
-    isFolder: false,
+    output: 'file',
   });
 
 /** What `quantizeFile` would do with an opened model. */
@@ -95,13 +95,13 @@ async function convertFile(
   sink: ModelSink,
   loadPlanner: () => Promise<Planner>,
   options: GivenConversionOptions,
-  { measure, isFolder }: { readonly measure: boolean; readonly isFolder: boolean },
+  { measure, output }: { readonly measure: boolean; readonly output: OutputKind },
 ): Promise<FileReport> {
   const clock = new Clock();
   const { signal } = tools;
   try {
     if (signal.aborted) throw abortError(signal.reason);
-    if (!isFolder) checkFile(sink);
+    if (output !== 'folder') checkFile(sink, output);
     const planner = await loadPlanner();
     const model = await openModel(await tools.files.openSource(source, signal));
     return await convertModel(tools, model, sink, planner, options, { measure, clock });
@@ -111,9 +111,17 @@ async function convertFile(
   }
 }
 
+/** What a conversion writes. */
+type OutputKind = 'folder' | 'onnx' | 'file';
+
+function outputOf(quantization: Quantization): OutputKind {
+  if (quantization.kind !== 'format') return 'file';
+  return isFolderFormat(quantization.format) ? 'folder' : quantization.format;
+}
+
 /** Throws `invalid_option` for a sink that is no file, or that is named as none that can be written. */
-function checkFile(sink: ModelSink): void {
-  if (typeof sink === 'string') containerFor(sink);
+function checkFile(sink: ModelSink, output: 'onnx' | 'file'): void {
+  if (typeof sink === 'string') (output === 'onnx' ? checkOnnxName : containerFor)(sink);
   const kind = sinkEndpoint(sink)?.kind;
   if (kind === 'web-handle') refuseShardName(endpointName(sink));
   if (kind !== 'web-folder') return;

@@ -193,7 +193,11 @@ class Run {
   #grouped(steps: readonly PlacedStep[]): (PlacedStep | Bundle)[] {
     const apart = this.#conversion.ordered?.apart ?? new Set();
     const isAlone = (step: PlacedStep): boolean =>
-      apart.has(step) || step.parts !== null || step.columns !== undefined || step.rangeOf !== undefined || this.#completed.has(step.stored.name);
+      apart.has(step) ||
+      step.parts !== null ||
+      step.columns !== undefined ||
+      step.rangeOf !== undefined ||
+      this.#completed.has(step.stored.name);
     return bundled(steps, isAlone);
   }
 

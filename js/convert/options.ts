@@ -1,5 +1,5 @@
 import type { WebOptions } from '../endpoints.js';
-import type { FormatName, FormatType, MixtureName } from '../formats/names.js';
+import type { FormatName, FormatType, MixtureName, ONNX_FORMS, ONNX_RUNTIMES } from '../formats/names.js';
 import type { RuleOutcome, TensorRule } from '../rules/rule.js';
 import type {
   AnyCase,
@@ -109,6 +109,16 @@ export interface QuantizeFileOptions extends ConvertFileOptions {
    * alone, `sd.cpp` (stable-diffusion.cpp, koboldcpp) whole checkpoints, too. Default `comfyui`.
    */
   readonly for?: Program | null | undefined;
+  /** ONNX: the least exact arithmetic that a MatMul of blocks may use, from 1 (f32) to 4 (int8). Default 0: none is said. */
+  readonly accuracyLevel?: number | null | undefined;
+  /** ONNX, `q4`: whether embeddings are quantized, too. Needs opset 21. Default false. */
+  readonly embeddings?: boolean | null | undefined;
+  /** ONNX: `operator` writes MatMulNBits, `qdq` DequantizeLinear before a MatMul, which needs opset 21. Default `operator`. */
+  readonly onnxForm?: (typeof ONNX_FORMS)[number] | null | undefined;
+  /** ONNX: which version of ONNX Runtime's quantizers to write the same files as. Default `1.32`. */
+  readonly onnxRuntime?: (typeof ONNX_RUNTIMES)[number] | null | undefined;
+  /** ONNX: whether weights lie in a file of their own, `NAME.onnx_data`. Default: when the model would have 2 GiB. */
+  readonly externalData?: boolean | null | undefined;
   /** MLX: a mixture of precisions, as mlx-lm has them. Default: one for all. */
   readonly mix?: MixtureName | null | undefined;
   /** Formats of folders: the type of what stays floats. Default: what config.json says, else what they are. */

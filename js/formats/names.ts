@@ -5,10 +5,27 @@ export const FOLDER_FORMATS = ['mlx', 'compressed-tensors', 'bitsandbytes', 'mlc
 
 export type FolderFormatName = (typeof FOLDER_FORMATS)[number];
 
+/** Formats that are one file, or two, with a graph in it. */
+export const FILE_FORMATS = ['onnx'] as const;
+
+/** What an ONNX model can become, as transformers.js calls it; `nbits` has `bits` besides. */
+export const ONNX_TYPES = [
+  ...(['q4', 'q4f16', 'q2', 'q2f16', 'nbits', 'bnb4', 'q8', 'int8', 'uint8', 'fp16'] as const),
+] as const;
+
+export type OnnxType = (typeof ONNX_TYPES)[number];
+
+/** How ONNX models say that weights are blocks of whole numbers: MatMulNBits, or DequantizeLinear. */
+export const ONNX_FORMS = ['operator', 'qdq'] as const;
+
+/** Versions of ONNX Runtime whose quantizers give other files. */
+export const ONNX_RUNTIMES = ['1.32', '1.23', '1.20'] as const;
+
 /** Types that only formats have, besides names of codecs. */
 export const FORMAT_TYPES = [
   ...(['mxfp4', 'mxfp8', 'nvfp4', 'W4A16', 'W4A16_ASYM', 'W8A16', 'NVFP4A16', 'MXFP4A16'] as const),
   ...(['nf4', 'fp4', 'q4f16_1', 'q4f32_1'] as const),
+  ...ONNX_TYPES,
 ] as const;
 
 export type FormatType = (typeof FORMAT_TYPES)[number];
@@ -19,7 +36,7 @@ export const MIXTURE_NAMES = ['mixed_2_6', 'mixed_3_4', 'mixed_3_6', 'mixed_4_6'
 export type MixtureName = (typeof MIXTURE_NAMES)[number];
 
 /** Formats with rules of their own; others are a container, and what the options say. */
-export type FormatName = FolderFormatName;
+export type FormatName = FolderFormatName | (typeof FILE_FORMATS)[number];
 
 export const isFolderFormat = (name: string): name is FolderFormatName =>
   (FOLDER_FORMATS as readonly string[]).includes(name);

@@ -7,6 +7,7 @@ import type { FormatName } from './names.js';
 /** Every format, loaded when it is asked for. */
 const FORMATS: Readonly<Partial<Record<FormatName, () => Promise<{ readonly format: Format }>>>> = {
   mlx: () => import('./mlx/format.js'),
+  onnx: () => import('./onnx/format.js'),
 };
 
 /** Options of `quantizeFile` that mean the same for all formats. */

@@ -56,7 +56,7 @@ export class TransposedSource implements ByteSource {
   async read(into: Uint8Array, position: number): Promise<void> {
     const { rows, width } = this.#matrix;
     const column = rows * width;
-    for (let at = 0; at < into.length; ) {
+    for (let at = 0; at < into.length;) {
       const from = position + at;
       const strip = this.#stripAt(Math.floor(from / column));
       const bytes = await strip.bytes;
@@ -94,7 +94,9 @@ export class TransposedSource implements ByteSource {
 
   async #readStrip(first: number, count: number): Promise<Uint8Array> {
     const { rows, columns, width } = this.#matrix;
-    const runs = Array.from({ length: rows }, (_, row) => this.#rangeAt((row * columns + first) * width, count * width));
+    const runs = Array.from({ length: rows }, (_, row) =>
+      this.#rangeAt((row * columns + first) * width, count * width),
+    );
     const read = await readRanges(count === columns ? this.#ranges : runs.flat());
     return exchanged(joined(read, rows * count * width), { rows, columns: count, width });
   }
@@ -129,7 +131,8 @@ function joined(parts: readonly Uint8Array[], bytes: number): Uint8Array {
 function exchanged(from: Uint8Array, matrix: StoredMatrix): Uint8Array {
   const into = new Uint8Array(from.length);
   const { buffer, byteOffset } = from;
-  if (matrix.width === 4) exchange(new Uint32Array(buffer, byteOffset, from.length / 4), new Uint32Array(into.buffer), matrix);
+  if (matrix.width === 4)
+    exchange(new Uint32Array(buffer, byteOffset, from.length / 4), new Uint32Array(into.buffer), matrix);
   else exchange(new Uint16Array(buffer, byteOffset, from.length / 2), new Uint16Array(into.buffer), matrix);
   return into;
 }
@@ -137,7 +140,11 @@ function exchanged(from: Uint8Array, matrix: StoredMatrix): Uint8Array {
 /** Rows that are read at a time, so that what is written stays in the cache. */
 const BLOCK_ROWS = 32;
 
-function exchange<Array extends Uint16Array | Uint32Array>(from: Array, into: Array, { rows, columns }: StoredMatrix): void {
+function exchange<Array extends Uint16Array | Uint32Array>(
+  from: Array,
+  into: Array,
+  { rows, columns }: StoredMatrix,
+): void {
   for (let first = 0; first < rows; first += BLOCK_ROWS) {
     const end = Math.min(first + BLOCK_ROWS, rows);
     for (let column = 0; column < columns; ++column) {

@@ -1,10 +1,10 @@
 import { choice, flag, reading } from '../checks.js';
-import { namedContainer } from '../containers/registry.js';
+import { isOnnxName, namedContainer } from '../containers/registry.js';
 import { CONTAINERS, type ContainerName } from '../containers/table.js';
 import type { Quantization } from '../convert/convert-file.js';
 import { endpointName, sinkEndpoint, type ModelSink } from '../endpoints.js';
 import { QuantizeError, quoted } from '../errors.js';
-import { FOLDER_FORMATS, isFolderFormat, type FormatName } from '../formats/names.js';
+import { FILE_FORMATS, FOLDER_FORMATS, isFolderFormat, type FormatName } from '../formats/names.js';
 import type { HeldQuantization } from './held.js';
 import { readBytes } from './numbers.js';
 
@@ -13,16 +13,23 @@ export const LEAST_SPLIT_BYTES = 1e6;
 
 const CONTAINER_NAMES = CONTAINERS.map(({ name }) => name);
 const NAMES: Readonly<Record<string, FormatName | ContainerName>> = Object.fromEntries(
-  [...FOLDER_FORMATS, ...CONTAINER_NAMES].map((name) => [name, name]),
+  [...FOLDER_FORMATS, ...FILE_FORMATS, ...CONTAINER_NAMES].map((name) => [name, name]),
 );
 
-/** The format that is asked for; undefined where the container is to decide. Throws `invalid_option`. */
-export function readFormat({ format, container }: HeldQuantization): FormatName | ContainerName | undefined {
-  const name = choice('format', format, NAMES);
+/** The format that is asked for, or that the output's name says; undefined where the container is to decide. */
+export function readFormat(
+  { format, container }: HeldQuantization,
+  sink: unknown,
+): FormatName | ContainerName | undefined {
+  const asked = choice('format', format, NAMES);
+  const name = asked ?? (container === undefined && isOnnxSink(sink) ? 'onnx' : undefined);
   if (name === undefined || container === undefined || name === container) return name;
   const detail = `format is ${quoted(name)}, but container is ${quoted(container)}; leave one of them out`;
   throw new QuantizeError('invalid_option', { detail });
 }
+
+const isOnnxSink = (sink: unknown): boolean =>
+  sink !== undefined && sinkEndpoint(sink) !== null && isOnnxName(endpointName(sink as ModelSink));
 
 /** What only formats of folders understand is for them to read. `sink` is undefined where nothing is written. */
 export function readFormatted(given: HeldQuantization, format: FormatName, sink: unknown): Quantization {

@@ -37,7 +37,19 @@ export const QUANTIZE_FILE_OPTIONS: Names<QuantizeFileOptions> = {
   ...{ type: true, container: true, layout: true, importance: true, effort: true },
   ...{ pure: true, architecture: true, for: true, f16Overflow: true, splitSize: true },
   ...{ bits: true, groupSize: true, symmetric: true, profile: true, mode: true },
-  ...{ rules: true, metrics: true, format: true, mix: true, dtype: true, ...CONVERT_OPTIONS },
+  ...{
+    rules: true,
+    metrics: true,
+    format: true,
+    mix: true,
+    dtype: true,
+    accuracyLevel: true,
+    embeddings: true,
+    onnxForm: true,
+    onnxRuntime: true,
+    externalData: true,
+    ...CONVERT_OPTIONS,
+  },
 };
 export const DEQUANTIZE_FILE_OPTIONS: Names<DequantizeFileOptions> = { dtype: true, ...CONVERT_OPTIONS };
 export const READ_TENSOR_OPTIONS: Names<ReadTensorOptions> = { begin: true, end: true, ...READ_OPTIONS };

@@ -40,6 +40,7 @@ const MOST_EFFORT = 255;
 const PARAMETERS = ['bits', 'groupSize', 'symmetric', 'profile', 'mode'] as const;
 const FILE_TYPE_OPTIONS = ['pure', 'architecture', 'for'] as const;
 const FORMAT_OPTIONS = ['mix', 'dtype'] as const;
+const ONNX_OPTIONS = ['accuracyLevel', 'embeddings', 'onnxForm', 'onnxRuntime', 'externalData'] as const;
 
 const isContainer = (name: string): name is ContainerName => CONTAINERS.some((one) => one.name === name);
 
@@ -64,7 +65,7 @@ const isFileType = (type: string): type is FileType => (FILE_TYPES as readonly s
 
 /** `sink` is undefined where nothing is written. */
 export function readQuantization(asked: HeldQuantization, defaults: Defaults, sink: unknown): Quantization {
-  const format = readFormat(asked);
+  const format = readFormat(asked, sink);
   if (format === undefined) return readFile(asked, defaults, sink);
   return isContainer(format)
     ? readFile({ ...asked, container: format }, defaults, sink)
@@ -73,6 +74,7 @@ export function readQuantization(asked: HeldQuantization, defaults: Defaults, si
 
 function readFile(given: HeldQuantization, defaults: Defaults, sink: unknown): Quantization {
   refuse(given, FORMAT_OPTIONS, 'a file; it is for formats that are folders');
+  refuse(given, ONNX_OPTIONS, 'no ONNX model; leave it out');
   const asked = choice('type', nameIn(TYPES, given.type) ?? given.type, named(TYPES));
   const container = readOutputContainer(given, asked, sink);
   const type = container.takesFileTypes ? fileTypeOf(asked) : asked;

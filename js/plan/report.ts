@@ -169,8 +169,8 @@ export type FileEvent =
 export interface ColumnBlocks {
   readonly rows: number;
   readonly columns: number;
-  /** Whether what fills up the last byte of a column's levels is the zero point. */
-  readonly fillsWithZeroPoint: boolean;
+  /** Rows that count as weights: with those whose zero points fill up the last byte of a column, for programs that do that. */
+  readonly encodedRows: number;
 }
 
 /** What one tensor is to become. */

@@ -141,6 +141,8 @@ export interface Encoding {
   readonly view: 'stored' | 'transposed' | 'columns';
   /** Name of the rule that decided, for reports; null where nothing but the type that was asked for did. */
   readonly rule: string | null;
+  /** Present where planes of floats were made f16 afterwards: what its other planes say that they are of. */
+  readonly halvedFrom?: Encoding | undefined;
 }
 
 const NONE: readonly Field[] = [];

@@ -32,7 +32,7 @@ export async function encodeColumns(work: ColumnJob): Promise<void> {
   const { job, tensor, target, matrix, room } = work;
   const { pipeline, output, step } = job;
   const { blocks, strips } = cutMatrix(matrix, target, room.mostBytes / 2);
-  const form = { codec: target, matrix, blocks, entries: step.places.length };
+  const form = { codec: target, blocks, entries: step.places.length };
   const sums: ErrorSums[][] = strips.map(() => []);
   const bytesPerWeight = storedBytes(tensor) / tensor.elements;
   const done = new Completion<void>();
@@ -119,7 +119,7 @@ async function encodeTile(
 ): Promise<ErrorSums | null> {
   const options = {
     ...{ measure: job.measure, effort: job.step.effort, checked: isFloat(target) },
-    ...{ rowWeights: strip.columns, firstRow, rows: matrix.rows },
+    ...{ rowWeights: strip.columns, firstRow, rows: matrix.encodedRows },
   };
   try {
     const weights = filledRows * strip.columns;

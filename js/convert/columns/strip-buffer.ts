@@ -1,11 +1,9 @@
 import { planeBytes, traitsOf, type Codec } from '../../codecs/codec.js';
-import type { ColumnBlocks } from '../../plan/report.js';
 import type { Strip, Tile } from './strips.js';
 
 /** What a tensor's strips have in common. */
 export interface StripForm {
   readonly codec: Codec;
-  readonly matrix: ColumnBlocks;
   /** Blocks of a column. */
   readonly blocks: number;
   /** Entries of the output: levels, scales and, in most cases, zero points. */
@@ -44,9 +42,7 @@ export class StripBuffer {
   /** The entries of the output, complete, and where they begin in them. */
   entries(): readonly { readonly bytes: Uint8Array; readonly begin: number }[] {
     const [levels = new Uint8Array(), scales = new Uint8Array(), zeroPoints = new Uint8Array()] = this.#planes;
-    const { matrix, entries } = this.#form;
-    if (matrix.fillsWithZeroPoint) this.#fill(levels, zeroPoints);
-    const all = [levels, scales, this.#packed(zeroPoints)].slice(0, entries);
+    const all = [levels, scales, this.#packed(zeroPoints)].slice(0, this.#form.entries);
     return all.map((bytes) => ({ bytes, begin: (bytes.length / this.#strip.columns) * this.#strip.first }));
   }
 
@@ -67,25 +63,7 @@ export class StripBuffer {
     }
     return packed;
   }
-
-  /** Puts the zero point of a column's last block into what is left of the last byte of its levels. */
-  #fill(levels: Uint8Array, zeroPoints: Uint8Array): void {
-    const { codec, blocks, matrix } = this.#form;
-    const { bits, groupSize } = codec;
-    const used = (matrix.rows * bits) % 8;
-    if (used === 0) return;
-    const column = blocks * planeBytes(codec, 0, groupSize);
-    const last = Math.floor((matrix.rows * bits) / 8);
-    for (let index = 0; index < this.#strip.columns; ++index) {
-      const zeroPoint = zeroPoints[(index + 1) * blocks - 1] ?? 0;
-      const at = index * column + last;
-      let byte = (levels[at] ?? 0) & (2 ** used - 1);
-      for (let bit = used; bit < 8; bit += bits) byte |= zeroPoint << bit;
-      levels[at] = byte;
-    }
-  }
 }
-
 
 interface Shape {
   readonly columns: number;
@@ -110,7 +88,12 @@ const halvesOf = ({ buffer, byteOffset, length }: Uint8Array): Uint16Array =>
 
 type Units = Uint8Array | Uint16Array | Uint32Array;
 
-function move<Array extends Units>(from: Array, into: Array, unit: number, { columns, blocks, firstBlock }: Shape): void {
+function move<Array extends Units>(
+  from: Array,
+  into: Array,
+  unit: number,
+  { columns, blocks, firstBlock }: Shape,
+): void {
   const count = from.length / unit / columns;
   let at = 0;
   for (let block = 0; block < count; ++block) {

@@ -2,34 +2,35 @@ import { codecNamed } from '../../codecs/codec.js';
 import { DataType } from '../../containers/onnx/data-types.js';
 import { planeTensor, type Encoding, type OnnxTensor } from '../../containers/onnx/graph.js';
 
-/** Codecs with f32 scales, and what they are called with f16 scales, clamped as float16.py clamps numbers. */
+/** What makes f16 of f32, clamped as float16.py clamps numbers, and its only plane. */
+const F16 = 'onnx_f16';
+const VALUES = 'values';
+
+/** Codecs with f32 scales, and those that have them as f16, clamped in the same way. */
 const HALVED: Readonly<Record<string, string>> = { onnx_blocks: 'onnx_blocks_halved' };
 
-/** Makes f16 tensors of f32 ones. One object is for one pass: planes of one encoding become planes of one other. */
+/** Makes f16 tensors of f32 ones: one object for one pass over a model. */
 export class Halving {
   readonly #encodings = new Map<Encoding, Encoding>();
 
-  /**
-   * A float tensor as f16, clamped as float16.py does it. Planes of an encoding that are no floats stay, but name the new
-   * encoding, too: hand all of them over.
-   */
-  tensor(tensor: OnnxTensor): OnnxTensor {
-    const { data, dims, name = '' } = tensor;
-    if (data.kind !== 'plane') {
-      if (tensor.dataType !== DataType.float) return tensor;
-      const encoding: Encoding = { weights: tensor, codec: codecNamed('onnx_f16'), view: 'stored', rule: null };
-      return { ...planeTensor(name, DataType.float16, dims, encoding, 'values'), name: tensor.name, rest: tensor.rest };
+  /** The tensor as f16; what is no f32 stays. */
+  readonly halve = (tensor: OnnxTensor): OnnxTensor => {
+    if (tensor.dataType !== DataType.float) return tensor;
+    const { data, dims, name, rest } = tensor;
+    if (data.kind === 'plane') {
+      return { ...tensor, dataType: DataType.float16, data: { ...data, encoding: this.#halved(data.encoding) } };
     }
-    const encoding = this.#halved(data.encoding);
-    const dataType = tensor.dataType === DataType.float ? DataType.float16 : tensor.dataType;
-    return { ...tensor, dataType, data: { ...data, encoding } };
-  }
+    const encoding: Encoding = { weights: tensor, codec: codecNamed(F16), view: 'stored', rule: null };
+    return { ...planeTensor(name ?? '', DataType.float16, dims, encoding, VALUES), name, rest };
+  };
 
   #halved(encoding: Encoding): Encoding {
     const known = this.#encodings.get(encoding);
     if (known !== undefined) return known;
     const { codec } = encoding;
-    const made = { ...encoding, codec: { ...codec, name: HALVED[codec.name] ?? codec.name } };
+    const name = HALVED[codec.name];
+    if (name === undefined) throw new RangeError(`the scales of ${codec.name} are no f16`);
+    const made = { ...encoding, codec: { ...codec, name }, halvedFrom: encoding };
     this.#encodings.set(encoding, made);
     return made;
   }

@@ -20,13 +20,13 @@ export interface Rewriting {
   readonly type: string;
   /** The model as it is to be; why weights stayed what they are is added to `kept`. Throws for what cannot be done. */
   readonly rewrite: (model: Graphs, kept: Map<OnnxTensor, string>) => Graphs;
-  readonly fillsWithZeroPoint: boolean;
+  readonly fillsWithZeroPoints: boolean;
   readonly form: OnnxForm;
   readonly notes: readonly string[];
 }
 
 /** Plans the output of a rewritten model. Throws `unsupported_model` for what is no ONNX model, and as `rewrite` does. */
-export function planOnnx(model: Model, { type, rewrite, fillsWithZeroPoint, form, notes }: Rewriting): ConversionPlan {
+export function planOnnx(model: Model, { type, rewrite, fillsWithZeroPoints, form, notes }: Rewriting): ConversionPlan {
   if (!carriesModel(model.carried)) {
     const detail = 'an ONNX file has the graph of a model in it, which only another ONNX file has';
     throw new QuantizeError('unsupported_model', { file: model.name, detail });
@@ -34,7 +34,7 @@ export function planOnnx(model: Model, { type, rewrite, fillsWithZeroPoint, form
   const graphs = model.carried.model;
   const kept = new Map<OnnxTensor, string>();
   const output = rewrite(graphs, kept);
-  const all = stepsOf(output, { model, graphs, kept, fillsWithZeroPoint });
+  const all = stepsOf(output, { model, graphs, kept, fillsWithZeroPoints });
   const steps = all.map(({ step }) => step);
   const used = new Set(all.flatMap(({ step }) => [step.stored, step.origin].map((one) => one?.name)));
   return {
@@ -84,4 +84,3 @@ function layoutOf(steps: readonly GraphStep[]): OutputLayout {
     textsOf: () => new Map(),
   };
 }
-

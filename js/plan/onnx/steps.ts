@@ -30,21 +30,24 @@ export interface StepContext {
   readonly graphs: Graphs;
   /** Why weights stay what they are, where a rule says so. */
   readonly kept: ReadonlyMap<OnnxTensor, string>;
-  /** Whether what fills up the last byte of a column is the zero point. */
-  readonly fillsWithZeroPoint: boolean;
+  /** Whether zero points fill up the last byte of a column. */
+  readonly fillsWithZeroPoints: boolean;
 }
 
 /** The steps that make all tensors of `output` but small ones in attributes of nodes. */
 export function stepsOf(output: Graphs, context: StepContext): readonly GraphStep[] {
   const stored = new StoredTensors(context);
+  const tensors = tensorsOfModel(output);
+  const halved = halvedEncodings(tensors);
   const encoded = new Map<Encoding, OnnxTensor[]>();
   const steps: GraphStep[] = [];
-  for (const placed of tensorsOfModel(output)) {
+  for (const placed of tensors) {
     const { tensor } = placed;
     const { data } = tensor;
     if (data.kind === 'plane') {
-      stored.add(data.encoding.weights, placed);
-      encoded.set(data.encoding, [...(encoded.get(data.encoding) ?? []), tensor]);
+      const encoding = halved.get(data.encoding) ?? data.encoding;
+      stored.add(encoding.weights, placed);
+      encoded.set(encoding, [...(encoded.get(encoding) ?? []), tensor]);
     } else if (data.kind === 'stored' || (data.kind === 'bytes' && placed.node === null)) {
       steps.push(copyStep(tensor, stored.add(tensor, placed), context));
     }
@@ -53,6 +56,17 @@ export function stepsOf(output: Graphs, context: StepContext): readonly GraphSte
     steps.push(encodingStep(encoding, entries, stored.of(encoding.weights), context));
   }
   return withOwnNames(steps);
+}
+
+/** Encodings some of whose planes became f16: with those, the others are made, too. */
+function halvedEncodings(tensors: readonly PlacedTensor[]): ReadonlyMap<Encoding, Encoding> {
+  const halved = new Map<Encoding, Encoding>();
+  for (const { tensor } of tensors) {
+    if (tensor.data.kind !== 'plane') continue;
+    const { encoding } = tensor.data;
+    if (encoding.halvedFrom !== undefined) halved.set(encoding.halvedFrom, encoding);
+  }
+  return halved;
 }
 
 /** The tensors that the file lists, by what they are in its graphs; others are made of tensors in attributes. */
@@ -98,7 +112,12 @@ function copyStep(tensor: OnnxTensor, stored: Tensor, { kept }: StepContext): Gr
     stored.codec === null
       ? { kind: 'copied', type, container: 'onnx', bytes: storedBytes(stored) }
       : codecTarget(stored.codec);
-  const step = { stored, planned: { name, dtype, shape, elements, target }, rule: kept.get(tensor) ?? null, kept: true };
+  const step = {
+    stored,
+    planned: { name, dtype, shape, elements, target },
+    rule: kept.get(tensor) ?? null,
+    kept: true,
+  };
   return { step, entries: [tensor], parts: null };
 }
 
@@ -106,17 +125,19 @@ function encodingStep(
   encoding: Encoding,
   entries: readonly OnnxTensor[],
   weights: Tensor,
-  { fillsWithZeroPoint }: StepContext,
+  { fillsWithZeroPoints }: StepContext,
 ): GraphStep {
   const { codec, view, rule } = encoding;
   if (weights.codec === null) throw notReadable(weights);
   const [rows = 0, columns = 0] = weights.shape.slice(-2);
   const stored = view === 'transposed' ? transposed(weights, rows, columns) : weights;
   const { name, dtype, shape, elements } = stored;
+  const perByte = 8 / codec.bits;
+  const encodedRows = fillsWithZeroPoints ? Math.ceil(rows / perByte) * perByte : rows;
   const step: PlannedStep = {
     ...{ stored, planned: { name, dtype, shape, elements, target: codecTarget(codec) }, rule, kept: false },
     ...(stored !== weights && { origin: weights }),
-    ...(view === 'columns' && { columns: { rows, columns, fillsWithZeroPoint } }),
+    ...(view === 'columns' && { columns: { rows, columns, encodedRows } }),
     writtenBytes: entries.reduce((sum, entry) => sum + bytesOf(entry), 0),
   };
   const contents = entries.map(({ data }) => planeNumber(codec, data));

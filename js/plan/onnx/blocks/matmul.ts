@@ -26,7 +26,12 @@ const CODECS: Readonly<Record<number, string>> = {
 };
 
 /** MatMulNBits in place of a MatMul with constant weights; the node itself where it has none that can be quantized. */
-export function quantizedMatMul(node: Node, stack: GraphStack, options: BlockOptions, made: Encodings): readonly Node[] {
+export function quantizedMatMul(
+  node: Node,
+  stack: GraphStack,
+  options: BlockOptions,
+  made: Encodings,
+): readonly Node[] {
   if (node.opType !== 'MatMul' || !isOnnxDomain(node.domain)) return [node];
   const found = constantOf(node.inputs[1], stack);
   const matrix = found === null ? null : matrixOf(found.tensor, options);
@@ -81,10 +86,6 @@ export class Encodings {
     const encoding: Encoding = { weights, codec, view: 'columns', rule: null };
     this.#byWeights.set(weights, encoding);
     return encoding;
-  }
-
-  get count(): number {
-    return this.#byWeights.size;
   }
 }
 

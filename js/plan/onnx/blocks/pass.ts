@@ -3,16 +3,9 @@ import { withOpset, rewriteModel, type GraphStack } from '../rewrite.js';
 import { Encodings, quantizedMatMul } from './matmul.js';
 import type { BlockOptions } from './options.js';
 
-/** A rewritten model, and how many of its weights are quantized. */
-export interface Quantized {
-  readonly model: Model;
-  readonly count: number;
-}
-
 /** MatMul with constant weights becomes MatMulNBits, as ONNX Runtime's MatMulNBitsQuantizer has it (algorithm DEFAULT). */
-export function quantizeBlocks(model: Model, options: BlockOptions): Quantized {
+export function quantizeBlocks(model: Model, options: BlockOptions): Model {
   const made = new Encodings();
   const rewrite = (node: Node, stack: GraphStack): readonly Node[] => quantizedMatMul(node, stack, options, made);
-  const rewritten = rewriteModel(withOpset(model, 'com.microsoft', 1), rewrite);
-  return { model: rewritten, count: made.count };
+  return rewriteModel(withOpset(model, 'com.microsoft', 1), rewrite);
 }

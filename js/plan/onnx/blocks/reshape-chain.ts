@@ -73,8 +73,19 @@ export function reshapeChain({ activations, shape, inner, output, prefix }: Chai
       ones,
       node('Sub', [rankA, one], value('a_rank_m1'), 'sub_one'),
       node('Reshape', [value('a_rank_m1'), oneVector], value('a_rank_m1_vec'), 'reshape_rank_m1'),
-      node('Slice', [shapeOfA, zeroVector, value('a_rank_m1_vec'), zeroVector], value('a_prefix_shape'), 'slice_a_prefix'),
-      node('Concat', [value('extra_ones'), value('a_prefix_shape'), value('n_vec')], value('target_shape'), 'concat_target', 0),
+      node(
+        'Slice',
+        [shapeOfA, zeroVector, value('a_rank_m1_vec'), zeroVector],
+        value('a_prefix_shape'),
+        'slice_a_prefix',
+      ),
+      node(
+        'Concat',
+        [value('extra_ones'), value('a_prefix_shape'), value('n_vec')],
+        value('target_shape'),
+        'concat_target',
+        0,
+      ),
       node('Reshape', [inner, value('target_shape')], output, 'reshape_out'),
     ],
   };

@@ -1,0 +1,87 @@
+import type { Model as Graphs, Node, OnnxTensor } from '../../containers/onnx/graph.js';
+import { MOST_MODEL_BYTES } from '../../containers/onnx/lay-out.js';
+import { tensorsOfModel } from '../../containers/onnx/tensors.js';
+import { QuantizeError } from '../../errors.js';
+import type { Model } from '../../models/model.js';
+import { quantizeBlocks } from '../../plan/onnx/blocks/pass.js';
+import { int8Pass, signOfQ8 } from '../../plan/onnx/int8/int8.js';
+import { planOnnx } from '../../plan/onnx/plan.js';
+import type { ConversionPlan } from '../../plan/plan.js';
+import { warningsAbout } from '../../plan/warnings.js';
+import type { Format, FormatPlanner, FormatQuantization } from '../format.js';
+import { readOnnxOptions, type OnnxOptions } from './options.js';
+import { GraphRules } from './rules.js';
+
+/** ONNX models that ONNX Runtime runs, and transformers.js by way of it. */
+export const format: Format = {
+  name: 'onnx',
+  title: 'an ONNX model',
+  options: [
+    ...(['type', 'bits', 'groupSize', 'symmetric', 'rules'] as const),
+    ...(['accuracyLevel', 'embeddings', 'onnxForm', 'onnxRuntime', 'externalData'] as const),
+  ],
+  plannerFor: (quantization): FormatPlanner => {
+    const options = readOnnxOptions(quantization);
+    return (model) => Promise.resolve(plan(model, quantization, options));
+  },
+};
+
+function plan(model: Model, quantization: FormatQuantization, options: OnnxOptions): ConversionPlan {
+  const rules = new GraphRules(quantization.rules);
+  const made = planOnnx(model, {
+    type: labelOf(options),
+    rewrite: (graphs, kept) => rewritten(graphs, options, keeper(rules, kept), model),
+    fillsWithZeroPoints: options.runtime === '1.20',
+    form: { externalData: options.externalData, mostBytes: MOST_MODEL_BYTES },
+    notes: [],
+  });
+  return { ...made, warnings: warningsAbout(made.steps, model.tensors, rules.idle) };
+}
+
+type Keeper = (weights: OnnxTensor, node?: Node) => string | null;
+
+/** Asks the rules, and notes what they keep. */
+const keeper =
+  (rules: GraphRules, kept: Map<OnnxTensor, string>): Keeper =>
+  (weights, node) => {
+    const rule = rules.keeping(weights, node);
+    if (rule !== null) kept.set(weights, rule);
+    return rule;
+  };
+
+/** Throws `unsupported_model` where nothing of the model would change. */
+function rewritten(graphs: Graphs, options: OnnxOptions, keeps: Keeper, model: Model): Graphs {
+  const output = quantized(graphs, options, keeps);
+  if (tensorsOfModel(output).some(({ tensor }) => tensor.data.kind === 'plane')) return output;
+  const detail = `it has no weights that ${options.type} would change: constants of floats that a MatMul multiplies with`;
+  throw new QuantizeError('unsupported_model', { file: model.name, detail });
+}
+
+function quantized(graphs: Graphs, options: OnnxOptions, keeps: Keeper): Graphs {
+  const { type, runtime } = options;
+  switch (type) {
+    case 'q4':
+    case 'q2':
+    case 'nbits':
+      return quantizeBlocks(graphs, { ...options, keeps });
+    case 'int8':
+    case 'uint8':
+    case 'q8':
+      return int8Pass(graphs, {
+        sign: type === 'q8' ? signOfQ8(graphs) : type,
+        onnxRuntime: runtime === '1.32' ? '1.32' : '1.20',
+        decide: (weights) => {
+          const rule = keeps(weights);
+          return { quantized: rule === null, rule };
+        },
+      });
+    default:
+      throw new RangeError(`nothing makes ${type}`);
+  }
+}
+
+function labelOf({ type, bits, blockSize, symmetric }: OnnxOptions): string {
+  if (bits === 0) return type;
+  const what = type === 'nbits' ? `${bits} bits` : type;
+  return `${what} g${blockSize}${symmetric ? '' : ' asymmetric'}`;
+}
