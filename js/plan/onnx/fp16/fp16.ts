@@ -6,7 +6,7 @@ import { QuantizeError } from '../../../errors.js';
 import { Names } from '../names.js';
 import { valueKinds } from '../value-kinds.js';
 import { arranged } from './arranged.js';
-import { Halving } from './halving.js';
+import { HalvedGraph } from './halved-graph.js';
 
 /** Number of GraphProto.sparse_initializer and of AttributeProto.AttributeType.SPARSE_TENSOR. */
 const SPARSE_INITIALIZER = 15;
@@ -25,7 +25,7 @@ const SPARSE_TENSOR = 11;
 export function fp16Pass(model: Model, halve: (tensor: OnnxTensor) => OnnxTensor): Model {
   checkModel(model);
   const context = { halve, names: new Names(model), kinds: valueKinds(model), opset: opsetVersion(model) };
-  return { ...model, graph: arranged(new Halving(model.graph, undefined, context).run()) };
+  return { ...model, graph: arranged(new HalvedGraph(model.graph, undefined, context).run()) };
 }
 
 function checkModel({ graph, functions }: Model): void {

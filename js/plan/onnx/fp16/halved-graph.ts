@@ -16,7 +16,7 @@ import { capturesOfNode, withGraphs } from '../subgraphs.js';
 import type { GraphKinds } from '../value-kinds.js';
 import { isBlocked, isEmptySequence } from './blocked.js';
 
-export interface HalvingContext {
+export interface HalvedContext {
   readonly halve: (tensor: OnnxTensor) => OnnxTensor;
   readonly names: Names;
   readonly kinds: ReadonlyMap<Graph, GraphKinds>;
@@ -27,7 +27,7 @@ export interface HalvingContext {
 type State = 'float' | 'half' | 'other';
 
 /** A graph, and what has become of the values of those around it. */
-export class Halving {
+export class HalvedGraph {
   readonly #blocked: ReadonlySet<Node>;
   readonly #kinds: GraphKinds;
   readonly #initializers: ReadonlySet<string>;
@@ -42,8 +42,8 @@ export class Halving {
 
   constructor(
     readonly graph: Graph,
-    readonly parent: Halving | undefined,
-    readonly context: HalvingContext,
+    readonly parent: HalvedGraph | undefined,
+    readonly context: HalvedContext,
   ) {
     this.#blocked = new Set(graph.nodes.filter((node) => isBlocked(node, context.opset)));
     this.#kinds = context.kinds.get(graph) ?? new Map();
@@ -130,7 +130,7 @@ export class Halving {
     const inputs = node.inputs.map((name) => this.nameOf(name));
     const outputs = node.outputs.map((name) => this.nameOf(name));
     if (this.#blocked.has(node)) return this.#blockedNode(node);
-    const inner = withGraphs({ ...node, inputs, outputs }, (graph) => new Halving(graph, this, this.context).run());
+    const inner = withGraphs({ ...node, inputs, outputs }, (graph) => new HalvedGraph(graph, this, this.context).run());
     const attributes = inner.attributes.map((it) => this.#attribute(it));
     return { ...inner, attributes: isEmptySequence(node) ? [intAttribute('dtype', DataType.float16)] : attributes };
   }
