@@ -8,9 +8,9 @@ export type FolderFormatName = (typeof FOLDER_FORMATS)[number];
 /** Formats that are one file, or two, with a graph in it. */
 export const FILE_FORMATS = ['onnx'] as const;
 
-/** What an ONNX model can become, as transformers.js calls it; `nbits` has `bits` besides. */
+/** What an ONNX model can become, as transformers.js calls it; `nbits` has `bits` besides, `bnb4` is `nf4`. */
 export const ONNX_TYPES = [
-  ...(['q4', 'q4f16', 'q2', 'q2f16', 'nbits', 'bnb4', 'q8', 'int8', 'uint8', 'fp16'] as const),
+  ...(['q4', 'q4f16', 'q2', 'q2f16', 'nbits', 'bnb4', 'nf4', 'fp4', 'q8', 'int8', 'uint8', 'fp16'] as const),
 ] as const;
 
 export type OnnxType = (typeof ONNX_TYPES)[number];
@@ -24,7 +24,7 @@ export const ONNX_RUNTIMES = ['1.32', '1.23', '1.20'] as const;
 /** Types that only formats have, besides names of codecs. */
 export const FORMAT_TYPES = [
   ...(['mxfp4', 'mxfp8', 'nvfp4', 'W4A16', 'W4A16_ASYM', 'W8A16', 'NVFP4A16', 'MXFP4A16'] as const),
-  ...(['nf4', 'fp4', 'q4f16_1', 'q4f32_1'] as const),
+  ...(['q4f16_1', 'q4f32_1'] as const),
   ...ONNX_TYPES,
 ] as const;
 

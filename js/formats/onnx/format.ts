@@ -3,7 +3,10 @@ import { MOST_MODEL_BYTES } from '../../containers/onnx/lay-out.js';
 import { tensorsOfModel } from '../../containers/onnx/tensors.js';
 import { QuantizeError } from '../../errors.js';
 import type { Model } from '../../models/model.js';
+import { quantizeBnb4 } from '../../plan/onnx/blocks/bnb4.js';
 import { quantizeBlocks } from '../../plan/onnx/blocks/pass.js';
+import { fp16Pass } from '../../plan/onnx/fp16/fp16.js';
+import { Halving } from '../../plan/onnx/halved.js';
 import { int8Pass, signOfQ8 } from '../../plan/onnx/int8/int8.js';
 import { planOnnx } from '../../plan/onnx/plan.js';
 import type { ConversionPlan } from '../../plan/plan.js';
@@ -59,11 +62,21 @@ function rewritten(graphs: Graphs, options: OnnxOptions, keeps: Keeper, model: M
 
 function quantized(graphs: Graphs, options: OnnxOptions, keeps: Keeper): Graphs {
   const { type, runtime } = options;
+  const { halve } = new Halving();
   switch (type) {
     case 'q4':
     case 'q2':
     case 'nbits':
       return quantizeBlocks(graphs, { ...options, keeps });
+    case 'q4f16':
+    case 'q2f16':
+      return fp16Pass(quantizeBlocks(graphs, { ...options, keeps }), halve);
+    case 'fp16':
+      return fp16Pass(graphs, halve);
+    case 'bnb4':
+    case 'nf4':
+    case 'fp4':
+      return quantizeBnb4(graphs, { kind: type === 'fp4' ? 'fp4' : 'nf4', blockSize: options.blockSize, keeps });
     case 'int8':
     case 'uint8':
     case 'q8':
@@ -75,8 +88,6 @@ function quantized(graphs: Graphs, options: OnnxOptions, keeps: Keeper): Graphs 
           return { quantized: rule === null, rule };
         },
       });
-    default:
-      throw new RangeError(`nothing makes ${type}`);
   }
 }
 

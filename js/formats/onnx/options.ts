@@ -29,6 +29,7 @@ const NBITS_DEFAULT = 8;
 const BLOCK_SIZES = [16, 32, 64, 128, 256] as const;
 const BLOCK_SIZE_DEFAULT = 32;
 const BNB_BLOCK_SIZE = 64;
+const BNB_TYPES: readonly OnnxType[] = ['bnb4', 'nf4', 'fp4'];
 const MOST_ACCURACY_LEVEL = 4;
 
 /** What only types with blocks have. */
@@ -65,7 +66,7 @@ export function readOnnxOptions({ given }: FormatQuantization): OnnxOptions {
 
 function blockSizeOf({ groupSize }: Given, type: OnnxType, hasBlocks: boolean): number {
   if (hasBlocks) return oneOf('groupSize', groupSize, BLOCK_SIZES, BLOCK_SIZE_DEFAULT);
-  return type === 'bnb4' ? BNB_BLOCK_SIZE : 0;
+  return BNB_TYPES.includes(type) ? BNB_BLOCK_SIZE : 0;
 }
 
 function oneOf(option: string, given: unknown, values: readonly number[], usual: number): number {

@@ -62,14 +62,20 @@ export function quantizedMatMul(
 export const named = ({ name }: Node, suffix: string): string | undefined =>
   name === undefined || name === '' ? undefined : `${name}${suffix}`;
 
+/** Whether these are floats that lie in one piece as numbers, and there are some. */
+export function isWeights({ dataType, dims, data }: OnnxTensor): boolean {
+  if (data.kind !== 'stored' && data.kind !== 'bytes') return false;
+  const field = dataType === DataType.float ? 'float_data' : 'raw_data';
+  return (data.field === 'raw_data' || data.field === field) && dims.every((size) => size > 0);
+}
+
 /** Null where these are no weights that ONNX Runtime would quantize. */
-export function matrixOf({ dataType, dims, data }: OnnxTensor, { runtime }: BlockOptions): Matrix | null {
+export function matrixOf(tensor: OnnxTensor, { runtime }: BlockOptions): Matrix | null {
+  const { dataType, dims } = tensor;
   const leading = dims.slice(0, -2);
   const [rows = 0, columns = 0] = dims.slice(-2);
   const hasRank = dims.length === 2 || (dims.length > 2 && runtime === '1.32' && leading.every((size) => size === 1));
-  const isFloat = dataType === DataType.float || dataType === DataType.float16;
-  const isThere = data.kind === 'stored' || data.kind === 'bytes';
-  return hasRank && isFloat && isThere && rows > 0 && columns > 0 ? { rows, columns } : null;
+  return hasRank && CODECS[dataType] !== undefined && isWeights(tensor) ? { rows, columns } : null;
 }
 
 /** The encodings of a pass: weights that several nodes use are encoded once. */
