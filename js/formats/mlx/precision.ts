@@ -1,7 +1,6 @@
 /** How precisely MLX holds the modules of a model. */
 
 import type { Codec } from '../../codecs/codec.js';
-import { codecNamed } from '../../codecs/codec.js';
 import type { MixtureName } from '../names.js';
 import { jsonNumber, type Json, type JsonObject } from '../folder/json.js';
 
@@ -43,9 +42,9 @@ const DTYPES: Readonly<Record<string, string>> = { F32: 'f32', F16: 'f16', BF16:
 /** Weights of that type, held so. */
 export function codecFor({ mode, bits, groupSize }: Precision, dtype: string): Codec {
   const suffix = DTYPES[dtype] ?? 'f32';
-  return mode === 'affine'
-    ? { name: `mlx_${suffix}`, bits, groupSize, symmetric: false }
-    : codecNamed(`mlx_${mode}_${suffix}`);
+  const isAffine = mode === 'affine';
+  const name = isAffine ? `mlx_${suffix}` : `mlx_${mode}_${suffix}`;
+  return { name, bits: isAffine ? bits : 0, groupSize, symmetric: false };
 }
 
 /** As config.json says it. */
