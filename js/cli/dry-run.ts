@@ -1,6 +1,7 @@
 import { containerFor } from '../containers/registry.js';
 import type { FilePlan, WebOptions } from '../index.js';
 import { writeFailure } from '../runtime/failures.js';
+import { checkFolder } from '../runtime/node/folder-sink.js';
 import { checkTarget } from '../runtime/node/target.js';
 import { openModel } from '../models/model.js';
 import { nodeFiles } from '../runtime/node/files.js';
@@ -14,7 +15,9 @@ export async function checkOutput(
 ): Promise<void> {
   const model = await openModel(await nodeFiles.openSource(input, signal, web));
   try {
-    for (const name of namesOf(output, plan.output.files)) await checkTarget(name, 0, model.sources);
+    const { names, files } = plan.output;
+    if (names !== undefined) await checkFolder(output, names, model.sources);
+    else for (const name of namesOf(output, files)) await checkTarget(name, 0, model.sources);
   } catch (error) {
     throw writeFailure(output, error);
   } finally {

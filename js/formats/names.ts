@@ -40,3 +40,13 @@ export type FormatName = FolderFormatName | (typeof FILE_FORMATS)[number];
 
 export const isFolderFormat = (name: string): name is FolderFormatName =>
   (FOLDER_FORMATS as readonly string[]).includes(name);
+
+/** What the weights become where nothing is asked for. */
+export const usualTypeOf = (name: FolderFormatName): string => USUAL_TYPES[name];
+
+const USUAL_TYPES: Readonly<Record<FolderFormatName, string>> = {
+  mlx: 'int4',
+  'compressed-tensors': 'W4A16',
+  bitsandbytes: 'nf4',
+  mlc: 'q4f16_1',
+};

@@ -170,9 +170,10 @@ export function filePlan(plan: ConversionPlan, model: Model): FilePlan {
   const tensors = plan.steps.map(tensorPlan);
   const container = plan.container.name as ContainerName;
   const layout = plan.layout.name as LayoutName;
+  const names = plan.folder === undefined ? {} : { names: files.map(({ name }) => name) };
   return {
     ...summaryOf(plan, model),
-    output: { container, layout, files: files.length, bytes },
+    output: { container, layout, files: files.length, ...names, bytes },
     tensors,
     totals: totalsOf(tensors, bytes),
   };

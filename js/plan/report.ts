@@ -8,6 +8,7 @@ import {
   type Tensor,
 } from '../layouts/tensor.js';
 import type { ContainerName, InputContainerName, LayoutName } from '../types.js';
+import type { FolderFormatName } from '../formats/names.js';
 import type { TensorMetrics } from '../pipeline/metrics.js';
 import type { WeightRange } from '../wasm/windows.js';
 
@@ -120,8 +121,10 @@ export interface FilePlan extends FileSummary {
   readonly output: {
     readonly container: ContainerName;
     /** How what is quantized lies in it. */
-    readonly layout: LayoutName;
+    readonly layout: LayoutName | FolderFormatName;
     readonly files: number;
+    /** The names of the files; only of an output that is a folder. */
+    readonly names?: readonly string[];
     /** Exact, but for the index of split safetensors, which has the files' names in it. */
     readonly bytes: number;
   };

@@ -29,25 +29,34 @@ export async function openFolderSink(name: string, plan: SinkPlan): Promise<Byte
 /** Whether it was not there. */
 async function makeFolder(name: string, { files = [], inputs }: SinkPlan): Promise<boolean> {
   try {
-    const about = await stat(name).catch((error: unknown) => {
-      if (codeOf(error) === 'ENOENT') return null;
-      throw error;
-    });
-    if (about === null) {
-      await mkdir(name);
-      return true;
-    }
-    if (!about.isDirectory()) throw unwritable(name, 'it is a file, but what is written is a folder');
-    await checkNotInput(name, inputs);
-    checkNoOtherModel(
-      await readdir(name),
-      files.map((file) => file.name),
-      name,
-    );
-    return false;
+    const names = files.map((file) => file.name);
+    if (await checkFolder(name, names, inputs)) return false;
+    await mkdir(name);
+    return true;
   } catch (error) {
     throw writeFailure(name, error);
   }
+}
+
+/** Throws what speaks against files of those names in a folder called `name`. Whether it is there. */
+export async function checkFolder(
+  name: string,
+  files: readonly string[],
+  inputs: SinkPlan['inputs'],
+): Promise<boolean> {
+  const about = await stat(name).catch((error: unknown) => {
+    if (codeOf(error) === 'ENOENT') return null;
+    throw error;
+  });
+  if (about === null) {
+    // Its parent has to be there, which this tells.
+    await realpath(path.dirname(path.resolve(name)));
+    return false;
+  }
+  if (!about.isDirectory()) throw unwritable(name, 'it is a file, but what is written is a folder');
+  await checkNotInput(name, inputs);
+  checkNoOtherModel(await readdir(name), files, name);
+  return true;
 }
 
 async function checkNotInput(name: string, inputs: SinkPlan['inputs']): Promise<void> {

@@ -1,0 +1,148 @@
+/** The options of `quantize` that say what becomes of a model. */
+
+import { Option, type Command } from 'commander';
+import { FOLDER_FORMATS, MIXTURE_NAMES, type MixtureName } from '../formats/names.js';
+import { nameIn } from '../checks.js';
+import { CONTAINERS } from '../containers/table.js';
+import type { FileType, LayoutName, Mode, Profile, Program, QuantizeFileOptions } from '../index.js';
+import { ARCHITECTURES, FILE_TYPES, PROGRAMS, TENSOR_TYPES } from '../index.js';
+import { LAYOUTS } from '../layouts/table.js';
+import {
+  collectRule,
+  jsonOption,
+  memoryLimitOption,
+  noSyncOption,
+  parseSize,
+  quietOption,
+  resumeOption,
+  threadsOption,
+  verboseOption,
+  type CommonOptions,
+} from './options.js';
+import { headerOption } from './servers.js';
+
+const TYPES: readonly string[] = [...new Set([...FILE_TYPES, ...TENSOR_TYPES])];
+
+/** What `quantize` is told on the command line, as commander gives it. */
+export interface QuantizeOptions extends CommonOptions {
+  readonly format?: NonNullable<QuantizeFileOptions['format']>;
+  readonly type?: FileType;
+  readonly mix?: MixtureName;
+  readonly dtype?: 'F32' | 'F16' | 'BF16';
+  readonly pure?: boolean;
+  readonly architecture?: string;
+  readonly for?: Program;
+  readonly f16Overflow?: 'error' | 'f32';
+  readonly splitSize?: number;
+  readonly rule?: NonNullable<QuantizeFileOptions['rules']>;
+  readonly bits?: string;
+  readonly groupSize?: string;
+  readonly symmetric?: boolean;
+  readonly mode?: Mode;
+  readonly profile?: Profile;
+  readonly metrics: boolean;
+  readonly dryRun?: boolean;
+  readonly layout?: LayoutName;
+}
+
+const FORMATS: readonly string[] = [...CONTAINERS.map(({ name }) => name), ...FOLDER_FORMATS];
+
+/** In the order in which the help lists them. */
+export function addQuantizeOptions(command: Command): void {
+  for (const option of [...formatOptions(), ...ggufOptions(), ...affineOptions(), ...generalOptions()]) {
+    command.addOption(option);
+  }
+}
+
+/**
+ * Exits where options were given that only a GGUF has, together with such that only affine levels have. Other formats have
+ * types and bits.
+ */
+export function refuseMixedOptions(command: Command): void {
+  const given = (option: Option): boolean => command.getOptionValue(option.attributeName()) !== undefined;
+  const [affine] = affineOptions().filter(given);
+  const [gguf] = ggufOptions().filter(given);
+  if (affine === undefined || gguf === undefined) return;
+  command.error(`error: option '${affine.flags}' cannot be used with option '${gguf.flags}'`);
+}
+
+const isFileType = (type: string): boolean => (FILE_TYPES as readonly string[]).includes(type);
+
+const parseType = (text: string): string => {
+  const type = nameIn(TYPES, text) ?? text;
+  return !isFileType(type) && isFileType(`${type}_M`) ? `${type}_M` : type;
+};
+
+const formatOptions = (): Option[] => [
+  new Option(
+    '--format <name>',
+    'whose format is written; mlx, compressed-tensors, bitsandbytes and mlc are folders (default: what the name of the output says)',
+  ).choices(FORMATS),
+  new Option('--mix <name>', 'mlx: more bits for the layers that matter more').choices(MIXTURE_NAMES),
+  new Option('--dtype <type>', 'folders: type of what is not quantized (default: what config.json says)')
+    .choices(['F32', 'F16', 'BF16'])
+    .argParser((text) => text.toUpperCase()),
+];
+
+const ggufOptions = (): Option[] => [
+  new Option('--type <type>', 'what the weights become: a GGUF is written, or, of F32, F16 and BF16, safetensors too')
+    .choices(TYPES)
+    .argParser(parseType),
+  new Option('--pure', 'GGUF: one format for all that is quantized, where the type would mix several'),
+  new Option(
+    '--architecture <name>',
+    'GGUF: whose rules apply; none: general ones, for a model that no program opens (default: found out); folders: the model_type, or none',
+  )
+    .choices(ARCHITECTURES)
+    .argParser((text) => text),
+  new Option('--for <program>', 'GGUF of a diffusion model: what is to open it (default: comfyui)').choices(PROGRAMS),
+  new Option(
+    '--f16-overflow <what>',
+    'tensors with weights too large for F16: refuse them, or keep them F32 (default: error)',
+  ).choices(['error', 'f32']),
+];
+
+const affineOptions = (): Option[] => [
+  new Option('--bits <n>', 'safetensors: bits a weight (default: 4); 3, 5 and 6 for mlx').choices([
+    '2',
+    '3',
+    '4',
+    '5',
+    '6',
+    '8',
+  ]),
+  new Option(
+    '--group-size <n>',
+    'safetensors: weights that share a scale (default: 128, in mode base the whole tensor; of a format its own)',
+  ).choices(['16', '32', '64', '128', '256', 'tensor']),
+  new Option('--symmetric', 'safetensors: one signed scale a group, and no zero point of its own'),
+  new Option(
+    '--mode <mode>',
+    'safetensors: which tensors stay as they are: the sensitive ones of diffusion models, or only norms, biases and vectors (default: diffusion)',
+  ).choices(['diffusion', 'base']),
+  new Option(
+    '--profile <profile>',
+    'safetensors: bits and group size in one: edge is 2/256, local 4/128, cloud 8/64',
+  ).choices(['edge', 'local', 'cloud']),
+];
+
+const generalOptions = (): Option[] => [
+  new Option(
+    '--rule <regex=type>',
+    'tensors whose names match, or, after "=", the one of that name, get this type; "keep" leaves them as they are, "drop" leaves them out; repeatable, the first that matches counts',
+  ).argParser(collectRule),
+  new Option('--split-size <size>', 'write files of at most that size, such as 512MB').argParser(parseSize),
+  new Option('--layout <name>', 'how what is quantized lies in the file (default: what holds the type)').choices(
+    LAYOUTS.map(({ name }) => name),
+  ),
+  new Option('--dry-run', 'print what would become what, and why; write nothing').conflicts('quiet'),
+  new Option('--no-metrics', 'do not measure what was lost'),
+  resumeOption(),
+  noSyncOption(),
+  memoryLimitOption(),
+  threadsOption(),
+  headerOption(),
+  jsonOption(),
+  quietOption(),
+  verboseOption(),
+];
