@@ -93,7 +93,7 @@ const kTsArrows = {
   workerd: ['single', 'wasm'],
   worker: ['runtime', 'wasm'],
   cli: [
-    ...['cli', 'index', 'options', 'models', 'layouts', 'containers', 'runtime', 'convert/revision'],
+    ...['cli', 'index', 'options', 'formats/names', 'models', 'layouts', 'containers', 'runtime', 'convert/revision'],
     ...kFoundations,
   ],
 };
@@ -104,7 +104,7 @@ const kTypeArrows = {
   containers: ['plan/report'],
   layouts: [],
   pipeline: ['wasm/module'],
-  plan: ['convert/options'],
+  plan: ['convert/options', 'formats/names'],
   formats: ['convert/options', 'options/names'],
   convert: ['containers/container', 'layouts/layout', 'options/names', 'wasm/module'],
   options: ['wasm/module', 'convert'],
