@@ -86,10 +86,11 @@ export interface WebFileHandle {
 export interface WebFolderHandle {
   readonly kind: 'directory';
   readonly name: string;
-  /** The names of what is in it. */
-  keys(): AsyncIterable<string>;
+  /** The names of what is in it. All browsers with such handles have it, but not all versions of TypeScript's libraries. */
+  keys?(): AsyncIterable<string>;
   getFileHandle(name: string, options?: { readonly create?: boolean }): Promise<WebFileHandle>;
   removeEntry(name: string): Promise<void>;
+  isSameEntry(other: WebFolderHandle): Promise<boolean>;
 }
 
 /**

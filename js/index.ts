@@ -17,9 +17,11 @@ export type {
   ModelSource,
   NodeFileHandle,
   WebFileHandle,
+  WebFolderHandle,
   WebOptions,
   WritableFile,
 } from './endpoints.js';
+export type { FolderFormatName, FormatName, FormatType, MixtureName } from './formats/names.js';
 export { QuantizeError, type ErrorDetails, type QuantizeErrorCode } from './errors.js';
 export type { FileComparison, TensorComparison } from './models/compare.js';
 export type { InspectedTensor, Inspection } from './models/inspect.js';
@@ -27,6 +29,7 @@ export type {
   ConvertFileOptions,
   DequantizeFileOptions,
   FileOptions,
+  ModelType,
   QuantizeFileOptions,
   ReadOptions,
   ReadTensorOptions,

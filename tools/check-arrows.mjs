@@ -113,7 +113,7 @@ const kTypeArrows = {
   runtime: ['wasm/module'],
   calls: ['plan/report', 'pipeline/tools', 'wasm/windows'],
   quantizer: ['convert/options', 'models', 'plan/report'],
-  index: ['calls', 'convert/options', 'models', 'plan/report', 'rules/rule'],
+  index: ['calls', 'formats/names', 'convert/options', 'models', 'plan/report', 'rules/rule'],
 };
 
 const problems = [];

@@ -12,8 +12,9 @@ import {
 import { QuantizeError } from '../errors.js';
 
 const SOURCES =
-  'a path, a URL, a Blob or File, a Uint8Array or ArrayBuffer, a FileHandle, a FileSystemFileHandle, or an array of Files with names';
-const SINKS = 'a path, a WritableStream, a FileHandle, a FileSystemFileHandle or a FileSystemWritableFileStream';
+  'a path, a URL, a Blob or File, a Uint8Array or ArrayBuffer, a FileHandle, a FileSystemFileHandle or FileSystemDirectoryHandle, or an array of Files with names';
+const SINKS =
+  'a path, a WritableStream, a FileHandle, a FileSystemFileHandle, a FileSystemDirectoryHandle or a FileSystemWritableFileStream';
 
 /** Arrays and URLs are copied: the caller's may change. Throws `invalid_option` for what is no source. */
 export function readSource(name: string, value: unknown): ModelSource {

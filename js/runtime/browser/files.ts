@@ -30,6 +30,7 @@ async function openSource(source: ModelSource, signal?: AbortSignal, options?: W
     case 'blobs':
     case 'bytes':
     case 'web-handle':
+    case 'web-folder':
       return openWebSource(endpoint, signal);
     default:
       throw unreadable(endpointName(source), 'browsers have no such files');
@@ -42,6 +43,7 @@ async function openSink(sink: ModelSink, plan: SinkPlan): Promise<ByteSink> {
     case 'stream':
     case 'writable-file':
     case 'web-handle':
+    case 'web-folder':
       return openWebSink(endpoint, plan);
     default: {
       const detail = 'there is no file system here; pass a FileSystemFileHandle or a WritableStream';

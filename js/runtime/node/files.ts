@@ -41,6 +41,7 @@ async function openSource(source: ModelSource, signal?: AbortSignal, options?: W
     case 'blobs':
     case 'bytes':
     case 'web-handle':
+    case 'web-folder':
       return openWebSource(endpoint, signal);
     default:
       throw unreadable(endpointName(source), 'it is nothing that can be read');
@@ -70,6 +71,7 @@ async function openSink(sink: ModelSink, plan: SinkPlan): Promise<ByteSink> {
     case 'stream':
     case 'writable-file':
     case 'web-handle':
+    case 'web-folder':
       return openWebSink(endpoint, plan);
     default:
       throw unwritable(endpointName(sink), 'it is nothing that can be written to');

@@ -1,8 +1,15 @@
 import { fieldsOf } from '../../checks.js';
-import { endpointName, entryOf, type BlobLike, type FileLike, type WebFileHandle } from '../../endpoints.js';
+import {
+  endpointName,
+  entryOf,
+  type BlobLike,
+  type FileLike,
+  type WebFileHandle,
+  type WebFolderHandle,
+} from '../../endpoints.js';
 import { QuantizeError } from '../../errors.js';
 import type { ByteSource } from '../../io/byte-io.js';
-import { changed, readFailure, unreadable } from '../failures.js';
+import { changed, codeOf, failure, readFailure, unreadable } from '../failures.js';
 import { unknownVersion } from '../unknown-version.js';
 import { unlessAborted } from '../../io/unless-aborted.js';
 
@@ -12,6 +19,8 @@ interface BlobSetting {
   readonly files?: readonly FileLike[];
   /** Where the File came from. */
   readonly origin?: WebFileHandle | null;
+  /** The folder that it lies in. */
+  readonly folder?: WebFolderHandle | null;
   /** Ends reads that wait: what calls itself a Blob may be anything. */
   readonly signal?: AbortSignal | undefined;
 }
@@ -24,11 +33,13 @@ export class BlobSource implements ByteSource {
   readonly version: string;
   /** Where the File came from, if that is known. */
   readonly origin: WebFileHandle | null;
+  /** The folder that its neighbours are in, if that is known. */
+  readonly folder: WebFolderHandle | null;
   readonly #blob: BlobLike;
   readonly #files: readonly FileLike[];
   readonly #signal: AbortSignal | undefined;
 
-  constructor(blob: BlobLike, { files = [], origin = null, signal }: BlobSetting = {}) {
+  constructor(blob: BlobLike, { files = [], origin = null, folder = null, signal }: BlobSetting = {}) {
     this.name = origin?.name ?? endpointName(blob);
     this.size = blob.size;
     const { name, lastModified } = fieldsOf(blob);
@@ -36,6 +47,7 @@ export class BlobSource implements ByteSource {
     this.version =
       typeof lastModified === 'number' ? `${blob.size} bytes of ${lastModified}` : unknownVersion(blob.size);
     this.origin = origin;
+    this.folder = folder;
     this.#blob = blob;
     this.#files = files;
     this.#signal = signal;
@@ -59,6 +71,8 @@ export class BlobSource implements ByteSource {
   }
 
   sibling(name: string): Promise<ByteSource> {
+    if (this.folder !== null)
+      return openInFolder(this.folder, name, { signal: this.#signal, missing: 'missing_shard' });
     const path = folderOf(pathOf(this.#blob)) + name;
     const file =
       this.#files.find((one) => pathOf(one) === path) ??
@@ -117,3 +131,23 @@ export async function openWebHandle(handle: WebFileHandle, signal?: AbortSignal)
     throw readFailure(handle.name, error);
   }
 }
+
+/** A file of a folder; `missing` is the code of the error when there is none of that name. */
+export async function openInFolder(
+  folder: WebFolderHandle,
+  name: string,
+  {
+    signal,
+    missing = 'unreadable_input',
+  }: { readonly signal: AbortSignal | undefined; readonly missing?: 'unreadable_input' | 'missing_shard' },
+): Promise<ByteSource> {
+  try {
+    const origin = await unlessAborted(signal, () => folder.getFileHandle(name));
+    return new BlobSource(await unlessAborted(signal, () => origin.getFile()), { origin, folder, signal });
+  } catch (error) {
+    throw failure(NO_SUCH_FILE.includes(codeOf(error)) ? missing : 'unreadable_input', name, error);
+  }
+}
+
+/** A folder of that name is no file, and a name with slashes is none in a folder. */
+const NO_SUCH_FILE: readonly unknown[] = ['NotFoundError', 'TypeMismatchError', 'TypeError'];
