@@ -43,7 +43,7 @@ export const mlc: Format = {
       elements: rows * columns,
       dtype: isHalf ? 'F16' : 'F32',
       planes: [weight.planes[0] ?? [], plane()],
-      codec: { name: isHalf ? 'mlc_q4f16' : 'mlc_q4f32', bits: 0, groupSize: 0, symmetric: false },
+      codec: { name: isHalf ? 'mlc_q4f16' : 'mlc_q4f32', bits: 0, groupSize: GROUP_SIZE, symmetric: false },
       format: isHalf ? 'mlc q4f16_1' : 'mlc q4f32_1',
       fileBytes: storedBytes(weight) + storedBytes(scales),
     });
