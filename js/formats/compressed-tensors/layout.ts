@@ -30,6 +30,10 @@ export const compressedTensors: OutputLayout = {
   textsOf: () => new Map(),
 };
 
+/** Bytes of all entries of a tensor. */
+export const writtenBytes = (tensor: PlannedTensor): number =>
+  compressedTensors.entriesOf(tensor).reduce((sum, { bytes }) => sum + bytes, 0);
+
 const isOwn = ({ name }: Codec): boolean => [INTEGERS, NVFP4, MXFP4].some((prefix) => name.startsWith(prefix));
 
 const ownCodec = ({ target }: PlannedTensor): Codec | null =>

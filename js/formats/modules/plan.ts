@@ -38,6 +38,8 @@ export interface ModulePlan extends OutputForm {
   readonly staleTexts: readonly string[];
   /** The linear modules that stay as they are, whose weights the model has. */
   readonly ignored: readonly string[];
+  /** Those that are quantized. */
+  readonly quantized: readonly string[];
 }
 
 /** Why reports say that the format leaves a tensor as it is. */
@@ -78,7 +80,7 @@ export async function planModules(
     ...taken.map(({ tensor, why }) => droppedTensor(tensor, why)),
   ];
   const warnings = warningsAbout(steps, tensors, idleRules(rules, described));
-  return { ...form, steps, dropped, warnings, staleTexts, ignored: ignoredModules(steps, kinds) };
+  return { ...form, steps, dropped, warnings, staleTexts, ...sorted(steps, kinds) };
 }
 
 const describe = (
@@ -151,15 +153,16 @@ const cannotApply = (stored: Tensor, own: TypedRule | undefined, why: string): Q
     detail: `${own?.name ?? 'the type'} cannot apply to tensor ${quoted(stored.name)}: ${why}`,
   });
 
-/** The linear modules among the steps that are not quantized, layer by layer. */
-function ignoredModules(steps: readonly PlannedStep[], kinds: ModuleKinds): readonly string[] {
-  const ignored = steps.flatMap(({ stored, planned: { name, shape, target } }) => {
+/** The linear modules among the steps, layer by layer: those that stay as they are, and those that are quantized. */
+function sorted(steps: readonly PlannedStep[], kinds: ModuleKinds): Pick<ModulePlan, 'ignored' | 'quantized'> {
+  const [ignored, quantized]: [string[], string[]] = [[], []];
+  for (const { stored, planned } of steps) {
+    const { name, shape, target } = planned;
     const kind = kinds.kindOf({ name, shape });
-    const isLinear = kind === 'linear' || kind === 'output' || kind === 'router';
-    const isPlain = target.kind === 'copied' || isFloat(target.codec);
     const module = moduleOf(name);
-    return isLinear && isPlain && stored.elements > 0 && module !== null ? [module] : [];
-  });
-  const compare = new Intl.Collator('en', { numeric: true }).compare;
-  return ignored.sort(compare);
+    if (module === null || kind === 'embedding' || kind === 'other' || stored.elements === 0) continue;
+    (target.kind === 'copied' || isFloat(target.codec) ? ignored : quantized).push(module);
+  }
+  const { compare } = new Intl.Collator('en', { numeric: true });
+  return { ignored: ignored.sort(compare), quantized: quantized.sort(compare) };
 }
