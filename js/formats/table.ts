@@ -8,6 +8,7 @@ import type { FormatName } from './names.js';
 const FORMATS: Readonly<Partial<Record<FormatName, () => Promise<{ readonly format: Format }>>>> = {
   mlx: () => import('./mlx/format.js'),
   onnx: () => import('./onnx/format.js'),
+  'compressed-tensors': () => import('./compressed-tensors/format.js'),
 };
 
 /** Options of `quantizeFile` that mean the same for all formats. */

@@ -62,7 +62,7 @@ export function floatStep(tensor: NamedTensor, dtype: string | null, rule: strin
 /** Throws `invalid_option` where a rule of the caller's gives a type that the output cannot hold. */
 export function checkRules(rules: readonly TypedRule[], form: OutputForm): void {
   for (const { name, type } of rules) {
-    if (type === 'keep' || type === 'drop') continue;
+    if (type === 'keep' || type === 'drop' || type === 'quantize') continue;
     const why = whyNotHeld(codecNamed(type), form);
     if (why === null) continue;
     throw new QuantizeError('invalid_option', { detail: `${name} gives a type that the output cannot hold: ${why}` });

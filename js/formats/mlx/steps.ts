@@ -51,7 +51,7 @@ export function planWeights(weights: readonly Weight[], deciding: Deciding): Pla
       continue;
     }
     checkReadable([weight.stored]);
-    const why = rule?.name ?? whyNotQuantized(weight, deciding);
+    const why = rule === undefined || rule.type === 'quantize' ? whyNotQuantized(weight, deciding) : rule.name;
     const module = why === null ? moduleOf(weight.name) : null;
     const precision = module === null ? null : precisionOf(module);
     if (module === null || precision === null) {
@@ -77,7 +77,7 @@ const floatTypeOf = ({ stored }: Weight, { dtype }: Deciding): string => dtype ?
 
 /** What a tensor becomes that stays floats; null: what it is. */
 function typeFor({ name, stored }: Weight, rule: TypedRule | undefined, { dtype, rules }: Deciding): string | null {
-  if (rule !== undefined && rule.type !== 'keep') {
+  if (rule !== undefined && rule.type !== 'keep' && rule.type !== 'quantize') {
     if (stored.codec !== null) return rule.type;
     const detail = `${rule.name} cannot apply to tensor ${quoted(name)}: its elements are ${stored.type.name}`;
     throw new QuantizeError('invalid_option', { layer: name, detail });
