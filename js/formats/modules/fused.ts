@@ -22,9 +22,9 @@ function fusedGroups(steps: readonly PlannedStep[]): readonly (readonly PlannedS
   );
   return [...byModule.keys()].flatMap((module) => {
     const parent = module.slice(0, module.lastIndexOf('.') + 1);
-    const names = FUSED.find(([first]) => module === parent + (first ?? ''));
-    const members = names?.flatMap((name) => byModule.get(parent + name) ?? []) ?? [];
-    return names !== undefined && members.length === names.length ? [members] : [];
+    const names = FUSED.find(([first]) => module === parent + (first ?? '')) ?? [];
+    const members = names.flatMap((name) => byModule.get(parent + name) ?? []);
+    return members.length > 0 && members.length === names.length ? [members] : [];
   });
 }
 
