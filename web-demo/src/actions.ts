@@ -1,10 +1,12 @@
 /** What people do on the page. */
 
 import { batch } from '@preact/signals';
+import type { Given } from './dropped';
 import { EngineClient, EngineError } from './engine/client';
 import type { Progress, Source, Target } from './engine/protocol';
 import * as format from './format';
 import { absolute, HUB_URL, nameOf, obstacleTo, withoutQuery } from './hosts';
+import { isFolder, outputsFor } from './outputs';
 import { outputName, PROGRAM_TITLES, quantizeOptions, type Settings } from './settings';
 import {
   announcement,
@@ -20,7 +22,7 @@ import {
   view,
   type OtherPrograms,
 } from './store';
-import { download, pickFile, type TargetKind } from './targets';
+import { download, pickFile, pickFolder, type TargetKind } from './targets';
 
 /** Milliseconds without a change before a new plan is asked for. */
 const PLAN_DELAY = 120;
@@ -43,11 +45,20 @@ export async function startEngine(): Promise<void> {
 /** Counts openings: what belongs to an earlier one comes too late. */
 let opening = 0;
 
-export async function openFiles(files: readonly File[]): Promise<void> {
+/** What files of models end with; others lie beside them. */
+const MODEL_ENDING = /\.(?:safetensors|gguf|onnx|ckpt|pth?|bin)$/i;
+
+export async function openFiles({ files, folder }: Given): Promise<void> {
   const [first] = files;
-  if (first === undefined || isBusy.value) return;
-  const entry = files.find(({ name }) => name.endsWith('.index.json')) ?? first;
-  await open(entry.name, () => Promise.resolve(files));
+  if (isBusy.value || (first === undefined && folder === null)) return;
+  const entry =
+    files.find(({ name }) => name.endsWith('.index.json')) ??
+    files.find(({ name }) => MODEL_ENDING.test(name)) ??
+    first;
+  const name = folder ?? entry?.name ?? '';
+  await open(name, () =>
+    entry === undefined ? Promise.reject(new Error('There are no files in the folder.')) : Promise.resolve(files),
+  );
 }
 
 /** Opens what lies on a server. The token is kept as long as the model is open, and nowhere but in memory. */
@@ -87,7 +98,13 @@ async function open(what: string, getSource: () => Promise<Source>): Promise<voi
     const files = 'address' in source ? null : source;
     const bytes = files?.reduce((sum, { size }) => sum + size, 0) ?? inspection.bytes;
     const name = files?.length === 1 ? (files[0]?.name ?? what) : what;
-    model.value = { status: 'open', name, bytes, inspection };
+    const outputs = outputsFor(inspection.container);
+    const [usual] = outputs;
+    batch(() => {
+      model.value = { status: 'open', name, bytes, inspection };
+      const isOffered = outputs.includes(settings.value.output);
+      if (!isOffered && usual !== undefined) settings.value = { ...settings.value, output: usual };
+    });
     announcement.value = `${name}: ${String(inspection.tensors.length)} tensors, ${format.bytes(bytes)}.`;
     await makePlan();
   } catch (error) {
@@ -161,7 +178,7 @@ export async function quantize(kind: TargetKind): Promise<void> {
   if (current.status !== 'open' || planned.status !== 'ready' || isBusy.value) return;
   const name = outputName(current.name, planned.settings);
   try {
-    const target = await targetFor(kind, name);
+    const target = await targetFor(kind, name, isFolder(planned.settings.output));
     if (target === null) return;
     batch(() => {
       run.value = { status: 'running', progress: null, cancelling: false };
@@ -174,7 +191,7 @@ export async function quantize(kind: TargetKind): Promise<void> {
     batch(() => {
       run.value = { status: 'done' };
       reports.value = new Map(outcome.report.tensors.map((report) => [report.name, report]));
-      result.value = { ...outcome, target: kind, plan: planned.plan };
+      result.value = { ...outcome, plan: planned.plan };
       const { bytesBefore, fileBytes, seconds } = outcome.report.totals;
       announcement.value = `Done in ${format.duration(seconds)}: ${format.bytes(bytesBefore)} became ${format.bytes(fileBytes)}.`;
     });
@@ -186,10 +203,17 @@ export async function quantize(kind: TargetKind): Promise<void> {
   }
 }
 
-async function targetFor(kind: TargetKind, name: string): Promise<Target | null> {
-  if (kind !== 'disk') return { kind, name };
-  const handle = await pickFile(name);
-  return handle === null ? null : { kind, handle };
+/** Null when the person has changed their mind. */
+async function targetFor(kind: TargetKind, name: string, isOfFolder: boolean): Promise<Target | null> {
+  if (kind === 'disk') {
+    const handle = await pickFile(name);
+    return handle === null ? null : { kind, handle };
+  }
+  if (kind === 'folder') {
+    const parent = await pickFolder();
+    return parent === null ? null : { kind, parent, name };
+  }
+  return { kind, name, isFolder: isOfFolder };
 }
 
 export function cancel(): void {
@@ -247,12 +271,12 @@ export async function selectLayer(name: string): Promise<void> {
 
 export function downloadResult(): void {
   const made = result.value;
-  if (made !== null) download(made.file, made.file.name);
+  if (made !== null && made.file !== null) download(made.file, made.file.name);
 }
 
 export function downloadReport(): void {
   const made = result.value;
   if (made === null) return;
   const text = `${JSON.stringify(made.report, null, 2)}\n`;
-  download(new Blob([text], { type: 'application/json' }), `${made.file.name}.report.json`);
+  download(new Blob([text], { type: 'application/json' }), `${made.name}.report.json`);
 }

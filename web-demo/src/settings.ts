@@ -11,6 +11,8 @@ import type {
   TensorType,
 } from 'arrowquant';
 
+import { formatType, isFormat, type FormatOutput, type OutputName } from './outputs';
+
 export interface RuleRow {
   /** Stable identity of the row on the page. */
   readonly id: number;
@@ -19,7 +21,11 @@ export interface RuleRow {
 }
 
 export interface Settings {
-  readonly output: 'gguf' | 'safetensors';
+  readonly output: OutputName;
+  /** The types chosen for other programs' formats, by the format. */
+  readonly formatTypes: Readonly<Partial<Record<FormatOutput, string>>>;
+  /** Of those formats; null: the usual one. */
+  readonly formatGroupSize: QuantizeFileOptions['groupSize'] | null;
   readonly type: FileType;
   readonly pure: boolean;
   /** Null: found out from the tensors' names. */
@@ -35,6 +41,8 @@ export interface Settings {
 
 export const DEFAULT_SETTINGS: Settings = {
   output: 'gguf',
+  formatTypes: {},
+  formatGroupSize: null,
   type: 'Q4_K_M',
   pure: false,
   architecture: null,
@@ -100,18 +108,29 @@ export function quantizeOptions(settings: Settings): QuantizeFileOptions {
   const rules = settings.rules
     .filter(({ pattern }) => pattern.trim() !== '')
     .map(({ pattern, type }) => [pattern.trim(), settings.output === 'gguf' ? type : 'keep'] as const);
+  if (isFormat(settings.output)) return { ...formatOptions(settings.output, settings), rules };
   const { type, pure, architecture, program, bits, groupSize, symmetric, mode } = settings;
   return settings.output === 'gguf'
     ? { type, pure, rules, for: program, ...(architecture !== null && { architecture }) }
     : { bits, groupSize, symmetric, mode, rules };
 }
 
-/** A name for the result: the input's, without its ending and what splits it, with what it becomes. */
-export function outputName(input: string, { output, type, bits }: Settings): string {
+function formatOptions(output: FormatOutput, { formatTypes, formatGroupSize }: Settings): QuantizeFileOptions {
+  const { options, groupSizes } = formatType(output, formatTypes[output]);
+  const isKnown = groupSizes?.some((size) => size === formatGroupSize) ?? false;
+  return isKnown ? { ...options, groupSize: formatGroupSize } : options;
+}
+
+/**
+ * A name for the result: the input's, without its ending and what splits it, with what it becomes. Of a folder the name is
+ * that of the folder.
+ */
+export function outputName(input: string, { output, type, bits, formatTypes }: Settings): string {
   const base = input.split('/').at(-1) ?? input;
   const stem = base
     .replace(/\.index\.json$/i, '')
-    .replace(/\.(?:safetensors|gguf|ckpt|pth?|bin)$/i, '')
+    .replace(/\.(?:safetensors|gguf|onnx|ckpt|pth?|bin)$/i, '')
     .replace(/-\d{5}-of-\d{5}$/, '');
+  if (isFormat(output)) return `${stem}${formatType(output, formatTypes[output]).ending}`;
   return output === 'gguf' ? `${stem}-${type}.gguf` : `${stem}-int${String(bits)}.safetensors`;
 }

@@ -4,6 +4,7 @@ import { computed, signal } from '@preact/signals';
 import type { FilePlan, Inspection, Program, TensorPlan, TensorReport } from 'arrowquant';
 import type { EngineInfo, Outcome, Progress } from './engine/protocol';
 import type { LayerView } from './engine/layer-view';
+import { isFolder } from './outputs';
 import { DEFAULT_SETTINGS, type Settings } from './settings';
 import { availableTargets, type TargetKind } from './targets';
 
@@ -44,7 +45,6 @@ export type RunState =
 
 /** The last job that ended well. */
 export interface Result extends Outcome {
-  readonly target: TargetKind;
   readonly plan: FilePlan;
 }
 
@@ -70,9 +70,11 @@ export const announcement = signal('');
 
 export const isBusy = computed(() => run.value.status === 'running');
 
+/** What the person has chosen; a folder cannot go everywhere that a file can, nor the other way round. */
+export const chosenTarget = signal<TargetKind | null>(null);
+export const targets = computed(() => availableTargets(isFolder(settings.value.output)));
 /** Where the next result goes. */
-export const targets = availableTargets();
-export const targetKind = signal<TargetKind>(targets[0]?.kind ?? 'memory');
+export const target = computed(() => targets.value.find(({ kind }) => kind === chosenTarget.value) ?? targets.value[0]);
 
 /** One line of the list of layers. */
 export interface LayerRow {

@@ -1,6 +1,6 @@
 /** Where a result can go in this browser. */
 
-export type TargetKind = 'disk' | 'storage' | 'memory';
+export type TargetKind = 'disk' | 'folder' | 'storage' | 'memory';
 
 export interface TargetChoice {
   readonly kind: TargetKind;
@@ -8,25 +8,36 @@ export interface TargetChoice {
   readonly explanation: string;
 }
 
-/** Chromium's picker; not in TypeScript's DOM library. */
+/** Chromium's pickers; not in TypeScript's DOM library. */
 interface PickerWindow {
   showSaveFilePicker?: (options: { suggestedName: string }) => Promise<FileSystemFileHandle>;
+  showDirectoryPicker?: (options: { mode: 'readwrite' }) => Promise<FileSystemDirectoryHandle>;
 }
 
-const picker = (): PickerWindow['showSaveFilePicker'] => (window as PickerWindow).showSaveFilePicker;
+const pickers = window as PickerWindow;
+
+const DISK: TargetChoice = {
+  kind: 'disk',
+  title: 'A file on disk',
+  explanation: 'Written to the file that you choose while it is made. Takes no memory.',
+};
+const FOLDER: TargetChoice = {
+  kind: 'folder',
+  title: 'A folder on disk',
+  explanation: 'Written to a new folder in the one that you choose while it is made. Takes no memory.',
+};
 
 /** The best comes first; memory always works, as far as there is some. */
-export function availableTargets(): readonly TargetChoice[] {
+export function availableTargets(isFolder: boolean): readonly TargetChoice[] {
   const choices: TargetChoice[] = [];
-  if (picker() !== undefined) {
-    const explanation = 'Written to the file that you choose while it is made. Takes no memory.';
-    choices.push({ kind: 'disk', title: 'A file on disk', explanation });
-  }
+  if (isFolder && pickers.showDirectoryPicker !== undefined) choices.push(FOLDER);
+  if (!isFolder && pickers.showSaveFilePicker !== undefined) choices.push(DISK);
+  const downloaded = isFolder ? 'downloaded as a zip' : 'downloaded';
   if (hasStorage()) {
-    const explanation = 'Written to the storage that the browser keeps for this page, then downloaded.';
+    const explanation = `Written to the storage that the browser keeps for this page, then ${downloaded}.`;
     choices.push({ kind: 'storage', title: 'Browser storage', explanation });
   }
-  const explanation = 'Kept by the browser until you download it. For results that fit into memory.';
+  const explanation = `Kept by the browser until it is ${downloaded}. For results that fit into memory.`;
   choices.push({ kind: 'memory', title: 'Memory', explanation });
   return choices;
 }
@@ -37,9 +48,15 @@ function hasStorage(): boolean {
 }
 
 /** Null when the person closes the dialog. */
-export async function pickFile(suggestedName: string): Promise<FileSystemFileHandle | null> {
+export const pickFile = (suggestedName: string): Promise<FileSystemFileHandle | null> =>
+  picked(() => pickers.showSaveFilePicker?.({ suggestedName }));
+
+export const pickFolder = (): Promise<FileSystemDirectoryHandle | null> =>
+  picked(() => pickers.showDirectoryPicker?.({ mode: 'readwrite' }));
+
+async function picked<Handle>(pick: () => Promise<Handle> | undefined): Promise<Handle | null> {
   try {
-    return (await picker()?.call(window, { suggestedName })) ?? null;
+    return (await pick()) ?? null;
   } catch (error) {
     if ((error as { name?: unknown }).name === 'AbortError') return null;
     throw error;

@@ -1,29 +1,50 @@
-/** Where a result goes: a file that the person picked, the browser's storage for this site, or memory. */
+/**
+ * Where a result goes: a file or a folder that the person picked, the browser's storage for this site, or memory. A folder that
+ * has to be downloaded is made a zip when it is complete.
+ */
 
-import type { ModelSink, WritableFile } from 'arrowquant';
+import type { ModelSink, ModelSource } from 'arrowquant';
+import { MemoryFile, MemoryFolder } from './memory';
 import type { Target } from './protocol';
+import { emptyStorage } from './storage';
+import { filesOf, zipOf, type Folder } from './zip';
+
+/** A complete result. */
+export interface Finished {
+  readonly name: string;
+  readonly bytes: number;
+  /** To be read again. */
+  readonly source: ModelSource;
+  /** What can be downloaded; null where all of it is where the person wants it. */
+  readonly file: File | null;
+}
 
 export interface Output {
   readonly sink: ModelSink;
-  /** The complete file, to be read again. */
-  finish(): Promise<File>;
+  finish(): Promise<Finished>;
   /** Takes back what a job that failed has left; what was there before stays. */
   discard(): Promise<void>;
 }
-
-const FOLDER = 'results';
-const MIME_TYPE = 'application/octet-stream';
 
 export function openOutput(target: Target): Promise<Output> {
   switch (target.kind) {
     case 'disk':
       return pickedFile(target.handle);
+    case 'folder':
+      return pickedFolder(target.parent, target.name);
     case 'storage':
-      return storedFile(target.name);
+      return target.isFolder ? storedFolder(target.name) : storedFile(target.name);
     case 'memory':
-      return Promise.resolve(memoryFile(target.name));
+      return Promise.resolve(target.isFolder ? memoryFolder(target.name) : memoryFile(target.name));
   }
 }
+
+const finished = (file: File, isDownloaded = true): Finished => ({
+  name: file.name,
+  bytes: file.size,
+  source: file,
+  file: isDownloaded ? file : null,
+});
 
 /** Handles of Chromium can be removed; elsewhere an empty file stays. */
 interface RemovableHandle extends FileSystemFileHandle {
@@ -35,112 +56,72 @@ async function pickedFile(handle: RemovableHandle): Promise<Output> {
   const made = (await handle.getFile()).size === 0;
   return {
     sink: handle,
-    finish: () => handle.getFile(),
+    finish: async () => finished(await handle.getFile(), false),
     discard: async () => {
       if (made) await handle.remove?.().catch(() => undefined);
     },
   };
 }
 
-async function storedFile(name: string): Promise<Output> {
-  const root = await navigator.storage.getDirectory();
-  const results = await root.getDirectoryHandle(FOLDER, { create: true });
-  const own = await ownFolder();
-  // The result before this one has been downloaded or given up; nobody else would ever delete it.
-  await remove(results, own);
-  await removeAbandoned(results);
-  const folder = await results.getDirectoryHandle(own, { create: true });
-  const handle = await folder.getFileHandle(name, { create: true });
+const sizeOf = (files: readonly File[]): number => files.reduce((sum, { size }) => sum + size, 0);
+
+/** In a folder of its own there: what else lies in the one that was picked is no concern of the model's. */
+async function pickedFolder(parent: FileSystemDirectoryHandle, name: string): Promise<Output> {
+  const isThere = await parent.getDirectoryHandle(name).then(
+    () => true,
+    () => false,
+  );
+  const folder = await parent.getDirectoryHandle(name, { create: true });
   return {
-    sink: handle,
-    finish: () => handle.getFile(),
-    discard: () => remove(results, own),
+    sink: folder,
+    finish: async () => {
+      const files = await filesOf(folder);
+      return { name, bytes: sizeOf(files), source: files, file: null };
+    },
+    discard: async () => {
+      if (!isThere) await parent.removeEntry(name, { recursive: true }).catch(() => undefined);
+    },
   };
 }
 
-/** The folder of this page's results: its lock is held for as long as the page is open, so that no other page removes it. */
-function ownFolder(): Promise<string> {
-  ownName ??= new Promise((resolve, reject) => {
-    const name = crypto.randomUUID();
-    const held = navigator.locks.request(lockOf(name), () => {
-      resolve(name);
-      return new Promise(() => undefined);
-    });
-    held.catch(reject);
-  });
-  return ownName;
+async function storedFile(name: string): Promise<Output> {
+  const { folder, clear } = await emptyStorage();
+  const handle = await folder.getFileHandle(name, { create: true });
+  return { sink: handle, finish: async () => finished(await handle.getFile()), discard: clear };
 }
 
-let ownName: Promise<string> | null = null;
-
-const lockOf = (folder: string): string => `arrowquant-results/${folder}`;
-
-/** Removes what pages that are closed have left. */
-async function removeAbandoned(results: FileSystemDirectoryHandle): Promise<void> {
-  const names: string[] = [];
-  for await (const name of results.keys()) names.push(name);
-  for (const name of names) {
-    await navigator.locks.request(lockOf(name), { ifAvailable: true }, async (lock) => {
-      if (lock !== null) await remove(results, name);
-    });
-  }
+async function storedFolder(name: string): Promise<Output> {
+  const { folder: around, clear } = await emptyStorage();
+  const folder = await around.getDirectoryHandle(name, { create: true });
+  const zipped = async (zip: ReadableStream<Uint8Array>): Promise<File> => {
+    const handle = await around.getFileHandle(`${name}.zip`, { create: true });
+    await zip.pipeTo(await handle.createWritable());
+    return handle.getFile();
+  };
+  return { sink: folder, finish: () => finishedFolder(folder, zipped), discard: clear };
 }
-
-const remove = (folder: FileSystemDirectoryHandle, name: string): Promise<void> =>
-  folder.removeEntry(name, { recursive: true }).catch(() => undefined);
 
 function memoryFile(name: string): Output {
   const memory = new MemoryFile();
   return {
     sink: memory,
-    finish: () => Promise.resolve(memory.file(name)),
+    finish: () => Promise.resolve(finished(memory.file(name))),
     discard: () => memory.abort(),
   };
 }
 
-/**
- * A file of Blobs, which browsers move out of the page's own memory. Written in any order, as safetensors with levels and
- * scales are, which a WritableStream cannot be.
- */
-class MemoryFile implements WritableFile {
-  readonly locked = false;
-  #pieces: { readonly position: number; readonly blob: Blob }[] = [];
-  #size = 0;
+function memoryFolder(name: string): Output {
+  const folder = new MemoryFolder(name);
+  const zipped = async (zip: ReadableStream<Uint8Array>): Promise<File> =>
+    new File([await new Response(zip).blob()], `${name}.zip`, { type: 'application/zip' });
+  return { sink: folder, finish: () => finishedFolder(folder, zipped), discard: () => Promise.resolve() };
+}
 
-  write({ position, data }: { readonly position: number; readonly data: Uint8Array<ArrayBuffer> }): Promise<void> {
-    this.#pieces.push({ position, blob: new Blob([data]) });
-    return Promise.resolve();
-  }
-
-  /** Every write says where it goes. */
-  seek(): Promise<void> {
-    return Promise.resolve();
-  }
-
-  truncate(size: number): Promise<void> {
-    this.#size = size;
-    return Promise.resolve();
-  }
-
-  close(): Promise<void> {
-    return Promise.resolve();
-  }
-
-  abort(): Promise<void> {
-    this.#pieces = [];
-    return Promise.resolve();
-  }
-
-  /** What was never written is zero; of what was written twice, the first counts. */
-  file(name: string): File {
-    let end = 0;
-    const parts: BlobPart[] = [];
-    for (const { position, blob } of this.#pieces.sort((a, b) => a.position - b.position)) {
-      if (position > end) parts.push(new Uint8Array(position - end));
-      parts.push(blob.slice(Math.max(0, end - position)));
-      end = Math.max(end, position + blob.size);
-    }
-    if (this.#size > end) parts.push(new Uint8Array(this.#size - end));
-    return new File(parts, name, { type: MIME_TYPE });
-  }
+async function finishedFolder(
+  folder: Folder,
+  zipped: (zip: ReadableStream<Uint8Array>) => Promise<File>,
+): Promise<Finished> {
+  const files = await filesOf(folder);
+  const file = await zipped(zipOf(folder.name, files));
+  return { name: file.name, bytes: sizeOf(files), source: files, file };
 }

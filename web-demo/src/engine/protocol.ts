@@ -26,13 +26,19 @@ export type Source = readonly File[] | RemoteModel;
 /** Where the result goes. */
 export type Target =
   | { readonly kind: 'disk'; readonly handle: FileSystemFileHandle }
-  | { readonly kind: 'storage'; readonly name: string }
-  | { readonly kind: 'memory'; readonly name: string };
+  /** A folder `name` in one that was picked. */
+  | { readonly kind: 'folder'; readonly parent: FileSystemDirectoryHandle; readonly name: string }
+  | { readonly kind: 'storage' | 'memory'; readonly name: string; readonly isFolder: boolean };
 
 export interface Outcome {
   readonly report: FileReport;
-  /** The result, readable again. For `memory` its bytes are in the browser's own Blob store. */
-  readonly file: File;
+  readonly name: string;
+  readonly bytes: number;
+  /**
+   * What is to be downloaded, of a folder a zip; null where the result lies in its place already. For `memory` its bytes are
+   * in the browser's own Blob store.
+   */
+  readonly file: File | null;
 }
 
 export interface Progress {

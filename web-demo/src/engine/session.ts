@@ -27,7 +27,7 @@ export class Session {
   /** Its header is read once for plans and views. */
   #model: OpenedModel | null = null;
   /** Opened when it is looked at. */
-  #result: File | OpenedModel | null = null;
+  #result: { readonly source: ModelSource; opened: Promise<OpenedModel> | null } | null = null;
   #job: AbortController | null = null;
   #opening = new AbortController();
 
@@ -90,9 +90,9 @@ export class Session {
         },
       });
       meter.flush();
-      const file = await output.finish();
-      this.#result = file;
-      return { report, file };
+      const { name, bytes, source: made, file } = await output.finish();
+      this.#result = { source: made, opened: null };
+      return { report, name, bytes, file };
     } catch (error) {
       await output.discard();
       throw error;
@@ -131,18 +131,25 @@ export class Session {
   }
 
   async #closeResult(): Promise<void> {
-    const result = this.#result;
+    const opened = this.#result?.opened;
     this.#result = null;
-    if (result !== null && !(result instanceof File)) await result.close();
+    await opened?.then(
+      (result) => result.close(),
+      () => undefined,
+    );
   }
 
   async #openedResult(): Promise<OpenedModel> {
     const result = this.#result;
     if (result === null) throw new QuantizeError('unreadable_input', { detail: 'there is no result yet' });
-    if (!(result instanceof File)) return result;
-    const opened = await (await this.#ready()).open(result);
-    if (this.#result === result) this.#result = opened;
-    return opened;
+    const quantizer = await this.#ready();
+    result.opened ??= quantizer.open(result.source);
+    try {
+      return await result.opened;
+    } catch (error) {
+      result.opened = null;
+      throw error;
+    }
   }
 
   #ready(): Promise<ArrowQuant> {

@@ -1,5 +1,6 @@
 import { useEffect, useRef, useState } from 'preact/hooks';
 import { openFiles } from '../actions';
+import { droppedFiles } from '../dropped';
 import { announcement, isBusy, model } from '../store';
 import { HOSTS } from '../hosts';
 import { Header } from './Header';
@@ -71,7 +72,7 @@ function useFileDrop(): boolean {
       event.preventDefault();
       depth.current = 0;
       setDragging(false);
-      void openFiles([...(event.dataTransfer?.files ?? [])]);
+      if (event.dataTransfer !== null) void droppedFiles(event.dataTransfer).then(openFiles);
     });
     return () => {
       stop.abort();

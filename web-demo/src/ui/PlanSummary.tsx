@@ -1,6 +1,7 @@
 import * as format from '../format';
 import type { FilePlan } from 'arrowquant';
 import { changeSettings } from '../actions';
+import { isFolder, type OutputName } from '../outputs';
 import { PROGRAM_TITLES } from '../settings';
 import { plan, planIsStale, settings, type PlanState } from '../store';
 
@@ -85,7 +86,7 @@ function Figures({ plan: made }: { plan: FilePlan }) {
         <ScaleBar label={format.bytes(output.bytes)} share={Math.min(1, share)} kind="after" />
       </div>
       <p class="plan-line">
-        {type} in {output.container === 'gguf' ? 'a GGUF file' : 'a safetensors file'}
+        {type} in {container(output.container, settings.value.output)}
         {architecture !== null && <>, architecture {architecture}</>}
         {opensIn.length > 0 && <>, opens in {listed(opensIn)}</>}
         {notIn.length > 0 && <>, not in {listed(notIn)}</>}
@@ -107,6 +108,12 @@ function Figures({ plan: made }: { plan: FilePlan }) {
       ))}
     </>
   );
+}
+
+/** What the file or folder is called in a sentence. */
+function container(name: string, output: OutputName): string {
+  if (isFolder(output)) return 'a folder';
+  return name === 'safetensors' ? 'a safetensors file' : name === 'onnx' ? 'an ONNX file' : 'a GGUF file';
 }
 
 function ScaleBar({ label, share, kind }: { label: string; share: number; kind: 'before' | 'after' }) {

@@ -1,7 +1,7 @@
 import { cancel, downloadReport, downloadResult, quantize } from '../actions';
 import type { Progress } from '../engine/protocol';
 import * as format from '../format';
-import { plan, planIsStale, reports, result, run, targetKind, targets, type Result } from '../store';
+import { chosenTarget, plan, planIsStale, reports, result, run, target, targets, type Result } from '../store';
 
 export function RunPanel() {
   const state = run.value;
@@ -28,8 +28,7 @@ export function RunPanel() {
 }
 
 function Start({ again }: { again: boolean }) {
-  const kind = targetKind.value;
-  const chosen = targets.find((target) => target.kind === kind);
+  const chosen = target.value;
   const isReady = plan.value.status === 'ready' && !planIsStale.value;
   return (
     <div class="start">
@@ -37,12 +36,12 @@ function Start({ again }: { again: boolean }) {
         <span class="field-title">Where the result goes</span>
         <select
           name="target"
-          value={kind}
+          value={chosen?.kind}
           onChange={({ currentTarget }) => {
-            targetKind.value = targets.find((target) => target.kind === currentTarget.value)?.kind ?? 'memory';
+            chosenTarget.value = targets.value.find(({ kind }) => kind === currentTarget.value)?.kind ?? null;
           }}
         >
-          {targets.map(({ kind: value, title }) => (
+          {targets.value.map(({ kind: value, title }) => (
             <option key={value} value={value}>
               {title}
             </option>
@@ -54,7 +53,7 @@ function Start({ again }: { again: boolean }) {
         type="button"
         class={`button is-wide ${again ? '' : 'is-primary'}`}
         disabled={!isReady}
-        onClick={() => void quantize(kind)}
+        onClick={() => void quantize(chosen?.kind ?? 'memory')}
       >
         {again ? 'Quantize again' : 'Quantize'}
       </button>
@@ -107,19 +106,19 @@ function progressText(progress: Progress | null): string {
   return parts.join(' · ');
 }
 
-function Finished({ result: { report, file, target } }: { result: Result }) {
+function Finished({ result: { report, name, bytes, file } }: { result: Result }) {
   const { bytesBefore, seconds, bytesPerSecond } = report.totals;
   return (
     <div class="finished">
       <p>
-        <strong class="mono">{file.name}</strong>
+        <strong class="mono">{name}</strong>
       </p>
       <p data-testid="finished-figures">
-        {format.bytes(bytesBefore)} became {format.bytes(file.size)} in {format.duration(seconds)}, at{' '}
+        {format.bytes(bytesBefore)} became {format.bytes(bytes)} in {format.duration(seconds)}, at{' '}
         {format.rate(bytesPerSecond)}.
       </p>
       {report.opensIn.length > 0 && <p class="quiet">It opens in {report.opensIn.join(' and ')}.</p>}
-      {target === 'disk' ? (
+      {file === null ? (
         <p class="hint">It is in the place that you chose.</p>
       ) : (
         <button type="button" class="button is-primary is-wide" onClick={downloadResult}>

@@ -8,7 +8,7 @@ import type { Result } from '../store';
 import { Chart } from './Chart';
 import { LayerName } from './LayerName';
 import { LayerInspector } from './LayerInspector';
-import { Segments } from './SettingsPanel';
+import { Segments } from './settings/fields';
 
 const MOST_WORST = 5;
 /** From this width on, two maps stand side by side. */

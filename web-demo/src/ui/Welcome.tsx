@@ -1,6 +1,7 @@
 import { FILE_TYPES } from 'arrowquant';
 import { useRef } from 'preact/hooks';
 import { closeModel, openFiles, openSample } from '../actions';
+import { pickedFolder } from '../dropped';
 import { model } from '../store';
 import { AddressForm } from './AddressForm';
 import { StepGraphic } from './StepGraphic';
@@ -23,8 +24,9 @@ export function Welcome() {
         <li>
           <h2>In and out</h2>
           <p>
-            Reads safetensors, GGUF and PyTorch, also in shards. Writes GGUF in {String(FILE_TYPES.length)} types, with
-            the very bytes of llama.cpp's quantizers, or safetensors with 2, 4 or 8 bits a weight.
+            Reads safetensors, GGUF, PyTorch and ONNX, also in shards. Writes GGUF in {String(FILE_TYPES.length)} types,
+            with the very bytes of llama.cpp's quantizers, ONNX for transformers.js, safetensors, and folders for MLX,
+            vLLM, bitsandbytes and WebLLM.
           </p>
         </li>
         <li>
@@ -48,6 +50,7 @@ export function Welcome() {
 
 function OpenPanel() {
   const input = useRef<HTMLInputElement>(null);
+  const folderInput = useRef<HTMLInputElement>(null);
   const state = model.value;
   if (state.status === 'opening') {
     return (
@@ -74,11 +77,14 @@ function OpenPanel() {
       )}
       <p class="open-title">Drop a model here</p>
       <p class="open-hint">
-        .safetensors, .gguf or .ckpt; for a sharded model all of its files, with the index if there is one
+        .safetensors, .gguf, .onnx or .ckpt; of a model in several files all of them, or its folder
       </p>
       <div class="button-row">
         <button type="button" class="button is-primary" onClick={() => input.current?.click()}>
           Choose files
+        </button>
+        <button type="button" class="button" onClick={() => folderInput.current?.click()}>
+          Choose a folder
         </button>
         <button type="button" class="button" onClick={() => void openSample()}>
           Try a sample
@@ -89,14 +95,29 @@ function OpenPanel() {
         class="visually-hidden"
         type="file"
         multiple
-        accept=".safetensors,.gguf,.json,.ckpt,.pt,.pth,.bin"
+        accept=".safetensors,.gguf,.onnx,.onnx_data,.json,.ckpt,.pt,.pth,.bin"
         aria-label="Model files"
         tabIndex={-1}
         onChange={({ currentTarget }) => {
           const files = [...(currentTarget.files ?? [])];
           // So that choosing the same file again is a change.
           currentTarget.value = '';
-          void openFiles(files);
+          void openFiles({ files, folder: null });
+        }}
+      />
+      <input
+        ref={(element) => {
+          folderInput.current = element;
+          if (element !== null) element.webkitdirectory = true;
+        }}
+        class="visually-hidden"
+        type="file"
+        aria-label="Model folder"
+        tabIndex={-1}
+        onChange={({ currentTarget }) => {
+          const given = pickedFolder([...(currentTarget.files ?? [])]);
+          currentTarget.value = '';
+          void openFiles(given);
         }}
       />
       <AddressForm />

@@ -5,7 +5,7 @@ import { isBusy, layers, model, result } from '../store';
 import { LayerTable } from './LayerTable';
 import { PlanSummary } from './PlanSummary';
 import { RunPanel } from './RunPanel';
-import { SettingsPanel } from './SettingsPanel';
+import { SettingsPanel } from './settings/SettingsPanel';
 
 /** With the plots, which are by far the largest part of the page. */
 const Understand = lazy(() => import('./Understand'));

@@ -1,7 +1,7 @@
 import { TENSOR_TYPES } from 'arrowquant';
-import { changeSettings } from '../actions';
-import type { RuleRow } from '../settings';
-import { settings } from '../store';
+import { changeSettings } from '../../actions';
+import type { RuleRow } from '../../settings';
+import { settings } from '../../store';
 
 let nextId = 0;
 

@@ -1,8 +1,10 @@
 import { ARCHITECTURES } from 'arrowquant';
-import type { ComponentChildren } from 'preact';
-import { changeSettings } from '../actions';
-import { BIT_WIDTHS, FILE_TYPES, GROUP_SIZES, PROGRAM_TITLES, type Settings } from '../settings';
-import { isBusy, settings } from '../store';
+import { changeSettings } from '../../actions';
+import { BIT_WIDTHS, FILE_TYPES, GROUP_SIZES, PROGRAM_TITLES, type Settings } from '../../settings';
+import { FORMATS, isFolder, isFormat, outputsFor, type OutputName } from '../../outputs';
+import { isBusy, model, settings } from '../../store';
+import { Check, Field, Segments } from './fields';
+import { FormatSettings } from './FormatSettings';
 import { RulesEditor } from './RulesEditor';
 
 export function SettingsPanel() {
@@ -12,22 +14,52 @@ export function SettingsPanel() {
       <h2 id="settings-title">How</h2>
       <fieldset class="settings" disabled={isBusy.value}>
         <legend class="visually-hidden">How to quantize</legend>
-        <Segments
-          title="Output"
-          name="output"
-          value={current.output}
-          choices={[
-            ['gguf', 'GGUF'],
-            ['safetensors', 'safetensors'],
-          ]}
-          onChange={(output) => {
-            changeSettings({ output });
-          }}
-        />
-        {current.output === 'gguf' ? <GgufSettings {...current} /> : <AffineSettings {...current} />}
+        <Output output={current.output} />
+        {isFormat(current.output) && <FormatSettings output={current.output} current={current} />}
+        {current.output === 'gguf' && <GgufSettings {...current} />}
+        {current.output === 'safetensors' && <AffineSettings {...current} />}
         <RulesEditor />
       </fieldset>
     </section>
+  );
+}
+
+const titleOf = (output: OutputName): string =>
+  isFormat(output) ? FORMATS[output].title : output === 'gguf' ? 'GGUF' : 'safetensors';
+
+/** What can be made of the model that is open. */
+function Output({ output }: { output: OutputName }) {
+  const current = model.value;
+  const offered = outputsFor(current.status === 'open' ? current.inspection.container : '');
+  const groups = [
+    ['One file', offered.filter((one) => !isFolder(one))],
+    ['A folder', offered.filter(isFolder)],
+  ] as const;
+  return (
+    <Field title="Output">
+      <select
+        name="output"
+        value={output}
+        onChange={({ currentTarget }) => {
+          const chosen = offered.find((one) => one === currentTarget.value);
+          if (chosen !== undefined) changeSettings({ output: chosen, formatGroupSize: null });
+        }}
+      >
+        {groups.map(
+          ([title, outputs]) =>
+            outputs.length > 0 && (
+              <optgroup key={title} label={title}>
+                {outputs.map((one) => (
+                  <option key={one} value={one}>
+                    {titleOf(one)}
+                  </option>
+                ))}
+              </optgroup>
+            ),
+        )}
+      </select>
+      {isFormat(output) && <span class="hint">{FORMATS[output].hint}</span>}
+    </Field>
   );
 }
 
@@ -135,82 +167,5 @@ function AffineSettings({ bits, groupSize, symmetric, mode }: Settings) {
         }}
       />
     </>
-  );
-}
-
-function Field({ title, children }: { title: string; children: ComponentChildren }) {
-  return (
-    <label class="field">
-      <span class="field-title">{title}</span>
-      {children}
-    </label>
-  );
-}
-
-interface CheckProps {
-  readonly title: string;
-  readonly hint: string;
-  readonly name: string;
-  readonly checked: boolean;
-  readonly onChange: (checked: boolean) => void;
-}
-
-function Check({ title, hint, name, checked, onChange }: CheckProps) {
-  return (
-    <label class="check">
-      <input
-        type="checkbox"
-        name={name}
-        checked={checked}
-        onChange={({ currentTarget }) => {
-          onChange(currentTarget.checked);
-        }}
-      />
-      <span>
-        <span class="field-title">{title}</span>
-        <span class="hint">{hint}</span>
-      </span>
-    </label>
-  );
-}
-
-interface SegmentsProps<Value extends string | number> {
-  readonly title: string;
-  readonly name: string;
-  readonly value: Value;
-  readonly choices: readonly (readonly [Value, string])[];
-  readonly onChange: (value: Value) => void;
-}
-
-/** Radio buttons side by side. */
-export function Segments<Value extends string | number>({
-  title,
-  name,
-  value,
-  choices,
-  onChange,
-}: SegmentsProps<Value>) {
-  return (
-    <div class="field" role="radiogroup" aria-label={title}>
-      <span class="field-title" aria-hidden="true">
-        {title}
-      </span>
-      <div class="segments">
-        {choices.map(([choice, text]) => (
-          <label key={choice} class="segment">
-            <input
-              type="radio"
-              name={name}
-              value={choice}
-              checked={choice === value}
-              onChange={() => {
-                onChange(choice);
-              }}
-            />
-            <span>{text}</span>
-          </label>
-        ))}
-      </div>
-    </div>
   );
 }
