@@ -60,7 +60,16 @@ export type CodecName =
   | 'ct_mxfp4_bf16'
   | 'ct_mxfp8_f32'
   | 'ct_mxfp8_f16'
-  | 'ct_mxfp8_bf16';
+  | 'ct_mxfp8_bf16'
+  | 'onnx_qdq4'
+  | 'onnx_gather4'
+  | 'onnx_int8'
+  | 'onnx_uint8'
+  | 'onnx_uint8_f32'
+  | 'onnx_f16'
+  | 'onnx_bnb_nf4'
+  | 'onnx_bnb_fp4'
+  | 'whole_numbers';
 
 /** What a rule can make of one tensor: a codec that has no parameters. */
 export type TensorType =
@@ -687,6 +696,93 @@ export const CODECS: readonly (CodecTraits & { readonly name: CodecName })[] = [
       { name: 'packed', element: 'U8', unitWeights: 1, unitBits: 8 },
       { name: 'scales', element: 'U8', unitWeights: 32, unitBits: 8 },
     ],
+    groupSizes: [],
+  },
+  {
+    ...USUAL,
+    name: 'onnx_qdq4',
+    planes: [
+      { name: 'levels', element: 'U8', unitWeights: 1, unitBits: 8 },
+      { name: 'scales', element: 'F32', unitWeights: 0, unitBits: 32 },
+      { name: 'zero_points', element: 'U8', unitWeights: 0, unitBits: 8 },
+    ],
+    groupSizes: [16, 32, 64, 128, 256],
+    symmetric: true,
+    acrossRows: true,
+  },
+  {
+    ...USUAL,
+    name: 'onnx_gather4',
+    planes: [
+      { name: 'levels', element: 'U8', unitWeights: 1, unitBits: 4 },
+      { name: 'scales', element: 'F32', unitWeights: 0, unitBits: 32 },
+      { name: 'zero_points', element: 'U8', unitWeights: 0, unitBits: 8 },
+    ],
+    groupSizes: [16, 32, 64, 128, 256],
+    symmetric: true,
+  },
+  {
+    ...USUAL,
+    name: 'onnx_int8',
+    planes: [
+      { name: 'levels', element: 'U8', unitWeights: 1, unitBits: 8 },
+      { name: 'scales', element: 'F32', unitWeights: 'all', unitBits: 32 },
+      { name: 'zero_points', element: 'U8', unitWeights: 'all', unitBits: 8 },
+    ],
+    groupSizes: [],
+    needsRange: true,
+  },
+  {
+    ...USUAL,
+    name: 'onnx_uint8',
+    planes: [
+      { name: 'levels', element: 'U8', unitWeights: 1, unitBits: 8 },
+      { name: 'scales', element: 'F32', unitWeights: 'all', unitBits: 32 },
+      { name: 'zero_points', element: 'U8', unitWeights: 'all', unitBits: 8 },
+    ],
+    groupSizes: [],
+    needsRange: true,
+  },
+  {
+    ...USUAL,
+    name: 'onnx_uint8_f32',
+    planes: [
+      { name: 'levels', element: 'U8', unitWeights: 1, unitBits: 8 },
+      { name: 'scales', element: 'F32', unitWeights: 'all', unitBits: 32 },
+      { name: 'zero_points', element: 'U8', unitWeights: 'all', unitBits: 8 },
+    ],
+    groupSizes: [],
+    needsRange: true,
+  },
+  {
+    ...USUAL,
+    name: 'onnx_f16',
+    planes: [{ name: 'values', element: 'F16', unitWeights: 1, unitBits: 16 }],
+    groupSizes: [],
+  },
+  {
+    ...USUAL,
+    name: 'onnx_bnb_nf4',
+    planes: [
+      { name: 'levels', element: 'U8', unitWeights: 1, unitBits: 4 },
+      { name: 'absmax', element: 'F32', unitWeights: 0, unitBits: 32 },
+    ],
+    groupSizes: [16, 32, 64, 128, 256],
+  },
+  {
+    ...USUAL,
+    name: 'onnx_bnb_fp4',
+    planes: [
+      { name: 'levels', element: 'U8', unitWeights: 1, unitBits: 4 },
+      { name: 'absmax', element: 'F32', unitWeights: 0, unitBits: 32 },
+    ],
+    groupSizes: [16, 32, 64, 128, 256],
+  },
+  {
+    ...USUAL,
+    name: 'whole_numbers',
+    planes: [{ name: 'levels', element: 'U8', unitWeights: 1, unitBits: 0 }],
+    bits: [2, 4, 8],
     groupSizes: [],
   },
 ];
