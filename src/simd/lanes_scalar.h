@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <bit>
 #include <cmath>
@@ -74,6 +75,10 @@ struct ScalarLanes {
   static I32 max(I32 a, I32 b) noexcept { return a < b ? b : a; }
   static I32 min_unsigned(I32 a, I32 b) noexcept { return unsign(a) < unsign(b) ? a : b; }
   static I32 max_unsigned(I32 a, I32 b) noexcept { return unsign(a) < unsign(b) ? b : a; }
+  /// Of the lower and of the upper 16 bits by themselves, each without a sign.
+  static I32 min_unsigned_halves(I32 a, I32 b) noexcept {
+    return wrap(std::min(unsign(a) & 0xFFFF, unsign(b) & 0xFFFF) | std::min(unsign(a) >> 16, unsign(b) >> 16) << 16);
+  }
   static Mask eq(I32 a, I32 b) noexcept { return a == b; }
   static Mask ne(I32 a, I32 b) noexcept { return a != b; }
   static Mask lt(I32 a, I32 b) noexcept { return a < b; }

@@ -71,6 +71,7 @@ struct WasmLanes {
   static I32 max(I32 a, I32 b) noexcept { return {wasm_i32x4_max(a.raw, b.raw)}; }
   static I32 min_unsigned(I32 a, I32 b) noexcept { return {wasm_u32x4_min(a.raw, b.raw)}; }
   static I32 max_unsigned(I32 a, I32 b) noexcept { return {wasm_u32x4_max(a.raw, b.raw)}; }
+  static I32 min_unsigned_halves(I32 a, I32 b) noexcept { return {wasm_u16x8_min(a.raw, b.raw)}; }
   static Mask eq(I32 a, I32 b) noexcept { return {wasm_i32x4_eq(a.raw, b.raw)}; }
   static Mask ne(I32 a, I32 b) noexcept { return {wasm_i32x4_ne(a.raw, b.raw)}; }
   static Mask lt(I32 a, I32 b) noexcept { return {wasm_i32x4_lt(a.raw, b.raw)}; }

@@ -53,14 +53,25 @@ template <typename L, typename Type>
   return {static_cast<uint32_t>(*std::max_element(lanes.begin(), lanes.end())), !L::any(L::ne(lost, L::splat(0)))};
 }
 
+}  // namespace typed_details
+
+/// Rounds whole vectors of weights, which may be where they go.
 template <typename L, typename Type>
-void round_all(std::span<const float> weights, float* rounded) noexcept {
+void round_to_type(std::span<const float> weights, float* rounded) noexcept {
   for (size_t at = 0; at < weights.size(); at += L::kWidth) {
     L::store(rounded + at, Type::template round<L>(L::load(&weights[at])));
   }
 }
 
-}  // namespace typed_details
+/// Up to kTypedWeights weights, filled up to whole multiples of `step`, at most kTypedWeights, by repeating the last
+/// one, which changes no extent of a group that it is in: where that adds any, in `room`.
+[[nodiscard]] inline std::span<const float> in_whole_steps(std::span<const float> weights, size_t step,
+                                                           TypedRoom& room) noexcept {
+  const size_t rest = weights.size() % step;
+  if (rest == 0) return weights;
+  std::fill_n(std::copy(weights.begin(), weights.end(), room.begin()), step - rest, weights.back());
+  return std::span(room).first(weights.size() + step - rest);
+}
 
 /// Whether all weights are finite in a type; else the first that is not: kNotFinite if it never was, kFloatOverflow if
 /// the type cannot hold it.
@@ -73,22 +84,16 @@ template <typename Type>
   return {};
 }
 
-/// Up to kTypedWeights weights, rounded to the type, and filled up to whole multiples of `step`, at most
-/// kTypedWeights, by repeating the last one, which changes no extent of a group that it is in. Where that changes
-/// nothing they stay where they are; else they are in `room`. Sets `typed`, unless one of the weights is not finite.
+/// Up to kTypedWeights weights, in whole steps, and rounded to the type; where that changes nothing they stay where
+/// they are, else they are in `room`. Sets `typed`, unless one of the weights is not finite.
 template <typename L, typename Type>
 [[nodiscard]] Status typed_weights(std::span<const float> weights, size_t step, TypedRoom& room,
                                    std::span<const float>& typed) noexcept {
-  typed = weights;
-  if (const size_t rest = weights.size() % step; rest != 0) {
-    const auto end = std::copy(weights.begin(), weights.end(), room.begin());
-    std::fill_n(end, step - rest, weights.back());
-    typed = std::span(room).first(weights.size() + step - rest);
-  }
+  typed = in_whole_steps(weights, step, room);
   const typed_details::Findings found = typed_details::look<L, Type>(typed);
   if (found.largest >= Type::kOverflow) return find_not_finite_in<Type>(weights);
   if (found.exact) return {};
-  typed_details::round_all<L, Type>(typed, room.data());
+  round_to_type<L, Type>(typed, room.data());
   typed = std::span(room).first(typed.size());
   return {};
 }

@@ -28,18 +28,20 @@ template <typename L, typename Type>
 Status encode(std::span<const float> weights, const Planes& planes, const EncodeContext& context) noexcept {
   const uint32_t bits = context.parameters.bits;
   const size_t group_size = context.parameters.group_size;
-  return for_typed_pieces<L, Type>(
-      weights, group_size * L::kWidth, [&](std::span<const float> typed, size_t first, size_t count) noexcept {
-        AffinePiece piece;
-        const Status status = encode_affine_piece<L>(typed, group_size, bits, piece);
-        if (!status.ok()) return status;
-        pack_levels<L>(std::span(piece.levels).first(count), bits, planes[kLevels].data() + first * bits / 8);
-        const size_t groups = (count + group_size - 1) / group_size;
-        const size_t offset = first / group_size * (Type::kBits / 8);
-        store_typed<Type>(std::span(piece.scales).first(groups), planes[kScales].data() + offset);
-        store_typed<Type>(std::span(piece.biases).first(groups), planes[kBiases].data() + offset);
-        return Status{};
-      });
+  TypedRoom room;
+  AffinePiece piece;
+  for (size_t at = 0; at < weights.size(); at += kTypedWeights) {
+    const std::span<const float> own = weights.subspan(at, std::min(kTypedWeights, weights.size() - at));
+    const auto whole = in_whole_steps(own, group_size * L::kWidth, room);
+    const Status status = encode_affine_piece<L, Type>(whole, group_size, bits, room, piece);
+    if (!status.ok()) return status.offset_by(at);
+    pack_levels<L>(std::span(piece.levels).first(own.size()), bits, planes[kLevels].data() + at * bits / 8);
+    const size_t groups = (own.size() + group_size - 1) / group_size;
+    const size_t offset = at / group_size * (Type::kBits / 8);
+    store_typed<Type>(std::span(piece.scales).first(groups), planes[kScales].data() + offset);
+    store_typed<Type>(std::span(piece.biases).first(groups), planes[kBiases].data() + offset);
+  }
+  return {};
 }
 
 /// level · scale + bias, both rounded to the type.
