@@ -70,14 +70,18 @@ class TileTranscoder {
     return {};
   }
 
-  /// Puts the rows of a tile one behind the other. Each is decoded to where it belongs, or not far behind.
+  /// Puts the rows of a tile one behind the other. Each is decoded to where it belongs, or not far behind, with all of
+  /// the source's units that it begins and ends in.
   [[nodiscard]] Status load_rows(const Tile& tile) noexcept {
+    const size_t unit = aligned_weights(work_.source.encoding);
     for (size_t row = 0; row < rows_; ++row) {
       const std::span<float> room = std::span(scratch_.weights).subspan(row * tile.columns);
-      const size_t first = weight_of(tile, row, 0);
-      const auto [status, weights] = load(work_.source, work_.skipped + first, tile.columns, work_.checks_planes, room);
-      if (!status.ok()) return status.offset_by(first);
-      if (weights.data() != room.data()) std::memmove(room.data(), weights.data(), weights.size_bytes());
+      const size_t first = work_.skipped + weight_of(tile, row, 0);
+      const size_t end = (first + tile.columns + unit - 1) / unit * unit;
+      const size_t count = std::min(end, work_.skipped + work_.weights) - first;
+      const auto [status, weights] = load(work_.source, first, count, work_.checks_planes, room);
+      if (!status.ok()) return status.offset_by(first - work_.skipped);
+      if (weights.data() != room.data()) std::memmove(room.data(), weights.data(), tile.columns * sizeof(float));
     }
     return {};
   }

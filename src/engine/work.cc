@@ -23,20 +23,24 @@ bool writes_rows(const Work& work) noexcept {
   return work.verb == Verb::kTranscode && work.target.encoding.codec->needs_rows && work.row_weights > 0;
 }
 
-/// Weights that cannot be cut: a row, or as many blocks of rows as levels of one column share a byte of the last one.
-/// At least 1.
+/// Rows of as many blocks as levels of one column share a byte.
+uint64_t block_rows_unit(const Encoding& encoding) noexcept {
+  const uint64_t level_bits = plane_bytes(encoding, 0, 8);
+  return encoding.parameters.group_size * (8 / level_bits);
+}
+
+/// Weights that cannot be cut: a row, or blocks of rows that levels may depend on each other in. At least 1.
 uint64_t row_unit(const Work& work) noexcept {
-  const auto [bits, group_size, symmetric] = work.target.encoding.parameters;
   const uint64_t row = std::max(work.row_weights, size_t{1});
-  return writes_across_rows(work) ? row * group_size * (8 / bits) : row;
+  return writes_across_rows(work) ? row * block_rows_unit(work.target.encoding) : row;
 }
 
 bool has_whole_blocks_of_rows(const Work& work) noexcept {
-  const auto [bits, group_size, symmetric] = work.target.encoding.parameters;
-  const uint64_t block = uint64_t{std::max(work.row_weights, size_t{1})} * group_size;
-  if (work.first_column != 0 || work.first_row % (size_t{group_size} * (8 / bits)) != 0) return false;
+  const uint32_t rows = work.target.encoding.parameters.group_size;
+  const uint64_t block = uint64_t{std::max(work.row_weights, size_t{1})} * rows;
+  if (work.first_column != 0 || work.first_row % block_rows_unit(work.target.encoding) != 0) return false;
   if (work.weights % block != 0) return false;
-  return work.rows == 0 || work.weights == 0 || work.rows > work.first_row + (work.weights / block - 1) * group_size;
+  return work.rows == 0 || work.weights == 0 || work.rows > work.first_row + (work.weights / block - 1) * rows;
 }
 
 }  // namespace

@@ -105,6 +105,8 @@ uint32_t encode_piece(std::span<const float> weights, size_t block, uint8_t* pac
     std::memcpy(absmax, &bits, sizeof bits);
     largest = std::max(largest, bits);
   }
+  // Once more: where 1/absmax is infinite these are no zeros any more.
+  std::fill(scaled.data() + weights.size(), scaled.data() + filled, 0.0F);
   for (size_t at = 0; at < filled; at += kStep) encode_step<L, Format>(&scaled[at], &levels[at / 2]);
   std::memcpy(packed, levels.data(), (weights.size() + 1) / 2);
   return largest;

@@ -168,7 +168,7 @@ TEST(Parcel, BlocksAndFloatsComeBackAsTheyWouldFromHere) {
   for (const Codec* codec : codecs()) {
     if (codec->encode == nullptr || !codec->bits.empty()) continue;
     LayerSpec spec;
-    spec.target = {codec, {}};
+    spec.target = {codec, {.group_size = codec->group_sizes.empty() ? 0 : codec->group_sizes.back()}};
     spec.weights = kChunkWeights + 512;
     layers.add(spec, {bytes_of(sample_weights(static_cast<size_t>(spec.weights), 7))});
   }

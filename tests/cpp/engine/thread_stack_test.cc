@@ -34,6 +34,9 @@ Status transcode(const Codec& codec, const std::vector<float>& weights) {
   }
   EncodeContext context;
   context.parameters = parameters;
+  WeightRange range;
+  static_cast<void>(scan_range(weights, range));
+  context.range = &range;
   const Status status = codec.encode == nullptr ? Status{} : codec.encode(weights, planes, context);
   std::vector<float> restored(weights.size());
   codec.decode(written, parameters, restored);

@@ -67,6 +67,6 @@ test('one group over everything needs the range of it, and floats are one plane 
   expect(needsRange(affineCodec(4, 0, false))).toBe(true);
   expect([affineCodec(4, 32, false), codecNamed('Q4_0'), codecNamed('F16')].some(needsRange)).toBe(false);
   const floats = CODECS.filter((traits) => !hasParameters(traits) && isFloat(codecNamed(traits.name)));
-  expect(floats.map(({ name }) => name)).toEqual(['F32', 'F16', 'BF16', 'F8_E4M3', 'F8_E5M2']);
+  expect(floats.map(({ name }) => name)).toEqual(['F32', 'F16', 'BF16', 'F8_E4M3', 'F8_E5M2', 'onnx_f16']);
   expect(isFloat(affineCodec(8, 0, false))).toBe(false);
 });

@@ -43,6 +43,7 @@ export { layoutGguf } from '../../../dist/containers/gguf/writer.js';
 export { containerNamed, openFiles } from '../../../dist/containers/registry.js';
 export { readHeader } from '../../../dist/containers/safetensors/header.js';
 export { CONTAINERS } from '../../../dist/containers/table.js';
+export { StripBuffer } from '../../../dist/convert/columns/strip-buffer.js';
 export { fingerprintOf } from '../../../dist/convert/fingerprint.js';
 export { ASIDE_BYTES, memoryOf, shareWithStream } from '../../../dist/pipeline/memory-budget.js';
 export { Pipeline } from '../../../dist/pipeline/pipeline.js';
