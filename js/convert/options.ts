@@ -115,7 +115,7 @@ export interface QuantizeFileOptions extends ConvertFileOptions {
   readonly embeddings?: boolean | null | undefined;
   /** ONNX: `operator` writes MatMulNBits, `qdq` DequantizeLinear before a MatMul, which needs opset 21. Default `operator`. */
   readonly onnxForm?: (typeof ONNX_FORMS)[number] | null | undefined;
-  /** ONNX: which version of ONNX Runtime's quantizers to write the same files as. Default `1.32`. */
+  /** ONNX: which version of ONNX Runtime's quantizers to write the same files as. Default `1.32`, but for `q8`, `int8` and `uint8` `1.20`, as transformers.js had it. */
   readonly onnxRuntime?: (typeof ONNX_RUNTIMES)[number] | null | undefined;
   /** ONNX: whether weights lie in a file of their own, `NAME.onnx_data`. Default: when the model would have 2 GiB. */
   readonly externalData?: boolean | null | undefined;

@@ -47,7 +47,7 @@ export function readOnnxOptions({ given }: FormatQuantization): OnnxOptions {
   if (type !== 'nbits') refuse(given, ['bits'], `the type ${type}; the type nbits has it`);
   const bits = type === 'nbits' ? oneOf('bits', given.bits, NBITS, NBITS_DEFAULT) : (BLOCK_BITS[type] ?? 0);
   const embeddings = flag('embeddings', given.embeddings);
-  const runtime = choice('onnxRuntime', given.onnxRuntime, named(ONNX_RUNTIMES)) ?? '1.32';
+  const runtime = choice('onnxRuntime', given.onnxRuntime, named(ONNX_RUNTIMES)) ?? usualRuntime(type);
   if (form === 'qdq') refuse(given, ['accuracyLevel', 'embeddings'], 'the form qdq');
   if ((form === 'qdq' || embeddings) && (bits !== 4 || runtime !== '1.32')) {
     const what = form === 'qdq' ? 'the form qdq' : 'embeddings';
@@ -63,6 +63,10 @@ export function readOnnxOptions({ given }: FormatQuantization): OnnxOptions {
     externalData: given.externalData === undefined ? 'auto' : flag('externalData', given.externalData),
   };
 }
+
+/** What transformers.js's own files of 8 bits were made with: newer ones leave branches as they are. */
+const usualRuntime = (type: OnnxType): RuntimeVersion =>
+  type === 'q8' || type === 'int8' || type === 'uint8' ? '1.20' : '1.32';
 
 function blockSizeOf({ groupSize }: Given, type: OnnxType, hasBlocks: boolean): number {
   if (hasBlocks) return oneOf('groupSize', groupSize, BLOCK_SIZES, BLOCK_SIZE_DEFAULT);

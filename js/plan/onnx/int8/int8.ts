@@ -54,7 +54,7 @@ export function int8Pass(model: Model, { sign, onnxRuntime, decide }: Int8Option
   const isNew = onnxRuntime === '1.32';
   const names = new Names(model);
   const { graph, transposed } = withoutGemm(model.graph, { renames: isNew, inSubgraphs: !isNew, decide, names });
-  const codecs = { int8: codecNamed('onnx_int8'), uint8: codecNamed(isNew ? 'onnx_uint8_wide' : 'onnx_uint8') };
+  const codecs = { int8: codecNamed('onnx_int8'), uint8: codecNamed(isNew ? 'onnx_uint8' : 'onnx_uint8_f32') };
   const kinds = valueKinds({ graph });
   const settings: Int8Settings = { sign, codecs, decide, names, transposed, kinds };
   const quantized = withUsedInitializers(new Quantizing(settings, !isNew).graph(graph, undefined));
