@@ -194,6 +194,7 @@ class Run {
     const apart = this.#conversion.ordered?.apart ?? new Set();
     const isAlone = (step: PlacedStep): boolean =>
       apart.has(step) ||
+      step.places.some(({ file }) => file !== step.places[0].file) ||
       step.parts !== null ||
       step.columns !== undefined ||
       step.rangeOf !== undefined ||
@@ -273,9 +274,10 @@ class Run {
 
   #entryWriterFor(step: PlacedStep): PlaneWriter {
     const { ordered } = this.#conversion;
-    const file = writerOf(this.#sink, step.places[0].file);
     if (ordered?.apart.has(step) === true) return this.#kept.writerFor(step);
-    return ordered === null || step.places.length === 1 ? new DirectWriter(file, step) : new InOrderWriter(file, step);
+    return ordered === null || step.places.length === 1
+      ? new DirectWriter(this.#sink.files, step)
+      : new InOrderWriter(writerOf(this.#sink, step.places[0].file), step);
   }
 
   #advance(step: PlacedStep, bytes: number): void {

@@ -44,22 +44,27 @@ export interface PlaneWriter {
 
 /** Every plane goes straight to its place. */
 export class DirectWriter implements PlaneWriter {
-  readonly #file: ByteWriter;
+  readonly #writers: readonly ByteWriter[];
   readonly #places: PlacedStep['places'];
 
-  constructor(file: ByteWriter, { places }: PlacedStep) {
-    this.#file = file;
+  /** `files` are those of the output, in their order. */
+  constructor(files: readonly ByteWriter[], { places }: PlacedStep) {
     this.#places = places;
+    this.#writers = places.map(({ file }) => {
+      const writer = files[file];
+      if (writer === undefined) throw new RangeError(`there is no file number ${file}`);
+      return writer;
+    });
   }
 
-  reserve(begin: number, bytes: number): Promise<void> {
-    return this.#file.reserve(this.#places[0].position + begin, bytes);
+  async reserve(begin: number, bytes: number): Promise<void> {
+    await this.#writers[0]?.reserve(this.#places[0].position + begin, bytes);
   }
 
   write(plane: number, bytes: Uint8Array, begin: number): Promise<void> {
-    const place = this.#places[plane];
-    if (place === undefined) throw new RangeError(`there is no place for plane ${plane}`);
-    return this.#file.write(bytes, place.position + begin);
+    const [place, writer] = [this.#places[plane], this.#writers[plane]];
+    if (place === undefined || writer === undefined) throw new RangeError(`there is no place for plane ${plane}`);
+    return writer.write(bytes, place.position + begin);
   }
 
   end(): Promise<void> {

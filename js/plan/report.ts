@@ -168,10 +168,12 @@ export type FileEvent =
   /** A tensor is written; it is number `done` of `tensors`. */
   | { readonly type: 'tensor'; readonly report: TensorReport; readonly done: number; readonly tensors: number };
 
-/** How the blocks of a matrix lie whose groups run down the columns: entries are levels, scales and zero points. */
+/** How the blocks of a matrix lie whose groups run down the columns: entries are levels, scales and packed zero points. */
 export interface ColumnBlocks {
   readonly rows: number;
   readonly columns: number;
+  /** `columns`: block by block of one column after the other; `rows`: packed levels of one row after the other. */
+  readonly order: 'columns' | 'rows';
   /** Rows that count as weights: with those whose zero points fill up the last byte of a column, for programs that do that. */
   readonly encodedRows: number;
 }
@@ -196,7 +198,7 @@ export interface PlannedStep {
   readonly range?: WeightRange | undefined;
   /** Tensors whose extent counts beside its own, for a codec that needs to know it: all of them are scanned first. */
   readonly rangeOf?: readonly CodedTensor[] | undefined;
-  /** Present where groups of weights run down the columns, and the entries have them column by column. */
+  /** Present where groups of weights run down the columns. */
   readonly columns?: ColumnBlocks | undefined;
   /** Bytes of its entries, where these are not all of the codec's planes, or more than those. */
   readonly writtenBytes?: number | undefined;

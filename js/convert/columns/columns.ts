@@ -1,18 +1,20 @@
-import type { Codec } from '../../codecs/codec.js';
-import { isFloat, planeBytes } from '../../codecs/codec.js';
+import { codecBytes, isFloat, type Codec } from '../../codecs/codec.js';
 import { QuantizeError } from '../../errors.js';
 import type { ByteRange } from '../../io/byte-io.js';
 import { readRanges } from '../../io/read-ranges.js';
 import { storedBytes, type CodedTensor } from '../../layouts/tensor.js';
 import { metricsOf } from '../../pipeline/metrics.js';
 import { inputOf } from '../../pipeline/piece-input.js';
+import type { PieceInput } from '../../pipeline/pipeline.js';
 import { located, rangesOf } from '../../pipeline/stretches.js';
 import type { ColumnBlocks } from '../../plan/report.js';
 import type { ErrorSums, LeasedWindow } from '../../wasm/windows.js';
 import { Completion, type TensorJob } from '../job.js';
 import type { KeptRoom } from '../finish.js';
-import { StripBuffer, type StripForm } from './strip-buffer.js';
-import { cutMatrix, type Tile } from './strips.js';
+import { BandBuffer } from './band-buffer.js';
+import type { PartBuffer, WrittenEntry } from './part-buffer.js';
+import { StripBuffer } from './strip-buffer.js';
+import { cutMatrix, type MatrixPart, type Tile } from './strips.js';
 
 /** A matrix on its way into blocks that run down its columns. */
 export interface ColumnJob {
@@ -25,70 +27,81 @@ export interface ColumnJob {
 }
 
 /**
- * Starts the pieces that encode the matrix, strip by strip: tiles of it are encoded in windows, and their units put together
- * column by column in memory, which is written when all rows are there.
+ * Starts the pieces that encode the matrix, part by part: tiles of it are encoded in windows, and their units put together in
+ * memory in the order of the output, which is written when all of a part is there.
  */
 export async function encodeColumns(work: ColumnJob): Promise<void> {
   const { job, tensor, target, matrix, room } = work;
-  const { pipeline, output, step } = job;
-  const { blocks, strips } = cutMatrix(matrix, target, room.mostBytes / 2);
-  const form = { codec: target, blocks, entries: step.places.length };
-  const sums: ErrorSums[][] = strips.map(() => []);
-  const bytesPerWeight = storedBytes(tensor) / tensor.elements;
   const done = new Completion<void>();
-  let unfinished = strips.length;
-  for (const [index, { strip, tiles }] of strips.entries()) {
-    const buffer = new LateBuffer(() => new StripBuffer(strip, form));
-    const bytes = strip.columns * bytesOfColumn(form);
-    await pipeline.whenDone(room.take(bytes));
-    let missing = tiles.length;
-    for (const [order, tile] of tiles.entries()) {
-      await pipeline.start({
-        input: inputOfTile(tensor, tile, matrix),
-        work: async (window) => {
-          const lost = await encodeTile(work, tile, window, buffer.get());
-          if (lost !== null) (sums[index] ?? [])[order] = lost;
-        },
-        end: async () => {
-          job.advanced(tile.rows * strip.columns * bytesPerWeight);
-          if (--missing > 0) return;
-          for (const [entry, one] of buffer.get().entries().entries()) await output.write(entry, one.bytes, one.begin);
-          buffer.drop();
-          room.give(bytes);
-          if (--unfinished > 0) return;
-          done.resolve();
-          const all = sums.flat();
-          await job.finished(job.measure ? metricsOf(all, tensor.elements) : null);
-        },
-      });
-    }
+  const parts = cutMatrix(matrix, target, room.mostBytes / 2);
+  const sums: (readonly ErrorSums[])[] = [];
+  let unfinished = parts.length;
+  for (const [index, part] of parts.entries()) {
+    await startPart(work, part, async (lost) => {
+      sums[index] = lost;
+      if (--unfinished > 0) return;
+      done.resolve();
+      await job.finished(job.measure ? metricsOf(sums.flat(), tensor.elements) : null);
+    });
   }
-  await output.end(pipeline, done.promise);
+  await job.output.end(job.pipeline, done.promise);
 }
 
-/** A buffer that is there from the first tile that needs it until it is written. */
-class LateBuffer {
-  readonly #make: () => StripBuffer;
-  #buffer: StripBuffer | null = null;
-
-  constructor(make: () => StripBuffer) {
-    this.#make = make;
-  }
-
-  get(): StripBuffer {
-    return (this.#buffer ??= this.#make());
-  }
-
-  drop(): void {
-    this.#buffer = null;
+/** Starts the pieces of a part when there is room for what is put together of it. */
+async function startPart(
+  work: ColumnJob,
+  part: MatrixPart,
+  finished: (lost: readonly ErrorSums[]) => Promise<void>,
+): Promise<void> {
+  const { job, tensor, matrix, room } = work;
+  const { pipeline } = job;
+  const bytes = part.tiles.reduce((sum, tile) => sum + planesBytes(work.target, tile), 0);
+  await pipeline.whenDone(room.take(bytes));
+  let buffer: PartBuffer | null = null;
+  const sums: ErrorSums[] = [];
+  let missing = part.tiles.length;
+  for (const [order, tile] of part.tiles.entries()) {
+    await pipeline.start({
+      input: inputOfTile(tensor, tile, matrix),
+      work: async (window) => {
+        // Not before it is needed: pieces wait for windows.
+        buffer ??= bufferFor(part, work);
+        const lost = await encodeTile(work, tile, window, buffer);
+        if (lost !== null) sums[order] = lost;
+      },
+      end: async () => {
+        job.advanced((tile.rows * tile.strip.columns * storedBytes(tensor)) / tensor.elements);
+        if (--missing > 0) return;
+        await writeEntries(job, buffer?.entries() ?? []);
+        buffer = null;
+        room.give(bytes);
+        await finished(sums);
+      },
+    });
   }
 }
 
-const bytesOfColumn = ({ codec, blocks }: StripForm): number =>
-  [0, 1, 2].reduce((sum, plane) => sum + blocks * planeBytes(codec, plane, codec.groupSize), 0);
+/** Entries that the output does not have are not written. */
+async function writeEntries({ step, output }: TensorJob, entries: readonly WrittenEntry[]): Promise<void> {
+  for (const [entry, { bytes, begin }] of entries.slice(0, step.places.length).entries()) {
+    await output.write(entry, bytes, begin);
+  }
+}
+
+const bufferFor = ({ first }: MatrixPart, { target, matrix }: ColumnJob): PartBuffer =>
+  matrix.order === 'columns'
+    ? new StripBuffer(first.strip, target, Math.ceil(matrix.rows / target.groupSize))
+    : new BandBuffer(first, target, matrix.columns);
+
+const planesBytes = (codec: Codec, { strip, filledRows }: Tile): number =>
+  codecBytes(codec, strip.columns * filledRows);
 
 /** The rows of a tile, each of which is a run of its own unless the strip has all columns. */
-function inputOfTile(tensor: CodedTensor, { strip, firstRow, rows, filledRows }: Tile, { columns }: ColumnBlocks) {
+function inputOfTile(
+  tensor: CodedTensor,
+  { strip, firstRow, rows, filledRows }: Tile,
+  { columns }: ColumnBlocks,
+): PieceInput {
   const [plane = []] = tensor.planes;
   const width = storedBytes(tensor) / tensor.elements;
   const runBytes = strip.columns * width;
@@ -113,10 +126,11 @@ function inputOfTile(tensor: CodedTensor, { strip, firstRow, rows, filledRows }:
 
 async function encodeTile(
   { tensor, target, matrix, job }: ColumnJob,
-  { strip, firstRow, filledRows }: Tile,
+  tile: Tile,
   window: LeasedWindow,
-  buffer: StripBuffer,
+  buffer: PartBuffer,
 ): Promise<ErrorSums | null> {
+  const { strip, firstRow, filledRows } = tile;
   const options = {
     ...{ measure: job.measure, effort: job.step.effort, checked: isFloat(target) },
     ...{ rowWeights: strip.columns, firstRow, rows: matrix.encodedRows },
@@ -124,7 +138,7 @@ async function encodeTile(
   try {
     const weights = filledRows * strip.columns;
     const { planes, error } = await window.transcode(weights, { codec: tensor.codec }, target, options);
-    buffer.put({ strip, firstRow, rows: filledRows, filledRows }, planes);
+    buffer.put(tile, planes);
     return error;
   } catch (error) {
     throw locatedInTile(tensor, error, { strip, firstRow }, matrix);

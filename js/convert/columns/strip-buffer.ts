@@ -1,67 +1,53 @@
 import { planeBytes, traitsOf, type Codec } from '../../codecs/codec.js';
+import { packed } from '../../codecs/packed.js';
+import type { PartBuffer, WrittenEntry } from './part-buffer.js';
 import type { Strip, Tile } from './strips.js';
 
-/** What a tensor's strips have in common. */
-export interface StripForm {
-  readonly codec: Codec;
-  /** Blocks of a column. */
-  readonly blocks: number;
-  /** Entries of the output: levels, scales and, in most cases, zero points. */
-  readonly entries: number;
-}
-
-/** The planes of a strip, column by column. */
-export class StripBuffer {
+/** The planes of a strip, column by column: levels, scales and packed zero points. */
+export class StripBuffer implements PartBuffer {
   readonly #strip: Strip;
-  readonly #form: StripForm;
+  readonly #codec: Codec;
+  readonly #blocks: number;
   readonly #planes: readonly Uint8Array[];
 
-  constructor(strip: Strip, form: StripForm) {
+  /** `blocks` are those of a whole column. */
+  constructor(strip: Strip, codec: Codec, blocks: number) {
     this.#strip = strip;
-    this.#form = form;
-    const { codec, blocks } = form;
+    this.#codec = codec;
+    this.#blocks = blocks;
     this.#planes = traitsOf(codec).planes.map(
       (_, plane) => new Uint8Array(strip.columns * blocks * planeBytes(codec, plane, codec.groupSize)),
     );
   }
 
-  get bytes(): number {
-    return this.#planes.reduce((sum, { length }) => sum + length, 0);
-  }
-
-  /** Takes the planes of a tile, which lie block of rows by block of rows. */
   put({ firstRow }: Tile, planes: readonly Uint8Array[]): void {
-    const { codec, blocks } = this.#form;
-    const shape = { columns: this.#strip.columns, blocks, firstBlock: firstRow / codec.groupSize };
+    const { groupSize } = this.#codec;
+    const shape = { columns: this.#strip.columns, blocks: this.#blocks, firstBlock: firstRow / groupSize };
     for (const [plane, from] of planes.entries()) {
       const into = this.#planes[plane];
-      if (into !== undefined) byColumns(from, into, planeBytes(codec, plane, codec.groupSize), shape);
+      if (into !== undefined) byColumns(from, into, planeBytes(this.#codec, plane, groupSize), shape);
     }
   }
 
-  /** The entries of the output, complete, and where they begin in them. */
-  entries(): readonly { readonly bytes: Uint8Array; readonly begin: number }[] {
+  entries(): readonly WrittenEntry[] {
     const [levels = new Uint8Array(), scales = new Uint8Array(), zeroPoints = new Uint8Array()] = this.#planes;
-    const all = [levels, scales, this.#packed(zeroPoints)].slice(0, this.#form.entries);
-    return all.map((bytes) => ({ bytes, begin: (bytes.length / this.#strip.columns) * this.#strip.first }));
+    return [levels, scales, this.#packed(zeroPoints)].map((bytes) => ({
+      bytes,
+      begin: (bytes.length / this.#strip.columns) * this.#strip.first,
+    }));
   }
 
-  /** Zero points of a column, first in the lowest bits; what is left of the last byte are the middle of the levels. */
+  /** Every column begins with a byte of its own; what is left of its last one is the middle of the levels. */
   #packed(zeroPoints: Uint8Array): Uint8Array {
-    const { codec, blocks } = this.#form;
-    const { bits } = codec;
+    const { bits } = this.#codec;
     if (bits === 8) return zeroPoints;
-    const perByte = 8 / bits;
-    const bytes = Math.ceil(blocks / perByte);
-    const packed = new Uint8Array(bytes * this.#strip.columns);
-    for (let column = 0; column < this.#strip.columns; ++column) {
-      for (let slot = 0; slot < bytes * perByte; ++slot) {
-        const value = slot < blocks ? (zeroPoints[column * blocks + slot] ?? 0) : 2 ** (bits - 1);
-        const at = column * bytes + Math.floor(slot / perByte);
-        packed[at] = (packed[at] ?? 0) | (value << ((slot % perByte) * bits));
-      }
+    const { columns } = this.#strip;
+    const all = new Uint8Array(columns * Math.ceil((this.#blocks * bits) / 8));
+    for (let column = 0; column < columns; ++column) {
+      const own = zeroPoints.subarray(column * this.#blocks, (column + 1) * this.#blocks);
+      all.set(packed(own, bits, 2 ** (bits - 1)), (all.length / columns) * column);
     }
-    return packed;
+    return all;
   }
 }
 
@@ -86,19 +72,17 @@ const wordsOf = ({ buffer, byteOffset, length }: Uint8Array): Uint32Array =>
 const halvesOf = ({ buffer, byteOffset, length }: Uint8Array): Uint16Array =>
   new Uint16Array(buffer, byteOffset, length / 2);
 
-type Units = Uint8Array | Uint16Array | Uint32Array;
-
-function move<Array extends Units>(
+function move<Array extends Uint8Array | Uint16Array | Uint32Array>(
   from: Array,
   into: Array,
   unit: number,
   { columns, blocks, firstBlock }: Shape,
 ): void {
   const count = from.length / unit / columns;
+  const step = blocks * unit - unit;
   let at = 0;
   for (let block = 0; block < count; ++block) {
     let to = (firstBlock + block) * unit;
-    const step = blocks * unit - unit;
     for (let column = 0; column < columns; ++column, to += step) {
       for (let index = 0; index < unit; ++index) into[to++] = from[at++] ?? 0;
     }

@@ -1,7 +1,8 @@
-import { planeBytes, traitsOf, type Codec } from '../../codecs/codec.js';
+import type { Codec } from '../../codecs/codec.js';
+import type { ColumnBlocks } from '../../plan/report.js';
 import { WINDOW_WEIGHTS } from '../../wasm/windows.js';
 
-/** Columns that are encoded together, and whose entries are put together in memory. */
+/** Columns, or parts of all of them, that are encoded together. */
 export interface Strip {
   readonly first: number;
   readonly columns: number;
@@ -17,47 +18,49 @@ export interface Tile {
   readonly filledRows: number;
 }
 
-/** A matrix, cut. */
-export interface CutMatrix {
-  readonly blocks: number;
-  readonly strips: readonly { readonly strip: Strip; readonly tiles: readonly Tile[] }[];
+/** What is put together in memory and written in one go: some columns of all rows, or some rows of all columns. */
+export interface MatrixPart {
+  readonly tiles: readonly Tile[];
+  readonly first: Tile;
 }
 
 /**
- * Cuts a matrix into strips of columns, as wide as windows allow and as what is put together of one takes at most
- * `mostBytes`, and those into tiles.
+ * Cuts a matrix into parts, as large as windows allow and of at most `mostWeights` weights, if that is not less than the
+ * least there can be.
  */
-export function cutMatrix(
-  { rows, columns }: { readonly rows: number; readonly columns: number },
-  codec: Codec,
-  mostBytes: number,
-): CutMatrix {
-  const { groupSize, bits } = codec;
-  const blocks = Math.ceil(rows / groupSize);
-  // Blocks of rows that share a byte of zero points are never parted.
-  const unit = groupSize * (8 / bits);
-  const byMemory = Math.floor(mostBytes / (blocks * unitBytes(codec)));
-  const width = Math.max(1, Math.min(columns, byMemory, Math.floor(WINDOW_WEIGHTS / unit)));
-  const tileRows = Math.floor(WINDOW_WEIGHTS / width / unit) * unit;
-  const strips = Array.from({ length: Math.ceil(columns / width) }, (_, index) => {
-    const strip = { first: index * width, columns: Math.min(width, columns - index * width) };
-    return { strip, tiles: tilesOf(strip, rows, { tileRows, groupSize }) };
-  });
-  return { blocks, strips };
+export function cutMatrix(matrix: ColumnBlocks, codec: Codec, mostWeights: number): readonly MatrixPart[] {
+  const { rows, columns, order } = matrix;
+  // Blocks of rows whose levels share a byte are never parted.
+  const unit = codec.groupSize * (codec.bits === 0 ? 1 : 8 / codec.bits);
+  const widest = Math.max(1, Math.floor(WINDOW_WEIGHTS / unit));
+  if (order === 'columns') {
+    const width = Math.max(1, Math.min(columns, widest, Math.floor(mostWeights / rows)));
+    const height = Math.floor(WINDOW_WEIGHTS / width / unit) * unit;
+    return stripsOf(columns, width).map((strip) =>
+      partOf(bandsOf(rows, height, codec).map((band) => ({ ...band, strip }))),
+    );
+  }
+  const width = Math.min(columns, widest);
+  const most = Math.floor(Math.min(mostWeights / columns, WINDOW_WEIGHTS / width) / unit) * unit;
+  const strips = stripsOf(columns, width);
+  return bandsOf(rows, Math.max(unit, most), codec).map((band) => partOf(strips.map((strip) => ({ ...band, strip }))));
 }
 
-function tilesOf(
-  strip: Strip,
-  rows: number,
-  { tileRows, groupSize }: { readonly tileRows: number; readonly groupSize: number },
-): Tile[] {
-  return Array.from({ length: Math.ceil(rows / tileRows) }, (_, index): Tile => {
-    const firstRow = index * tileRows;
-    const own = Math.min(tileRows, rows - firstRow);
-    return { strip, firstRow, rows: own, filledRows: Math.ceil(own / groupSize) * groupSize };
-  });
+function partOf(tiles: readonly Tile[]): MatrixPart {
+  const [first] = tiles;
+  if (first === undefined) throw new RangeError('a matrix has rows and columns');
+  return { first, tiles };
 }
 
-/** Bytes of a group in all planes. */
-const unitBytes = (codec: Codec): number =>
-  traitsOf(codec).planes.reduce((sum, _, plane) => sum + planeBytes(codec, plane, codec.groupSize), 0);
+const stripsOf = (columns: number, width: number): Strip[] =>
+  Array.from({ length: Math.ceil(columns / width) }, (_, index) => {
+    const first = index * width;
+    return { first, columns: Math.min(width, columns - first) };
+  });
+
+const bandsOf = (rows: number, height: number, { groupSize }: Codec): Omit<Tile, 'strip'>[] =>
+  Array.from({ length: Math.ceil(rows / height) }, (_, index) => {
+    const firstRow = index * height;
+    const own = Math.min(height, rows - firstRow);
+    return { firstRow, rows: own, filledRows: Math.ceil(own / groupSize) * groupSize };
+  });

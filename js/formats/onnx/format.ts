@@ -33,7 +33,7 @@ function plan(model: Model, quantization: FormatQuantization, options: OnnxOptio
   const rules = new GraphRules(quantization.rules);
   const made = planOnnx(model, {
     type: labelOf(options),
-    rewrite: (graphs, kept) => rewritten(graphs, options, keeper(rules, kept), model),
+    rewrite: (graphs, kept) => rewritten(graphs, options, keeper(rules, kept), model.name),
     fillsWithZeroPoints: options.runtime === '1.20',
     form: { externalData: options.externalData, mostBytes: MOST_MODEL_BYTES },
     notes: [],
@@ -53,24 +53,24 @@ const keeper =
   };
 
 /** Throws `unsupported_model` where nothing of the model would change. */
-function rewritten(graphs: Graphs, options: OnnxOptions, keeps: Keeper, model: Model): Graphs {
-  const output = quantized(graphs, options, keeps);
+function rewritten(graphs: Graphs, options: OnnxOptions, keeps: Keeper, file: string): Graphs {
+  const output = quantized(graphs, options, keeps, file);
   if (tensorsOfModel(output).some(({ tensor }) => tensor.data.kind === 'plane')) return output;
   const detail = `it has no weights that ${options.type} would change: constants of floats that a MatMul multiplies with`;
-  throw new QuantizeError('unsupported_model', { file: model.name, detail });
+  throw new QuantizeError('unsupported_model', { file, detail });
 }
 
-function quantized(graphs: Graphs, options: OnnxOptions, keeps: Keeper): Graphs {
+function quantized(graphs: Graphs, options: OnnxOptions, keeps: Keeper, file: string): Graphs {
   const { type, runtime } = options;
   const { halve } = new Halving();
   switch (type) {
     case 'q4':
     case 'q2':
     case 'nbits':
-      return quantizeBlocks(graphs, { ...options, keeps });
+      return quantizeBlocks(graphs, { ...options, keeps }, file);
     case 'q4f16':
     case 'q2f16':
-      return fp16Pass(quantizeBlocks(graphs, { ...options, keeps }), halve);
+      return fp16Pass(quantizeBlocks(graphs, { ...options, keeps }, file), halve);
     case 'fp16':
       return fp16Pass(graphs, halve);
     case 'bnb4':

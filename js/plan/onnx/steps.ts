@@ -2,10 +2,11 @@
 
 import { traitsOf, type Codec } from '../../codecs/codec.js';
 import { elementCount } from '../../containers/dtypes.js';
-import { dataTypeName, rawBytes } from '../../containers/onnx/data-types.js';
+import { dataTypeName, elementBits, rawBytes } from '../../containers/onnx/data-types.js';
 import type { Encoding, Model as Graphs, OnnxTensor } from '../../containers/onnx/graph.js';
 import { entryOf } from '../../containers/onnx/opened-files.js';
 import { namesOf, tensorsOfModel, type PlacedTensor } from '../../containers/onnx/tensors.js';
+import { packed } from '../../codecs/packed.js';
 import { QuantizeError } from '../../errors.js';
 import { TransposedSource } from '../../io/transposed-source.js';
 import type { TensorParts } from '../../layouts/layout.js';
@@ -132,20 +133,34 @@ function encodingStep(
   const [rows = 0, columns = 0] = weights.shape.slice(-2);
   const stored = view === 'transposed' ? transposed(weights, rows, columns) : weights;
   const { name, dtype, shape, elements } = stored;
-  const perByte = 8 / codec.bits;
+  const perByte = codec.bits === 0 ? 1 : 8 / codec.bits;
   const encodedRows = fillsWithZeroPoints ? Math.ceil(rows / perByte) * perByte : rows;
+  const order = codec.bits === 0 ? 'rows' : 'columns';
   const step: PlannedStep = {
     ...{ stored, planned: { name, dtype, shape, elements, target: codecTarget(codec) }, rule, kept: false },
     ...(stored !== weights && { origin: weights }),
-    ...(view === 'columns' && { columns: { rows, columns, encodedRows } }),
+    ...(view === 'columns' && { columns: { rows, columns, order, encodedRows } }),
     writtenBytes: entries.reduce((sum, entry) => sum + bytesOf(entry), 0),
   };
-  const contents = entries.map(({ data }) => planeNumber(codec, data));
-  return { step, entries, parts: view === 'columns' || isWhole(codec, contents) ? null : { contents, kept: [] } };
+  return { step, entries, parts: view === 'columns' ? null : partsOf(codec, entries) };
 }
 
-const isWhole = (codec: Codec, contents: readonly number[]): boolean =>
-  contents.length === traitsOf(codec).planes.length && contents.every((plane, index) => plane === index);
+/** Null where the entries are all planes in their order. Bytes that the output has as int4 are packed when all are there. */
+function partsOf(codec: Codec, entries: readonly OnnxTensor[]): TensorParts | null {
+  const { planes } = traitsOf(codec);
+  const numbers = entries.map(({ data }) => planeNumber(codec, data));
+  const kept = numbers.filter((plane, entry) => planes[plane]?.unitBits === 8 && isInt4(entries[entry]));
+  if (kept.length === 0 && numbers.length === planes.length && numbers.every((plane, index) => plane === index)) {
+    return null;
+  }
+  return {
+    contents: numbers.map((plane) => (kept.includes(plane) ? 'made' : plane)),
+    kept,
+    make: (bytes) => Promise.resolve(bytes.map((one) => packed(one, 4))),
+  };
+}
+
+const isInt4 = (tensor: OnnxTensor | undefined): boolean => tensor !== undefined && elementBits(tensor.dataType) === 4;
 
 function planeNumber(codec: Codec, data: OnnxTensor['data']): number {
   const plane = data.kind === 'plane' ? data.plane : '';

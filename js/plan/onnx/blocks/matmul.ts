@@ -1,3 +1,4 @@
+import type { Codec } from '../../../codecs/codec.js';
 import { DataType } from '../../../containers/onnx/data-types.js';
 import {
   intAttribute,
@@ -10,6 +11,7 @@ import {
   type OnnxTensor,
 } from '../../../containers/onnx/graph.js';
 import { constantOf, type GraphStack } from '../rewrite.js';
+import type { Encodings } from './encodings.js';
 import type { BlockOptions } from './options.js';
 import { rankOf, reshapeChain } from './reshape-chain.js';
 
@@ -37,7 +39,7 @@ export function quantizedMatMul(
   const matrix = found === null ? null : matrixOf(found.tensor, options);
   if (found === null || matrix === null || options.keeps(found.tensor, node) !== null) return [node];
   const { tensor, owner } = found;
-  const encoding = made.of(tensor, options);
+  const encoding = made.of(tensor, codecFor(tensor, options), 'columns');
   if (encoding === null) return [node];
   owner.withoutInputs.add(tensor.name ?? '');
   const planes = planesOf(tensor, matrix, encoding, options);
@@ -58,6 +60,10 @@ export function quantizedMatMul(
   return [quantized, ...chain.nodes];
 }
 
+const codecFor = ({ dataType }: OnnxTensor, { bits, blockSize, symmetric }: BlockOptions): Codec => ({
+  ...{ name: CODECS[dataType] ?? '', bits, groupSize: blockSize, symmetric },
+});
+
 /** The node's name with a suffix; a node without a name stays without one. */
 export const named = ({ name }: Node, suffix: string): string | undefined =>
   name === undefined || name === '' ? undefined : `${name}${suffix}`;
@@ -76,23 +82,6 @@ export function matrixOf(tensor: OnnxTensor, { runtime }: BlockOptions): Matrix 
   const [rows = 0, columns = 0] = dims.slice(-2);
   const hasRank = dims.length === 2 || (dims.length > 2 && runtime === '1.32' && leading.every((size) => size === 1));
   return hasRank && CODECS[dataType] !== undefined && isWeights(tensor) ? { rows, columns } : null;
-}
-
-/** The encodings of a pass: weights that several nodes use are encoded once. */
-export class Encodings {
-  readonly #byWeights = new Map<OnnxTensor, Encoding>();
-
-  /** Null where no codec takes such weights. */
-  of(weights: OnnxTensor, { bits, blockSize, symmetric }: BlockOptions): Encoding | null {
-    const known = this.#byWeights.get(weights);
-    if (known !== undefined) return known;
-    const name = CODECS[weights.dataType];
-    if (name === undefined) return null;
-    const codec = { name, bits, groupSize: blockSize, symmetric };
-    const encoding: Encoding = { weights, codec, view: 'columns', rule: null };
-    this.#byWeights.set(weights, encoding);
-    return encoding;
-  }
 }
 
 function planesOf(
