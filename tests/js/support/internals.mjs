@@ -37,6 +37,8 @@ export {
   wholeNumberOf,
   withKeyValue,
 } from '../../../dist/containers/gguf/key-values.js';
+export { DataType as OnnxDataType } from '../../../dist/containers/onnx/data-types.js';
+export { floatOf, nodeOf, tensorOf, valueInfoOf } from '../../../dist/containers/onnx/graph.js';
 export { isUtf8 } from '../../../dist/containers/gguf/reader.js';
 export { openGgufShards } from '../../../dist/containers/gguf/shards.js';
 export { layoutGguf } from '../../../dist/containers/gguf/writer.js';
@@ -58,6 +60,8 @@ export { LAYOUTS, layoutNamed } from '../../../dist/layouts/table.js';
 export { DIFFUSION_FAMILIES } from '../../../dist/rules/diffusion/families.js';
 export { compareTensors } from '../../../dist/rules/language/tensors.js';
 export { nearestNames } from '../../../dist/rules/nearest-names.js';
+export { fp16Pass } from '../../../dist/plan/onnx/fp16/fp16.js';
+export { int8Pass, signOfQ8 } from '../../../dist/plan/onnx/int8/int8.js';
 export { planTypes } from '../../../dist/rules/plan-types.js';
 export { PRESETS } from '../../../dist/rules/presets.js';
 export { keepingRule } from '../../../dist/rules/rule.js';

@@ -29,7 +29,8 @@ export interface Int8Options {
   readonly sign: Sign;
   /**
    * Whose results: `1.20` as transformers.js quantized with ONNX Runtime 1.20, `1.32` as `quantize_dynamic` of ONNX Runtime
-   * 1.32 does: it leaves branches and bodies as they are, and subtracts the ends of a range in double precision.
+   * 1.32 does: it leaves branches and bodies as they are, subtracts the ends of a range in double precision, and gives the
+   * weights of a Gemm another name when it exchanges their dimensions.
    */
   readonly onnxRuntime: '1.20' | '1.32';
   /** Called for each weight that can be quantized; the same answer each time. */
