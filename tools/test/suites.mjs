@@ -91,6 +91,12 @@ export const kSuites = {
     needs: [...kChromiumNeeds, 'firefox'],
     work: runBundlerTests,
   },
+  consumers: {
+    title: 'ONNX Runtime and transformers.js with files that the package wrote',
+    needs: kChromiumNeeds,
+    work: (filter) => runPlaceTests('consumers', ['tests/browser', 'tests/consumers'], 'tests/consumers/', filter),
+    mayShare: true,
+  },
   checks: {
     title: 'layout, lint, types, arrows',
     needs: [...kBuildNeeds, ...kNativeNeeds, 'clangFormat', 'clangTidy'],
