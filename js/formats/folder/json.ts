@@ -66,7 +66,8 @@ class Reader {
       if (this.#text[this.#at] !== '"') throw this.#unexpected();
       const name = this.#string();
       this.#skipSpace();
-      if (this.#text[this.#at++] !== ':') throw this.#unexpected();
+      if (this.#text[this.#at] !== ':') throw this.#unexpected();
+      ++this.#at;
       members.set(name, this.value(depth + 1));
     });
     return members;
@@ -91,17 +92,23 @@ class Reader {
     for (;;) {
       readOne();
       this.#skipSpace();
-      const next = this.#text[this.#at++];
+      const next = this.#text[this.#at];
+      if (next !== close && next !== ',') throw this.#unexpected();
+      ++this.#at;
       if (next === close) return;
-      if (next !== ',') throw this.#unexpected();
     }
   }
 
   #string(): string {
     const end = stringEnd(this.#text, this.#at);
     const literal = this.#text.slice(this.#at, end);
-    this.#at = end;
-    return String(JSON.parse(literal));
+    try {
+      const value = String(JSON.parse(literal));
+      this.#at = end;
+      return value;
+    } catch {
+      throw this.#unexpected();
+    }
   }
 
   #literal(): Json {

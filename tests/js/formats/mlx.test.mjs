@@ -115,7 +115,9 @@ describe('what mlx-lm does with the parts of a model', () => {
   });
 
   test('without a type in config.json, and with one that is asked for', async () => {
-    expect((await quantized(kLayer, { ...kConfig, torch_dtype: 'auto' }, {})).made.get('model.norm.weight').dtype).toBe('F32');
+    expect((await quantized(kLayer, { ...kConfig, torch_dtype: 'auto' }, {})).made.get('model.norm.weight').dtype).toBe(
+      'F32',
+    );
     rmSync(folder.path('out'), { recursive: true });
     const options = { format: 'mlx', dtype: 'bf16' };
     await quantizer.quantizeFile(folder.path('in'), folder.path('out'), options);
