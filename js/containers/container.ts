@@ -164,6 +164,21 @@ export interface FileLayout {
   readonly files: readonly OutputFile[];
   /** For each group, in the same order, the places of its entries. */
   readonly places: readonly (readonly Place[])[];
+  /** Sums of files that other files have in them. */
+  readonly digests?: Digests | undefined;
+}
+
+/** What can be known only when files are complete: their MD5, in hexadecimal. */
+export interface Digests {
+  /** Indices of the files that are summed up; they have no gaps between their entries. */
+  readonly files: readonly number[];
+  /** The bytes with their sums in them, given these in the order of `files`. */
+  readonly place: (sums: readonly string[]) => readonly PlacedBytes[];
+}
+
+/** Bytes of a file. */
+export interface PlacedBytes extends Place {
+  readonly bytes: Uint8Array;
 }
 
 /** A file format that models are read from. It knows no codec. A new one is a folder, or a file, and a line in table.ts. */

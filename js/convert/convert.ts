@@ -14,6 +14,7 @@ import { InOrderWriter, KeptWriter, orderedPieces, type OrderedSteps } from './i
 import { FinishingWriter, KeptRoom } from './finish.js';
 import { DirectWriter, type PlacedParts, type PlacedStep, type PlaneWriter, type TensorJob } from './job.js';
 import { copyFiles } from './copy-files.js';
+import { withDigests } from './digests.js';
 import {
   isCopy,
   mergeRanges,
@@ -87,9 +88,10 @@ export function piecesOf(
  * whatever the sizes of tensors and files. The output has its final name only when complete; after a failure or an abort it
  * is as it was before.
  */
-export async function convert(conversion: Conversion, sources: readonly ByteSource[], sink: ByteSink): Promise<void> {
+export async function convert(conversion: Conversion, sources: readonly ByteSource[], output: ByteSink): Promise<void> {
   const { layout, tools } = conversion;
   const { signal } = tools;
+  const { sink, finish } = withDigests(output, layout);
   try {
     for (const [index, { header, literals = [] }] of layout.files.entries()) {
       await writeHeader(writerOf(sink, index), header);
@@ -97,6 +99,7 @@ export async function convert(conversion: Conversion, sources: readonly ByteSour
     }
     await copyFiles(layout.files, sink.files, signal);
     await convertTensors(conversion, sink);
+    await finish();
     for (const source of sources) await source.checkUnchanged();
     await sink.commit(() => {
       if (signal?.aborted === true) throw abortError(signal.reason);
@@ -198,6 +201,7 @@ class Run {
       step.parts !== null ||
       step.columns !== undefined ||
       step.rangeOf !== undefined ||
+      step.places.some(({ file }) => file !== step.places[0].file) ||
       this.#completed.has(step.stored.name);
     return bundled(steps, isAlone);
   }
@@ -275,9 +279,9 @@ class Run {
   #entryWriterFor(step: PlacedStep): PlaneWriter {
     const { ordered } = this.#conversion;
     if (ordered?.apart.has(step) === true) return this.#kept.writerFor(step);
-    return ordered === null || step.places.length === 1
-      ? new DirectWriter(this.#sink.files, step)
-      : new InOrderWriter(writerOf(this.#sink, step.places[0].file), step);
+    if (ordered !== null && step.places.length > 1)
+      return new InOrderWriter(writerOf(this.#sink, step.places[0].file), step);
+    return new DirectWriter(step, (file) => writerOf(this.#sink, file));
   }
 
   #advance(step: PlacedStep, bytes: number): void {

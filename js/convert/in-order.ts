@@ -84,7 +84,7 @@ export class InOrderWriter implements PlaneWriter {
 
   constructor(file: ByteWriter, step: PlacedStep) {
     this.#file = file;
-    this.#direct = new DirectWriter([file], step);
+    this.#direct = new DirectWriter(step, () => file);
     this.#step = step;
     this.#kept = planesOf(step).map((bytes, plane) => new Uint8Array(plane === 0 ? 0 : bytes));
   }

@@ -44,27 +44,23 @@ export interface PlaneWriter {
 
 /** Every plane goes straight to its place. */
 export class DirectWriter implements PlaneWriter {
-  readonly #writers: readonly ByteWriter[];
+  readonly #files: (file: number) => ByteWriter;
   readonly #places: PlacedStep['places'];
 
-  /** `files` are those of the output, in their order. */
-  constructor(files: readonly ByteWriter[], { places }: PlacedStep) {
+  constructor({ places }: PlacedStep, files: (file: number) => ByteWriter) {
+    this.#files = files;
     this.#places = places;
-    this.#writers = places.map(({ file }) => {
-      const writer = files[file];
-      if (writer === undefined) throw new RangeError(`there is no file number ${file}`);
-      return writer;
-    });
   }
 
-  async reserve(begin: number, bytes: number): Promise<void> {
-    await this.#writers[0]?.reserve(this.#places[0].position + begin, bytes);
+  reserve(begin: number, bytes: number): Promise<void> {
+    const [{ file, position }] = this.#places;
+    return this.#files(file).reserve(position + begin, bytes);
   }
 
   write(plane: number, bytes: Uint8Array, begin: number): Promise<void> {
-    const [place, writer] = [this.#places[plane], this.#writers[plane]];
-    if (place === undefined || writer === undefined) throw new RangeError(`there is no place for plane ${plane}`);
-    return writer.write(bytes, place.position + begin);
+    const place = this.#places[plane];
+    if (place === undefined) throw new RangeError(`there is no place for plane ${plane}`);
+    return this.#files(place.file).write(bytes, place.position + begin);
   }
 
   end(): Promise<void> {

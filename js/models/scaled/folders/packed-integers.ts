@@ -8,11 +8,11 @@ const SHAPE = '.weight_shape';
 const WORD_BITS = 32;
 
 /** Bits that can be decoded. */
-const BITS: readonly number[] = [3, 4, 8];
+const BITS: readonly number[] = [2, 3, 4, 5, 6, 7, 8];
 
 /** Weights that share a scale in the codecs: other groups are made of these. */
 const LEAST_GROUP = 32;
-const MOST_GROUP = 128;
+const MOST_GROUP = 256;
 
 /** The types of scales, with the bytes of one, and the codecs that compute in each of them. */
 const CODECS: Readonly<Record<string, readonly [codec: string, bytes: number]>> = {
