@@ -24,7 +24,7 @@ export const ONNX_RUNTIMES = ['1.32', '1.23', '1.20'] as const;
 /** Types that only formats have, besides names of codecs. */
 export const FORMAT_TYPES = [
   ...(['mxfp4', 'mxfp8', 'nvfp4', 'W3A16', 'W4A16', 'W4A16_ASYM', 'W8A16', 'W8A16_ASYM'] as const),
-  ...(['NVFP4A16', 'MXFP4A16'] as const),
+  ...(['NVFP4A16', 'MXFP4A16', 'MXFP8A16'] as const),
   ...(['q4f16_1', 'q4f32_1'] as const),
   ...ONNX_TYPES,
 ] as const;

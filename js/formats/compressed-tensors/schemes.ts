@@ -5,7 +5,7 @@ export interface Scheme {
   /** As its presets are called: `W4A16_ASYM`. */
   readonly name: string;
   /** Its name of the layout (`format`). */
-  readonly format: 'pack-quantized' | 'nvfp4-pack-quantized' | 'mxfp4-pack-quantized';
+  readonly format: 'pack-quantized' | 'nvfp4-pack-quantized' | 'mxfp4-pack-quantized' | 'mxfp8-quantized';
   readonly bits: number;
   /** Contiguous weights of a row that share a scale. */
   readonly groupSize: number;
@@ -25,14 +25,19 @@ export const SCHEMES: readonly Scheme[] = [
   integers('W3A16', 3, true),
   { name: 'NVFP4A16', format: 'nvfp4-pack-quantized', bits: 4, groupSize: 16, symmetric: true },
   { name: 'MXFP4A16', format: 'mxfp4-pack-quantized', bits: 4, groupSize: 32, symmetric: true },
+  { name: 'MXFP8A16', format: 'mxfp8-quantized', bits: 8, groupSize: 32, symmetric: true },
 ];
 
 /** Group sizes that integers can have. */
-export const GROUP_SIZES: readonly number[] = [32, 64, 128];
+export const GROUP_SIZES: readonly number[] = [32, 64, 128, 256];
 
 const SUFFIXES: Readonly<Record<string, string>> = { F32: 'f32', F16: 'f16', BF16: 'bf16' };
 
-const FLOAT_CODECS = { 'nvfp4-pack-quantized': 'ct_nvfp4', 'mxfp4-pack-quantized': 'ct_mxfp4' } as const;
+const FLOAT_CODECS = {
+  'nvfp4-pack-quantized': 'ct_nvfp4',
+  'mxfp4-pack-quantized': 'ct_mxfp4',
+  'mxfp8-quantized': 'ct_mxfp8',
+} as const;
 
 /** The codec of weights that were of that type: everything is rounded to it, as the library does on CPUs. */
 export function codecOf({ format, bits, groupSize, symmetric }: Scheme, dtype: string): Codec {
@@ -47,7 +52,7 @@ const weightsOf = ({ format, bits, groupSize, symmetric }: Scheme): Readonly<Rec
   group_size: groupSize,
   num_bits: bits,
   ...(format === 'nvfp4-pack-quantized' && { scale_dtype: 'torch.float8_e4m3fn' }),
-  ...(format === 'mxfp4-pack-quantized' && { scale_dtype: 'torch.uint8' }),
+  ...(format.startsWith('mx') && { scale_dtype: 'torch.uint8' }),
   strategy: format === 'nvfp4-pack-quantized' ? 'tensor_group' : 'group',
   symmetric,
   type: format === 'pack-quantized' ? 'int' : 'float',

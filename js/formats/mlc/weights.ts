@@ -27,10 +27,14 @@ export function mlcWeights(tensors: readonly Tensor[], rules: MlcModel, isTied: 
   for (const tensor of inOrder(tensors)) {
     const { name } = tensor;
     if (UNUSED.test(name)) dropped.push(droppedTensor(tensor, 'rotary frequencies, which are computed'));
-    else if (isTied && name === 'lm_head.weight') dropped.push(droppedTensor(tensor, 'the output projection is the embedding'));
+    else if (isTied && name === 'lm_head.weight')
+      dropped.push(droppedTensor(tensor, 'the output projection is the embedding'));
     else {
       const place = placeOf(name, rules);
-      const renamed = (rules.renames ?? []).reduce((text, [pattern, by]) => text.replace(pattern, by), place?.whole ?? name);
+      const renamed = (rules.renames ?? []).reduce(
+        (text, [pattern, by]) => text.replace(pattern, by),
+        place?.whole ?? name,
+      );
       if (!weights.has(renamed)) weights.set(renamed, place === null ? tensor : together(place, known, tensor));
     }
   }
