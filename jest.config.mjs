@@ -6,5 +6,10 @@ export default {
   // Jest would leave a core to others: of two cores it would use one.
   maxWorkers: '100%',
   testTimeout: 60_000,
-  modulePathIgnorePatterns: ['<rootDir>/build/'],
+  // The package's insides, and the package as one with them: dist/ has bundles.
+  moduleNameMapper: {
+    '^arrowquant$': '<rootDir>/build/modules/index.js',
+    '^arrowquant/wasm$': '<rootDir>/build/modules/wasm/index.js',
+  },
+  modulePathIgnorePatterns: ['<rootDir>/build/(?!modules/)'],
 };

@@ -23,6 +23,9 @@ const kWasmInputs = [
   ...['src', 'cmake', 'CMakeLists.txt', 'CMakePresets.json', 'emsdk.lock'],
   ...['cmake', 'wasm', 'glue'].map((name) => `tools/build/${name}.mjs`),
 ];
+/** The modules that the package is made of, which tests look into. */
+const kModules = 'build/modules';
+
 const kPackageInputs = [...kWasmInputs, 'js', 'package.json', 'package-lock.json', 'tsconfig.json', 'tools/build'];
 
 /** Brings dist/ up to date. Returns whether there was anything to do. */
@@ -33,7 +36,8 @@ export async function build({ force = false } = {}) {
 }
 
 function isUpToDate() {
-  return existsSync(inProject('dist/index.js')) && isFresh('wasm', kWasmInputs) && isFresh('package', kPackageInputs);
+  const isThere = existsSync(inProject('dist/index.js')) && existsSync(inProject(kModules));
+  return isThere && isFresh('wasm', kWasmInputs) && isFresh('package', kPackageInputs);
 }
 
 async function buildLocked(force) {
@@ -52,8 +56,11 @@ async function buildLocked(force) {
   rmSync(staging, { recursive: true, force: true });
   mkdirSync(staging, { recursive: true });
   say('TypeScript and the CommonJS bundle');
-  await packageJavaScript(staging, wasm);
+  const modules = `${inProject(kModules)}.new`;
+  rmSync(modules, { recursive: true, force: true });
+  await packageJavaScript(staging, wasm, modules);
   const sizes = checkSizes(staging);
+  swapIn(modules, inProject(kModules));
   swapIn(staging, inProject('dist'));
   markFresh('package', packageStamp);
   say(`dist/ is ready\n${sizeTable(sizes)}`);
@@ -62,7 +69,7 @@ async function buildLocked(force) {
 
 /** Programs that run from dist/ meanwhile see the old or the new one, and only for an instant none. */
 function swapIn(staging, target) {
-  const old = inProject('build/dist.old');
+  const old = `${inProject('build', path.basename(target))}.old`;
   rmSync(old, { recursive: true, force: true });
   if (existsSync(target)) renameSync(target, old);
   renameSync(staging, target);

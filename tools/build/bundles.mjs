@@ -1,29 +1,23 @@
-/** The files of the package that are made of many modules: for CommonJS, for pages without a bundler, for workers. */
-import { readFileSync, rmSync, writeFileSync } from 'node:fs';
+/** The files of the package, which are made of many modules each. */
+import { readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { gzipSync } from 'node:zlib';
-import { SetupError } from '../lib/run.mjs';
-import { kChunkedEntries, sharedChunks } from './chunks.mjs';
+import { bundleChunks } from './chunks.mjs';
 import { differencesOf } from './differences.mjs';
 import { bundleHub } from './hub.mjs';
 
-/** Writes all of them into `staging`, where the modules are already. */
+/** Writes all of them into `staging`, where the modules are already. Gives their names, but for those of the chunks. */
 export async function writeBundles(staging) {
   await bundleCommonJs(staging);
   await bundleHub(staging);
   // Before the glue without threads becomes the script of workers, too: who has it inside starts none with it.
   const scripts = await workerScripts(staging);
   await bundleWhole(staging, 'arrowquant.standalone', scripts['worker.js']);
-  await bundleChunks(staging);
+  const entries = await bundleChunks(staging, { ...kBrowser, plugins: [movedAddresses(staging, /\/runtime\/service-worker\.js$/)] });
+  for (const name of ['browser', 'single']) writeTypes(staging, name);
   for (const [name, text] of Object.entries(scripts)) writeFileSync(path.join(staging, name), text);
-  for (const name of kInputs) rmSync(path.join(staging, name));
+  return ['hub.js', 'arrowquant.standalone.js', ...entries, ...Object.keys(scripts)];
 }
-
-/** Modules that only bundles need: what they import is not there otherwise, or they are of no use alone. */
-const kInputs = [
-  ...['runtime/worker-browser.js', 'runtime/standalone.js', 'runtime/service-worker.js', 'runtime/single.js'],
-  'runtime/entry.js',
-];
 
 const kBrowser = { bundle: true, format: 'esm', platform: 'browser', target: 'es2022', minify: true, logLevel: 'warning' };
 
@@ -67,42 +61,6 @@ async function workerScripts(staging) {
   return Object.fromEntries(await Promise.all(bundles));
 }
 
-/**
- * The package for pages that use no bundler (browsers know nothing of the package's imports map), and for places without
- * workers. What not every page needs is in chunks of its own, which are loaded when they are needed, and so are the glues.
- */
-async function bundleChunks(staging) {
-  const { build } = await import('esbuild');
-  const result = await build({
-    ...kBrowser,
-    entryPoints: kChunkedEntries,
-    outdir: staging,
-    allowOverwrite: true,
-    chunkNames: 'chunks/[name]-[hash]',
-    splitting: true,
-    metafile: true,
-    plugins: [
-      staysOutside(staging, /\/arrowquant-\w+\.js$/),
-      externalAs(/^\.\/hub\.js$/, './hub.js'),
-      movedAddresses(staging),
-      sharedChunks(staging),
-    ],
-  });
-  checkChunks(result.metafile.outputs);
-  for (const name of Object.keys(kChunkedEntries)) writeTypes(staging, name);
-}
-
-/** What files of the bundle must not have: chunks do not know where they lie, and what `single` loads has no `import()`. */
-const kForbidden = { browser: null, single: /\bimport\(/, chunk: /\bimport\.meta\b|\bimport\(/ };
-
-function checkChunks(outputs) {
-  for (const name of Object.keys(outputs)) {
-    const entry = Object.keys(kChunkedEntries).find((one) => path.basename(name) === `${one}.js`);
-    const found = kForbidden[entry ?? 'chunk']?.exec(readFileSync(path.resolve(name), 'utf8'));
-    if (found) throw new SetupError(`${name} must not have ${found[0]} in it.`);
-  }
-}
-
 /** One module with everything inside, for where a runtime of its own is needed. */
 async function bundleWhole(staging, name, worker) {
   const { build } = await import('esbuild');
@@ -112,7 +70,7 @@ async function bundleWhole(staging, name, worker) {
     outfile: path.join(staging, `${name}.js`),
     plugins: [
       replaceModules(staging, { '#runtime': 'runtime/standalone.js', '#hub': 'hub.js' }),
-      movedAddresses(staging),
+      movedAddresses(staging, /\/runtime\/[^/]+\.js$/),
       embeddedFiles(staging, worker),
     ],
   });
@@ -136,31 +94,13 @@ const replaceModules = (staging, modules) => ({
 /** How a bundle in the package's main folder names a file of the package. */
 const fromBundle = (staging, file) => `./${path.relative(staging, file).replaceAll(path.sep, '/')}`;
 
-/** Files of the package that are imported from where they are. */
-const staysOutside = (staging, filter) => ({
-  name: 'files outside',
-  setup({ onResolve }) {
-    onResolve({ filter }, ({ path: address, resolveDir }) => ({
-      path: fromBundle(staging, path.join(resolveDir, address)),
-      external: true,
-    }));
-  },
-});
-
-const externalAs = (filter, address) => ({
-  name: 'imported by another name',
-  setup({ onResolve }) {
-    onResolve({ filter }, () => ({ path: address, external: true }));
-  },
-});
-
 /** `new URL('…', import.meta.url)`, in which a module names what lies beside it; so does its bundle, from where it lies. */
 const kAddress = /new URL\(['"](\.[^'"]*)['"], import\.meta\.url\)/g;
 
-const movedAddresses = (staging) => ({
+const movedAddresses = (staging, filter) => ({
   name: 'moved addresses',
   setup({ onLoad }) {
-    onLoad({ filter: /\/runtime\/[^/]+\.js$/ }, ({ path: file }) => {
+    onLoad({ filter }, ({ path: file }) => {
       const moved = (_, address) =>
         `new URL('${fromBundle(staging, path.join(path.dirname(file), address))}', import.meta.url)`;
       return { contents: readFileSync(file, 'utf8').replace(kAddress, moved) };

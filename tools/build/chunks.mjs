@@ -1,32 +1,69 @@
 /**
- * Bundles that share their chunks: `browser.js`, for pages without a bundler, and `single.js`. What they have in common knows
- * neither where it runs nor how parts are loaded: js/runtime/entry.ts takes the place of `#runtime` and of every `import()`,
- * and the entries made here give it both.
+ * The package as modules that share their chunks: for Node and bundlers, for pages without one, for places without workers, and
+ * the command. What they have in common knows neither where it runs nor how parts are loaded: js/runtime/entry.ts takes the
+ * place of `#runtime` and of every `import()`, and the entries made here give it both.
  */
 import { readFileSync, readdirSync } from 'node:fs';
 import path from 'node:path';
+import { SetupError } from '../lib/run.mjs';
 
-const kBundled = 'runtime/entry.js';
+const kShared = 'runtime/entry.js';
+
+/** Entry points, by their names without the ending. Those of runtimes find the package's files from where they lie. */
+const kEntries = ['index', 'wasm/index', 'browser', 'single', 'cli/main'];
+const kRuntimes = ['runtime/node', 'runtime/browser'];
 
 /** `import()` of what is in the package, as TypeScript leaves it. */
 const kImport = /\bimport\((['"])(\.[^'"]+|#hub)\1\)/g;
 
-/** Folders and files whose parts are no page's: those of Node, and those that other modules take the place of. */
-const kElsewhere = /^(cli|runtime\/node|workers)\b/;
+/** Modules whose parts are loaded by themselves: they are for one entry only. */
+const kAlone = /^(cli\/|runtime\/node\b|workers\/)/;
 
-/** Where parts lie that are files of their own, from the package's main folder. */
-const kFiles = { '#hub': './hub.js' };
 const isGlue = (name) => /^wasm\/arrowquant-\w+\.js$/.test(name);
+
+/** Bundles all of them into `staging`, over the modules that they are made of. Gives the names of the entries. */
+export async function bundleChunks(staging, options) {
+  const { build } = await import('esbuild');
+  const points = [
+    ...kEntries.map((name) => [name, `entry:${name}`]),
+    ...kRuntimes.map((name) => [name, path.join(staging, `${name}.js`)]),
+  ];
+  const { metafile } = await build({
+    ...options,
+    entryPoints: Object.fromEntries(points),
+    outdir: staging,
+    allowOverwrite: true,
+    chunkNames: 'chunks/[name]-[hash]',
+    splitting: true,
+    metafile: true,
+    external: ['node:*', 'commander', 'cli-progress'],
+    plugins: [...(options.plugins ?? []), sharedChunks(staging)],
+  });
+  const outputs = Object.keys(metafile.outputs).map((name) => path.relative(staging, path.resolve(name)));
+  checkChunks(staging, outputs.map(slashed));
+  return [...kEntries, ...kRuntimes].map((name) => `${name}.js`);
+}
+
+const slashed = (name) => name.replaceAll(path.sep, '/');
+
+/** What files must not have: chunks do not know where they lie, and what `single` loads has no `import()`. */
+function checkChunks(staging, outputs) {
+  for (const name of outputs) {
+    const forbidden = name === 'single.js' ? /\bimport\(/ : name.startsWith('chunks/') && /\bimport\.meta\b|\bimport\(/;
+    const found = forbidden && forbidden.exec(readFileSync(path.join(staging, name), 'utf8'));
+    if (found) throw new SetupError(`${name} must not have ${found[0]} in it.`);
+  }
+}
 
 /** What a module calls a part, by which its loader is found. */
 const partName = (staging, file, address) =>
-  address.startsWith('#') ? address : path.relative(staging, path.resolve(path.dirname(file), address)).replaceAll(path.sep, '/');
+  address.startsWith('#') ? address : slashed(path.relative(staging, path.resolve(path.dirname(file), address)));
 
 /** The names of all parts that modules of the package load when they need them. */
 function partsOf(staging) {
   const names = readdirSync(staging, { recursive: true })
-    .map((name) => name.replaceAll(path.sep, '/'))
-    .filter((name) => name.endsWith('.js') && !kElsewhere.test(name) && !isGlue(name));
+    .map(slashed)
+    .filter((name) => name.endsWith('.js') && !kAlone.test(name) && !isGlue(name));
   const parts = names.flatMap((name) => {
     const file = path.join(staging, name);
     return [...readFileSync(file, 'utf8').matchAll(kImport)].map(([, , address]) => partName(staging, file, address));
@@ -34,50 +71,70 @@ function partsOf(staging) {
   return [...new Set(parts)].sort();
 }
 
-const addressOf = (part) => kFiles[part] ?? `./${part}`;
-
-/** Of `browser.js`: parts are loaded when they are needed. */
-function browserEntry(parts) {
-  const loaders = parts.map((part) => `${JSON.stringify(part)}: () => import(${JSON.stringify(addressOf(part))}),`);
-  return entryOf('runtime/browser.js', [], loaders);
+/** How the file of an entry calls a file of the package that is not in it. */
+function outside(entry, file) {
+  const address = slashed(path.relative(path.dirname(entry), file));
+  return `outside:${address.startsWith('.') ? address : `./${address}`}`;
 }
 
-/** Of `single.js`: where `import()` is forbidden, all of them are there from the start, but for what has threads. */
-function singleEntry(parts) {
+function addressOf(entry, part) {
+  if (isGlue(part)) return outside(entry, part);
+  if (part !== '#hub') return `./${part}`;
+  return entry === 'browser' || entry === 'single' ? outside(entry, 'hub.js') : 'outside:#hub';
+}
+
+/** The text that gives an entry's runtime and parts: these are loaded when they are needed. */
+function provided(entry, runtime, parts) {
+  const loaders = parts.map((part) => `${JSON.stringify(part)}: () => import(${JSON.stringify(addressOf(entry, part))})`);
+  return provision(runtime, [], loaders);
+}
+
+/** The same where `import()` is forbidden: all of them are there from the start, but for what has threads. */
+function providedAtOnce(entry, runtime, parts) {
   const there = parts.filter((part) => part !== 'wasm/arrowquant-threads.js');
-  const imports = there.map((part, index) => `import * as part${index} from ${JSON.stringify(addressOf(part))};`);
-  const loaders = there.map((part, index) => `${JSON.stringify(part)}: () => Promise.resolve(part${index}),`);
-  return entryOf('runtime/service-worker.js', [...imports, `export * from './single.js';`], loaders);
+  const imports = there.map((part, index) => `import * as part${index} from '${addressOf(entry, part)}';`);
+  const loaders = there.map((part, index) => `${JSON.stringify(part)}: () => Promise.resolve(part${index})`);
+  return provision(runtime, imports, loaders);
 }
 
-const entryOf = (runtime, imports, loaders) =>
+const provision = (runtime, imports, loaders) =>
   [
-    `import { provide } from './${kBundled}';`,
-    `import { runtime } from './${runtime}';`,
+    `import { provide } from './${kShared}';`,
+    `import { runtime } from '${runtime}';`,
     ...imports,
-    `export * from './index.js';`,
-    `provide(runtime, {`,
-    ...loaders,
-    `});`,
+    `provide(runtime, { ${loaders.join(', ')} });`,
   ].join('\n');
 
-/** Entry points of the bundles, by their names, for the plugin below. */
-export const kChunkedEntries = { browser: 'entry:browser', single: 'entry:single' };
+/** The texts of the entries, and of what they import first. */
+function entryTexts(parts) {
+  const glues = parts.filter(isGlue);
+  return {
+    index: `${provided('index', 'outside:#runtime', parts)}\nexport * from './index.js';`,
+    'wasm/index': `${provided('wasm/index', 'outside:#runtime', glues)}\nexport { default } from './wasm/index.js';`,
+    browser: `${provided('browser', outside('browser', 'runtime/browser.js'), parts)}\nexport * from './index.js';`,
+    single: `${providedAtOnce('single', './runtime/service-worker.js', parts)}\nexport * from './single.js';`,
+    // What runs at once must come after what it needs.
+    'cli/main': `#!/usr/bin/env node\nimport 'entry:for the command';\nimport './cli/main.js';`,
+    'for the command': provided('cli/main', outside('cli/main', 'runtime/node.js'), parts),
+  };
+}
 
-/** Makes the entries, and turns every `import()` of other modules into a question to what the entry has given. */
-export const sharedChunks = (staging) => ({
+/** Makes the entries, and turns every `import()` of what they share into a question to what the entry has given. */
+const sharedChunks = (staging) => ({
   name: 'shared chunks',
   setup({ onResolve, onLoad }) {
-    const parts = partsOf(staging);
-    const entries = { 'entry:browser': browserEntry(parts), 'entry:single': singleEntry(parts) };
-    onResolve({ filter: /^entry:/ }, ({ path: name }) => ({ path: name, namespace: 'entry' }));
-    onLoad({ filter: /.*/, namespace: 'entry' }, ({ path: name }) => ({ contents: entries[name], resolveDir: staging }));
-    onResolve({ filter: /^#runtime$/ }, () => ({ path: path.join(staging, kBundled) }));
-    onLoad({ filter: /\.js$/ }, ({ path: file }) => {
+    const texts = entryTexts(partsOf(staging));
+    onResolve({ filter: /^entry:/ }, ({ path: name }) => ({ path: name.slice('entry:'.length), namespace: 'entry' }));
+    onLoad({ filter: /.*/, namespace: 'entry' }, ({ path: name }) => ({ contents: texts[name], resolveDir: staging }));
+    onResolve({ filter: /^outside:/ }, ({ path: name }) => ({ path: name.slice('outside:'.length), external: true }));
+    onResolve({ filter: /^#runtime$/ }, () => ({ path: path.join(staging, kShared) }));
+    onLoad({ filter: /\.js$/, namespace: 'file' }, ({ path: file }) => {
+      if (kAlone.test(slashed(path.relative(staging, file)))) return undefined;
       const text = readFileSync(file, 'utf8');
-      const contents = text.replace(kImport, (_, quote, address) => `importPart('${partName(staging, file, address)}')`);
+      const asked = (_, quote, address) => `importPart('${partName(staging, file, address)}')`;
+      const contents = text.replace(kImport, asked);
       if (contents === text) return undefined;
-      return { contents: `import { importPart } from '${path.join(staging, kBundled)}';\n${contents}` };
+      return { contents: `import { importPart } from ${JSON.stringify(path.join(staging, kShared))};\n${contents}` };
     });
   },
 });

@@ -50,7 +50,9 @@ async function buildLocked() {
   rmSync(staging, { recursive: true, force: true });
   mkdirSync(staging, { recursive: true });
   say('TypeScript');
-  await packageJavaScript(staging, wasm);
+  const modules = inCopy('build/modules');
+  rmSync(modules, { recursive: true, force: true });
+  await packageJavaScript(staging, wasm, modules);
   rmSync(inCopy('dist'), { recursive: true, force: true });
   renameSync(staging, inCopy('dist'));
   writeFileSync(stampFile, stamp);

@@ -1,4 +1,4 @@
-import { chmodSync, copyFileSync, existsSync, mkdirSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, copyFileSync, cpSync, existsSync, mkdirSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { inProject } from '../lib/paths.mjs';
 import { runOrThrow } from '../lib/run.mjs';
@@ -9,21 +9,38 @@ import { markBuild, writeRevision } from './revision.mjs';
 /** What package.json's `exports` lead to, and `browser.js`. */
 const kTypedEntries = ['index', 'wasm/index', 'single', 'arrowquant.standalone', 'workerd', 'browser'];
 
-/** Fills `staging` with what the package ships: the modules, the bundles, their types, glues and wasm. */
-export async function packageJavaScript(staging, wasm) {
+/** Modules that are shipped as they are. */
+const kModules = ['workerd.js', 'runtime/worker-node.js', 'runtime/worker-globals.js', 'wasm/arrowquant-threads.js'];
+
+/**
+ * Fills `staging` with what the package ships: the bundles, their types, glues and wasm; and the folder `modules` with the
+ * modules that they are made of, for tests.
+ */
+export async function packageJavaScript(staging, wasm, modules) {
   const typescript = inProject('node_modules/typescript/bin/tsc');
   await runOrThrow('Compiling js/', process.execPath, [typescript, '-p', inProject('tsconfig.json'), '--outDir', staging]);
   mkdirSync(path.join(staging, 'wasm'), { recursive: true });
   for (const name of readdirSync(wasm)) copyFileSync(path.join(wasm, name), path.join(staging, 'wasm', name));
   markBuild(staging);
   writeRevision(staging);
-  const modules = readdirSync(staging, { recursive: true }).filter((name) => name.endsWith('.js'));
-  await writeBundles(staging);
-  await minifyModules(staging, modules);
+  keepModules(staging, modules);
+  const names = readdirSync(staging, { recursive: true }).map((name) => name.replaceAll(path.sep, '/'));
+  const shipped = new Set([...(await writeBundles(staging)), ...kModules]);
+  for (const name of names.filter((one) => one.endsWith('.js') && !shipped.has(one))) rmSync(path.join(staging, name));
+  await minifyModules(staging, kModules);
   await writeCommonJsTypes(staging);
   await removePrivateTypes(staging);
   const cli = path.join(staging, 'cli/main.js');
   if (existsSync(cli)) chmodSync(cli, 0o755);
+}
+
+/** Copies modules and wasm, with what the package says of its `imports`, where these lead to modules. */
+function keepModules(staging, modules) {
+  const filter = (file) => !/\.d\.ts$/.test(file);
+  cpSync(staging, modules, { recursive: true, filter });
+  const { type, imports } = JSON.parse(readFileSync(inProject('package.json'), 'utf8'));
+  const own = JSON.stringify({ type, imports }).replaceAll('./dist/', './');
+  writeFileSync(path.join(modules, 'package.json'), `${own}\n`);
 }
 
 /** What `.d.ts` files say they import, as they write it. */

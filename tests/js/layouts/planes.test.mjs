@@ -5,7 +5,7 @@ import { useFolder } from '../support/models/folder.mjs';
 import { coded, contentsOf, copied, filesOf } from '../support/models/laid-out.mjs';
 import { modelFile, readModel } from '../support/models/safetensors.mjs';
 
-const kTable = fileURLToPath(new URL('../../../dist/codecs/table.js', import.meta.url));
+const kTable = fileURLToPath(new URL('../../../build/modules/codecs/table.js', import.meta.url));
 const table = await import(kTable);
 /** A codec that nobody has: three planes, blocks, and a parameter. */
 const kTriple = {

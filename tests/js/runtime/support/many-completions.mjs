@@ -3,7 +3,7 @@
  * last is never complete, so that the process never ends by itself.
  */
 import { writeSync } from 'node:fs';
-import { nodeFiles } from '../../../../dist/runtime/node/files.js';
+import { nodeFiles } from '../../../../build/modules/runtime/node/files.js';
 
 const [path, count] = process.argv.slice(2);
 const tensors = Number(count);

@@ -24,7 +24,7 @@ export async function importBundled(source, define = {}) {
           name: 'the package outside',
           setup: ({ onResolve }) =>
             onResolve({ filter: /^arrowquant$/ }, () => ({
-              path: pathToFileURL(inProject('dist/index.js')).href,
+              path: pathToFileURL(inProject('build/modules/index.js')).href,
               external: true,
             })),
         },
