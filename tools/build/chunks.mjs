@@ -79,7 +79,7 @@ function outside(entry, file) {
 
 function addressOf(entry, part) {
   if (isGlue(part)) return outside(entry, part);
-  if (part !== '#hub') return `./${part}`;
+  if (part !== '#hub') return `entry:${part}`;
   return entry === 'browser' || entry === 'single' ? outside(entry, 'hub.js') : 'outside:#hub';
 }
 
@@ -92,7 +92,8 @@ function provided(entry, runtime, parts) {
 /** The same where `import()` is forbidden: all of them are there from the start, but for what has threads. */
 function providedAtOnce(entry, runtime, parts) {
   const there = parts.filter((part) => part !== 'wasm/arrowquant-threads.js');
-  const imports = there.map((part, index) => `import * as part${index} from '${addressOf(entry, part)}';`);
+  const addresses = there.map((part) => addressOf(entry, part).replace('entry:', './'));
+  const imports = addresses.map((address, index) => `import * as part${index} from '${address}';`);
   const loaders = there.map((part, index) => `${JSON.stringify(part)}: () => Promise.resolve(part${index})`);
   return provision(runtime, imports, loaders);
 }
@@ -105,6 +106,12 @@ const provision = (runtime, imports, loaders) =>
     `provide(runtime, { ${loaders.join(', ')} });`,
   ].join('\n');
 
+/**
+ * A part that is loaded when it is needed. It names what has loaded it, so that what both use is one chunk: esbuild makes one
+ * for every set of entries that have modules in common.
+ */
+const partText = (part) => `export * from './${part}';\nexport { ArrowQuant as package } from './index.js';`;
+
 /** The texts of the entries, and of what they import first. */
 function entryTexts(parts) {
   const glues = parts.filter(isGlue);
@@ -116,6 +123,7 @@ function entryTexts(parts) {
     // What runs at once must come after what it needs.
     'cli/main': `#!/usr/bin/env node\nimport 'entry:for the command';\nimport './cli/main.js';`,
     'for the command': provided('cli/main', outside('cli/main', 'runtime/node.js'), parts),
+    ...Object.fromEntries(parts.map((part) => [part, partText(part)])),
   };
 }
 
