@@ -93,7 +93,8 @@ const kTsArrows = {
   workerd: ['single', 'wasm'],
   worker: ['runtime', 'wasm'],
   cli: [
-    ...['cli', 'index', 'options', 'formats/names', 'models', 'layouts', 'containers', 'runtime', 'convert/revision'],
+    ...['cli', 'index', 'options', 'formats/names', 'formats/folder/json', 'models', 'layouts', 'containers'],
+    ...['runtime', 'convert/revision'],
     ...kFoundations,
   ],
 };

@@ -98,7 +98,7 @@ export function collectRule(text: string, earlier: readonly TypeRule[] | undefin
 
 /** The name of a model file with another ending in place of its own; that of a URL's lies in the current folder. */
 export const siblingName = (input: string, ending: string): string =>
-  `${localName(input).replace(/(-\d{5}-of-\d{5})?\.((safetensors|bin)(\.index\.json)?|gguf|ckpt|pth?)$/iu, '')}${ending}`;
+  `${localName(input).replace(/(-\d{5}-of-\d{5})?\.((safetensors|bin)(\.index\.json)?|gguf|onnx|ckpt|pth?)$/iu, '')}${ending}`;
 
 function localName(input: string): string {
   if (isHubText(input)) {

@@ -1,12 +1,13 @@
 /** The options of `quantize` that say what becomes of a model. */
 
 import { Option, type Command } from 'commander';
-import { FOLDER_FORMATS, MIXTURE_NAMES, type MixtureName } from '../formats/names.js';
+import { FILE_FORMATS, FOLDER_FORMATS, MIXTURE_NAMES, type MixtureName } from '../formats/names.js';
 import { nameIn } from '../checks.js';
 import { CONTAINERS } from '../containers/table.js';
 import type { FileType, LayoutName, Mode, Profile, Program, QuantizeFileOptions } from '../index.js';
 import { ARCHITECTURES, FILE_TYPES, PROGRAMS, TENSOR_TYPES } from '../index.js';
 import { LAYOUTS } from '../layouts/table.js';
+import { onnxOptions, type OnnxOptions } from './onnx/options.js';
 import {
   collectRule,
   jsonOption,
@@ -24,7 +25,7 @@ import { headerOption } from './servers.js';
 const TYPES: readonly string[] = [...new Set([...FILE_TYPES, ...TENSOR_TYPES])];
 
 /** What `quantize` is told on the command line, as commander gives it. */
-export interface QuantizeOptions extends CommonOptions {
+export interface QuantizeOptions extends CommonOptions, OnnxOptions {
   readonly format?: NonNullable<QuantizeFileOptions['format']>;
   readonly type?: FileType;
   readonly mix?: MixtureName;
@@ -45,11 +46,17 @@ export interface QuantizeOptions extends CommonOptions {
   readonly layout?: LayoutName;
 }
 
-const FORMATS: readonly string[] = [...CONTAINERS.map(({ name }) => name), ...FOLDER_FORMATS];
+const FORMATS: readonly string[] = [...CONTAINERS.map(({ name }) => name), ...FOLDER_FORMATS, ...FILE_FORMATS];
 
 /** In the order in which the help lists them. */
 export function addQuantizeOptions(command: Command): void {
-  for (const option of [...formatOptions(), ...ggufOptions(), ...affineOptions(), ...generalOptions()]) {
+  for (const option of [
+    ...formatOptions(),
+    ...ggufOptions(),
+    ...affineOptions(),
+    ...onnxOptions(),
+    ...generalOptions(),
+  ]) {
     command.addOption(option);
   }
 }

@@ -15,6 +15,8 @@ export const ONNX_TYPES = [
 
 export type OnnxType = (typeof ONNX_TYPES)[number];
 
+export const isOnnxType = (name: string): name is OnnxType => (ONNX_TYPES as readonly string[]).includes(name);
+
 /** How ONNX models say that weights are blocks of whole numbers: MatMulNBits, or DequantizeLinear. */
 export const ONNX_FORMS = ['operator', 'qdq'] as const;
 

@@ -1,10 +1,10 @@
-import { choice, flag, reading } from '../checks.js';
+import { choice, flag, nameIn, reading } from '../checks.js';
 import { isOnnxName, namedContainer } from '../containers/registry.js';
 import { CONTAINERS, type ContainerName } from '../containers/table.js';
 import type { Quantization } from '../convert/convert-file.js';
 import { endpointName, sinkEndpoint, type ModelSink } from '../endpoints.js';
 import { QuantizeError, quoted } from '../errors.js';
-import { FILE_FORMATS, FOLDER_FORMATS, isFolderFormat, type FormatName } from '../formats/names.js';
+import { FILE_FORMATS, FOLDER_FORMATS, ONNX_TYPES, isFolderFormat, type FormatName } from '../formats/names.js';
 import type { HeldQuantization } from './held.js';
 import { readBytes } from './numbers.js';
 
@@ -17,19 +17,22 @@ const NAMES: Readonly<Record<string, FormatName | ContainerName>> = Object.fromE
 );
 
 /** The format that is asked for, or that the output's name says; undefined where the container is to decide. */
-export function readFormat(
-  { format, container }: HeldQuantization,
-  sink: unknown,
-): FormatName | ContainerName | undefined {
+export function readFormat(given: HeldQuantization, sink: unknown): FormatName | ContainerName | undefined {
+  const { format, container } = given;
   const asked = choice('format', format, NAMES);
-  const name = asked ?? (container === undefined && isOnnxSink(sink) ? 'onnx' : undefined);
+  const name = asked ?? (container === undefined && isForOnnx(given, sink) ? 'onnx' : undefined);
   if (name === undefined || container === undefined || name === container) return name;
   const detail = `format is ${quoted(name)}, but container is ${quoted(container)}; leave one of them out`;
   throw new QuantizeError('invalid_option', { detail });
 }
 
-const isOnnxSink = (sink: unknown): boolean =>
-  sink !== undefined && sinkEndpoint(sink) !== null && isOnnxName(endpointName(sink as ModelSink));
+/** By the output's name, or, where that says nothing, by a type that nothing else has. */
+function isForOnnx({ type }: HeldQuantization, sink: unknown): boolean {
+  const file = sink === undefined || sinkEndpoint(sink) === null ? '' : endpointName(sink as ModelSink);
+  if (isOnnxName(file)) return true;
+  const named = nameIn(ONNX_TYPES, type);
+  return named !== undefined && named !== 'nf4' && named !== 'fp4' && namedContainer(file) === undefined;
+}
 
 /** What only formats of folders understand is for them to read. `sink` is undefined where nothing is written. */
 export function readFormatted(given: HeldQuantization, format: FormatName, sink: unknown): Quantization {

@@ -6,6 +6,8 @@ import { FILE_TYPES } from '../../index.js';
 import { DEFAULT_BITS, PROFILES } from '../../options/batch.js';
 import { convertWithProgress } from '../conversion.js';
 import { checkOutput } from '../dry-run.js';
+import { asksForOnnx } from '../onnx/jobs.js';
+import { quantizeOnnx } from '../onnx/quantize.js';
 import { durabilityOf, parsePath, siblingName } from '../options.js';
 import { printPlan } from '../plan.js';
 import { addQuantizeOptions, refuseMixedOptions, type QuantizeOptions } from '../quantize-options.js';
@@ -32,6 +34,10 @@ Examples:
       the same model in halves
   $ arrowquant quantize model.safetensors.index.json small.safetensors --bits 8 --group-size 64
       all shards of a model, into one file
+  $ arrowquant quantize model.onnx --type q4
+      an ONNX model for transformers.js and ONNX Runtime, to model_q4.onnx
+  $ arrowquant quantize all-MiniLM-L6-v2 --types q4,q4f16,q8 --out-dir small
+      every model of a folder in three types, to small/onnx
   $ arrowquant quantize Llama-3.2-1B --format mlx --bits 4 --group-size 64
       a folder that mlx-lm opens, to Llama-3.2-1B-mlx-int4
 
@@ -43,11 +49,11 @@ What stays as it is, and what the output looks like, is in docs/formats.md of th
 export function quantizeCommand(): Command {
   const command = new Command('quantize')
     .description(
-      'Quantize the weights of a model: to a GGUF, to 2, 4 or 8 bits in safetensors, or to the folder that another program opens.',
+      'Quantize the weights of a model: to a GGUF, to 2, 4 or 8 bits in safetensors, in an ONNX model, or to the folder that another program opens.',
     )
     .argument(
       '<in>',
-      'safetensors, GGUF or PyTorch file, one part or the index of a sharded model, the URL of one, a folder, or hf:organization/model',
+      'safetensors, GGUF, ONNX or PyTorch file, one part or the index of a sharded model, the URL of one, a folder, or hf:organization/model',
       parsePath,
     )
     .argument(
@@ -59,6 +65,7 @@ export function quantizeCommand(): Command {
   return command
     .addHelpText('after', EXAMPLES)
     .action((input: string, output: string | undefined, options: QuantizeOptions) => {
+      if (asksForOnnx(input, output, options)) return quantizeToOnnx(input, output, options);
       if (options.format === undefined) refuseMixedOptions(command);
       return quantize(input, output, options);
     });
@@ -86,6 +93,13 @@ async function quantize(input: string, output: string | undefined, options: Quan
   await convertWithProgress({ threads, json, quiet, verbose, resume }, (quantizer, going) =>
     quantizer.quantizeFile(input, target, { ...what, ...web, resume, durability, memoryLimit, ...going }),
   );
+}
+
+async function quantizeToOnnx(input: string, output: string | undefined, options: QuantizeOptions): Promise<void> {
+  const { resume, memoryLimit } = options;
+  const web = await webOptions([input], options);
+  const shared = { ...quantizationOf('', options), ...web, resume, durability: durabilityOf(options), memoryLimit };
+  await quantizeOnnx({ input, output, options, shared });
 }
 
 function defaultOutput(input: string, { format, type, mix, bits, profile }: QuantizeOptions): string {

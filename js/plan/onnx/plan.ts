@@ -46,6 +46,9 @@ export function planOnnx(model: Model, { type, rewrite, fillsWithZeroPoints, for
   };
 }
 
+const NO_STREAM =
+  'weights lie among the nodes of an ONNX file and are ready in another order, which a stream cannot take; write to a path or a handle';
+
 /** Lays out this one model. */
 function containerOf(output: Graphs, steps: readonly GraphStep[], form: OnnxForm): Container {
   return {
@@ -53,7 +56,8 @@ function containerOf(output: Graphs, steps: readonly GraphStep[], form: OnnxForm
     takesFileTypes: false,
     holds: () => true,
     partNames: (file) => [file, `${file}_data`],
-    layOut: ({ file }): FileLayout => {
+    layOut: ({ file, inOrder }): FileLayout => {
+      if (inOrder) throw new QuantizeError('invalid_option', { file, detail: NO_STREAM });
       const { files, places } = layOutModel(output, form, file);
       const placeOf = (tensor: OnnxTensor): FileLayout['places'][number] => {
         const place = places.get(tensor);

@@ -32,7 +32,7 @@ export function dequantizedMatMul(
 ): readonly Node[] {
   if (node.opType !== 'MatMul' || !isOnnxDomain(node.domain)) return [node];
   const found = constantOf(node.inputs[1], stack);
-  const matrix = found === null || found.tensor.dataType !== DataType.float ? null : matrixOf(found.tensor, options);
+  const matrix = found?.tensor.dataType === DataType.float ? matrixOf(found.tensor, options) : null;
   if (found === null || matrix === null || options.keeps(found.tensor, node) !== null) return [node];
   const { tensor, owner } = found;
   const { blockSize, symmetric } = options;
