@@ -293,8 +293,6 @@ export const shownUrl = ({ protocol, host, pathname, href }: URL): string =>
 /** What has no name is called that. */
 export const BYTES_NAME = 'the bytes';
 
-const INDEX_ENDING = '.index.json';
-
 const WEB_URL = /^https?:\/\//i;
 
 /** Whether a text names a model on a hub: `hf:organization/model`. */
@@ -335,10 +333,12 @@ export const notWritable = (url: string | URL): QuantizeError =>
     detail: `the output is the URL ${quoted(endpointName(url))}, but only paths, handles and streams can be written to`,
   });
 
-const MODEL = /\.(safetensors|gguf|bin|pth?|ckpt|onnx)$/iu;
+/** What leads to a model, the surest first. */
+const MODELS: readonly RegExp[] = [
+  ...[/\.index\.json$/iu, /^model\.safetensors$/u, /^(tensor|ndarray)-cache\.json$/u],
+  /\.(safetensors|gguf|bin|pth?|ckpt|onnx)$/iu,
+];
 
 /** The file of a model that leads to the others. */
 export const entryOf = (files: readonly FileLike[]): FileLike | undefined =>
-  files.find(({ name }) => name.toLowerCase().endsWith(INDEX_ENDING)) ??
-  files.find(({ name }) => MODEL.test(name)) ??
-  files[0];
+  MODELS.map((pattern) => files.find(({ name }) => pattern.test(name))).find((file) => file !== undefined) ?? files[0];

@@ -3,10 +3,12 @@
 import { listed, modelsIn } from './hub/choose.js';
 import { unreadable, unwritable } from './failures.js';
 
-/** What transformers calls the weights of a model, in the order in which it looks for them. */
+/** What programs call the weights of a model; transformers' come first, in the order in which it looks for them. */
 const USUAL_NAMES: readonly string[] = [
   ...['model.safetensors', 'model.safetensors.index.json'],
   ...['pytorch_model.bin', 'pytorch_model.bin.index.json'],
+  // What MLC calls the list of its weights.
+  ...['tensor-cache.json', 'ndarray-cache.json'],
 ];
 
 /** The file, of those in a folder, that the model in it is read from. Throws `unreadable_input` where none, or several, may be. */
@@ -32,4 +34,5 @@ export function checkNoOtherModel(files: readonly string[], written: readonly st
 }
 
 /** Weights and indices of any program's, also of several that the same model is in. */
-const IS_MODEL = /\.(safetensors|gguf|bin|pth?|ckpt|onnx|onnx_data(_\d+)?|npz|h5|msgpack)$|\.index(\.[^./]+)?\.json$/iu;
+const IS_MODEL =
+  /\.(safetensors|gguf|bin|pth?|ckpt|onnx|onnx_data(_\d+)?|npz|h5|msgpack)$|\.index(\.[^./]+)?\.json$|^(tensor|ndarray)-cache(-b16)?\.json$/iu;

@@ -139,7 +139,9 @@ describe('refuses', () => {
   });
 
   test('an input that is a folder', async () => {
-    await expectRefusal(folder.at, { code: 'unreadable_input', says: /folder/ });
+    const input = folder.path('empty');
+    mkdirSync(input);
+    await expectRefusal(input, { code: 'unreadable_input', says: /the folder has no safetensors/ });
   });
 
   test('an output that would replace the input, whatever path leads there', async () => {
