@@ -52,6 +52,9 @@ export { readHeader } from '../../../build/modules/containers/safetensors/header
 export { CONTAINERS } from '../../../build/modules/containers/table.js';
 export { StripBuffer } from '../../../build/modules/convert/columns/strip-buffer.js';
 export { fingerprintOf } from '../../../build/modules/convert/fingerprint.js';
+export { FinishingWriter, KeptRoom } from '../../../build/modules/convert/finish.js';
+export { parseJson, printJson } from '../../../build/modules/formats/folder/json.js';
+export { MLX_MODELS } from '../../../build/modules/formats/mlx/models.js';
 export { ASIDE_BYTES, memoryOf, shareWithStream } from '../../../build/modules/pipeline/memory-budget.js';
 export { Pipeline } from '../../../build/modules/pipeline/pipeline.js';
 export { REVISION } from '../../../build/modules/convert/revision.js';
@@ -80,7 +83,12 @@ export { availableCores, coresWithin } from '../../../build/modules/runtime/node
 export { FileLock } from '../../../build/modules/runtime/node/file-lock.js';
 export { nodeFiles, removeUnfinished } from '../../../build/modules/runtime/node/files.js';
 export { obstacleToTrust } from '../../../build/modules/runtime/node/ownership.js';
-export { isRunning, ownIdentity, parseIdentity, shortHash } from '../../../build/modules/runtime/node/process-identity.js';
+export {
+  isRunning,
+  ownIdentity,
+  parseIdentity,
+  shortHash,
+} from '../../../build/modules/runtime/node/process-identity.js';
 export { UnfinishedFile } from '../../../build/modules/runtime/resume/unfinished-file.js';
 export { PositionQueue } from '../../../build/modules/runtime/sinks/position-queue.js';
 export { BytesSource } from '../../../build/modules/runtime/sources/bytes-source.js';
