@@ -29,6 +29,7 @@ export interface QuantizeOptions extends CommonOptions, OnnxOptions {
   readonly format?: NonNullable<QuantizeFileOptions['format']>;
   readonly type?: FileType;
   readonly mix?: MixtureName;
+  readonly doubleQuant?: boolean;
   readonly dtype?: 'F32' | 'F16' | 'BF16';
   readonly pure?: boolean;
   readonly architecture?: string;
@@ -86,6 +87,7 @@ const formatOptions = (): Option[] => [
     'whose format is written; mlx, compressed-tensors, bitsandbytes and mlc are folders (default: what the name of the output says)',
   ).choices(FORMATS),
   new Option('--mix <name>', 'mlx: more bits for the layers that matter more').choices(MIXTURE_NAMES),
+  new Option('--double-quant', 'bitsandbytes: the scales are quantized, too'),
   new Option('--dtype <type>', 'folders: type of what is not quantized (default: what config.json says)')
     .choices(['F32', 'F16', 'BF16'])
     .argParser((text) => text.toUpperCase()),

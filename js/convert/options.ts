@@ -121,6 +121,8 @@ export interface QuantizeFileOptions extends ConvertFileOptions {
   readonly externalData?: boolean | null | undefined;
   /** MLX: a mixture of precisions, as mlx-lm has them. Default: one for all. */
   readonly mix?: MixtureName | null | undefined;
+  /** bitsandbytes: whether the scales are quantized, too. Default false. */
+  readonly doubleQuant?: boolean | null | undefined;
   /** Formats of folders: the type of what stays floats. Default: what config.json says, else what they are. */
   readonly dtype?: AnyCase<'F32' | 'F16' | 'BF16'> | null | undefined;
   /** What happens to a tensor with a weight that is too large for the F16 or BF16 it would get. Default `error`. */

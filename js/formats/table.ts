@@ -9,6 +9,7 @@ const FORMATS: Readonly<Partial<Record<FormatName, () => Promise<{ readonly form
   mlx: () => import('./mlx/format.js'),
   onnx: () => import('./onnx/format.js'),
   'compressed-tensors': () => import('./compressed-tensors/format.js'),
+  bitsandbytes: () => import('./bitsandbytes/format.js'),
 };
 
 /** Options of `quantizeFile` that mean the same for all formats. */

@@ -1,7 +1,7 @@
 import { codecNamed } from '../codecs/codec.js';
 import { QuantizeError } from '../errors.js';
 import { sourceOf, storageLabel, type CodedTensor, type Tensor } from '../layouts/tensor.js';
-import { Pipeline } from '../pipeline/pipeline.js';
+import { Pipeline, type PipelineTools } from '../pipeline/pipeline.js';
 import { inputOfStretch, locating, sourceCodecOf } from '../pipeline/stretches.js';
 import type { FileTools } from '../pipeline/tools.js';
 import { WINDOW_WEIGHTS } from '../wasm/windows.js';
@@ -33,7 +33,7 @@ export async function readTensor(
     const detail = `elements ${begin} to ${last} of a tensor with ${tensor.elements}`;
     throw new QuantizeError('invalid_option', { layer: name, detail });
   }
-  const values = await readRange(tensor, begin, last, tools);
+  const values = await decodeRange(tensor, begin, last, tools);
   await checkUnchanged(model);
   return values;
 }
@@ -46,7 +46,13 @@ function decodable(tensor: Tensor): CodedTensor {
   throw new QuantizeError('unsupported_dtype', about);
 }
 
-async function readRange(tensor: CodedTensor, begin: number, end: number, tools: FileTools): Promise<Float32Array> {
+/** The values of elements of a tensor, in f32. */
+export async function decodeRange(
+  tensor: CodedTensor,
+  begin: number,
+  end: number,
+  tools: PipelineTools,
+): Promise<Float32Array> {
   const values = arrayOf(end - begin, tensor.name);
   const start = begin - (begin % ALIGNMENT);
   // Whole groups and blocks, even where fewer elements are wanted; a tensor ends with the last of them.

@@ -42,6 +42,7 @@ export const QUANTIZE_FILE_OPTIONS: Names<QuantizeFileOptions> = {
     metrics: true,
     format: true,
     mix: true,
+    doubleQuant: true,
     dtype: true,
     accuracyLevel: true,
     embeddings: true,

@@ -39,7 +39,7 @@ const MOST_EFFORT = 255;
 /** What only codecs with parameters understand, and what only whole files of llama.cpp's types do. */
 const PARAMETERS = ['bits', 'groupSize', 'symmetric', 'profile', 'mode'] as const;
 const FILE_TYPE_OPTIONS = ['pure', 'architecture', 'for'] as const;
-const FORMAT_OPTIONS = ['mix', 'dtype'] as const;
+const FORMAT_OPTIONS = ['mix', 'doubleQuant', 'dtype'] as const;
 const ONNX_OPTIONS = ['accuracyLevel', 'embeddings', 'onnxForm', 'onnxRuntime', 'externalData'] as const;
 
 const isContainer = (name: string): name is ContainerName => CONTAINERS.some((one) => one.name === name);

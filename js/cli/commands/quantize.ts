@@ -114,7 +114,7 @@ function defaultOutput(input: string, { format, type, mix, bits, profile }: Quan
 
 function quantizationOf(target: string, options: QuantizeOptions): QuantizeFileOptions {
   const { type, pure, architecture, f16Overflow, splitSize, rule, symmetric, profile, metrics } = options;
-  const { bits, groupSize, mode, layout, format, mix, dtype } = options;
+  const { bits, groupSize, mode, layout, format, mix, doubleQuant, dtype } = options;
   const isFolder = isFolderFormat(format ?? '');
   const gguf =
     type ?? (!isFolder && target.toLowerCase().endsWith('.gguf') && bits === undefined ? DEFAULT_TYPE : undefined);
@@ -133,6 +133,7 @@ function quantizationOf(target: string, options: QuantizeOptions): QuantizeFileO
       layout,
       format,
       mix,
+      doubleQuant,
       dtype,
       rules: rule,
     },

@@ -81,11 +81,12 @@ function configText(config: JsonObject, quantization: Json): string {
   return `${printJson(new Map(members), 2)}\n`;
 }
 
-/** Values of JavaScript as JSON. */
+/** Values of JavaScript as JSON; a JsonNumber stays as it is written. */
 export function jsonOf(value: unknown): Json {
   if (typeof value === 'number') return { number: String(value) };
   if (Array.isArray(value)) return value.map(jsonOf);
-  if (typeof value !== 'object' || value === null)
-    return typeof value === 'boolean' || typeof value === 'string' ? value : null;
+  if (typeof value === 'boolean' || typeof value === 'string') return value;
+  if (typeof value !== 'object' || value === null) return null;
+  if ('number' in value && typeof value.number === 'string') return { number: value.number };
   return new Map(Object.entries(value).map(([name, member]) => [name, jsonOf(member)]));
 }

@@ -148,6 +148,15 @@ export function sameUnits(source: ByteSource, unit: Uint8Array, count: number): 
   return { source: derived(source, size, read), begin: 0, bytes: size };
 }
 
+/** Bytes that are in memory already; they count as a part of the file `source`. */
+export function heldBytes(source: ByteSource, bytes: Uint8Array): ByteRange {
+  const read = (into: Uint8Array, position: number): Promise<void> => {
+    into.set(bytes.subarray(position, position + into.length));
+    return Promise.resolve();
+  };
+  return { source: derived(source, bytes.length, read), begin: 0, bytes: bytes.length };
+}
+
 /** Bytes that are made of a file's, which is somebody else's to close. */
 const derived = (source: ByteSource, size: number, read: ByteSource['read']): ByteSource => ({
   ...{ name: source.name, fileName: source.fileName, size, version: source.version, read },
