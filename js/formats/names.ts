@@ -24,14 +24,23 @@ export const ONNX_FORMS = ['operator', 'qdq'] as const;
 export const ONNX_RUNTIMES = ['1.32', '1.23', '1.20'] as const;
 
 /** Types that only formats have, besides names of codecs. */
-export const FORMAT_TYPES = [
-  ...(['mxfp4', 'mxfp8', 'nvfp4', 'W3A16', 'W4A16', 'W4A16_ASYM', 'W8A16', 'W8A16_ASYM'] as const),
-  ...(['NVFP4A16', 'MXFP4A16', 'MXFP8A16'] as const),
-  ...(['q4f16_1', 'q4f32_1'] as const),
-  ...ONNX_TYPES,
-] as const;
+const OWN_TYPES = {
+  mlx: ['mxfp4', 'mxfp8', 'nvfp4'],
+  'compressed-tensors': [
+    ...(['W3A16', 'W4A16', 'W4A16_ASYM', 'W8A16', 'W8A16_ASYM', 'NVFP4A16', 'MXFP4A16', 'MXFP8A16'] as const),
+  ],
+  bitsandbytes: ['nf4', 'fp4'],
+  mlc: ['q4f16_1', 'q4f32_1'],
+  onnx: ONNX_TYPES,
+} as const satisfies Readonly<Record<FormatName, readonly string[]>>;
 
-export type FormatType = (typeof FORMAT_TYPES)[number];
+export type FormatType = (typeof OWN_TYPES)[FormatName][number];
+
+/** The formats that have a type of that name, in any case, as what nothing else has. */
+export const formatsOf = (type: string): readonly string[] =>
+  Object.entries(OWN_TYPES).flatMap(([format, types]: readonly [string, readonly string[]]) =>
+    types.some((own) => own.toLowerCase() === type.toLowerCase()) ? [format] : [],
+  );
 
 /** Mixtures of precisions that mlx-lm has. */
 export const MIXTURE_NAMES = ['mixed_2_6', 'mixed_3_4', 'mixed_3_6', 'mixed_4_6'] as const;

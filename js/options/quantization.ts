@@ -1,6 +1,6 @@
 /** How a file is to be quantized, and as what it is to be written, with every default filled in. */
 
-import { choice, flag, invalidOption, nameIn, reading } from '../checks.js';
+import { choice, flag, invalidOption, nameIn, reading, shown } from '../checks.js';
 import { affineCodec, codecLabel, codecNamed, findTraits, isFloat, traitsOf, type Codec } from '../codecs/codec.js';
 import { CODECS } from '../codecs/table.js';
 import type { Container } from '../containers/container.js';
@@ -10,6 +10,7 @@ import type { Quantization } from '../convert/convert-file.js';
 import type { QuantizeFileOptions } from '../convert/options.js';
 import { endpointName, sinkEndpoint, type ModelSink } from '../endpoints.js';
 import { QuantizeError, quoted } from '../errors.js';
+import { formatsOf } from '../formats/names.js';
 import type { Layout } from '../layouts/layout.js';
 import { LAYOUTS, layoutNamed } from '../layouts/table.js';
 import { checkHeld, whyNotHeld, type OutputForm } from '../plan/plan.js';
@@ -52,7 +53,7 @@ type Names<Name extends string> = Readonly<Record<string, Name>>;
 const named = <Name extends string>(names: readonly Name[]): Names<Name> =>
   Object.fromEntries(names.map((name) => [name, name]));
 
-const CODEC_NAMES: readonly string[] = CODECS.map(({ name }) => name);
+const CODEC_NAMES: readonly string[] = CODECS.flatMap(({ name, foreign }) => (foreign ? [] : [name]));
 const TYPES: readonly string[] = [...new Set([...FILE_TYPES, ...CODEC_NAMES])];
 
 /** K types without a suffix are `_M`, as llama.cpp's own command has it. */
@@ -75,7 +76,7 @@ export function readQuantization(asked: HeldQuantization, defaults: Defaults, si
 function readFile(given: HeldQuantization, defaults: Defaults, sink: unknown): Quantization {
   refuse(given, FORMAT_OPTIONS, 'a file; it is for formats that are folders');
   refuse(given, ONNX_OPTIONS, 'no ONNX model; leave it out');
-  const asked = choice('type', nameIn(TYPES, given.type) ?? given.type, named(TYPES));
+  const asked = readType(given.type);
   const container = readOutputContainer(given, asked, sink);
   const type = container.takesFileTypes ? fileTypeOf(asked) : asked;
   const shared = {
@@ -90,6 +91,15 @@ function readFile(given: HeldQuantization, defaults: Defaults, sink: unknown): Q
   return container.takesFileTypes && (type === undefined || isFileType(type))
     ? readFileType(given, type ?? DEFAULT_TYPE, shared)
     : readUniform(given, type, shared, defaults);
+}
+
+/** Throws `invalid_option` for what is none, and says where types are at home that other formats have. */
+function readType(given: unknown): string | undefined {
+  const type = nameIn(TYPES, given);
+  const formats = type === undefined && typeof given === 'string' ? formatsOf(given) : [];
+  if (formats.length === 0) return choice('type', type ?? given, named(TYPES));
+  const detail = `type is ${shown(given)}, which is one of the format ${formats.join(' or ')}; give that as format, too`;
+  throw new QuantizeError('invalid_option', { detail });
 }
 
 type Shared = Pick<

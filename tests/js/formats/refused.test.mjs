@@ -64,6 +64,25 @@ test('options of folders for what is a file, and folders for what has no format'
   await expectRefusal(kTinyLlama, { format: undefined }, { sink: handle, says: /only formats such as mlx/ });
 });
 
+test.each([
+  ['W4A16', 'compressed-tensors'],
+  ['w8a16_asym', 'compressed-tensors'],
+  ['mxfp4', 'mlx'],
+  ['nf4', 'bitsandbytes or onnx'],
+  ['q4f16_1', 'mlc'],
+  ['q8', 'onnx'],
+])('the type %s without its format: the message names it', async (type, format) => {
+  const says = new RegExp(`type is "${type}", which is one of the format ${format}; give that as format`, 'u');
+  await expectRefusal(kTinyLlama, { format: undefined, type }, { sink: folder.path('out.safetensors'), says });
+});
+
+test('types that there are not: the message has no names of the codecs of other programs', async () => {
+  const call = quantizer.quantizeFile(kTinyLlama, folder.path('out.safetensors'), { type: 'banana' });
+  const { message } = await call.catch((error) => error);
+  expect(message).toContain('"Q4_K_M"');
+  expect(message).not.toMatch(/mlx_|onnx_|ct_|bnb_/u);
+});
+
 describe('models', () => {
   const kWeight = float32Tensor('model.embed_tokens.weight', [4, 64]);
 
