@@ -67,6 +67,8 @@ struct EncodeContext {
   /// Where the codec works across rows: what its first plane has of the same columns in the block of rows above, or
   /// nullptr where that is not known. Only a last block that is filled up may need it.
   const uint8_t* above = nullptr;
+  /// A float type that all weights are numbers of, because they come from it; kU8: nobody knows.
+  ElementType weights_type = ElementType::kU8;
   /// The extent of the whole tensor, where needs_range asks for it; else it may be nullptr.
   const WeightRange* range = nullptr;
 };

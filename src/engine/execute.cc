@@ -28,12 +28,19 @@ size_t piece_weights(const Work& work) noexcept {
   return std::max(kPieceWeights / work.row_weights, size_t{1}) * work.row_weights;
 }
 
+/// The float type that the weights are stored in.
+ElementType type_of(const Operand& source) noexcept {
+  const Codec& codec = *source.encoding.codec;
+  return codec.plane_count == 1 && source.scale == 1 ? codec.planes[0].element : ElementType::kU8;
+}
+
 EncodeContext context_of(const Work& work, size_t first) noexcept {
   EncodeContext context;
   context.parameters = work.target.encoding.parameters;
   context.row_weights = work.row_weights;
   context.first_row = work.first_row;
   context.effort = work.effort;
+  context.weights_type = type_of(work.source);
   if (work.has_range) context.range = &work.range;
   if (work.importance != nullptr) context.importance = {work.importance, work.row_weights};
   if (work.row_weights > 0) {

@@ -14,8 +14,46 @@ constexpr size_t kLevels = 0;
 constexpr size_t kScales = 1;
 constexpr size_t kZeroPoints = 2;
 
+constexpr uint32_t kInfinityBits = 0x7F800000;
+
 constexpr std::array kBits = {2U, 3U, 4U, 5U, 6U, 7U, 8U};
 constexpr std::array kGroupSizes = {32U, 64U, 128U, 256U};
+
+/// Writes scales and zero points of the first `count` weights, which are those from `at` on of a tensor.
+/// kScaleOverflow: the first weight of a group whose scale is not finite.
+template <typename Type>
+[[nodiscard]] Status store_rules(const LevelRules& rules, size_t at, size_t count, const CodecParameters& parameters,
+                                 const Planes& planes) noexcept {
+  const size_t group = at / parameters.group_size;
+  const size_t groups = (count + parameters.group_size - 1) / parameters.group_size;
+  store_typed<Type>(std::span(rules.scales).first(groups), planes[kScales].data() + group * (Type::kBits / 8));
+  const auto zero_points = planes[kZeroPoints].subspan(group, groups);
+  const auto half = static_cast<float>(1U << (parameters.bits - 1));
+  for (size_t i = 0; i < groups; ++i) {
+    if (!std::isfinite(rules.scales[i])) return {StatusCode::kScaleOverflow, i * parameters.group_size};
+    zero_points[i] = static_cast<uint8_t>(rules.shifts[i] + half);
+  }
+  return {};
+}
+
+/// Writes the levels of a piece. `is_ordinary`: the kernel serves all of its groups.
+template <typename L, typename Type>
+void store_levels(std::span<const float> typed, const CodecParameters& parameters, const LevelRules& rules,
+                  bool is_ordinary, uint8_t* packed) noexcept {
+  const auto [bits, size, symmetric] = parameters;
+  std::array<uint8_t, kTypedWeights> levels;
+  const bool by_kernel = is_ordinary && typed.size() % size == 0;
+  const bool in_place = by_kernel && (bits == 4 || bits == 8);
+  uint8_t* const to = in_place ? packed : levels.data();
+  if (!by_kernel) {
+    set_levels_by_division<Type>(typed, parameters, rules, to);
+  } else if (symmetric) {
+    set_levels<L, Type, true>(typed.data(), typed.size() / size, parameters, rules, to);
+  } else {
+    set_levels<L, Type, false>(typed.data(), typed.size() / size, parameters, rules, to);
+  }
+  if (!in_place) pack_levels<L>(std::span(levels).first(typed.size()), bits, packed);
+}
 
 /// As compressed-tensors 0.20 does on CPUs with minimum and maximum of each group (quantization/utils/helpers.py and
 /// lifecycle/forward_helpers.py), for weights w that are rounded to the type. Every operation is one of f32 that is
@@ -28,21 +66,24 @@ constexpr std::array kGroupSizes = {32U, 64U, 128U, 256U};
 template <typename L, typename Type>
 Status encode(std::span<const float> weights, const Planes& planes, const EncodeContext& context) noexcept {
   const CodecParameters& parameters = context.parameters;
-  const size_t size = parameters.group_size;
-  return for_typed_pieces<L, Type>(
-      weights, size * L::kWidth, [&](std::span<const float> typed, size_t first, size_t count) noexcept {
-        IntegerPiece piece;
-        const Status status = encode_integer_piece<L, Type>(typed, parameters, piece);
-        if (!status.ok()) return status;
-        const uint32_t bits = parameters.bits;
-        pack_levels<L>(std::span(piece.levels).first(count), bits, planes[kLevels].data() + first * bits / 8);
-        const size_t groups = (count + size - 1) / size;
-        const size_t group = first / size;
-        store_typed<Type>(std::span(piece.scales).first(groups), planes[kScales].data() + group * (Type::kBits / 8));
-        const auto zero_points = planes[kZeroPoints].subspan(group, groups);
-        for (size_t i = 0; i < groups; ++i) zero_points[i] = static_cast<uint8_t>(piece.zero_points[i]);
-        return Status{};
-      });
+  const bool is_typed = Type::kElement == ElementType::kF32 || context.weights_type == Type::kElement;
+  TypedRoom room;
+  for (size_t at = 0; at < weights.size(); at += kTypedWeights) {
+    const auto piece = weights.subspan(at, std::min(kTypedWeights, weights.size() - at));
+    std::span<const float> typed = in_whole_steps(piece, parameters.group_size * L::kWidth, room);
+    if (!is_typed) {
+      round_to_type<L, Type>(typed, room.data());
+      typed = std::span(room).first(typed.size());
+    }
+    LevelRules rules;
+    const Findings found = set_all_rules<L, Type>(typed, parameters, rules);
+    if (found.largest >= kInfinityBits) return find_not_finite_in<Type>(piece).offset_by(at);
+    const Status status = store_rules<Type>(rules, at, piece.size(), parameters, planes);
+    if (!status.ok()) return status.offset_by(at);
+    store_levels<L, Type>(typed.first(piece.size()), parameters, rules, found.is_ordinary,
+                          planes[kLevels].data() + at * parameters.bits / 8);
+  }
+  return {};
 }
 
 /// (level − zero point) · scale, rounded to the type.

@@ -1,5 +1,6 @@
 #include <gtest/gtest.h>
 
+#include <array>
 #include <cmath>
 #include <limits>
 
@@ -105,6 +106,28 @@ TEST(CompressedTensorsIntegers, AreThoseOfPlainLoopsForNumbersOfTheType) {
       std::vector<float> weights(2048);
       for (float& weight : weights) weight = rounded(named.type, random.normal() * 0.1F);
       expect_plain(named, weights, {round % 2 == 0 ? 4U : 8U, 32, round % 4 < 2});
+    }
+  }
+}
+
+TEST(CompressedTensorsIntegers, AreTheSameWhereWeightsAreKnownToBeOfTheType) {
+  constexpr std::array kElements = {ElementType::kF32, ElementType::kF16, ElementType::kBF16};
+  for (const NamedType& named : named_types()) {
+    for (const auto& [kind, weights] : typed_sets(named.type, 1300, 53)) {
+      SCOPED_TRACE(named.suffix + ' ' + kind);
+      const std::vector<float> typed = rounded(named.type, weights);
+      for (const CodecParameters parameters : {CodecParameters{4, 64, true}, CodecParameters{8, 32, false}}) {
+        const Encoding encoding = encoding_of("ct_int_" + named.suffix, parameters);
+        Tensor expected = Tensor::encoded(encoding, weights);
+        EncodeContext context;
+        context.parameters = parameters;
+        context.weights_type = kElements.at(static_cast<size_t>(named.type));
+        for (const auto encode : {encoding.codec->encode, reference_of(*encoding.codec).encode}) {
+          Tensor actual(encoding, typed.size());
+          ASSERT_TRUE(encode(typed, actual.spans(), context).ok());
+          ASSERT_EQ(actual.bytes(), expected.bytes());
+        }
+      }
     }
   }
 }
