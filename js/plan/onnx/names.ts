@@ -3,10 +3,33 @@
 import { subgraphsOf, type Graph, type Model, type Node } from '../../containers/onnx/graph.js';
 import { QuantizeError, quoted } from '../../errors.js';
 
+/** Names that are taken; how often each has been asked for, so that the thousandth time is as quick as the first. */
+export class Taken {
+  readonly #names = new Set<string>();
+  readonly #counts = new Map<string, number>();
+
+  add(name: string): void {
+    this.#names.add(name);
+  }
+
+  has(name: string): boolean {
+    return this.#names.has(name);
+  }
+
+  fresh(name: string): string {
+    let count = this.#counts.get(name) ?? 0;
+    let candidate = count === 0 ? name : `${name}_${count}`;
+    for (; this.#names.has(candidate); candidate = `${name}_${count}`) count += 1;
+    this.#counts.set(name, count);
+    this.#names.add(candidate);
+    return candidate;
+  }
+}
+
 /** All names of a model, those of its branches and bodies as well. */
 export class Names {
-  readonly #values = new Set<string>();
-  readonly #nodes = new Set<string>();
+  readonly #values = new Taken();
+  readonly #nodes = new Taken();
 
   constructor({ graph }: Pick<Model, 'graph'>) {
     this.#addGraph(graph);
@@ -25,12 +48,12 @@ export class Names {
 
   /** `name`, or one like it that no value has; no value will get it again. */
   freshValue(name: string): string {
-    return fresh(this.#values, name);
+    return this.#values.fresh(name);
   }
 
   /** The same for a node. */
   freshNode(name: string): string {
-    return fresh(this.#nodes, name);
+    return this.#nodes.fresh(name);
   }
 
   #addGraph(graph: Graph): void {
@@ -44,11 +67,4 @@ export class Names {
     for (const name of node.outputs) this.#values.add(name);
     for (const graph of subgraphsOf(node)) this.#addGraph(graph);
   }
-}
-
-function fresh(names: Set<string>, name: string): string {
-  let candidate = name;
-  for (let count = 1; names.has(candidate); count += 1) candidate = `${name}_${count}`;
-  names.add(candidate);
-  return candidate;
 }

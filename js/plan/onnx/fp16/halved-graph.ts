@@ -39,6 +39,10 @@ export class HalvedGraph {
   /** Outputs of the model that nodes in f32 give. */
   readonly #halfOutputs = new Set<string>();
   readonly #casts: Node[] = [];
+  readonly #inputs: ReadonlySet<string>;
+  /** Values that the script finds the types of, and outputs, which it does not look at. */
+  readonly #told: ReadonlySet<string>;
+  readonly #typedOutputs: ReadonlySet<string>;
 
   constructor(
     readonly graph: Graph,
@@ -51,6 +55,9 @@ export class HalvedGraph {
     const floats = graph.initializers.filter(({ dataType }) => dataType === DataType.float);
     this.#floats = new Set(floats.map(({ name = '' }) => name));
     this.#kept = this.#keptInitializers();
+    this.#inputs = namesOf(graph.inputs);
+    this.#told = namesOf([...graph.valueInfos, ...graph.inputs]);
+    this.#typedOutputs = namesOf(graph.outputs.filter(({ type }) => type !== undefined));
   }
 
   run(): Graph {
@@ -112,8 +119,9 @@ export class HalvedGraph {
   /** Conversions of the model's outputs; what gives them gives another value now. */
   #outputCasts(): readonly Node[] {
     const outputs = this.graph.outputs.filter((info) => isFloat(info) && !this.#renamed.has(info.name));
-    return [...new Set(outputs.map(({ name }) => name))].flatMap((name) => {
-      const producer = this.graph.nodes.find((node) => node.outputs.includes(name));
+    const producers = new Map(this.graph.nodes.flatMap((node) => node.outputs.map((name) => [name, node] as const)));
+    return [...namesOf(outputs)].flatMap((name) => {
+      const producer = producers.get(name);
       if (producer !== undefined && this.#blocked.has(producer)) {
         this.#halfOutputs.add(name);
         return [];
@@ -170,8 +178,7 @@ export class HalvedGraph {
   #isConvertedForCast(name: string): boolean {
     const kind = this.#kinds.get(name);
     if (kind === undefined || !kind.isFloat || !kind.isPlain || this.#initializers.has(name)) return false;
-    const isTold = [...this.graph.valueInfos, ...this.graph.inputs].some((info) => info.name === name);
-    return isTold || !this.graph.outputs.some((info) => info.name === name && info.type !== undefined);
+    return this.#told.has(name) || !this.#typedOutputs.has(name);
   }
 
   #givesFloat(node: Node, name: string): boolean {
@@ -203,14 +210,13 @@ export class HalvedGraph {
   }
 
   #inner(info: ValueInfo): ValueInfo {
-    const isOutside = this.parent === undefined && (this.#renamed.has(info.name) || this.#isModelInput(info.name));
+    const isInput = this.#inputs.has(info.name) && this.#staysFloat(info);
+    const isOutside = this.parent === undefined && (this.#renamed.has(info.name) || isInput);
     return isOutside || this.#kept.has(info.name) ? info : halved(info);
   }
-
-  #isModelInput(name: string): boolean {
-    return this.graph.inputs.some((info) => info.name === name && this.#staysFloat(info));
-  }
 }
+
+const namesOf = (values: readonly ValueInfo[]): ReadonlySet<string> => new Set(values.map(({ name }) => name));
 
 const isFloat = ({ type }: ValueInfo): boolean => type?.tensor?.elementType === DataType.float;
 

@@ -82,12 +82,15 @@ function addProduct(
 /** The product of two scales, which nodes without a name share. */
 function addScales(scope: Scope, name: string | undefined, scales: readonly [string, string]): string {
   const usual = name === undefined ? `${scales[0]}_${scales[1]}_mul` : `${name}_scales_mul`;
-  for (let count = 0; ; count += 1) {
-    const candidate = count === 0 ? usual : `${usual}_${count}`;
-    const there = scope.named.get(candidate);
-    if (there === undefined) scope.add(nodeOf('Mul', scales, [`${candidate}:0`], { name: candidate }));
-    if (there === undefined || there.inputs.join() === scales.join()) return `${candidate}:0`;
-  }
+  const key = JSON.stringify([usual, ...scales]);
+  const known = scope.products.get(key);
+  if (known !== undefined) return known;
+  // Nodes of the same name have products that differ.
+  const own = scope.productNames.fresh(usual);
+  const product = scope.settings.names.derive(`${own}:0`);
+  scope.add(nodeOf('Mul', scales, [product], { name: own }));
+  scope.products.set(key, product);
+  return product;
 }
 
 function addBias(scope: Scope, output: string, scaled: string, bias: string, rank: number): void {

@@ -10,7 +10,7 @@ import {
   type Node,
   type OnnxTensor,
 } from '../../../containers/onnx/graph.js';
-import type { Names } from '../names.js';
+import { Taken, type Names } from '../names.js';
 import type { GraphKinds } from '../value-kinds.js';
 
 /** How weights are stored; activations are always uint8. */
@@ -44,8 +44,9 @@ export interface Quantized {
 /** A graph and those that it lies in. Nodes are added in an order in which they can run. */
 export class Scope {
   readonly nodes: Node[] = [];
-  /** The first node of each name. */
-  readonly named = new Map<string, Node>();
+  /** Products of two scales that there are, by what they are products of. */
+  readonly products = new Map<string, string>();
+  readonly productNames = new Taken();
   readonly #initializers: Map<string, OnnxTensor>;
   readonly #quantized = new Map<string, Quantized>();
   /** Names that can be read in this graph as floats, or whatever they were. */
@@ -77,7 +78,6 @@ export class Scope {
     for (const node of nodes) {
       for (const name of node.inputs) this.#read.add(name);
       for (const name of node.outputs) this.#available.add(name);
-      if (node.name !== undefined && !this.named.has(node.name)) this.named.set(node.name, node);
     }
   }
 
