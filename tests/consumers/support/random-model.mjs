@@ -11,7 +11,7 @@ export const randomInputs = () =>
     const matrix = (seed) => ({
       type: 'float32',
       dims: [2, kSize],
-      values: Array.from(randomWeights(2 * kSize, seed)),
+      values: Array.from(randomWeights(2 * kSize, seed), (it) => 3 * it),
     });
     return { x: matrix(1), y: matrix(2), ids: kInts, flag: { type: 'bool', dims: [], values: [flag] } };
   });
@@ -20,17 +20,19 @@ export const randomInputs = () =>
  * A model of a few nodes, with branches: every float is a matrix of 2 rows and 8 columns, so anything goes with anything.
  *
  * @param {number} seed
+ * @param {{isSmooth: boolean}} about without jumps, a small difference of weights makes a small one of outputs
  * @returns {Uint8Array} a whole file
  */
-export function randomModel(seed) {
+export function randomModel(seed, { isSmooth }) {
   const random = randomNumbers(seed);
-  const graph = new RandomGraph(random, undefined, '');
+  const graph = new RandomGraph(random, undefined, '', isSmooth);
   graph.values.push('x', 'y');
   graph.values.push(kWays.product(graph, 'x'));
   for (let count = 3 + random(10); count > 0; count -= 1) graph.grow();
   const made = graph.values.slice(2);
+  // Every third file tells the types of its values.
+  const isTold = seed % 3 === 0;
   const outputs = [made.at(-1), made[random(made.length - 1)]];
-  const info = (name, elemType) => ({ name, type: { tensorType: { elemType } } });
   return encodeModel({
     irVersion: 8,
     opsetImport: [{ domain: '', version: 17 }],
@@ -38,9 +40,12 @@ export function randomModel(seed) {
       ...{ name: 'random', node: graph.nodes, initializer: graph.initializers },
       input: [info('x', kFloat), info('y', kFloat), info('ids', kInt64), info('flag', kBool)],
       output: outputs.map((name) => info(name, kFloat)),
+      valueInfo: isTold ? made.filter((name) => !outputs.includes(name)).map((name) => info(name, kFloat)) : [],
     },
   });
 }
+
+const info = (name, elemType) => ({ name, type: { tensorType: { elemType } } });
 
 /** Whole numbers below a bound, by xorshift. */
 function randomNumbers(seed) {
@@ -99,6 +104,8 @@ const kWays = {
   },
 };
 
+const kJumps = ['rounded', 'choice', 'sorted'];
+
 class RandomGraph {
   nodes = [];
   initializers = [];
@@ -106,8 +113,8 @@ class RandomGraph {
   /** Names of weights by shape, some of which are used again. */
   known = new Map();
 
-  constructor(random, outer, prefix) {
-    Object.assign(this, { random, outer, prefix });
+  constructor(random, outer, prefix, isSmooth) {
+    Object.assign(this, { random, outer, prefix, isSmooth });
   }
 
   name(base) {
@@ -116,7 +123,8 @@ class RandomGraph {
 
   grow() {
     const isDeep = this.outer?.outer !== undefined;
-    const ways = Object.keys(kWays).filter((way) => way !== 'branches' || !isDeep);
+    const leftOut = [...(isDeep ? ['branches'] : []), ...(this.isSmooth ? kJumps : [])];
+    const ways = Object.keys(kWays).filter((way) => !leftOut.includes(way));
     const way = kWays[[...ways, 'product', 'rows', 'product'][this.random(ways.length + 3)]];
     this.values.push(way(this, this.pick()));
   }
@@ -138,8 +146,9 @@ class RandomGraph {
       dims.reduce((product, dim) => product * dim),
       this.random(1000),
     );
-    const rawData = Buffer.from(Float32Array.from(values, (value) => value / 2).buffer);
-    this.initializers.push({ name, dataType: kFloat, dims, rawData });
+    const floatData = Array.from(values, (value) => 2 * value);
+    const rawData = Buffer.from(Float32Array.from(floatData).buffer);
+    this.initializers.push({ name, dataType: kFloat, dims, ...(this.random(4) === 0 ? { floatData } : { rawData }) });
     this.known.set(String(dims), [...(this.known.get(String(dims)) ?? []), name]);
     return name;
   }
@@ -150,7 +159,10 @@ class RandomGraph {
 
   whole(values, dims = [values.length]) {
     const name = this.name('n');
-    this.initializers.push({ name, dataType: kInt64, dims, int64Data: values });
+    // Numbers lie in either field.
+    const isTyped = this.random(2) === 0;
+    const rawData = Buffer.from(BigInt64Array.from(values, BigInt).buffer);
+    this.initializers.push({ name, dataType: kInt64, dims, ...(isTyped ? { int64Data: values } : { rawData }) });
     return name;
   }
 
@@ -170,10 +182,11 @@ class RandomGraph {
   }
 
   branch(name) {
-    const inner = new RandomGraph(this.random, this, `${this.name(name)}_`);
+    const inner = new RandomGraph(this.random, this, `${this.name(name)}_`, this.isSmooth);
     for (let count = 1 + this.random(3); count > 0; count -= 1) inner.grow();
     const output = inner.add('Identity', [inner.values[this.random(inner.values.length)]]);
-    const type = { tensorType: { elemType: kFloat } };
-    return { name, node: inner.nodes, initializer: inner.initializers, output: [{ name: output, type }] };
+    // A branch may leave the type of what it gives to who reads it.
+    const outputs = [this.random(4) === 0 ? { name: output } : info(output, kFloat)];
+    return { name, node: inner.nodes, initializer: inner.initializers, output: outputs };
   }
 }

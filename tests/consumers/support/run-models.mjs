@@ -30,9 +30,21 @@ async function runOnce(session, inputs) {
   return Object.fromEntries(
     Object.entries(results).map(([name, { type, dims, data }]) => [
       name,
-      { type, dims, values: Array.from(data, Number) },
+      { type, dims, values: numbersOf(type, data) },
     ]),
   );
+}
+
+/** Halves come as their bits where there is no Float16Array. */
+function numbersOf(type, data) {
+  const isBits = type === 'float16' && data instanceof Uint16Array;
+  return Array.from(data, isBits ? halfOf : Number);
+}
+
+function halfOf(bits) {
+  const [sign, exponent, fraction] = [bits & 0x8000 ? -1 : 1, (bits >> 10) & 31, bits & 1023];
+  if (exponent === 31) return fraction === 0 ? sign * Infinity : NaN;
+  return sign * (exponent === 0 ? fraction * 2 ** -24 : (1 + fraction / 1024) * 2 ** (exponent - 15));
 }
 
 async function run({ file, runs, settings }) {

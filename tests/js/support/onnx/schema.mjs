@@ -25,6 +25,7 @@ const kMessages = {
     initializer: [5, 'Tensor[]'],
     input: [11, 'ValueInfo[]'],
     output: [12, 'ValueInfo[]'],
+    valueInfo: [13, 'ValueInfo[]'],
   },
   Node: {
     input: [1, 'string[]'],
