@@ -3,6 +3,7 @@ import path from 'node:path';
 import type { ByteSink, SinkPlan } from '../../io/byte-io.js';
 import { checkAborted, codeOf, unwritable, writeFailure } from '../failures.js';
 import { checkNoOtherModel } from '../folders.js';
+import { forget, remember } from '../resume/unfinished.js';
 import { openPathSink } from './path-sink.js';
 import { NodeSource } from './source.js';
 
@@ -13,15 +14,18 @@ import { NodeSource } from './source.js';
 export async function openFolderSink(name: string, plan: SinkPlan): Promise<ByteSink> {
   checkAborted(plan.signal);
   const made = await makeFolder(name, plan);
-  const remove = async (): Promise<void> => {
+  const folder = path.resolve(name);
+  if (made) remember(folder);
+  const end = async (isWritten: boolean): Promise<void> => {
     // What a later run goes on with keeps it.
-    if (made) await rmdir(name).catch(() => undefined);
+    if (made && !isWritten) await rmdir(folder).catch(() => undefined);
+    forget(folder);
   };
   try {
     const [first] = plan.files ?? [];
-    return removing(await openPathSink(path.join(name, first?.name ?? ''), plan), remove);
+    return ending(await openPathSink(path.join(name, first?.name ?? ''), plan), end);
   } catch (error) {
-    await remove();
+    await end(false);
     throw writeFailure(name, error);
   }
 }
@@ -68,8 +72,8 @@ async function checkNotInput(name: string, inputs: SinkPlan['inputs']): Promise<
   }
 }
 
-/** The sink, which removes the folder after it has thrown away what was written. */
-const removing = (sink: ByteSink, remove: () => Promise<void>): ByteSink => ({
+/** The sink, which tells when it has ended, and whether what was written is there. */
+const ending = (sink: ByteSink, end: (isWritten: boolean) => Promise<void>): ByteSink => ({
   ...{ name: sink.name, holds: sink.holds, files: sink.files, completed: sink.completed },
   reserve: (position, bytes) => sink.reserve(position, bytes),
   write: (bytes, position) => sink.write(bytes, position),
@@ -77,9 +81,12 @@ const removing = (sink: ByteSink, remove: () => Promise<void>): ByteSink => ({
   stop: (error) => {
     sink.stop(error);
   },
-  commit: (proceed) => sink.commit(proceed),
+  commit: async (proceed) => {
+    await sink.commit(proceed);
+    await end(true);
+  },
   discard: async (cause) => {
     await sink.discard(cause);
-    await remove();
+    await end(false);
   },
 });

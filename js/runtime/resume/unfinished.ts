@@ -1,12 +1,12 @@
-import { lstatSync, unlinkSync } from 'node:fs';
+import { lstatSync, rmdirSync, unlinkSync } from 'node:fs';
 
-/** Unfinished outputs and locks, each with what tells it from others, removed when the process ends with them. */
+/** Unfinished outputs, folders that were made for them, and locks, each with what tells it from others, removed when the process ends with them. */
 const unfinished = new Map<string, string | null>();
 
 /** For who ends the process in a way that nobody is told of. */
 export function removeUnfinished(): void {
-  // A name may be another process's by now.
-  for (const [file, mark] of unfinished) if (markOf(file) === mark) removeQuietly(file);
+  // A name may be another process's by now. What lies in a folder goes before it.
+  for (const [file, mark] of [...unfinished].reverse()) if (markOf(file) === mark) removeQuietly(file);
 }
 
 /** To be called when `file` has been made. */
@@ -21,10 +21,13 @@ export function forget(file: string): void {
 }
 
 export function removeQuietly(file: string): void {
-  try {
-    unlinkSync(file);
-  } catch {
-    // It is gone already.
+  for (const remove of [unlinkSync, rmdirSync]) {
+    try {
+      remove(file);
+      return;
+    } catch {
+      // It is gone already, or a folder: one in which something else lies stays.
+    }
   }
 }
 
