@@ -10,6 +10,7 @@ const FORMATS: Readonly<Partial<Record<FormatName, () => Promise<{ readonly form
   onnx: () => import('./onnx/format.js'),
   'compressed-tensors': () => import('./compressed-tensors/format.js'),
   bitsandbytes: () => import('./bitsandbytes/format.js'),
+  mlc: () => import('./mlc/format.js'),
 };
 
 /** Options of `quantizeFile` that mean the same for all formats. */

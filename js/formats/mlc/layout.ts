@@ -6,7 +6,8 @@ import type { PlannedTensor } from '../../layouts/tensor.js';
 
 const WEIGHT = '.weight';
 const WORD_WEIGHTS = 8;
-const GROUP_SIZE = 32;
+/** Weights of a row that share a scale. */
+export const GROUP_SIZE = 32;
 const HALF_BYTES = 2;
 
 /** Weights by 8 in a word, with scales of F16, or of F32, which files have as BF16. */
