@@ -14,7 +14,7 @@ import { InOrderWriter, KeptWriter, orderedPieces, type OrderedSteps } from './i
 import { FinishingWriter, KeptRoom } from './finish.js';
 import { DirectWriter, type PlacedParts, type PlacedStep, type PlaneWriter, type TensorJob } from './job.js';
 import { copyFiles } from './copy-files.js';
-import { withDigests } from './digests.js';
+import type { Digesting } from './digests.js';
 import {
   isCopy,
   mergeRanges,
@@ -91,8 +91,8 @@ export function piecesOf(
 export async function convert(conversion: Conversion, sources: readonly ByteSource[], output: ByteSink): Promise<void> {
   const { layout, tools } = conversion;
   const { signal } = tools;
-  const { sink, finish } = withDigests(output, layout);
   try {
+    const { sink, finish } = await digesting(output, layout);
     for (const [index, { header, literals = [] }] of layout.files.entries()) {
       await writeHeader(writerOf(sink, index), header);
       for (const { bytes, position } of literals) await writerOf(sink, index).write(bytes, position);
@@ -106,9 +106,16 @@ export async function convert(conversion: Conversion, sources: readonly ByteSour
     });
   } catch (error) {
     // What was written of two versions of an input must not be kept, whatever else has failed.
-    await sink.discard((await changeOf(sources)) ?? error);
+    await output.discard((await changeOf(sources)) ?? error);
     throw error;
   }
+}
+
+/** The sink, and what is to be done when all tensors are written: sums, where files have some of other ones. */
+async function digesting(sink: ByteSink, { files, digests }: FileLayout): Promise<Digesting> {
+  if (digests === undefined) return { sink, finish: () => Promise.resolve() };
+  const { withDigests } = await part(() => import('./digests.js'));
+  return withDigests(sink, files, digests);
 }
 
 /** What says that one of the sources has changed; undefined when none has. */

@@ -1,8 +1,9 @@
 /** Files in which the sums of other files stand: those are summed up while they are written. */
 
-import type { FileLayout } from '../containers/container.js';
+import type { Digests, FileLayout } from '../containers/container.js';
 import type { ByteSink, ByteWriter } from '../io/byte-io.js';
-import { Md5 } from '../io/md5.js';
+import { md5 } from '@noble/hashes/legacy';
+import { bytesToHex } from '@noble/hashes/utils';
 
 /** Bytes that were written before those that lie in front of them. */
 interface Piece {
@@ -13,7 +14,7 @@ interface Piece {
 /** Passes everything on, and sums it up in the order in which it lies. What comes early is held until its turn. */
 class SummingWriter implements ByteWriter {
   readonly name: string;
-  readonly sum = new Md5();
+  readonly #sum = md5.create();
   readonly #output: ByteWriter;
   readonly #early: Piece[] = [];
   #end = 0;
@@ -39,28 +40,29 @@ class SummingWriter implements ByteWriter {
       this.#early.splice(before < 0 ? this.#early.length : before, 0, { position, bytes: new Uint8Array(bytes) });
       return;
     }
-    this.sum.update(bytes);
+    this.#sum.update(bytes);
     this.#end += bytes.length;
     while (this.#early[0]?.position === this.#end) {
       const [next] = this.#early.splice(0, 1);
       if (next === undefined) return;
-      this.sum.update(next.bytes);
+      this.#sum.update(next.bytes);
       this.#end += next.bytes.length;
     }
   }
 
   digest(bytes: number): string {
     if (this.#end !== bytes) throw new RangeError(`${this.name} has gaps, so that it has no sum`);
-    return this.sum.digest();
+    return bytesToHex(this.#sum.digest());
   }
 }
 
-/** The sink in the place of `sink`, and what writes the sums once all other bytes are there. */
-export function withDigests(
-  sink: ByteSink,
-  { files, digests }: FileLayout,
-): { readonly sink: ByteSink; readonly finish: () => Promise<void> } {
-  if (digests === undefined) return { sink, finish: () => Promise.resolve() };
+/** A sink in the place of another one, and what writes the sums once all other bytes are there. */
+export interface Digesting {
+  readonly sink: ByteSink;
+  readonly finish: () => Promise<void>;
+}
+
+export function withDigests(sink: ByteSink, files: FileLayout['files'], digests: Digests): Digesting {
   const summing = new Map(
     digests.files.flatMap((file): [number, SummingWriter][] => {
       const writer = sink.files[file];

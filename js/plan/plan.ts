@@ -141,8 +141,8 @@ const contentsOf = (plan: ConversionPlan, model: Model, file: string, inOrder: b
 export function layOut(plan: ConversionPlan, model: Model, file: string, inOrder: boolean): FileLayout {
   const { container, folder } = plan;
   if (folder === undefined) return container.layOut(contentsOf(plan, model, file, inOrder));
-  const { files, places } = container.layOut(contentsOf(plan, model, folder.file, inOrder));
-  return { files: [...files, ...folder.companions.map(companionFile)], places };
+  const { files, ...others } = container.layOut(contentsOf(plan, model, folder.file, inOrder));
+  return { files: [...files, ...folder.companions.map(companionFile)], ...others };
 }
 
 const companionFile = ({ name, content }: Companion): OutputFile =>
