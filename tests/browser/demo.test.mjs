@@ -1,4 +1,5 @@
 import { describe, expect, test } from '@jest/globals';
+import { chooseFolder, describeFormats, filesInNode } from './support/demo-format-tests.mjs';
 import { describeDemo, describeResults, describeTabs, expectSame, useDemo } from './support/demo-tests.mjs';
 
 const kTargets = ['disk', 'storage', 'memory'];
@@ -9,6 +10,7 @@ describe('the demo in Chromium', () => {
   describeResults(demo, { sites: ['isolated', 'bare'], targets: kTargets });
   describeDemo(demo, { targets: kTargets });
   describeTabs(demo);
+  describeFormats(demo, { targets: kTargets, folderTargets: ['folder', 'storage', 'memory'] });
 
   test('writes to the file that was picked', async () => {
     const page = await demo.open();
@@ -32,6 +34,39 @@ describe('the demo in Chromium', () => {
     });
     const bytes = Buffer.from(text, /^[A-Za-z0-9+/=]*$/.test(text) ? 'base64' : 'latin1');
     expectSame(bytes, await demo.expectedBytes('little-Q8_0.gguf', { type: 'Q8_0' }));
+    expect(await page.texts('.finished .hint')).toEqual(['It is in the place that you chose.']);
+  });
+
+  test('writes a folder into the one that was picked, and leaves the others alone', async () => {
+    const page = await demo.open();
+    // As above: in the dialog's place.
+    await page.evaluate(() => {
+      window.showDirectoryPicker = async () => {
+        const root = await navigator.storage.getDirectory();
+        const picked = await root.getDirectoryHandle('picked', { create: true });
+        await picked.getFileHandle('of the person', { create: true });
+        return picked;
+      };
+    });
+    await chooseFolder(page);
+    await page.choose('target', 'folder');
+    await page.quantize();
+    await page.finished();
+    const found = await page.evaluate(async () => {
+      const root = await navigator.storage.getDirectory();
+      const picked = await root.getDirectoryHandle('picked');
+      const names = await Array.fromAsync(picked.keys());
+      const files = [];
+      for await (const [name, handle] of (await picked.getDirectoryHandle('model-mlx-8bit')).entries()) {
+        const bytes = new Uint8Array(await (await handle.getFile()).arrayBuffer());
+        files.push([name, Array.from(bytes, (byte) => String.fromCharCode(byte)).join('')]);
+      }
+      return { names: names.sort(), files };
+    });
+    expect(found.names).toEqual(['model-mlx-8bit', 'of the person']);
+    const expected = await filesInNode(demo, 'picked');
+    expect(found.files.map(([name]) => name).sort()).toEqual([...expected.keys()].sort());
+    for (const [name, text] of found.files) expectSame(Buffer.from(text, 'latin1'), expected.get(name));
     expect(await page.texts('.finished .hint')).toEqual(['It is in the place that you chose.']);
   });
 });

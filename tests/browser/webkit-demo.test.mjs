@@ -1,5 +1,6 @@
 import { describe } from '@jest/globals';
 import { describeAddresses } from './support/demo-address-tests.mjs';
+import { describeFormats } from './support/demo-format-tests.mjs';
 import { describeDemo, describeResults, useDemo } from './support/demo-tests.mjs';
 import { webKitPages } from './support/driven-pages.mjs';
 
@@ -11,6 +12,7 @@ describe('the demo in WebKitGTK with shared memory', () => {
 
   describeResults(demo, { sites: ['isolated'], targets: kTargets });
   describeDemo(demo, { targets: kTargets });
+  describeFormats(demo, { targets: kTargets, folderTargets: kTargets });
   describeAddresses(demo);
 });
 

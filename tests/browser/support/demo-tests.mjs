@@ -98,7 +98,7 @@ export function describeDemo(demo, { targets }) {
     const seen = [await figures()];
     const changes = [
       () => page.choose('type', 'Q8_0'),
-      () => page.press('safetensors'),
+      () => page.choose('output', 'safetensors'),
       () => page.press('8'),
       () => page.press('32'),
       () => page.press('Symmetric'),
@@ -133,7 +133,7 @@ export function describeDemo(demo, { targets }) {
     );
     const page = await demo.open();
     await page.drop(...shards, index);
-    await page.press('safetensors');
+    await page.choose('output', 'safetensors');
     await page.planned();
     expect(await page.appears('.model-facts')).toMatch(/4 files/);
     await page.choose('target', 'memory');

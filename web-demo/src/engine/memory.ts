@@ -109,6 +109,10 @@ export class MemoryFolder {
     return Promise.resolve(handle);
   }
 
+  isSameEntry(other: unknown): Promise<boolean> {
+    return Promise.resolve(other === this);
+  }
+
   removeEntry(name: string): Promise<void> {
     this.#handles.delete(name);
     return Promise.resolve();

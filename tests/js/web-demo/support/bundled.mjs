@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { build } from 'esbuild';
+import { ensureNpmPackages } from '../../../../tools/setup/npm.mjs';
 
 const inProject = (file) => fileURLToPath(new URL(`../../../../${file}`, import.meta.url));
 
@@ -13,6 +14,7 @@ const inProject = (file) => fileURLToPath(new URL(`../../../../${file}`, import.
  * @param {Record<string, string>} [define] what the demo's build fills in
  */
 export async function importBundled(source, define = {}) {
+  await ensureNpmPackages(() => undefined, 'web-demo');
   const folder = mkdtempSync(path.join(tmpdir(), 'arrowquant-demo-'));
   try {
     const outfile = path.join(folder, 'bundle.mjs');
