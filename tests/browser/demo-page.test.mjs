@@ -1,6 +1,7 @@
 import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals';
 import { serveDemo } from '../../tools/demo/server.mjs';
 import { startDemo } from './support/demo.mjs';
+import { chooseFolder, kGraph } from './support/demo-format-tests.mjs';
 import { lowContrast, nameless, overflowing } from './support/readable.mjs';
 
 let setting;
@@ -54,6 +55,18 @@ describe.each([
     await page.locator('.inspector-plots canvas').nth(2).waitFor();
     await expectReadable(demo);
     await demo.shoot(`${look}-finished`);
+  });
+
+  test('can be read and used with models for other programs', async () => {
+    const demo = await open('isolated', settings);
+    await demo.drop(kGraph);
+    await demo.planned();
+    await expectReadable(demo);
+    await demo.shoot(`${look}-graph`);
+    await chooseFolder(demo);
+    await demo.planned();
+    await expectReadable(demo);
+    await demo.shoot(`${look}-folder`);
   });
 });
 

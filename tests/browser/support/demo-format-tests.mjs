@@ -7,7 +7,7 @@ import { unzipped } from '../../js/web-demo/support/zip.mjs';
 import { expectSame } from './demo-tests.mjs';
 import { lowContrast, nameless, overflowing } from './readable.mjs';
 
-const kGraph = inProject('tests/golden/onnx/bert/model.onnx');
+export const kGraph = inProject('tests/golden/onnx/bert/model.onnx');
 const kFolder = inProject('tests/golden/tiny-llama');
 const kFiles = readdirSync(kFolder)
   .filter((name) => name !== 'README.md')
@@ -73,7 +73,8 @@ export function describeFormats(demo, { targets, folderTargets }) {
       const page = await demo.open();
       await page.drop(path.join(kFolder, 'model.safetensors'));
       await page.choose('output', 'mlx');
-      expect(await page.appears('.plan [role=alert]')).toContain('config.json');
+      const saysWhy = () => document.querySelector('.plan [role=alert]')?.textContent.includes('config.json');
+      await page.until('the reason', saysWhy);
       await expectReadable(page);
       await page.drop(...kFiles);
       await page.planned();
