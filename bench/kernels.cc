@@ -6,6 +6,7 @@
 // medians over the rounds are printed. 262,144 weights, the default, are 1 MB of input: the working set stays in cache.
 
 #include <algorithm>
+#include <array>
 #include <chrono>
 #include <cstdint>
 #include <cstdio>
@@ -14,6 +15,7 @@
 #include <functional>
 #include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "codecs/affine/affine.h"
@@ -48,16 +50,20 @@ void warm_up(Kernel& kernel) {
   while (time_once(kernel) * static_cast<double>(kernel.repeats) < 2e-3) kernel.repeats *= 2;
 }
 
+/// Keeps results alive that nothing else reads.
+volatile uint64_t sink;
+
 /// All that the kernels read and write.
 struct Buffers {
   explicit Buffers(size_t weights)
       : original(sample_weights(weights)),
         restored(weights),
         halves(2 * weights),
-        encoded(4 * weights),
+        encoded(4 * weights + 64),
         scales(weights / 32 + 1),
         zero_points(weights / 32 + 1) {
     float_to_half(original, halves.data());
+    sink = scan_range(original, range).position;
   }
 
   std::vector<float> original;
@@ -66,10 +72,8 @@ struct Buffers {
   std::vector<uint8_t> encoded;
   std::vector<float> scales;
   std::vector<uint8_t> zero_points;
+  WeightRange range;
 };
-
-/// Keeps results alive that nothing else reads.
-volatile uint64_t sink;
 
 void add_affine(std::vector<Kernel>& kernels, Buffers& buffers, const CodecParameters& parameters) {
   const size_t weights = buffers.original.size();
@@ -106,6 +110,74 @@ void add_block_codec(std::vector<Kernel>& kernels, Buffers& buffers, const Codec
   kernels.push_back({"decode " + name, original.size_bytes(), [=, &codec, &buffers] {
                        codec.decode({blocks}, {}, std::span(buffers.restored).first(weights));
                      }});
+}
+
+/// A codec of other programs' formats with the parameters that they use most.
+struct ForeignCase {
+  std::string_view codec;
+  CodecParameters parameters;
+};
+
+/// A matrix as long as wide columns are, where groups run down the columns.
+constexpr size_t kColumns = 1024;
+
+constexpr std::array kForeignCases = {
+    ForeignCase{"onnx_blocks", {4, 32, true}},
+    ForeignCase{"onnx_blocks", {4, 32, false}},
+    ForeignCase{"onnx_blocks", {4, 128, false}},
+    ForeignCase{"onnx_blocks", {8, 32, false}},
+    ForeignCase{"onnx_blocks", {2, 32, false}},
+    ForeignCase{"onnx_int8", {}},
+    ForeignCase{"onnx_uint8", {}},
+    ForeignCase{"onnx_f16", {}},
+    ForeignCase{"onnx_gather4", {0, 32, true}},
+    ForeignCase{"onnx_bnb_nf4", {0, 64, false}},
+    ForeignCase{"bnb_nf4", {0, 64, false}},
+    ForeignCase{"bnb_fp4", {0, 64, false}},
+    ForeignCase{"mlx_f32", {4, 64, false}},
+    ForeignCase{"mlx_bf16", {4, 64, false}},
+    ForeignCase{"mlx_mxfp4_f32", {}},
+    ForeignCase{"mlx_mxfp8_f32", {}},
+    ForeignCase{"mlx_nvfp4_f32", {}},
+    ForeignCase{"mlc_q4f16", {}},
+    ForeignCase{"ct_int_f32", {4, 128, true}},
+    ForeignCase{"ct_int_bf16", {4, 128, true}},
+    ForeignCase{"ct_nvfp4_f32", {}},
+    ForeignCase{"ct_mxfp4_f32", {}},
+};
+
+std::string name_of(const ForeignCase& one) {
+  const auto [bits, group_size, symmetric] = one.parameters;
+  std::string name(one.codec);
+  if (bits != 0) name += " int" + std::to_string(bits);
+  if (group_size != 0) name += " groups of " + std::to_string(group_size);
+  return name + (symmetric ? " symmetric" : "");
+}
+
+void add_foreign(std::vector<Kernel>& kernels, Buffers& buffers, const ForeignCase& one) {
+  const Encoding encoding = {find_codec(one.codec), one.parameters};
+  if (!is_valid(encoding)) return;
+  const std::span<const float> original = buffers.original;
+  Planes planes;
+  size_t at = 0;
+  for (size_t i = 0; i < encoding.codec->plane_count; ++i) {
+    const auto bytes = static_cast<size_t>(plane_bytes(encoding, i, original.size()));
+    planes[i] = std::span(buffers.encoded).subspan(at, bytes);
+    at += (bytes + 15) / 16 * 16;
+  }
+  EncodeContext context;
+  context.parameters = one.parameters;
+  context.row_weights = kColumns;
+  context.range = &buffers.range;
+  const auto add_encode = [&](const std::string& which, Codec::Encode encode) {
+    kernels.push_back({"encode " + name_of(one) + which, original.size_bytes(),
+                       [=] { sink = encode(original, planes, context).position; }});
+  };
+  add_encode("", encoding.codec->encode);
+  add_encode(" (reference)", reference_of(*encoding.codec).encode);
+  const ConstPlanes encoded = {planes[0], planes[1], planes[2], planes[3]};
+  kernels.push_back({"decode " + name_of(one), original.size_bytes(),
+                     [=, &buffers] { encoding.codec->decode(encoded, encoding.parameters, buffers.restored); }});
 }
 
 void add_others(std::vector<Kernel>& kernels, Buffers& buffers) {
@@ -155,10 +227,12 @@ int run(size_t weights, size_t rounds, const std::string& part) {
   for (const uint32_t bits : {8U, 4U, 2U}) {
     for (const bool symmetric : {false, true}) add_affine(kernels, buffers, {bits, 128, symmetric});
   }
-  add_affine(kernels, buffers, {4, 32, false});
+  for (const uint32_t group_size : {32U, 64U}) add_affine(kernels, buffers, {4, group_size, false});
   add_others(kernels, buffers);
+  for (const ForeignCase& one : kForeignCases) add_foreign(kernels, buffers, one);
   for (const Codec* codec : codecs()) {
-    if (codec->encode != nullptr && codec->block_weights > 1) add_block_codec(kernels, buffers, *codec);
+    if (codec->encode != nullptr && !codec->foreign && codec->block_weights > 1)
+      add_block_codec(kernels, buffers, *codec);
   }
 
   const auto unwanted = [&](const Kernel& kernel) { return kernel.name.find(part) == std::string::npos; };

@@ -72,38 +72,59 @@ class BlockEncoder {
 
   /// False: a weight is not finite, or a scale is not.
   [[nodiscard]] bool encode(const Block& block) noexcept {
-    for (size_t first = 0; first < block.columns; first += kStripColumns<L>) {
-      const size_t count = std::min(kStripColumns<L>, block.columns - first);
-      const StripPeaks<L> peaks = load_strip(block, first, count);
-      for (size_t v = 0; v < kStripVectors && v * L::kWidth < count; ++v) {
-        const Columns columns = {first + v * L::kWidth, std::min(L::kWidth, count - v * L::kWidth)};
-        if (!encode_columns(block, peaks[v], columns, tile_.data() + v * L::kWidth)) return false;
+    const size_t together = strips_together(block.rows) * kStripColumns<L>;
+    for (size_t first = 0; first < block.columns; first += together) {
+      const size_t count = std::min(together, block.columns - first);
+      load_strips(block, first, count);
+      for (size_t at = 0; at < count; at += L::kWidth) {
+        if (!encode_columns(block, {first + at, std::min(L::kWidth, count - at)}, at)) return false;
       }
     }
     return true;
   }
 
-  /// The same for one column.
-  [[nodiscard]] bool encode_column(const Block& block, size_t column) noexcept {
-    const StripPeaks<L> peaks = load_strip(block, column, 1);
-    return encode_columns(block, peaks[0], {column, 1}, tile_.data());
+  /// Whether all weights of a column, which are finite, have a finite scale.
+  [[nodiscard]] bool has_scale(const Block& block, size_t column) noexcept {
+    load_strips(block, column, 1);
+    return encode_columns(block, {column, 1}, 0);
   }
 
  private:
-  /// Zeros stand for the columns that a strip is short of.
-  [[nodiscard]] StripPeaks<L> load_strip(const Block& block, size_t first, size_t count) noexcept {
-    const float* const from = block.weights + first;
-    if (count == kStripColumns<L>) return scan_strip<L>(from, block.columns, block.real_rows, tile_.data());
-    for (size_t r = 0; r < block.real_rows; ++r) {
-      float* const row = tile_.data() + r * kStripColumns<L>;
-      std::copy_n(from + r * block.columns, count, row);
-      std::fill(row + count, row + kStripColumns<L>, 0.0F);
+  /// Rows that are scanned of one strip before the next one: as many lines of a cache as may have the same place in it.
+  static constexpr size_t kRowsTogether = 8;
+
+  /// Puts columns into the tile and finds their peaks. Zeros stand for those that the last strip is short of.
+  void load_strips(const Block& block, size_t first, size_t count) noexcept {
+    const size_t whole = count / kStripColumns<L>;
+    peaks_.fill({});
+    for (size_t row = 0; row < block.real_rows; row += kRowsTogether) {
+      const size_t rows = std::min(kRowsTogether, block.real_rows - row);
+      const float* const from = block.weights + row * block.columns + first;
+      for (size_t strip = 0; strip < whole; ++strip) {
+        float* const tile = tile_of(block, strip) + row * kStripColumns<L>;
+        scan_rows<L>(from + strip * kStripColumns<L>, block.columns, rows, tile, peaks_[strip]);
+      }
     }
-    return scan_strip<L>(tile_.data(), kStripColumns<L>, block.real_rows, tile_.data());
+    const size_t rest = count % kStripColumns<L>;
+    if (rest == 0) return;
+    float* const tile = tile_of(block, whole);
+    for (size_t r = 0; r < block.real_rows; ++r) {
+      float* const row = tile + r * kStripColumns<L>;
+      std::copy_n(block.weights + r * block.columns + first + count - rest, rest, row);
+      std::fill(row + rest, row + kStripColumns<L>, 0.0F);
+    }
+    scan_rows<L>(tile, kStripColumns<L>, block.real_rows, tile, peaks_[whole]);
   }
 
-  [[nodiscard]] bool encode_columns(const Block& block, const ColumnPeaks<L>& peaks, Columns columns,
-                                    float* tile) noexcept {
+  [[nodiscard]] float* tile_of(const Block& block, size_t strip) noexcept {
+    return tile_.data() + strip * block.rows * kStripColumns<L>;
+  }
+
+  /// Of those that are loaded, kWidth from `at` on.
+  [[nodiscard]] bool encode_columns(const Block& block, Columns columns, size_t at) noexcept {
+    const size_t strip = at / kStripColumns<L>;
+    const ColumnPeaks<L>& peaks = peaks_[strip][at % kStripColumns<L> / L::kWidth];
+    float* const tile = tile_of(block, strip) + at % kStripColumns<L>;
     const auto high = peaks.high();
     const auto depth = peaks.depth();
     const auto infinity = L::splat(std::numeric_limits<float>::infinity());
@@ -207,18 +228,17 @@ class BlockEncoder {
     std::array<float, L::kWidth> floats;
     std::array<uint8_t, 2 * L::kWidth> halves;
     std::array<uint8_t, L::kWidth> zero_points;
-    const void* from = floats.data();
+    uint8_t* const to = block.scales + columns.first * scale_bytes(formula_.scales);
     if (formula_.scales == Scales::kF32) {
       L::store(floats.data(), scale);
+      copy_items<L, 4>(floats.data(), columns.count, to);
     } else {
       const auto kept = formula_.scales == Scales::kHalved ? clamp_for_half<L>(scale) : scale;
       L::store_u16(halves.data(), float_to_half<L>(kept));
-      from = halves.data();
+      copy_items<L, 2>(halves.data(), columns.count, to);
     }
-    const size_t bytes = scale_bytes(formula_.scales);
-    std::memcpy(block.scales + columns.first * bytes, from, columns.count * bytes);
     L::store_u8(zero_points.data(), L::truncate(zero_point));
-    std::memcpy(block.zero_points + columns.first, zero_points.data(), columns.count);
+    copy_items<L, 1>(zero_points.data(), columns.count, block.zero_points + columns.first);
   }
 
   void write(const Block& block, Columns columns, const ColumnScales<L>& scales, const float* tile) const noexcept {
@@ -237,6 +257,7 @@ class BlockEncoder {
   Formula formula_;
   float steps_;   ///< from the least level to the greatest
   float middle_;  ///< 2^(bits − 1)
+  std::array<StripPeaks<L>, kMostStrips> peaks_;
   Tile<L> tile_;
 };
 

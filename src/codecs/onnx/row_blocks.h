@@ -30,7 +30,7 @@ Status refusal(BlockEncoder<L>& encoder, const Block& block) noexcept {
     return status;
   }
   for (size_t column = 0; column < block.columns; ++column) {
-    if (!encoder.encode_column(block, column)) return {StatusCode::kScaleOverflow, column};
+    if (!encoder.has_scale(block, column)) return {StatusCode::kScaleOverflow, column};
   }
   return {};
 }

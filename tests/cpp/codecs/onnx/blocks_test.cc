@@ -90,6 +90,15 @@ TEST(OnnxBlocks, AreTheProgramsForShapesOfAllKinds) {
   });
 }
 
+TEST(OnnxBlocks, AreTheProgramsForMoreColumnsThanAreLoadedTogether) {
+  Random random(76);
+  for_each_parameters([&](const CodecParameters& parameters) {
+    Matrix matrix{parameters.group_size + size_t{1}, 150, std::vector<float>((parameters.group_size + 1) * 150)};
+    for (float& weight : matrix.weights) weight = random.normal();
+    expect_program_s_bytes(matrix, "onnx_blocks", parameters);
+  });
+}
+
 TEST(OnnxBlocks, AreTheProgramsForWeightsOfAllKinds) {
   constexpr size_t kColumns = 19;
   for_each_parameters([&](const CodecParameters& parameters) {
@@ -118,6 +127,21 @@ TEST(OnnxBlocks, RoundHalfAwayFromZero) {
     expect_program_s_bytes(matrix, "onnx_blocks", parameters);
     expect_program_s_bytes(matrix, "onnx_blocks_f16", parameters);
   });
+}
+
+/// Where the zero point is 0, what is just below a half is the one number that adding a half would round up.
+TEST(OnnxBlocks, RoundWhatIsJustBelowAHalfDown) {
+  for (const uint32_t bits : {2U, 4U, 8U}) {
+    const float last = static_cast<float>((1U << bits) - 1);
+    Matrix matrix{32, 5, std::vector<float>(160)};
+    for (size_t i = 0; i < 160; ++i) {
+      const float half = static_cast<float>(i % (1U << bits)) + 0.5F;
+      matrix.weights[i] = std::fmin(i % 3 == 0 ? half : std::nextafter(half, i % 3 == 1 ? 0.0F : 999.0F), last);
+    }
+    for (size_t c = 0; c < 5; ++c) matrix.weights[c] = last;
+    matrix.weights[7] = 0.49999997F;
+    expect_program_s_bytes(matrix, "onnx_blocks", {bits, 32, false});
+  }
 }
 
 TEST(OnnxBlocks, OfZerosHaveTheSignOfTheFirst) {
