@@ -136,14 +136,14 @@ constexpr std::array kForeignCases = {
     ForeignCase{"bnb_fp4", {0, 64, false}},
     ForeignCase{"mlx_f32", {4, 64, false}},
     ForeignCase{"mlx_bf16", {4, 64, false}},
-    ForeignCase{"mlx_mxfp4_f32", {}},
-    ForeignCase{"mlx_mxfp8_f32", {}},
-    ForeignCase{"mlx_nvfp4_f32", {}},
-    ForeignCase{"mlc_q4f16", {}},
+    ForeignCase{"mlx_mxfp4_f32", {0, 32, false}},
+    ForeignCase{"mlx_mxfp8_f32", {0, 32, false}},
+    ForeignCase{"mlx_nvfp4_f32", {0, 16, false}},
+    ForeignCase{"mlc_q4f16", {0, 32, false}},
     ForeignCase{"ct_int_f32", {4, 128, true}},
     ForeignCase{"ct_int_bf16", {4, 128, true}},
-    ForeignCase{"ct_nvfp4_f32", {}},
-    ForeignCase{"ct_mxfp4_f32", {}},
+    ForeignCase{"ct_nvfp4_f32", {0, 16, false}},
+    ForeignCase{"ct_mxfp4_f32", {0, 32, false}},
 };
 
 std::string name_of(const ForeignCase& one) {

@@ -9,6 +9,7 @@ import { bandwidth } from './cases/bandwidth.mjs';
 import { batch } from './cases/batch.mjs';
 import { demo } from './cases/demo.mjs';
 import { files } from './cases/files.mjs';
+import { formats } from './cases/formats.mjs';
 import { kernels } from './cases/kernels.mjs';
 import { compare } from './cases/model-files/compare.mjs';
 import { earlyPieces } from './cases/model-files/early-pieces.mjs';
@@ -22,7 +23,7 @@ import { describeMachine } from './lib/machine.mjs';
 import { printGroup } from './lib/print.mjs';
 
 const GROUPS = {
-  ...{ batch, progress, peers, kernels, bandwidth, files, demo },
+  ...{ batch, progress, peers, kernels, formats, bandwidth, files, demo },
   ...{ tiny: tinyTensors, compare, fp8: scaledFp8, whole: wholeTensor, stream: earlyPieces, resume },
 };
 /** Wants Chromium: only when asked for. */

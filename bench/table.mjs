@@ -125,6 +125,13 @@ function bandwidthText({ results }) {
   ].join('');
 }
 
+/** Kernels of formats of other programs beside the affine one with groups of the same size. */
+function formatsTable({ results, memcpy }) {
+  const rows = results.map(({ name, gigabytesPerSecond, ratio }) => [name, speed(gigabytesPerSecond), times(ratio)]);
+  const head = ['GB/s of float32 input', `1 thread (memcpy: ${speed(memcpy)})`, 'beside int4, same groups'];
+  return `Formats of other programs, 1 MiB of weights in cache:\n\n${table(head, rows)}`;
+}
+
 const megabytes = (bytes) => `${(bytes / 1e6).toFixed(0)} MB`;
 
 /** Whoever waits for the disk is compared with a copy that does, and the others with one that does not. */
@@ -168,6 +175,7 @@ const MAKERS = {
   progress: progressText,
   peers: peersTable,
   kernels: (group) => `${blockTable(group)}\n\n${affineTable(group)}`,
+  formats: formatsTable,
   bandwidth: bandwidthText,
   files: filesText,
 };

@@ -22,12 +22,23 @@ constexpr size_t kMostWeights = kBlockSizes.back();
 
 using Values = std::array<float, 16>;
 
-/// How many of the bounds a number is above. NaN is above none.
+/// Vectors that are compared with a bound while it is there.
+template <typename L>
+using Numbers = std::array<typename L::F32, 4>;
+template <typename L>
+using Counts = std::array<typename L::I32, 4>;
+
+/// How many of the bounds each number is above. NaN is above none.
 template <typename L, size_t kCount>
-[[nodiscard]] typename L::I32 count_below(typename L::F32 x, const std::array<float, kCount>& bounds) noexcept {
-  auto count = L::splat(0);
-  for (const float bound : bounds) count = L::sub(count, L::mask_bits(L::gt(x, L::splat(bound))));
-  return count;
+[[nodiscard]] Counts<L> count_below(const Numbers<L>& numbers, const std::array<float, kCount>& bounds) noexcept {
+  Counts<L> counts;
+  counts.fill(L::splat(0));
+  for (const float bound : bounds) {
+    for (size_t i = 0; i < counts.size(); ++i) {
+      counts[i] = L::sub(counts[i], L::mask_bits(L::gt(numbers[i], L::splat(bound))));
+    }
+  }
+  return counts;
 }
 
 struct Nf4 {
@@ -41,8 +52,8 @@ struct Nf4 {
       0.2920137718319893F,   0.3893125355243683F,    0.5016634166240692F,  0.6427869200706482F,   0.8614784181118011F};
 
   template <typename L>
-  [[nodiscard]] static typename L::I32 level(typename L::F32 x) noexcept {
-    return count_below<L>(x, kBounds);
+  [[nodiscard]] static Counts<L> levels(const Numbers<L>& numbers) noexcept {
+    return count_below<L>(numbers, kBounds);
   }
 };
 
@@ -57,23 +68,34 @@ struct Fp4 {
 
   /// In ascending order of magnitudes, levels are 0, 1, 6, 7, 4, 5, 2, 3.
   template <typename L>
-  [[nodiscard]] static typename L::I32 level(typename L::F32 x) noexcept {
-    const auto place = count_below<L>(L::abs(x), kBounds);
-    const auto level = L::bit_xor(place, L::shl(L::bit_and(place, L::splat(2)), 1));
-    return L::bit_or(level, L::bit_and(L::mask_bits(L::lt(x, L::splat(0.0F))), L::splat(8)));
+  [[nodiscard]] static Counts<L> levels(const Numbers<L>& numbers) noexcept {
+    Numbers<L> magnitudes;
+    for (size_t i = 0; i < numbers.size(); ++i) magnitudes[i] = L::abs(numbers[i]);
+    Counts<L> levels = count_below<L>(magnitudes, kBounds);
+    for (size_t i = 0; i < numbers.size(); ++i) {
+      const auto magnitude = L::bit_xor(levels[i], L::shl(L::bit_and(levels[i], L::splat(2)), 1));
+      const auto is_negative = L::mask_bits(L::lt(numbers[i], L::splat(0.0F)));
+      levels[i] = L::bit_or(magnitude, L::bit_and(is_negative, L::splat(8)));
+    }
+    return levels;
   }
 };
+
+/// The levels of 4·kWidth scaled weights with the bits above them set.
+template <typename L, typename Format>
+[[nodiscard]] typename L::Bytes level_bytes(const float* scaled) noexcept {
+  Numbers<L> numbers;
+  for (size_t i = 0; i < numbers.size(); ++i) numbers[i] = L::load(scaled + i * L::kWidth);
+  const Counts<L> levels = Format::template levels<L>(numbers);
+  const auto bytes = L::narrow_unsigned(L::narrow(levels[0], levels[1]), L::narrow(levels[2], levels[3]));
+  return L::bit_or(bytes, L::splat_bytes(0xF0));
+}
 
 /// Packs 8·kWidth scaled weights.
 template <typename L, typename Format>
 void encode_step(const float* scaled, uint8_t* packed) noexcept {
-  // The bits above the lowest four must be set.
-  const auto level = [&](size_t i) noexcept {
-    return L::bit_or(Format::template level<L>(L::load(scaled + i * L::kWidth)), L::splat(0xF0));
-  };
-  const auto first = L::narrow_unsigned(L::narrow(level(0), level(1)), L::narrow(level(2), level(3)));
-  const auto second = L::narrow_unsigned(L::narrow(level(4), level(5)), L::narrow(level(6), level(7)));
-  const auto low_first = L::template join_pairs<4>(first, second);
+  const auto first = level_bytes<L, Format>(scaled);
+  const auto low_first = L::template join_pairs<4>(first, level_bytes<L, Format>(scaled + 4 * L::kWidth));
   L::store_bytes(packed, L::bit_or(L::shl(low_first, 4), L::shr_logical(low_first, 4)));
 }
 
