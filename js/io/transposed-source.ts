@@ -2,7 +2,9 @@ import type { ByteRange, ByteSource } from './byte-io.js';
 import { readRanges } from './read-ranges.js';
 
 /** What of the columns is held at a time: a few of them, all rows. */
-const STRIP_BYTES = 4 * 2 ** 20;
+const STRIP_BYTES = 6 * 2 ** 20;
+/** Runs that are read at once from sources that wait for nobody. */
+const MOST_READS = 64;
 
 /** A matrix as it lies, row by row; `width` are the bytes of an element. */
 export interface StoredMatrix {
@@ -20,7 +22,7 @@ interface Strip {
 
 /**
  * A matrix as the source of the one with rows and columns exchanged, which is made as it is read. It holds the columns that
- * were read last, 4 MiB of them at most, or a single one: reads that go on where others ended come out of them.
+ * were read last, 6 MiB of them at most, or a single one: reads that go on where others ended come out of them.
  */
 export class TransposedSource implements ByteSource {
   readonly name: string;
@@ -94,11 +96,17 @@ export class TransposedSource implements ByteSource {
 
   async #readStrip(first: number, count: number): Promise<Uint8Array> {
     const { rows, columns, width } = this.#matrix;
-    const runs = Array.from({ length: rows }, (_, row) =>
-      this.#rangeAt((row * columns + first) * width, count * width),
-    );
-    const read = await readRanges(count === columns ? this.#ranges : runs.flat());
-    return exchanged(joined(read, rows * count * width), { rows, columns: count, width });
+    const runs =
+      count === columns
+        ? this.#ranges
+        : Array.from({ length: rows }, (_, row) =>
+            this.#rangeAt((row * columns + first) * width, count * width),
+          ).flat();
+    const bytes = new Uint8Array(rows * count * width);
+    // What is far away is read together, and what lies between runs with it.
+    if (this.#source.readAside === undefined) await readEach(runs, bytes);
+    else join(await readRanges(runs), bytes);
+    return exchanged(bytes, { rows, columns: count, width });
   }
 
   /** Where bytes of the matrix lie. */
@@ -115,16 +123,26 @@ export class TransposedSource implements ByteSource {
   }
 }
 
-function joined(parts: readonly Uint8Array[], bytes: number): Uint8Array {
-  const [only] = parts;
-  if (parts.length === 1 && only !== undefined && only.byteOffset % 8 === 0) return only;
-  const all = new Uint8Array(bytes);
+/** Puts parts one after the other. */
+function join(parts: readonly Uint8Array[], into: Uint8Array): void {
   let at = 0;
   for (const part of parts) {
-    all.set(part, at);
+    into.set(part, at);
     at += part.length;
   }
-  return all;
+}
+
+/** Reads ranges one after the other into memory, some of them at once. */
+async function readEach(ranges: readonly ByteRange[], into: Uint8Array): Promise<void> {
+  let at = 0;
+  let reads: Promise<void>[] = [];
+  for (const { source, begin, bytes } of ranges) {
+    reads.push(source.read(into.subarray(at, (at += bytes)), begin));
+    if (reads.length < MOST_READS) continue;
+    await Promise.all(reads);
+    reads = [];
+  }
+  await Promise.all(reads);
 }
 
 /** Rows of the result are columns of `from`. */

@@ -67,11 +67,15 @@ function withFields(tensor: OnnxTensor, fields: readonly WrittenField[]): Encode
 const fieldNumber = ({ data }: OnnxTensor): number =>
   FIELD_NUMBERS[data.kind === 'stored' || data.kind === 'bytes' ? data.field : 'raw_data'];
 
-/** Elements in memory, or room for them; null where there are none. Those of initializers are room in any case. */
+/** Elements in memory, or room for them; null where there are none. Raw ones of initializers are room in any case. */
 export function partOf(tensor: OnnxTensor, isInitializer: boolean): Part | null {
   const { dataType, dims, data } = tensor;
   if (data.kind === 'none') return null;
-  if (data.kind === 'bytes') return isInitializer ? { tensor, bytes: data.bytes.length } : data.bytes;
+  if (data.kind === 'bytes') return isRoom(data, isInitializer) ? { tensor, bytes: data.bytes.length } : data.bytes;
   const bytes = data.kind === 'stored' ? data.range.bytes : rawBytes(dataType, elementCount(dims));
   return { tensor, bytes: bytes ?? 0 };
 }
+
+/** Whether elements that are in memory are written like those that are not: what is packed otherwise is part of the model. */
+export const isRoom = ({ field }: { readonly field: DataField }, isInitializer: boolean): boolean =>
+  isInitializer && (field === 'raw_data' || field === 'float_data' || field === 'double_data');

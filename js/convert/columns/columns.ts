@@ -33,7 +33,7 @@ export interface ColumnJob {
 export async function encodeColumns(work: ColumnJob): Promise<void> {
   const { job, tensor, target, matrix, room } = work;
   const done = new Completion<void>();
-  const parts = cutMatrix(matrix, target, room.mostBytes / 2);
+  const parts = cutMatrix(matrix, target, room.mostBytes);
   const sums: (readonly ErrorSums[])[] = [];
   let unfinished = parts.length;
   for (const [index, part] of parts.entries()) {

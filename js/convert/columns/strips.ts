@@ -1,4 +1,4 @@
-import type { Codec } from '../../codecs/codec.js';
+import { codecBytes, type Codec } from '../../codecs/codec.js';
 import type { ColumnBlocks } from '../../plan/report.js';
 import { WINDOW_WEIGHTS } from '../../wasm/windows.js';
 
@@ -25,16 +25,18 @@ export interface MatrixPart {
 }
 
 /**
- * Cuts a matrix into parts, as large as windows allow and of at most `mostWeights` weights, if that is not less than the
- * least there can be.
+ * Cuts a matrix into parts, as large as windows allow, and planes of at most `mostBytes` of each, if that is not less than the
+ * least there can be. The fewer strips there are, the longer are the runs of bytes that they are read in.
  */
-export function cutMatrix(matrix: ColumnBlocks, codec: Codec, mostWeights: number): readonly MatrixPart[] {
+export function cutMatrix(matrix: ColumnBlocks, codec: Codec, mostBytes: number): readonly MatrixPart[] {
   const { rows, columns, order } = matrix;
+  const mostWeights = (mostBytes / codecBytes(codec, codec.groupSize)) * codec.groupSize;
   // Blocks of rows whose levels share a byte are never parted.
   const unit = codec.groupSize * (codec.bits === 0 ? 1 : 8 / codec.bits);
   const widest = Math.max(1, Math.floor(WINDOW_WEIGHTS / unit));
   if (order === 'columns') {
-    const width = Math.max(1, Math.min(columns, widest, Math.floor(mostWeights / rows)));
+    const most = Math.max(1, Math.min(columns, widest, Math.floor(mostWeights / rows)));
+    const width = Math.ceil(columns / Math.ceil(columns / most));
     const height = Math.floor(WINDOW_WEIGHTS / width / unit) * unit;
     return stripsOf(columns, width).map((strip) =>
       partOf(bandsOf(rows, height, codec).map((band) => ({ ...band, strip }))),

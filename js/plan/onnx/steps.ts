@@ -5,6 +5,7 @@ import { elementCount } from '../../containers/dtypes.js';
 import { dataTypeName, elementBits, rawBytes } from '../../containers/onnx/data-types.js';
 import type { Encoding, Model as Graphs, OnnxTensor } from '../../containers/onnx/graph.js';
 import { entryOf } from '../../containers/onnx/opened-files.js';
+import { isRoom } from '../../containers/onnx/write-tensor.js';
 import { namesOf, tensorsOfModel, type PlacedTensor } from '../../containers/onnx/tensors.js';
 import { packed } from '../../codecs/packed.js';
 import { QuantizeError } from '../../errors.js';
@@ -49,7 +50,7 @@ export function stepsOf(output: Graphs, context: StepContext): readonly GraphSte
       const encoding = halved.get(data.encoding) ?? data.encoding;
       stored.add(encoding.weights, placed);
       encoded.set(encoding, [...(encoded.get(encoding) ?? []), tensor]);
-    } else if (data.kind === 'stored' || (data.kind === 'bytes' && placed.node === null)) {
+    } else if (data.kind === 'stored' || (data.kind === 'bytes' && isRoom(data, placed.node === null))) {
       steps.push(copyStep(tensor, stored.add(tensor, placed), context));
     }
   }

@@ -42,6 +42,15 @@ export {
   wholeNumberOf,
   withKeyValue,
 } from '../../../build/modules/containers/gguf/key-values.js';
+export { checkAcyclic } from '../../../build/modules/containers/onnx/check-graph.js';
+export { layOutModel } from '../../../build/modules/containers/onnx/lay-out.js';
+export { openOnnx } from '../../../build/modules/containers/onnx/open-model.js';
+export { encodeModel as encodeOnnx } from '../../../build/modules/containers/onnx/write-model.js';
+export { inlineTensor } from '../../../build/modules/containers/onnx/write-tensor.js';
+export { looksLikeOnnx } from '../../../build/modules/containers/onnx/head.js';
+export { TransposedSource } from '../../../build/modules/io/transposed-source.js';
+export { MemorySource } from '../../../build/modules/io/memory-source.js';
+export { cutMatrix } from '../../../build/modules/convert/columns/strips.js';
 export { DataType as OnnxDataType } from '../../../build/modules/containers/onnx/data-types.js';
 export { floatOf, nodeOf, tensorOf, valueInfoOf } from '../../../build/modules/containers/onnx/graph.js';
 export { isUtf8 } from '../../../build/modules/containers/gguf/reader.js';
