@@ -2,28 +2,25 @@ import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import { ArrowQuant } from '../../dist/index.js';
+import { inProject } from '../../tools/lib/paths.mjs';
+import { runProgram } from '../places/installed.mjs';
 import { relativeDistance } from './support/outputs.mjs';
 import { pipelinesInChromium } from './support/pipelines-in-page.mjs';
 import { runScript } from './support/programs.mjs';
 import { writeTinyBert } from './support/tiny-bert.mjs';
 
 /** Types as transformers.js calls them, and how far from f32 the features are that the metrics of such weights predict. */
-const kTypes = { fp16: 0.005, int8: 0.1, uint8: 0.1, q8: 0.1, q4: 0.3, q4f16: 0.3, bnb4: 0.3, q2: 0.9 };
-const kSuffixes = { q8: 'quantized' };
+const kTypes = { fp16: 0.005, int8: 0.1, uint8: 0.1, q8: 0.1, q4: 0.3, q4f16: 0.3, bnb4: 0.3, q2: 0.9, q2f16: 0.9 };
 
 let folder;
 
-/** Writes what a model for transformers.js is, with the files of all types beside `model.onnx`. */
+/** A model's folder as transformers.js has them, with the files of all types beside `onnx/model.onnx`. */
 beforeAll(async () => {
   folder = mkdtempSync(path.join(tmpdir(), 'arrowquant-transformers-'));
-  writeTinyBert(path.join(folder, 'tiny'));
-  const model = (suffix) => path.join(folder, `tiny/onnx/model${suffix}.onnx`);
-  const quantizer = await ArrowQuant.create();
-  for (const type of Object.keys(kTypes)) {
-    await quantizer.quantizeFile(model(''), model(`_${kSuffixes[type] ?? type}`), { type });
-  }
-  await quantizer.dispose();
+  const model = path.join(folder, 'tiny');
+  writeTinyBert(model);
+  const types = Object.keys(kTypes).join();
+  await runProgram(process.execPath, [inProject('dist/cli/main.js'), 'quantize', model, '--types', types]);
 });
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
