@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { ArrowQuant } from '../../dist/index.js';
 import { goldenModel, writeExternalModel } from '../js/support/onnx/golden.mjs';
+import { loopInputs, loopModel } from './support/loops.mjs';
 import { distance, goldenInputs, limitOf, relativeDistance } from './support/outputs.mjs';
 import { runScript } from './support/programs.mjs';
 import { randomInputs, randomModel } from './support/random-model.mjs';
@@ -104,6 +105,25 @@ describe.each(['gather', 'qdq'])('int4 tensors: %s', (form) => {
   });
 });
 
+/** The largest difference of a run's outputs, relative to the largest value, or to one where all are small. */
+const farthest = (run, other) =>
+  Math.max(
+    ...Object.entries(run).map(([name, { values }]) => relativeDistance([...values, 1], [...other[name].values, 1])),
+  );
+
+test.each([
+  ['fp16', 0.005],
+  ['int8', 0.02],
+])('loops and scans of type %s give about what they gave', async (type, limit) => {
+  const source = path.join(folder, `loops-${type}-source.onnx`);
+  writeFileSync(source, loopModel());
+  const files = [source, await written(source, `loops-${type}.onnx`, { type })];
+  const asked = files.map((file) => ({ file, runs: loopInputs() }));
+  const [before, after] = await runScript(kScript, ['onnxruntime-node'], asked);
+  expect([before.error, after.error]).toEqual([undefined, undefined]);
+  expect(farthest(before.outputs[0], after.outputs[0])).toBeLessThanOrEqual(limit);
+});
+
 describe('models at random', () => {
   const kSeeds = Array.from({ length: 40 }, (_, seed) => seed);
   /** How far from f32 a model may be whose every value is rounded, and one whose weights and activations have 8 bits. */
@@ -129,10 +149,4 @@ describe('models at random', () => {
     });
     expect(wrong).toEqual([]);
   });
-
-  /** Relative to the largest value, or to one where all are small. */
-  const farthest = (run, other) =>
-    Math.max(
-      ...Object.entries(run).map(([name, { values }]) => relativeDistance([...values, 1], [...other[name].values, 1])),
-    );
 });

@@ -67,7 +67,9 @@ const kMessages = {
   Pair: { key: [1, 'string'], value: [2, 'string'] },
   ValueInfo: { name: [1, 'string'], type: [2, 'Type'] },
   Type: { tensorType: [1, 'TensorType'] },
-  TensorType: { elemType: [1, 'int32'] },
+  TensorType: { elemType: [1, 'int32'], shape: [2, 'Shape'] },
+  Shape: { dim: [1, 'Dimension[]'] },
+  Dimension: { dimValue: [1, 'int64'] },
 };
 
 const kRoot = protobuf.Root.fromJSON({
