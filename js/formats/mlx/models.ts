@@ -1,6 +1,6 @@
 /**
  * Models that mlx-lm opens, as data: what its classes do with the names that transformers has, and which of their weights can
- * be quantized. Read from mlx_lm/models (mlx-lm d78bf58e); a class that only takes names as they are is a line.
+ * be quantized. As mlx-lm 0.32.2 has it; a class that only takes names as they are is a line.
  */
 
 /** Where the output projection comes from. */
@@ -59,8 +59,14 @@ const CORRECTION = /e_score_correction_bias/u;
 const VISION = [/^(vision_tower|multi_modal_projector)\./u];
 
 export const MLX_MODELS: readonly MlxModel[] = [
-  { types: ['llama', 'mistral', 'iquestcoder', 'ministral3', 'smollm3'], head: { tiedByDefault: true } },
-  { types: ['qwen2', 'starcoder2', 'olmo2', 'granite', 'glm', 'exaone', 'seed_oss'], head: { tiedByDefault: true } },
+  { types: ['llama', 'mistral', 'iquestcoder', 'xverse', 'ministral3', 'smollm3'], head: { tiedByDefault: true } },
+  { types: ['qwen2', 'starcoder2', 'olmo2', 'glm', 'exaone', 'seed_oss'], head: { tiedByDefault: true } },
+  // Small floats cannot hold what these are scaled by.
+  {
+    types: ['granite'],
+    head: { tiedByDefault: true },
+    precise: /(^|\.)(self_attn\.o_proj|mlp\.down_proj|lm_head)$/u,
+  },
   { types: ['qwen3', 'exaone4', 'ernie4_5', 'helium', 'olmo3'], head: { tiedByDefault: false } },
   { types: ['phi3', 'internlm2', 'internlm3', 'nemotron', 'hunyuan_v1_dense'], head: { tiedByDefault: false } },
   { types: ['mimo'], head: { tiedByDefault: false }, drops: [/^model\.mtp_layers\./u] },
