@@ -61,6 +61,12 @@ export { readHeader } from '../../../build/modules/containers/safetensors/header
 export { CONTAINERS } from '../../../build/modules/containers/table.js';
 export { StripBuffer } from '../../../build/modules/convert/columns/strip-buffer.js';
 export { fingerprintOf } from '../../../build/modules/convert/fingerprint.js';
+export { withDigests } from '../../../build/modules/convert/digests.js';
+export { torchMean } from '../../../build/modules/formats/bitsandbytes/mean.js';
+export { pythonFloat } from '../../../build/modules/formats/bitsandbytes/quant-state.js';
+export { chatFor } from '../../../build/modules/formats/mlc/chats.js';
+export { tensorCache } from '../../../build/modules/formats/mlc/tensor-cache.js';
+export { moduleKinds } from '../../../build/modules/formats/modules/kinds.js';
 export { FinishingWriter, KeptRoom } from '../../../build/modules/convert/finish.js';
 export { parseJson, printJson } from '../../../build/modules/formats/folder/json.js';
 export { MLX_MODELS } from '../../../build/modules/formats/mlx/models.js';
