@@ -1,5 +1,8 @@
 import { describe, expect, test } from '@jest/globals';
-import { chooseFolder, describeFormats, filesInNode } from './support/demo-format-tests.mjs';
+import { readFileSync, readdirSync } from 'node:fs';
+import path from 'node:path';
+import { unzipped } from '../js/web-demo/support/zip.mjs';
+import { chooseFolder, describeFormats, filesInNode, kFolder } from './support/demo-format-tests.mjs';
 import { describeDemo, describeResults, describeTabs, expectSame, useDemo } from './support/demo-tests.mjs';
 
 const kTargets = ['disk', 'storage', 'memory'];
@@ -35,6 +38,31 @@ describe('the demo in Chromium', () => {
     const bytes = Buffer.from(text, /^[A-Za-z0-9+/=]*$/.test(text) ? 'base64' : 'latin1');
     expectSame(bytes, await demo.expectedBytes('little-Q8_0.gguf', { type: 'Q8_0' }));
     expect(await page.texts('.finished .hint')).toEqual(['It is in the place that you chose.']);
+  });
+
+  test('opens the folder that was picked, whatever else lies in it', async () => {
+    const page = await demo.open();
+    await page.page.locator('input[aria-label="Model folder"]').setInputFiles(kFolder);
+    await page.planned();
+    expect(await page.appears('#model-name')).toBe('tiny-llama');
+    await page.choose('output', 'compressed-tensors');
+    await page.choose('target', 'memory');
+    await page.quantize();
+    await page.finished();
+    const { name, bytes } = await page.download('Download');
+    expect(name).toBe('tiny-llama-W4A16.zip');
+    const output = path.join(demo.setting.folder, 'picked-W4A16');
+    await demo.quantizer.quantizeFile(kFolder, output, { format: 'compressed-tensors', type: 'W4A16' });
+    const found = unzipped(bytes);
+    // Node takes what lies beside the model for a part of it; so does the page.
+    expect([...found.keys()].sort()).toEqual(
+      readdirSync(output)
+        .map((one) => `tiny-llama-W4A16/${one}`)
+        .sort(),
+    );
+    for (const one of readdirSync(output)) {
+      expectSame(found.get(`tiny-llama-W4A16/${one}`), readFileSync(path.join(output, one)));
+    }
   });
 
   test('writes a folder into the one that was picked, and leaves the others alone', async () => {

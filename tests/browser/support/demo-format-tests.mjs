@@ -8,7 +8,7 @@ import { expectSame } from './demo-tests.mjs';
 import { lowContrast, nameless, overflowing } from './readable.mjs';
 
 export const kGraph = inProject('tests/golden/onnx/bert/model.onnx');
-const kFolder = inProject('tests/golden/tiny-llama');
+export const kFolder = inProject('tests/golden/tiny-llama');
 const kFiles = readdirSync(kFolder)
   .filter((name) => name !== 'README.md')
   .map((name) => path.join(kFolder, name));
