@@ -45,6 +45,12 @@ const typed = (format: Exclude<FormatOutput, 'onnx'>, name: string, remark: stri
   options: { format, type: name } as QuantizeFileOptions,
 });
 
+/** What bitsandbytes calls double quantization. */
+const doubly = (type: FormatType): FormatType => ({
+  ...type,
+  ...{ name: `${type.name} twice`, ending: `${type.ending}-dq`, options: { ...type.options, doubleQuant: true } },
+});
+
 export const FORMATS: Readonly<Record<FormatOutput, FormatTitle>> = {
   onnx: {
     title: 'ONNX',
@@ -85,6 +91,8 @@ export const FORMATS: Readonly<Record<FormatOutput, FormatTitle>> = {
       typed('compressed-tensors', 'W4A16', '4 bits, the usual choice'),
       typed('compressed-tensors', 'W4A16_ASYM', '4 bits with zero points'),
       typed('compressed-tensors', 'W8A16', '8 bits, near lossless'),
+      typed('compressed-tensors', 'W8A16_ASYM', '8 bits with zero points'),
+      typed('compressed-tensors', 'MXFP8A16', '8-bit floats'),
       typed('compressed-tensors', 'NVFP4A16', '4-bit floats, finer scales'),
       typed('compressed-tensors', 'MXFP4A16', '4-bit floats'),
     ],
@@ -93,7 +101,12 @@ export const FORMATS: Readonly<Record<FormatOutput, FormatTitle>> = {
     title: 'bitsandbytes',
     hint: 'A folder for transformers with bitsandbytes.',
     isFolder: true,
-    types: [typed('bitsandbytes', 'nf4', 'levels for normal weights'), typed('bitsandbytes', 'fp4', '4-bit floats')],
+    types: [
+      typed('bitsandbytes', 'nf4', 'levels for normal weights'),
+      doubly(typed('bitsandbytes', 'nf4', 'the scales in 8 bits')),
+      typed('bitsandbytes', 'fp4', '4-bit floats'),
+      doubly(typed('bitsandbytes', 'fp4', 'the scales in 8 bits')),
+    ],
   },
   mlc: {
     title: 'WebLLM',
