@@ -76,8 +76,8 @@ struct ScalarLanes {
   static I32 min_unsigned(I32 a, I32 b) noexcept { return unsign(a) < unsign(b) ? a : b; }
   static I32 max_unsigned(I32 a, I32 b) noexcept { return unsign(a) < unsign(b) ? b : a; }
   /// Of the lower and of the upper 16 bits by themselves, each without a sign.
-  static I32 min_unsigned_halves(I32 a, I32 b) noexcept {
-    return wrap(std::min(unsign(a) & 0xFFFF, unsign(b) & 0xFFFF) | std::min(unsign(a) >> 16, unsign(b) >> 16) << 16);
+  static I32 max_unsigned_halves(I32 a, I32 b) noexcept {
+    return wrap(std::max(unsign(a) & 0xFFFF, unsign(b) & 0xFFFF) | std::max(unsign(a) >> 16, unsign(b) >> 16) << 16);
   }
   static Mask eq(I32 a, I32 b) noexcept { return a == b; }
   static Mask ne(I32 a, I32 b) noexcept { return a != b; }
@@ -134,6 +134,8 @@ struct ScalarLanes {
   static Mask mask_not(Mask a) noexcept { return !a; }
   static bool any(Mask a) noexcept { return a; }
   static bool all(Mask a) noexcept { return a; }
+  /// Whether any bit is set.
+  static bool any(I32 a) noexcept { return a != 0; }
   /// Bit i is lane i.
   static uint32_t bitmask(Mask a) noexcept { return a ? 1U : 0U; }
   /// −1 where set, 0 elsewhere.

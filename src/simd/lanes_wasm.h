@@ -71,7 +71,7 @@ struct WasmLanes {
   static I32 max(I32 a, I32 b) noexcept { return {wasm_i32x4_max(a.raw, b.raw)}; }
   static I32 min_unsigned(I32 a, I32 b) noexcept { return {wasm_u32x4_min(a.raw, b.raw)}; }
   static I32 max_unsigned(I32 a, I32 b) noexcept { return {wasm_u32x4_max(a.raw, b.raw)}; }
-  static I32 min_unsigned_halves(I32 a, I32 b) noexcept { return {wasm_u16x8_min(a.raw, b.raw)}; }
+  static I32 max_unsigned_halves(I32 a, I32 b) noexcept { return {wasm_u16x8_max(a.raw, b.raw)}; }
   static Mask eq(I32 a, I32 b) noexcept { return {wasm_i32x4_eq(a.raw, b.raw)}; }
   static Mask ne(I32 a, I32 b) noexcept { return {wasm_i32x4_ne(a.raw, b.raw)}; }
   static Mask lt(I32 a, I32 b) noexcept { return {wasm_i32x4_lt(a.raw, b.raw)}; }
@@ -116,6 +116,7 @@ struct WasmLanes {
   static Mask mask_andnot(Mask a, Mask b) noexcept { return {wasm_v128_andnot(a.raw, b.raw)}; }
   static Mask mask_not(Mask a) noexcept { return {wasm_v128_not(a.raw)}; }
   static bool any(Mask a) noexcept { return wasm_v128_any_true(a.raw); }
+  static bool any(I32 a) noexcept { return wasm_v128_any_true(a.raw); }
   static bool all(Mask a) noexcept { return wasm_i32x4_all_true(a.raw); }
   static uint32_t bitmask(Mask a) noexcept { return static_cast<uint32_t>(wasm_i32x4_bitmask(a.raw)); }
   static I32 mask_bits(Mask a) noexcept { return {a.raw}; }

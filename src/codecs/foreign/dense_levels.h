@@ -7,8 +7,8 @@
 #include <cstring>
 #include <span>
 
-/// Levels of 1 to 8 bits without gaps, the first one in the lowest bits: what a plane of them is. Here a level is a
-/// byte. Any number of bits is packed eight levels at a time in a word; those of 2 and 4 bits have ways of their own.
+/// Levels of a few bits without gaps, the first one in the lowest bits: what a plane of them is. Here a level is a
+/// byte. They are packed eight at a time in a word; those of 2 and 4 bits in vectors.
 namespace arrowquant {
 
 /// Eight levels, one a byte, next to each other in the lowest 8·bits bits. Neighbours move together, then pairs of
@@ -62,35 +62,41 @@ template <typename L, uint32_t kBits>
 
 }  // namespace dense_details
 
-/// Packs levels, each below 2^bits, into exactly dense_bytes bytes; unused bits of the last one become 0.
+namespace dense_details {
+
+/// Packs levels from `at` on, a multiple of 8. With the bits known, shifts and masks are constants.
+template <uint32_t kBits>
+void pack_words(std::span<const uint8_t> levels, size_t at, uint8_t* packed) noexcept {
+  const size_t bytes = dense_bytes(levels.size(), kBits);
+  // A whole word is stored while what lies behind the eight levels is overwritten later.
+  for (; (at / 8 * kBits) + 8 <= bytes && at + 8 <= levels.size(); at += 8) {
+    uint64_t word;
+    std::memcpy(&word, &levels[at], 8);
+    word = join_eight(word, kBits);
+    std::memcpy(packed + at / 8 * kBits, &word, 8);
+  }
+  for (; at < levels.size(); at += 8) {
+    const size_t count = std::min<size_t>(8, levels.size() - at);
+    uint64_t word = 0;
+    std::memcpy(&word, &levels[at], count);
+    word = join_eight(word, kBits);
+    std::memcpy(packed + at / 8 * kBits, &word, dense_bytes(count, kBits));
+  }
+}
+
+}  // namespace dense_details
+
+/// Packs levels of 2, 3, 4, 5, 6 or 8 bits, each below 2^bits, into exactly dense_bytes bytes; unused bits of the last
+/// one become 0.
 template <typename L>
 [[gnu::noinline]] void pack_levels(std::span<const uint8_t> levels, uint32_t bits, uint8_t* packed) noexcept {
-  if (bits == 8) {
-    std::copy(levels.begin(), levels.end(), packed);
-    return;
-  }
-  size_t at = 0;
-  if (bits == 4) at = dense_details::pack_vectors<L, 4>(levels, packed);
-  if (bits == 2) at = dense_details::pack_vectors<L, 2>(levels, packed);
-  // A whole word is stored while what lies behind the eight levels is overwritten later.
-  const size_t bytes = dense_bytes(levels.size(), bits);
-  while (at < levels.size()) {
-    const size_t begin = at * bits / 8;
-    uint64_t word = 0;
-    const size_t count = std::min<size_t>(8, levels.size() - at);
-    if (count == 8) {
-      std::memcpy(&word, &levels[at], 8);
-    } else {
-      std::memcpy(&word, &levels[at], count);
-    }
-    word = join_eight(word, bits);
-    if (begin + 8 <= bytes) {
-      std::memcpy(packed + begin, &word, 8);
-    } else {
-      std::memcpy(packed + begin, &word, dense_bytes(count, bits));
-    }
-    at += 8;
-  }
+  using namespace dense_details;
+  if (bits == 2) return pack_words<2>(levels, pack_vectors<L, 2>(levels, packed), packed);
+  if (bits == 3) return pack_words<3>(levels, 0, packed);
+  if (bits == 4) return pack_words<4>(levels, pack_vectors<L, 4>(levels, packed), packed);
+  if (bits == 5) return pack_words<5>(levels, 0, packed);
+  if (bits == 6) return pack_words<6>(levels, 0, packed);
+  std::copy(levels.begin(), levels.end(), packed);
 }
 
 /// The first levels of a plane that has as many bytes as they take.

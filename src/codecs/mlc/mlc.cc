@@ -69,10 +69,10 @@ void set_levels(const float* weights, float scale, uint8_t* levels) noexcept {
 /// operation is rounded to it, half to even: scale = max |w|/7, level = clamp(round(w/scale + 7), 0, 14). A group of
 /// zeros has the scale 0 and the levels 0.
 template <typename L, typename Type>
-Status encode(std::span<const float> weights, const Planes& planes, const EncodeContext& /*context*/) noexcept {
+Status encode(std::span<const float> weights, const Planes& planes, const EncodeContext& context) noexcept {
   constexpr size_t kStep = kGroupSize * L::kWidth;
   return for_typed_pieces<L, Type>(
-      weights, kStep, [&](std::span<const float> typed, size_t first, size_t count) noexcept {
+      weights, kStep, context, [&](std::span<const float> typed, size_t first, size_t count) noexcept {
         Piece piece;
         for (size_t at = 0; at < typed.size(); at += kStep) {
           const auto scale = Type::template round<L>(L::div(largest_magnitudes<L>(&typed[at]), L::splat(kMiddle)));

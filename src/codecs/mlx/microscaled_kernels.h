@@ -10,6 +10,7 @@
 #include "codecs/foreign/typed_weights.h"
 #include "codecs/minifloat.h"
 #include "simd/half_lanes.h"
+#include "simd/lanes_scalar.h"
 
 namespace arrowquant::mlx {
 

@@ -27,10 +27,10 @@ inline constexpr std::array kGroupSizes = {Format::kGroupSize};
 /// - an element is w/scale in E2M1, ties to the smaller magnitude and no −0, or in E4M3, half to even and a zero with
 ///   the weight's sign. With a scale of 0 all of them are 0.
 template <typename L, typename Type, typename Format>
-Status encode(std::span<const float> weights, const Planes& planes, const EncodeContext& /*context*/) noexcept {
+Status encode(std::span<const float> weights, const Planes& planes, const EncodeContext& context) noexcept {
   constexpr size_t kStep = Format::kGroupSize * L::kWidth;
   return for_typed_pieces<L, Type>(
-      weights, kStep, [&](std::span<const float> typed, size_t first, size_t count) noexcept {
+      weights, kStep, context, [&](std::span<const float> typed, size_t first, size_t count) noexcept {
         MicroPiece piece;
         for (size_t at = 0; at < typed.size(); at += kStep) {
           const auto largest = largest_magnitudes<L>(&typed[at], Format::kGroupSize);

@@ -180,7 +180,7 @@ TEST(LanesValues, IntegerArithmetic) {
   expect_same_for_pairs(kIntegers, []<typename L>(L, auto a, auto b) { return L::min(a, b); });
   expect_same_for_pairs(kIntegers, []<typename L>(L, auto a, auto b) { return L::max(a, b); });
   expect_same_for_pairs(kIntegers, []<typename L>(L, auto a, auto b) { return L::min_unsigned(a, b); });
-  expect_same_for_pairs(kIntegers, []<typename L>(L, auto a, auto b) { return L::min_unsigned_halves(a, b); });
+  expect_same_for_pairs(kIntegers, []<typename L>(L, auto a, auto b) { return L::max_unsigned_halves(a, b); });
   expect_same_for_pairs(kIntegers, []<typename L>(L, auto a, auto b) { return L::max_unsigned(a, b); });
   expect_same_for_each(kIntegers, []<typename L>(L, auto a) { return L::neg(a); });
   expect_same_for_each(kIntegers, []<typename L>(L, auto a) { return L::abs(a); });

@@ -108,6 +108,50 @@ TEST(MlxAffine, TiesGoToEven) {
   expect_formula(kPlainF32, encoding_in(kPlainF32, 4, 32), weights);
 }
 
+TEST(MlxAffine, NearTiesAreAsMlxDividesThem) {
+  // Weights that are some last places away from halfway between two levels, for edges and steps of all sizes.
+  Random random(9);
+  for (const uint32_t bits : kBits) {
+    const uint32_t last = (1U << bits) - 1;
+    std::vector<float> weights(64 * 128);
+    for (size_t at = 0; at < weights.size(); at += 128) {
+      const auto group = std::span(weights).subspan(at, 128);
+      group[0] = std::ldexp(1.0F + std::fabs(random.uniform()), static_cast<int>(random.below(60)) - 30);
+      group[1] = group[0] * (random.uniform() - 0.5F);
+      std::fill(group.begin() + 2, group.end(), group[1]);
+      if (random.below(2) == 0) {
+        for (float& weight : group) weight = -weight;
+      }
+      const PlainGroup plain = group_of(group, bits);
+      for (size_t i = 2; i < group.size(); ++i) {
+        const float halfway = (static_cast<float>(random.below(last)) + 0.5F) * plain.scale + plain.bias;
+        const int32_t places = static_cast<int32_t>(random.below(13)) - 6;
+        const float near = std::bit_cast<float>(std::bit_cast<int32_t>(halfway) + places);
+        group[i] = std::clamp(near, std::min(group[0], group[1]), std::max(group[0], group[1]));
+      }
+    }
+    for (const PlainType& type : kPlainTypes) expect_formula(type, encoding_in(type, bits, 128), weights);
+  }
+}
+
+TEST(MlxAffine, WeightsOfItsTypeNeedNoRounding) {
+  Random random(10);
+  for (const PlainType& type : {kPlainF16, kPlainBf16}) {
+    std::vector<float> weights(3000);
+    for (float& weight : weights) weight = type.round(random.normal());
+    Tensor expected = Tensor::encoded(encoding_in(type, 4, 64), weights);
+    EncodeContext context;
+    context.weights_type = type.element;
+    Tensor told = Tensor::encoded(encoding_in(type, 4, 64), weights, context);
+    EXPECT_EQ(told.bytes(), expected.bytes());
+    weights[1234] = std::numeric_limits<float>::infinity();
+    weights[1235] = std::numeric_limits<float>::quiet_NaN();
+    const Status status = Tensor::encoded(encoding_in(type, 4, 64), weights, context).status();
+    EXPECT_EQ(status.code, StatusCode::kNotFinite);
+    EXPECT_EQ(status.position, 1234U);
+  }
+}
+
 TEST(MlxAffine, MoreStepsThanF32CountsGiveLevelsOfZero) {
   const std::vector<float> weights(64, 2e38F);
   Tensor tensor = Tensor::encoded(encoding_in(kPlainF32, 4, 32), weights);
