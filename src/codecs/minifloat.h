@@ -73,21 +73,28 @@ enum class Ties : uint8_t { kToSmaller, kToEven };
 /// The magnitudes halfway between two neighbours among 0, 0.5, 1, 1.5, 2, 3, 4 and 6.
 inline constexpr std::array kE2m1Halfways = {0.25F, 0.75F, 1.25F, 1.75F, 2.5F, 3.5F, 5.0F};
 
-/// The nearest E2M1 of a magnitude, 0…7. What is above 6 becomes 7, NaN becomes 0.
+/// The nearest E2M1 of a magnitude, 0…7. What is above 6 becomes 7. NaN becomes 0, and 7 where ties go to even.
 template <typename L, Ties kTies>
 [[nodiscard]] typename L::I32 e2m1_magnitude(typename L::F32 magnitude) noexcept {
-  auto code = L::splat(0);
-  for (size_t i = 0; i < kE2m1Halfways.size(); ++i) {
-    const auto halfway = L::splat(kE2m1Halfways[i]);
-    // Code i + 1 is the even one of the two when i is odd.
-    const bool up = kTies == Ties::kToEven && i % 2 == 1;
-    code = L::sub(code, L::mask_bits(up ? L::ge(magnitude, halfway) : L::gt(magnitude, halfway)));
+  if constexpr (kTies == Ties::kToEven) {
+    constexpr int32_t kOne = 127 << 23;
+    const auto number = L::pmin(L::splat(6.0F), magnitude);
+    const auto exponent = L::max(L::bit_and(L::bits(number), L::splat(0x7F800000)), L::splat(kOne));
+    // As in InF16: the sum counts, in its lowest bits, steps of what E2M1 can tell apart there: halves below 2, two to
+    // four of them above, where a power of two is two codes.
+    const auto steps = L::bits(L::add(number, L::from_bits(L::add(exponent, L::splat(22 << 23)))));
+    return L::add(L::bit_and(steps, L::splat(7)), L::shr_logical(L::sub(exponent, L::splat(kOne)), 22));
+  } else {
+    auto code = L::splat(0);
+    for (const float halfway : kE2m1Halfways) {
+      code = L::sub(code, L::mask_bits(L::gt(magnitude, L::splat(halfway))));
+    }
+    return code;
   }
-  return code;
 }
 
-/// The nearest E2M1 with its sign, 0…15, where what is negative but becomes 0 stays −0 (8). Saturates at ±6; NaN
-/// becomes a zero.
+/// The nearest E2M1 with its sign, 0…15, where what is negative but becomes 0 stays −0 (8). Saturates at ±6; for
+/// NaN see e2m1_magnitude.
 template <typename L, Ties kTies>
 [[nodiscard]] typename L::I32 float_to_e2m1(typename L::F32 value) noexcept {
   const auto sign = L::bit_and(L::shr_logical(L::bits(value), 28), L::splat(8));
