@@ -76,6 +76,13 @@ const kWays = {
     return graph.add('Squeeze', [made, graph.whole([0])]);
   },
   rows: (graph) => graph.add('Gather', [graph.weights([5, kSize]), 'ids']),
+  memory: (graph, x) => {
+    const [hidden, steps] = [16, graph.add('Unsqueeze', [x, graph.whole([1])])];
+    const matrices = [kSize, hidden].map((columns) => graph.weights([1, 4 * hidden, columns]));
+    const made = graph.add('LSTM', [steps, ...matrices], { hidden_size: hidden });
+    const rows = graph.add('Reshape', [made, graph.whole([2, hidden])]);
+    return graph.add('MatMul', [rows, graph.weights([hidden, kSize])]);
+  },
   unary: (graph, x) => graph.add(['Relu', 'Sigmoid', 'Tanh', 'Softmax', 'Identity'][graph.random(5)], [x]),
   binary: (graph, x) => graph.add(['Add', 'Mul', 'Sub', 'Max', 'Min'][graph.random(5)], [x, graph.pick()]),
   bias: (graph, x) => graph.add(['Add', 'Max'][graph.random(2)], [x, graph.weights([kSize])]),

@@ -42,10 +42,10 @@ export const signOfQ8 = ({ graph }: Pick<Model, 'graph'>): Sign =>
   UNSIGNED_OPERATORS.some((opType) => hasOperator(graph, opType)) ? 'uint8' : 'int8';
 
 /**
- * Quantizes what multiplies constant weights (MatMul, Gemm, Conv, Attention) and what looks rows up in them (Gather,
+ * Quantizes what multiplies constant weights (MatMul, Gemm, Conv, Attention, LSTM) and what looks rows up in them (Gather,
  * EmbedLayerNormalization), with one scale for a tensor, as ONNX Runtime's `ONNXQuantizer` does: nodes, names and values are
  * the same. What it would make no running model of stays as it is: weights that are not f32, a Conv with a bias whose
- * weights the model computes. So does an LSTM, which it would store by direction.
+ * weights the model computes. So does an LSTM of two directions, which have a scale each.
  *
  * @param model a model whose nodes are in an order in which they can run
  * @throws QuantizeError `unsupported_model` when the opset is older than 11, or a name that is needed is taken

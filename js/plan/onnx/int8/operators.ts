@@ -9,6 +9,7 @@ import {
   type Attribute,
   type Node,
 } from '../../../containers/onnx/graph.js';
+import { lstm } from './lstm.js';
 import type { Quantized, Scope } from './scope.js';
 
 const MICROSOFT = 'com.microsoft';
@@ -20,6 +21,7 @@ const OPERATORS: ReadonlyMap<string, Operator> = new Map([
   ['MatMul', matMul],
   ['Conv', convolution],
   ['Gather', gather],
+  ['LSTM', lstm],
   ['Transpose', transpose],
   [`${MICROSOFT}.Attention`, attention],
   [`${MICROSOFT}.EmbedLayerNormalization`, embedding],
@@ -33,7 +35,8 @@ export function addQuantized(scope: Scope, node: Node): void {
   scope.add(node);
 }
 
-const isQuantizable = (scope: Scope, name: string): boolean => scope.decisionOn(name)?.quantized === true;
+const isQuantizable = (scope: Scope, name: string): boolean =>
+  !scope.isTurned(name) && scope.decisionOn(name)?.quantized === true;
 
 const named = (node: Node, suffix: string): string | undefined =>
   node.name === undefined || node.name === '' ? undefined : `${node.name}${suffix}`;

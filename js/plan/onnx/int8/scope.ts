@@ -49,6 +49,8 @@ export class Scope {
   readonly productNames = new Taken();
   readonly #initializers: Map<string, OnnxTensor>;
   readonly #quantized = new Map<string, Quantized>();
+  /** Weights of an LSTM. */
+  readonly #turned = new Set<string>();
   /** Names that can be read in this graph as floats, or whatever they were. */
   readonly #available: Set<string>;
   readonly #inputs: ReadonlySet<string>;
@@ -135,13 +137,37 @@ export class Scope {
     return this.#quantizeWhenRun(name);
   }
 
+  /** Whether an LSTM has weights quantized in its own order, which nothing else takes. */
+  isTurned(name: string): boolean {
+    return this.#turned.has(name) || (!this.#isLocal(name) && this.parent?.isTurned(name) === true);
+  }
+
+  /** Whether `quantizeTurned` can be asked for it: weights here, of one direction, that nothing else has quantized. */
+  canTurn(name: string): boolean {
+    const dims = this.#initializers.get(name)?.dims ?? [];
+    const isFree = this.#turned.has(name) || !this.#quantized.has(name);
+    return isFree && dims.length === 3 && dims[0] === 1 && this.decisionOn(name)?.quantized === true;
+  }
+
+  /** Quantizes an LSTM's weights to int8, [1, rows, columns] as [1, columns, rows], with a scale for the direction. */
+  quantizeTurned(name: string): Quantized {
+    const known = this.#quantized.get(name);
+    const weights = this.#initializers.get(name);
+    if (known !== undefined) return known;
+    if (weights === undefined) throw new RangeError(`${name} is no initializer`);
+    const [, rows = 0, columns = 0] = weights.dims;
+    this.#turned.add(name);
+    const matrix = { ...weights, dims: [rows, columns] };
+    return this.#addWeights(name, 'int8', { weights: matrix, view: 'transposed' }, [1, columns, rows], [1]);
+  }
+
   /**
    * Restores a value that only lies quantized here, for a node that takes floats. An initializer that a node has taken as it
    * was stays, and is taken again.
    */
   restore(name: string): void {
     const quantized = this.#quantized.get(name);
-    if (quantized === undefined || this.#available.has(name) || this.#read.has(name)) return;
+    if (quantized === undefined || this.#available.has(name) || this.#read.has(name) || this.#turned.has(name)) return;
     const { levels, scale, zeroPoint } = quantized;
     this.add(nodeOf('DequantizeLinear', [levels, scale, zeroPoint], [name], { name: `${name}_DequantizeLinear` }));
   }
@@ -151,15 +177,24 @@ export class Scope {
   }
 
   #quantizeWeights(name: string, weights: OnnxTensor, sign: Sign): Quantized {
-    const names = this.#namesFor(name);
-    const codec = this.settings.codecs[sign];
     const isTransposed = this.settings.transposed.has(weights);
-    const { rule } = this.settings.decide(weights);
-    const encoding: Encoding = { weights, codec, view: isTransposed ? 'transposed' : 'stored', rule };
-    const type = sign === 'int8' ? DataType.int8 : DataType.uint8;
     const dims = isTransposed ? [...weights.dims].reverse() : weights.dims;
-    this.addInitializer(planeTensor(names.scale, DataType.float, [], encoding, 'scales'));
-    this.addInitializer(planeTensor(names.zeroPoint, type, [], encoding, 'zero_points'));
+    return this.#addWeights(name, sign, { weights, view: isTransposed ? 'transposed' : 'stored' }, dims, []);
+  }
+
+  #addWeights(
+    name: string,
+    sign: Sign,
+    seen: Pick<Encoding, 'weights' | 'view'>,
+    dims: readonly number[],
+    scaleDims: readonly number[],
+  ): Quantized {
+    const names = this.#namesFor(name);
+    const { rule } = this.settings.decide(seen.weights);
+    const encoding: Encoding = { ...seen, codec: this.settings.codecs[sign], rule };
+    const type = sign === 'int8' ? DataType.int8 : DataType.uint8;
+    this.addInitializer(planeTensor(names.scale, DataType.float, scaleDims, encoding, 'scales'));
+    this.addInitializer(planeTensor(names.zeroPoint, type, scaleDims, encoding, 'zero_points'));
     this.addInitializer(planeTensor(names.levels, type, dims, encoding, 'levels'));
     this.#quantized.set(name, names);
     return names;

@@ -248,6 +248,52 @@ describe('branches', () => {
   });
 });
 
+describe('LSTM', () => {
+  const lstm = (attributes = {}) =>
+    node('LSTM', ['x', 'w', 'r', 'b', '', 'h'], ['y'], { hidden_size: 2, ...attributes });
+  const of = (directions) => [
+    weights('w', [directions, 8, 3]),
+    weights('r', [directions, 8, 2]),
+    weights('b', [directions, 16]),
+  ];
+  const parts = (nodes, directions = 1) => ({
+    ...{ nodes, initializers: of(directions), inputs: [value('x'), value('h')], outputs: [value('y')] },
+  });
+
+  test('of one direction has its matrices turned, as int8 whatever is asked for', () => {
+    const made = quantize(parts([lstm({ layout: 0 })]), { sign: 'uint8' });
+    expect(lines(made)).toEqual([
+      'DynamicQuantizeLSTM /LSTM_quant x w_quantized r_quantized b - h - - w_scale w_zero_point r_scale r_zero_point > y hidden_size=2',
+    ]);
+    const encodings = encodingsOf(made);
+    expect(encodings.w_quantized).toEqual(['w', 'onnx_int8', 'transposed', 'levels', [1, 3, 8], null]);
+    expect(encodings.r_scale).toEqual(['r', 'onnx_int8', 'transposed', 'scales', [1], null]);
+    expect(encodings.r_zero_point[4]).toEqual([1]);
+    expect(made.nodes[0].domain).toBe('com.microsoft');
+  });
+
+  test.each([
+    ['of two directions', [lstm({ direction: 2 })], 2],
+    ['with batches first', [lstm({ layout: 1 })], 1],
+  ])('%s stays', (_, nodes, directions) => {
+    expect(quantize(parts(nodes, directions)).nodes).toEqual(nodes);
+  });
+
+  test('leaves its weights as they are to others', () => {
+    const nodes = [lstm(), node('Add', ['y', 'w'], ['z']), node('MatMul', ['z', 'w'], ['p'])];
+    const made = quantize({ ...parts(nodes), outputs: [value('p')] });
+    expect(lines(made).slice(1)).toEqual(['Add /Add y w > z', 'MatMul /MatMul z w > p']);
+    expect(namesOf(made)).toContain('w');
+  });
+
+  test('shares its weights with another', () => {
+    const nodes = [lstm(), node('LSTM', ['y', 'w', 'r'], ['z'], { name: '/other' })];
+    const made = quantize({ ...parts(nodes), outputs: [value('z')] });
+    expect(linesWith(made, 'DynamicQuantizeLSTM')).toHaveLength(2);
+    expect(namesOf(made).filter((name) => name.startsWith('w'))).toHaveLength(3);
+  });
+});
+
 describe("ONNX Runtime's own operators", () => {
   test('Attention becomes QAttention', () => {
     const attention = node('Attention', ['x', 'w', 'b', 'mask'], ['y'], { domain: 'com.microsoft', num_heads: 2 });
