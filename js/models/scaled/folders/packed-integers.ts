@@ -120,7 +120,7 @@ function packedTensor(
     dtype: scales.dtype,
     planes: [weight.planes[0] ?? [], scalePlane, zeros],
     codec: { name, bits, groupSize: grid.unit, symmetric },
-    format: `ct int${bits} ${form.groups === 1 ? 'rows' : `g${columns / form.groups}`}${symmetric ? '' : ' asymmetric'}`,
+    format: `ct int${bits} ${form.groups === 1 && columns > MOST_GROUP ? 'rows' : `g${columns / form.groups}`}${symmetric ? '' : ' asymmetric'}`,
     fileBytes: [weight, ...parts].reduce((sum, part) => sum + storedBytes(part), 0),
   };
 }
