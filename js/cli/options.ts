@@ -75,16 +75,16 @@ export function parseSize(text: string): number {
 export const upperCase = (names: readonly string[], text: string): string =>
   names.find((name) => name === text.toUpperCase()) ?? text.toUpperCase();
 
-/** One more `regex=type` for the list, or `=name=type`; the type, `keep` or `drop` is what follows the last `=`. */
+/** One more `regex=type` for the list, or `=name=type`; the type, `keep`, `drop` or `quantize` is what follows the last `=`. */
 export function collectRule(text: string, earlier: readonly TypeRule[] | undefined): readonly TypeRule[] {
   const at = text.lastIndexOf('=');
   if (at < 1) throw new InvalidArgumentError("It must be a pattern and a type, such as 'attn_v=Q8_0'.");
   const named = text.slice(at + 1);
-  const outcomes = [...TENSOR_TYPES, 'keep', 'drop'] as const;
+  const outcomes = [...TENSOR_TYPES, 'keep', 'drop', 'quantize'] as const;
   const type = outcomes.find((one) => one.toLowerCase() === named.toLowerCase());
   if (type === undefined) {
     throw new InvalidArgumentError(
-      `${JSON.stringify(named)} is no type; there are ${TENSOR_TYPES.join(', ')}, keep and drop.`,
+      `${JSON.stringify(named)} is no type; there are ${TENSOR_TYPES.join(', ')}, keep, drop and quantize.`,
     );
   }
   const pattern = text.slice(0, at);
