@@ -92,20 +92,25 @@ inline constexpr size_t kTypedWeights = 1024;
 /// Room for them.
 using TypedRoom = std::array<float, kTypedWeights>;
 
-/// Up to kTypedWeights weights as a program holds them whose tensor has the type, filled up to whole multiples of
-/// `step`, at most kTypedWeights, by repeating the last one, which changes no extent of a group that it is in. What
-/// is not in place then is in `room`.
+/// Up to kTypedWeights weights, filled up to whole multiples of `step`, at most kTypedWeights, by repeating the last
+/// one, which changes no extent of a group that it is in: where that adds any, in `room`.
+[[nodiscard]] inline std::span<const float> in_whole_steps(std::span<const float> weights, size_t step,
+                                                           TypedRoom& room) noexcept {
+  const size_t rest = weights.size() % step;
+  if (rest == 0) return weights;
+  std::fill_n(std::copy(weights.begin(), weights.end(), room.begin()), step - rest, weights.back());
+  return std::span(room).first(weights.size() + step - rest);
+}
+
+/// Such a piece as a program holds it whose tensor has the type, in whole steps. What is not in place then is in
+/// `room`.
 ///
-/// Finiteness: empty when rounding met a weight that is not finite or does not stay so; those of the type itself are
-/// not looked at. So who uses it asks first_not_finite when something is wrong.
+/// Empty when rounding met a weight that is not finite or does not stay so; those of the type itself are not looked at.
+/// So who uses it asks first_not_finite when something is wrong.
 [[nodiscard]] inline std::span<const float> piece_in_type(std::span<const float> weights, size_t step,
                                                           const FloatType& type, const EncodeContext& context,
                                                           TypedRoom& room) noexcept {
-  std::span<const float> piece = weights;
-  if (const size_t rest = weights.size() % step; rest != 0) {
-    std::fill_n(std::copy(weights.begin(), weights.end(), room.begin()), step - rest, weights.back());
-    piece = std::span(room).first(weights.size() + step - rest);
-  }
+  const std::span<const float> piece = in_whole_steps(weights, step, room);
   if (type.element == ElementType::kF32 || type.element == context.weights_type) return piece;
   if (!type.round(piece, room.data())) return {};
   return std::span(room).first(piece.size());

@@ -3,14 +3,14 @@
 
 #include <algorithm>
 #include <array>
-#include <cmath>
 #include <cstddef>
 #include <cstdint>
 #include <span>
 
 #include "codecs/codec.h"
 #include "codecs/foreign/dense_levels.h"
-#include "codecs/foreign/typed_weights.h"
+#include "codecs/foreign/float_type.h"
+#include "codecs/foreign/groups.h"
 #include "simd/lanes_scalar.h"
 #include "simd/lanes_wasm.h"
 
@@ -27,87 +27,70 @@ constexpr std::array kGroupSizes = {static_cast<uint32_t>(kGroupSize)};
 /// The level of zero, and the number of levels to each side of it.
 constexpr float kMiddle = 7.0F;
 
-constexpr size_t kPieceGroups = kTypedWeights / kGroupSize;
-
-/// What a piece is encoded to.
-struct Piece {
-  std::array<float, kPieceGroups> scales;
-  std::array<uint8_t, kTypedWeights> levels;
-};
-
-/// Lane r: the largest magnitude of group r.
-template <typename L>
-[[nodiscard]] typename L::F32 largest_magnitudes(const float* weights) noexcept {
-  typename L::F32Square largest;
-  for (typename L::F32& row : largest) {
-    row = L::splat(0.0F);
-    for (const float* end = weights + kGroupSize; weights != end; weights += L::kWidth) {
-      row = L::pmax(row, L::abs(L::load(weights)));
-    }
-  }
-  largest = L::transpose(largest);
-  for (size_t c = 1; c < L::kWidth; ++c) largest[0] = L::pmax(largest[0], largest[c]);
-  return largest[0];
-}
-
-template <typename L, typename Type>
-void set_levels(const float* weights, float scale, uint8_t* levels) noexcept {
-  const auto step = L::splat(scale);
-  const auto level = [&](size_t i) {
-    const auto steps = Type::template round<L>(L::div(L::load(weights + i * L::kWidth), step));
-    const auto shifted = Type::template round<L>(L::add(steps, L::splat(kMiddle)));
-    // 0/0 becomes 0.
-    return L::round_magic(L::pmin(L::pmax(L::splat(0.0F), shifted), L::splat(2 * kMiddle)));
-  };
-  for (const float* end = weights + kGroupSize; weights != end; weights += 4 * L::kWidth, levels += 4 * L::kWidth) {
-    const auto low = L::narrow(level(0), level(1));
-    L::store_bytes(levels, L::narrow_unsigned(low, L::narrow(level(2), level(3))));
-  }
-}
-
 /// As MLC-LLM does (python/mlc_llm/quantization/group_quantization.py), for weights that are rounded to the type; every
 /// operation is rounded to it, half to even: scale = max |w|/7, level = clamp(round(w/scale + 7), 0, 14). A group of
 /// zeros has the scale 0 and the levels 0.
-template <typename L, typename Type>
-Status encode(std::span<const float> weights, const Planes& planes, const EncodeContext& context) noexcept {
-  constexpr size_t kStep = kGroupSize * L::kWidth;
-  return for_typed_pieces<L, Type>(
-      weights, kStep, context, [&](std::span<const float> typed, size_t first, size_t count) noexcept {
-        Piece piece;
-        for (size_t at = 0; at < typed.size(); at += kStep) {
-          const auto scale = Type::template round<L>(L::div(largest_magnitudes<L>(&typed[at]), L::splat(kMiddle)));
-          L::store(&piece.scales[at / kGroupSize], scale);
-        }
-        for (size_t at = 0; at < typed.size(); at += kGroupSize) {
-          set_levels<L, Type>(&typed[at], piece.scales[at / kGroupSize], &piece.levels[at]);
-        }
-        pack_levels<L>(std::span(piece.levels).first(count), kBits, planes[kLevels].data() + first * kBits / 8);
-        store_typed<Type>(std::span(piece.scales).first((count + kGroupSize - 1) / kGroupSize),
-                          planes[kScales].data() + first / kGroupSize * (Type::kBits / 8));
-        return Status{};
-      });
+template <typename L>
+[[gnu::noinline]] Status encode_in(const FloatType& type, std::span<const float> weights, const Planes& planes,
+                                   const EncodeContext& context) noexcept {
+  TypedRoom room;
+  std::array<float, kTypedWeights / kGroupSize> scales;
+  std::array<uint8_t, kTypedWeights> levels;
+  for (size_t at = 0; at < weights.size(); at += kTypedWeights) {
+    const std::span<const float> own = weights.subspan(at, std::min(kTypedWeights, weights.size() - at));
+    const auto typed = piece_in_type(own, kGroupSize * L::kWidth, type, context, room);
+    if (typed.empty() || !largest_in_groups<L>(typed, kGroupSize, scales.data())) {
+      return first_not_finite(own, type).offset_by(at);
+    }
+    const auto groups = std::span(scales).first(typed.size() / kGroupSize);
+    for (float& scale : groups) scale /= kMiddle;
+    type.round(groups, groups.data());
+    divide_by_groups<L>(typed, kGroupSize, scales.data(), room.data());
+    const auto shifted = std::span(room).first(typed.size());
+    type.round(shifted, room.data());
+    for (float& steps : shifted) steps += kMiddle;
+    type.round(shifted, room.data());
+    // 0/0 becomes 0.
+    to_bytes<L>(shifted, levels.data(), [](auto steps) {
+      return L::round_magic(L::pmin(L::pmax(L::splat(0.0F), steps), L::splat(2 * kMiddle)));
+    });
+    pack_levels<L>(std::span(levels).first(own.size()), kBits, planes[kLevels].data() + at * kBits / 8);
+    type.store(groups.first((own.size() + kGroupSize - 1) / kGroupSize),
+               planes[kScales].data() + at / kGroupSize * type.bytes);
+  }
+  return {};
 }
 
 /// (level − 7) · scale, rounded to the type.
-template <typename Type>
-void decode(const ConstPlanes& planes, const CodecParameters& /*parameters*/, std::span<float> weights) noexcept {
+[[gnu::noinline]] void decode_in(const FloatType& type, const ConstPlanes& planes, std::span<float> weights) noexcept {
   std::array<uint8_t, kGroupSize> levels;
   for (size_t at = 0, group = 0; at < weights.size(); at += kGroupSize, ++group) {
-    const auto restored = weights.subspan(at, std::min(kGroupSize, weights.size() - at));
-    unpack_levels(&planes[kLevels][at * kBits / 8], kBits, std::span(levels).first(restored.size()));
-    const float scale = load_typed<Type>(planes[kScales], group);
-    for (size_t i = 0; i < restored.size(); ++i) {
-      restored[i] = Type::template round<ScalarLanes>((static_cast<float>(levels[i]) - kMiddle) * scale);
-    }
+    const auto own = weights.subspan(at, std::min(kGroupSize, weights.size() - at));
+    unpack_levels(&planes[kLevels][at * kBits / 8], kBits, std::span(levels).first(own.size()));
+    float scale;
+    type.load(&planes[kScales][group * type.bytes], {&scale, 1});
+    for (size_t i = 0; i < own.size(); ++i) own[i] = (static_cast<float>(levels[i]) - kMiddle) * scale;
+    type.round(own, own.data());
   }
+}
+
+template <typename L, typename Type>
+Status encode(std::span<const float> weights, const Planes& planes, const EncodeContext& context) noexcept {
+  return encode_in<L>(kFloatType<L, Type>, weights, planes, context);
+}
+
+template <typename L, typename Type>
+void decode(const ConstPlanes& planes, const CodecParameters& /*parameters*/, std::span<float> weights) noexcept {
+  decode_in(kFloatType<L, Type>, planes, weights);
 }
 
 /// No encoder writes a scale that is not finite.
 template <typename Type>
-Status check(const ConstPlanes& planes, const CodecParameters& /*parameters*/, size_t weights) noexcept {
-  const size_t groups = (weights + kGroupSize - 1) / kGroupSize;
-  const size_t first = first_special<Type>(planes[kScales]);
-  return first >= groups ? Status{} : Status{StatusCode::kInvalidPlanes, uint64_t{first} * kGroupSize};
+Status check(const ConstPlanes& planes, const CodecParameters& /*parameters*/, size_t /*weights*/) noexcept {
+  const FloatType& type = kFloatType<WasmLanes, Type>;
+  const size_t first = first_special_of(planes[kScales], type);
+  if (first * type.bytes == planes[kScales].size()) return {};
+  return {StatusCode::kInvalidPlanes, uint64_t{first} * kGroupSize};
 }
 
 template <typename Type>
@@ -119,14 +102,14 @@ constexpr Codec group_codec(std::string_view name) noexcept {
   codec.group_sizes = kGroupSizes;
   codec.foreign = true;
   codec.encode = encode<WasmLanes, Type>;
-  codec.decode = decode<Type>;
+  codec.decode = decode<WasmLanes, Type>;
   codec.check = check<Type>;
   return codec;
 }
 
 template <typename Type>
 constexpr CodecReference group_reference() noexcept {
-  return {encode<ScalarLanes, Type>, decode<Type>};
+  return {encode<ScalarLanes, Type>, decode<ScalarLanes, Type>};
 }
 
 }  // namespace
