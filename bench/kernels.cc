@@ -57,16 +57,20 @@ volatile uint64_t sink;
 struct Buffers {
   explicit Buffers(size_t weights)
       : original(sample_weights(weights)),
+        bfloats(weights),
         restored(weights),
         halves(2 * weights),
         encoded(4 * weights + 64),
         scales(weights / 32 + 1),
         zero_points(weights / 32 + 1) {
+    float_to_bfloat16(original, halves.data());
+    bfloat16_to_float(halves.data(), bfloats);
     float_to_half(original, halves.data());
     sink = scan_range(original, range).position;
   }
 
   std::vector<float> original;
+  std::vector<float> bfloats;  ///< the same, rounded to bfloat16
   std::vector<float> restored;
   std::vector<uint8_t> halves;
   std::vector<uint8_t> encoded;
@@ -142,8 +146,10 @@ constexpr std::array kForeignCases = {
     ForeignCase{"mlc_q4f16", {0, 32, false}},
     ForeignCase{"ct_int_f32", {4, 128, true}},
     ForeignCase{"ct_int_bf16", {4, 128, true}},
-    ForeignCase{"ct_nvfp4_f32", {0, 16, false}},
-    ForeignCase{"ct_mxfp4_f32", {0, 32, false}},
+    ForeignCase{"ct_int_bf16", {4, 128, false}},
+    ForeignCase{"ct_nvfp4_bf16", {}},
+    ForeignCase{"ct_mxfp4_bf16", {}},
+    ForeignCase{"ct_mxfp8_bf16", {}},
 };
 
 std::string name_of(const ForeignCase& one) {
@@ -157,7 +163,8 @@ std::string name_of(const ForeignCase& one) {
 void add_foreign(std::vector<Kernel>& kernels, Buffers& buffers, const ForeignCase& one) {
   const Encoding encoding = {find_codec(one.codec), one.parameters};
   if (!is_valid(encoding)) return;
-  const std::span<const float> original = buffers.original;
+  const bool is_bfloat16 = one.codec.ends_with("_bf16");
+  const std::span<const float> original = is_bfloat16 ? buffers.bfloats : buffers.original;
   Planes planes;
   size_t at = 0;
   for (size_t i = 0; i < encoding.codec->plane_count; ++i) {
@@ -169,6 +176,7 @@ void add_foreign(std::vector<Kernel>& kernels, Buffers& buffers, const ForeignCa
   context.parameters = one.parameters;
   context.row_weights = kColumns;
   context.range = &buffers.range;
+  context.weights_type = is_bfloat16 ? ElementType::kBF16 : ElementType::kF32;
   const auto add_encode = [&](const std::string& which, Codec::Encode encode) {
     kernels.push_back({"encode " + name_of(one) + which, original.size_bytes(),
                        [=] { sink = encode(original, planes, context).position; }});
