@@ -9,6 +9,7 @@
 
 #include "codecs/codec.h"
 #include "codecs/minifloat.h"
+#include "codecs/onnx/block_search.h"
 #include "codecs/onnx/clamped_half.h"
 #include "codecs/onnx/column_levels.h"
 #include "simd/half_lanes.h"
@@ -35,6 +36,7 @@ struct Formula {
   bool symmetric;
   Scales scales = Scales::kF32;
   Levels levels = Levels::kRoundedSums;
+  bool searches = false;  ///< for a scale and zero point that lose less; not where it is symmetric
 
   /// Of the plane of levels.
   [[nodiscard]] constexpr uint32_t stored_bits() const noexcept { return levels == Levels::kRoundedSums ? bits : 8; }
@@ -129,10 +131,9 @@ class BlockEncoder {
     const auto depth = peaks.depth();
     const auto infinity = L::splat(std::numeric_limits<float>::infinity());
     if (!L::all(L::mask_and(L::lt(high, infinity), L::lt(depth, infinity)))) return false;
-    auto scale = formula_.symmetric ? symmetric_scale(high, depth, L::load(tile)) : affine_scale(high, depth);
-    const auto zero_point =
-        formula_.symmetric ? L::splat(formula_.is_signed() ? 0 : middle_) : zero_point_of(depth, scale);
-    if (formula_.scales == Scales::kHalvesFirst) scale = minifloat::InF16::round<L>(scale);
+    ScalePair<L> pair = plain_scale(high, depth, L::load(tile));
+    if (formula_.searches && !formula_.symmetric) pair = searched_scale(block, pair, tile);
+    const auto [scale, zero_point] = pair;
     if (!L::all(L::lt(L::abs(scale), infinity))) return false;
     store_scales(block, columns, scale, zero_point);
     const auto vanishes = L::eq(scale, L::splat(0.0F));
@@ -145,6 +146,30 @@ class BlockEncoder {
     }
     write(block, columns, levels, tile);
     return true;
+  }
+
+  [[nodiscard]] ScalePair<L> plain_scale(typename L::F32 high, typename L::F32 depth,
+                                         typename L::F32 first) const noexcept {
+    if (formula_.symmetric) {
+      return {stored(symmetric_scale(high, depth, first)), L::splat(formula_.is_signed() ? 0 : middle_)};
+    }
+    const auto scale = affine_scale(high, depth);
+    return {stored(scale), zero_point_of(depth, scale)};
+  }
+
+  /// What a search finds where it loses less than `plain` does.
+  [[nodiscard]] ScalePair<L> searched_scale(const Block& block, const ScalePair<L>& plain,
+                                            const float* tile) const noexcept {
+    const BlockSearch<L> search(tile, block.real_rows, steps_);
+    ScalePair<L> found = search.search();
+    found.scale = stored(found.scale);
+    const auto is_better = L::lt(search.loss(found), search.loss(plain));
+    return {L::select(is_better, found.scale, plain.scale), L::select(is_better, found.zero_point, plain.zero_point)};
+  }
+
+  /// What is left of a scale for the levels to follow from.
+  [[nodiscard]] typename L::F32 stored(typename L::F32 scale) const noexcept {
+    return formula_.scales == Scales::kHalvesFirst ? minifloat::InF16::round<L>(scale) : scale;
   }
 
   /// −extreme/2^(bits − 1), of which only the sign depends on the first weight where all are zeros.

@@ -197,6 +197,74 @@ TEST(OnnxBlocksHalved, HaveTheLevelsOfFloatScalesAndTheScalesOfFloat16Py) {
   }
 }
 
+/// Sums of what is lost of each column of a block, as the search weighs it.
+std::vector<double> losses_of(const Matrix& matrix, Tensor& tensor) {
+  const std::vector<float> units = tensor.decoded();
+  const size_t rows = units.size() / matrix.columns;
+  std::vector<double> losses;
+  for (size_t c = 0; c < matrix.columns; ++c) {
+    double squares = 0;
+    for (size_t r = 0; r < matrix.rows; ++r) squares += std::pow(matrix.weights[r * matrix.columns + c], 2);
+    const double mean = std::sqrt(squares / static_cast<double>(matrix.rows));
+    double loss = 0;
+    for (size_t r = 0; r < matrix.rows; ++r) {
+      const double x = matrix.weights[r * matrix.columns + c];
+      loss += (mean + std::fabs(x)) * std::pow(x - units[c * rows + r], 2);
+    }
+    losses.push_back(loss);
+  }
+  return losses;
+}
+
+TEST(OnnxBlocks, WithMoreEffortLoseLessAndNeverMore) {
+  for (const uint32_t bits : {2U, 4U, 8U}) {
+    for (const auto& [name, weights] : weight_sets(32 * 37, 77)) {
+      if (name == "any finite bits" || name == "huge") continue;
+      SCOPED_TRACE(name);
+      Matrix matrix{32, 37, weights};
+      const Encoding encoding = encoding_of("onnx_blocks", {bits, 32, false});
+      EncodeContext context = context_of(matrix, encoding.parameters);
+      Tensor plain = Tensor::encoded(encoding, weights, context);
+      if (!plain.status().ok()) continue;
+      context.effort = 1;
+      Tensor searched = Tensor::encoded(encoding, weights, context);
+      Tensor actual(encoding, weights.size());
+      ASSERT_TRUE(encoding.codec->encode(weights, actual.spans(), context).ok());
+      ASSERT_EQ(actual.bytes(), searched.bytes());
+      const std::vector<double> before = losses_of(matrix, plain);
+      const std::vector<double> after = losses_of(matrix, searched);
+      size_t better = 0;
+      for (size_t c = 0; c < before.size(); ++c) {
+        EXPECT_LE(after[c], before[c] * (1 + 1e-4) + 1e-30);
+        better += after[c] < before[c] * 0.999 ? 1 : 0;
+      }
+      if (name == "normal" && bits < 8) {
+        EXPECT_GT(better, before.size() / 2);
+      }
+    }
+  }
+}
+
+TEST(OnnxBlocks, WithMoreEffortOfAnyWeightsAreTheSameFromBothInstances) {
+  for (const std::string_view name : {"onnx_blocks", "onnx_blocks_halved", "onnx_blocks_f16"}) {
+    for_each_parameters([&](const CodecParameters& parameters) {
+      for (auto& [kind, weights] : weight_sets(parameters.group_size * 18, 78)) {
+        SCOPED_TRACE(kind);
+        Matrix matrix{parameters.group_size * size_t{2} - 3, 9, {}};
+        EncodeContext context = context_of(matrix, parameters);
+        context.effort = 1;
+        Tensor expected = Tensor::encoded(encoding_of(name, parameters), weights, context);
+        Tensor actual(encoding_of(name, parameters), weights.size());
+        const Status status = encoding_of(name).codec->encode(weights, actual.spans(), context);
+        ASSERT_EQ(status.code, expected.status().code);
+        if (status.ok()) {
+          ASSERT_EQ(actual.bytes(), expected.bytes());
+        }
+      }
+    });
+  }
+}
+
 TEST(OnnxBlocks, DecodeToGroupAfterGroup) {
   for_each_parameters([&](const CodecParameters& parameters) {
     constexpr size_t kColumns = 6;
