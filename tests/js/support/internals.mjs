@@ -20,6 +20,7 @@ export {
   sameCodec,
   traitsOf,
 } from '../../../build/modules/codecs/codec.js';
+export { packed } from '../../../build/modules/codecs/packed.js';
 export { CODECS, STATUSES } from '../../../build/modules/codecs/table.js';
 export {
   FILE_TYPE_IDS,

@@ -280,23 +280,5 @@ TEST(OnnxF16, ClampsWhatFloat16PyDoes) {
                     });
 }
 
-TEST(WholeNumbers, ArePackedFirstInTheLowestBits) {
-  for (const uint32_t bits : {2U, 4U, 8U}) {
-    std::vector<float> numbers(37);
-    for (size_t i = 0; i < numbers.size(); ++i) numbers[i] = static_cast<float>(i * 7 % (1U << bits));
-    for_each_instance(encoding_of("whole_numbers", {bits, 0, false}), numbers, 0,
-                      [&](const Status& status, Tensor& tensor) {
-                        ASSERT_TRUE(status.ok());
-                        EXPECT_EQ(tensor.decoded(), numbers);
-                        const uint32_t first = tensor.plane(0)[0] & ((1U << bits) - 1);
-                        EXPECT_EQ(static_cast<float>(first), numbers[0]);
-                      });
-  }
-  const std::vector<float> odd = {-1.0F, 3.4F, 99.0F};
-  for_each_instance(encoding_of("whole_numbers", {4, 0, false}), odd, 0, [&](const Status&, Tensor& tensor) {
-    EXPECT_EQ(tensor.bytes()[0], (std::vector<uint8_t>{0x30, 0x0F}));
-  });
-}
-
 }  // namespace
 }  // namespace arrowquant::testing
