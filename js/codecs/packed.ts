@@ -12,3 +12,9 @@ export function packed(numbers: Uint8Array, bits: number, filling = 0): Uint8Arr
   }
   return bytes;
 }
+
+/** The number at place `index` of packed ones. */
+export const unpackedAt = (bytes: Uint8Array, index: number, bits: number): number => {
+  const bit = index * bits;
+  return ((bytes[Math.floor(bit / 8)] ?? 0) >> (bit % 8)) & (2 ** bits - 1);
+};

@@ -26,7 +26,7 @@ export interface UnscaledOptions {
 }
 
 /** The parts of a model that are needed for it. */
-export type ScaledModel = Pick<Model, 'tensors' | 'texts' | 'companions'>;
+export type ScaledModel = Pick<Model, 'tensors' | 'texts' | 'companions' | 'carried'>;
 
 /**
  * What is beside weights of quantized checkpoints, by the ends of the names: factors (of scaled fp8, int8, nvfp4, …), and
@@ -43,7 +43,11 @@ const isCompanion = ({ name }: Pick<Tensor, 'name'>): boolean => COMPANION.test(
  * finite, and with `unsupported_dtype` for formats that cannot be decoded: to leave factors out would give wrong weights.
  */
 export async function withFactors(model: ScaledModel, options: UnscaledOptions = {}): Promise<Unscaled> {
-  const { tensors, texts } = model;
+  const { tensors, texts, carried } = model;
+  if (carried?.container === 'onnx') {
+    const { restoredOnnx, graphsIn } = await part(() => import('./onnx/restored.js'));
+    return restoredOnnx(tensors, graphsIn(carried));
+  }
   const isPlain = !texts.has(QUANTIZATION_TEXT) && !tensors.some(isCompanion);
   if (isPlain) return { tensors, taken: [], staleTexts: [] };
   const { unscaled } = await part(() => import('./scaled/unscaled.js'));
@@ -53,6 +57,7 @@ export async function withFactors(model: ScaledModel, options: UnscaledOptions =
 /** One of the model's tensors, with its factors taken in; rejects as `withFactors` does, for that tensor alone. */
 export async function withOwnFactors(name: string, model: ScaledModel): Promise<Tensor | undefined> {
   const isOwn = (tensor: Tensor): boolean => tensor.name === name;
+  if (model.carried?.container === 'onnx') return (await withFactors(model)).tensors.find(isOwn);
   if (!model.texts.has(QUANTIZATION_TEXT) && !model.tensors.some(isCompanion)) return model.tensors.find(isOwn);
   const { unscaledAlone } = await part(() => import('./scaled/unscaled.js'));
   return unscaledAlone(name, model);
