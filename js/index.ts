@@ -21,7 +21,15 @@ export type {
   WebOptions,
   WritableFile,
 } from './endpoints.js';
-export type { FolderFormatName, FormatName, FormatType, MixtureName } from './formats/names.js';
+export type {
+  FolderFormatName,
+  FormatName,
+  FormatType,
+  MixtureName,
+  OnnxForm,
+  OnnxRuntime,
+  OnnxType,
+} from './formats/names.js';
 export { QuantizeError, type ErrorDetails, type QuantizeErrorCode } from './errors.js';
 export type { FileComparison, TensorComparison } from './models/compare.js';
 export type { InspectedTensor, Inspection } from './models/inspect.js';

@@ -1,5 +1,5 @@
 import type { WebOptions } from '../endpoints.js';
-import type { FormatName, FormatType, MixtureName, ONNX_FORMS, ONNX_RUNTIMES } from '../formats/names.js';
+import type { FormatName, FormatType, MixtureName, OnnxForm, OnnxRuntime } from '../formats/names.js';
 import type { RuleOutcome, TensorRule } from '../rules/rule.js';
 import type {
   AnyCase,
@@ -114,9 +114,9 @@ export interface QuantizeFileOptions extends ConvertFileOptions {
   /** ONNX, `q4`: whether embeddings are quantized, too. Needs opset 21. Default false. */
   readonly embeddings?: boolean | null | undefined;
   /** ONNX: `operator` writes MatMulNBits, `qdq` DequantizeLinear before a MatMul, which needs opset 21. Default `operator`. */
-  readonly onnxForm?: (typeof ONNX_FORMS)[number] | null | undefined;
+  readonly onnxForm?: OnnxForm | null | undefined;
   /** ONNX: which version of ONNX Runtime's quantizers to write the same files as. Default `1.32`, but for `q8`, `int8` and `uint8` `1.20`, as transformers.js had it. */
-  readonly onnxRuntime?: (typeof ONNX_RUNTIMES)[number] | null | undefined;
+  readonly onnxRuntime?: OnnxRuntime | null | undefined;
   /** ONNX: whether weights lie in a file of their own, `NAME.onnx_data`. Default: when the model would have 2 GiB. */
   readonly externalData?: boolean | null | undefined;
   /** MLX: a mixture of precisions, as mlx-lm has them. Default: one for all. */

@@ -20,8 +20,12 @@ export const isOnnxType = (name: string): name is OnnxType => (ONNX_TYPES as rea
 /** How ONNX models say that weights are blocks of whole numbers: MatMulNBits, or DequantizeLinear. */
 export const ONNX_FORMS = ['operator', 'qdq'] as const;
 
+export type OnnxForm = (typeof ONNX_FORMS)[number];
+
 /** Versions of ONNX Runtime whose quantizers give other files. */
 export const ONNX_RUNTIMES = ['1.32', '1.23', '1.20'] as const;
+
+export type OnnxRuntime = (typeof ONNX_RUNTIMES)[number];
 
 /** Types that only formats have, besides names of codecs. */
 const OWN_TYPES = {

@@ -31,7 +31,6 @@ const kForeign = [
   ['a message', 'Invalid username or password.', /it is a text that begins with "Invalid username or password\."$/],
   ['a text in UTF-16', Buffer.from('\ufeff{}', 'utf16le'), /text in UTF-16; save it as UTF-8$/],
   ['a pickle', padded('\x80\x03cnumpy\nndarray\n'), /it is a Python pickle; convert it to safetensors/],
-  ['an ONNX model', padded('\x08\x07\x12\x07pytorch\x1a\x052.1.0'), /it is an ONNX model; convert it to safetensors/],
   ['gzip', gzipSync(kModel), /it is compressed with gzip; unpack it first$/],
   ['a tar archive', padded(`${'a\0'.repeat(128)}\0ustar`), /it is a tar archive; unpack it first$/],
   ['a file of ggml from before GGUF', padded('tjgg\x03\0\0\0'), /from before GGUF; convert it with/],
