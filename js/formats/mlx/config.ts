@@ -1,5 +1,6 @@
 import { pythonText } from '../../containers/python-text.js';
 import type { IndexStyle } from '../../containers/container.js';
+import type { PlannedTensor } from '../../layouts/tensor.js';
 import type { Model } from '../../models/model.js';
 import { readJsonFile } from '../folder/config.js';
 import { printJson, type Json, type JsonObject } from '../folder/json.js';
@@ -42,6 +43,17 @@ const isEmpty = (value: Json): boolean => {
   if ('number' in value) return Number(value.number) === 0;
   return Array.isArray(value) ? value.length === 0 : value instanceof Map && value.size === 0;
 };
+
+/** How many parameters mlx-lm counts: those of modules that have no modules inside. */
+export function parametersOf(weights: readonly Pick<PlannedTensor, 'name' | 'elements'>[]): number {
+  const parents = new Set<string>();
+  for (const { name } of weights) {
+    const path = name.split('.').slice(0, -2);
+    for (; path.length > 0; path.pop()) parents.add(path.join('.'));
+  }
+  const own = weights.filter(({ name }) => !parents.has(name.slice(0, Math.max(name.lastIndexOf('.'), 0))));
+  return own.reduce((sum, { elements }) => sum + elements, 0);
+}
 
 /** The index that mlx-lm writes of one file, too, with the number of the model's parameters. */
 export const indexStyle = (parameters: number): IndexStyle => ({

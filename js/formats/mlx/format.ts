@@ -1,17 +1,19 @@
 import { QuantizeError, quoted } from '../../errors.js';
 import { withFactors } from '../../models/factors.js';
 import type { Model } from '../../models/model.js';
+import type { PipelineTools } from '../../pipeline/pipeline.js';
 import { checkLeftovers, type ConversionPlan } from '../../plan/plan.js';
 import { droppedTensor } from '../../plan/report.js';
 import { companionsOf } from '../folder/companions.js';
 import { CONFIG_NAME, modelTypeOf, readConfig, textFile, textUnder } from '../folder/config.js';
 import { isObject, wholeNumber, type JsonObject } from '../folder/json.js';
 import type { Format, FormatPlanner, FormatQuantization } from '../format.js';
-import { configText, indexStyle, withEndOfText } from './config.js';
+import { shiftedNorms, turned, withOneMore } from './changes.js';
+import { configText, indexStyle, parametersOf, withEndOfText } from './config.js';
 import { ANY_MODEL, MLX_MODELS, type MlxModel } from './models.js';
 import { readMlxOptions, type MlxOptions } from './options.js';
 import { FORM, planWeights } from './steps.js';
-import { sanitized } from './weights.js';
+import { sanitized, type Weight } from './weights.js';
 
 const TITLE = 'a model for MLX';
 
@@ -25,17 +27,23 @@ export const format: Format = {
   options: ['type', 'bits', 'groupSize', 'mix', 'dtype', 'architecture'],
   plannerFor: (quantization): FormatPlanner => {
     const options = readMlxOptions(quantization);
-    return (model) => plan(model, quantization, options);
+    return (model, tools) => plan(model, quantization, options, tools);
   },
 };
 
-async function plan(model: Model, quantization: FormatQuantization, options: MlxOptions): Promise<ConversionPlan> {
+async function plan(
+  model: Model,
+  quantization: FormatQuantization,
+  options: MlxOptions,
+  tools: PipelineTools,
+): Promise<ConversionPlan> {
   if (model.hasFinalNames) throw foreignNames(model);
   const config = await withEndOfText(await readConfig(model, TITLE), model);
   const { tensors, taken } = await withFactors(model, { foreign: 'mark' });
   const type = options.architecture ?? modelTypeOf(config, model);
   const rules = rulesFor(type, model);
-  const { weights, dropped } = sanitized(tensors, rules, config, model);
+  const { weights: named, dropped } = sanitized(tensors, rules, config, model);
+  const weights = await changed(named, rules, tools);
   const dtype = options.dtype ?? dtypeIn(config);
   const layers = wholeNumber(aboutText(config, rules).get('num_hidden_layers')) ?? 0;
   const planned = planWeights(weights, { options, rules, own: quantization.rules, dtype, layers });
@@ -49,8 +57,16 @@ async function plan(model: Model, quantization: FormatQuantization, options: Mlx
     splitBytes: quantization.splitBytes ?? SPLIT_BYTES,
     folder: { file: 'model.safetensors', companions: [...(await companionsOf(model)), configFile] },
     texts: new Map([['format', 'mlx']]),
-    index: indexStyle(steps.reduce((sum, { planned: { elements } }) => sum + elements, 0)),
+    index: indexStyle(parametersOf(steps.map(({ planned }) => planned))),
   };
+}
+
+/** What is changed besides names: kernels that are turned, norms that are shifted. */
+async function changed(weights: readonly Weight[], rules: MlxModel, tools: PipelineTools): Promise<readonly Weight[]> {
+  const norms = new Set(shiftedNorms(weights, rules));
+  const result: Weight[] = [];
+  for (const weight of weights) result.push(norms.has(weight) ? await withOneMore(weight, tools) : turned(weight));
+  return result;
 }
 
 /** GGUF files have names of their own, and none of the files that must lie beside the weights. */

@@ -22,6 +22,14 @@ export interface Experts {
   readonly matrices?: Readonly<Record<string, string>>;
 }
 
+/** A tensor of all experts of a layer that is cut into several along its rows; of a single name, that gets another one. */
+export interface Split {
+  /** Finds its name, and what is before. */
+  readonly part: RegExp;
+  /** The names of the parts, in their order; `$1` is what was before. */
+  readonly whole: readonly string[];
+}
+
 export interface MlxModel {
   /** What config.json says under `model_type`. */
   readonly types: readonly string[];
@@ -31,6 +39,11 @@ export interface MlxModel {
   /** Replaced in names, one after the other. */
   readonly renames?: readonly (readonly [RegExp, string])[];
   readonly experts?: Experts;
+  readonly splits?: readonly Split[];
+  /** Norms to whose weights 1 is added; `needsKernels`: only where kernels of convolutions are as transformers has them. */
+  readonly shifts?: { readonly norms: RegExp; readonly needsKernels: boolean };
+  /** Layers at the end whose keys and values are those of layers before, where config.json does not say how many. */
+  readonly sharedLayers?: number;
   /** Modules that get 8 bits in groups of 64 whatever is asked for, unless a mixture decides. */
   readonly precise?: RegExp;
   /** Modules with a matrix that are no Linear, Embedding or SwitchLinear. */
@@ -54,6 +67,39 @@ const SPARSE_MOE: Experts = {
   whole: '$1switch_mlp.',
   matrices: { w1: 'gate_proj', w2: 'down_proj', w3: 'up_proj' },
 };
+const QWEN_NORMS = /(\.(input_layernorm|post_attention_layernorm|q_norm|k_norm)|model\.norm)\.weight$/u;
+const QWEN_ROUTERS = /(\.mlp\.gate|shared_expert_gate)$/u;
+const QWEN_3_5: Omit<MlxModel, 'types'> = {
+  head: { tiedByDefault: false },
+  renames: [
+    [/^model\.language_model\./u, 'language_model.model.'],
+    [/^(?!language_model\.)/u, 'language_model.'],
+  ],
+  drops: [/^language_model\.(vision_tower|model\.visual)/u, /mtp\./u],
+  shifts: { norms: QWEN_NORMS, needsKernels: true },
+  precise: QWEN_ROUTERS,
+  uncast: /A_log$/u,
+  prefix: 'language_model.',
+  config: 'text_config',
+};
+const GEMMA_4: Omit<MlxModel, 'types'> = {
+  head: { tiedByDefault: true },
+  drops: [
+    /self_attn\.rotary_emb|(in|out)put_(max|min)/u,
+    /^(vision_tower|multi_modal_projector|audio_tower|embed_audio|embed_vision|vision_embedder)/u,
+  ],
+  splits: [
+    {
+      part: /^(.*\.experts)\.gate_up_proj$/u,
+      whole: ['$1.switch_glu.gate_proj.weight', '$1.switch_glu.up_proj.weight'],
+    },
+    { part: /^(.*\.experts)\.down_proj$/u, whole: ['$1.switch_glu.down_proj.weight'] },
+  ],
+  precise: /router\.proj$/u,
+  sharedLayers: 20,
+};
+/** Small floats cannot hold what these are scaled by. */
+const GRANITE_PROJECTIONS = /(block_sparse_moe\.router\.layer|self_attn\.o_proj|mlp\.down_proj)$|^lm_head$/u;
 const ROUTER = /\.mlp\.gate$/u;
 const CORRECTION = /e_score_correction_bias/u;
 const VISION = [/^(vision_tower|multi_modal_projector)\./u];
@@ -61,11 +107,10 @@ const VISION = [/^(vision_tower|multi_modal_projector)\./u];
 export const MLX_MODELS: readonly MlxModel[] = [
   { types: ['llama', 'mistral', 'iquestcoder', 'xverse', 'ministral3', 'smollm3'], head: { tiedByDefault: true } },
   { types: ['qwen2', 'starcoder2', 'olmo2', 'glm', 'exaone', 'seed_oss'], head: { tiedByDefault: true } },
-  // Small floats cannot hold what these are scaled by.
   {
     types: ['granite'],
     head: { tiedByDefault: true },
-    precise: /(^|\.)(self_attn\.o_proj|mlp\.down_proj|lm_head)$/u,
+    precise: GRANITE_PROJECTIONS,
   },
   { types: ['qwen3', 'exaone4', 'ernie4_5', 'helium', 'olmo3'], head: { tiedByDefault: false } },
   { types: ['phi3', 'internlm2', 'internlm3', 'nemotron', 'hunyuan_v1_dense'], head: { tiedByDefault: false } },
@@ -103,6 +148,49 @@ export const MLX_MODELS: readonly MlxModel[] = [
     drops: [/mtp_(block|linear_proj|hidden_norm|emb_norm)\./u, CORRECTION],
   },
   { types: ['glm4_moe'], head: 'own', experts: MOE, plain: ROUTER, uncast: CORRECTION, isCut: true },
+  {
+    types: ['granitemoe'],
+    head: { tiedByDefault: true },
+    splits: [
+      {
+        part: /^(.*\.block_sparse_moe)\.input_linear\.weight$/u,
+        whole: ['$1.switch_mlp.gate_proj.weight', '$1.switch_mlp.up_proj.weight'],
+      },
+      { part: /^(.*\.block_sparse_moe)\.output_linear\.weight$/u, whole: ['$1.switch_mlp.down_proj.weight'] },
+    ],
+    precise: GRANITE_PROJECTIONS,
+  },
+  {
+    types: ['qwen3_next'],
+    head: { tiedByDefault: false },
+    drops: [/mtp\./u],
+    experts: MOE,
+    shifts: { norms: QWEN_NORMS, needsKernels: false },
+    precise: QWEN_ROUTERS,
+  },
+  { types: ['qwen3_5'], ...QWEN_3_5 },
+  {
+    types: ['qwen3_5_moe'],
+    ...QWEN_3_5,
+    splits: [
+      {
+        part: /^(.*\.mlp)\.experts\.gate_up_proj$/u,
+        whole: ['$1.switch_mlp.gate_proj.weight', '$1.switch_mlp.up_proj.weight'],
+      },
+      { part: /^(.*\.mlp)\.experts\.down_proj$/u, whole: ['$1.switch_mlp.down_proj.weight'] },
+    ],
+  },
+  { types: ['gemma4_text'], ...GEMMA_4 },
+  {
+    types: ['gemma4', 'gemma4_unified'],
+    ...GEMMA_4,
+    renames: [
+      [/^model\.language_model\./u, 'language_model.model.'],
+      [/^model\./u, ''],
+    ],
+    prefix: 'language_model.',
+    config: 'text_config',
+  },
   { types: ['gemma3'], head: 'own', drops: VISION, prefix: 'language_model.', config: 'text_config' },
   {
     types: ['mistral3'],

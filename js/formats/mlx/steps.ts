@@ -55,7 +55,8 @@ export function planWeights(weights: readonly Weight[], deciding: Deciding): Pla
     const module = why === null ? moduleOf(weight.name) : null;
     const precision = module === null ? null : precisionOf(module);
     if (module === null || precision === null) {
-      steps.push(floatStep(weight, typeFor(weight, rule, deciding), why ?? 'no weight of a module', FORM));
+      const step = floatStep(weight, typeFor(weight, rule, deciding), why ?? 'no weight of a module', FORM);
+      steps.push(weight.was === undefined ? step : { ...step, origin: weight.was });
       continue;
     }
     const { groupSize } = precision;
@@ -73,16 +74,20 @@ export function planWeights(weights: readonly Weight[], deciding: Deciding): Pla
   return { steps, dropped, modules, warnings: warningsAbout(steps, tensors, idleRules(own, weights.map(described))) };
 }
 
-const floatTypeOf = ({ stored }: Weight, { dtype }: Deciding): string => dtype ?? floatOf(stored) ?? 'F32';
+const floatTypeOf = ({ stored, was = stored }: Weight, { dtype }: Deciding): string => dtype ?? floatOf(was) ?? 'F32';
 
 /** What a tensor becomes that stays floats; null: what it is. */
-function typeFor({ name, stored }: Weight, rule: TypedRule | undefined, { dtype, rules }: Deciding): string | null {
+function typeFor(
+  { name, stored, was = stored }: Weight,
+  rule: TypedRule | undefined,
+  { dtype, rules }: Deciding,
+): string | null {
   if (rule !== undefined && rule.type !== 'keep' && rule.type !== 'quantize') {
     if (stored.codec !== null) return rule.type;
     const detail = `${rule.name} cannot apply to tensor ${quoted(name)}: its elements are ${stored.type.name}`;
     throw new QuantizeError('invalid_option', { layer: name, detail });
   }
-  return rules.uncast?.test(name) === true ? null : dtype;
+  return rules.uncast?.test(name) === true ? null : (dtype ?? floatOf(was));
 }
 
 /** Null where it is a matrix of a module that can be quantized. */

@@ -7,6 +7,7 @@ import { fileBytes, sourceOf, type CodedTensor, type Tensor } from '../../layout
 import type { Model } from '../../models/model.js';
 import { droppedTensor, type DroppedTensor } from '../../plan/report.js';
 import { isObject, wholeNumber, type JsonObject } from '../folder/json.js';
+import { cutTensor } from './changes.js';
 import { COMPUTED, type Experts, type MlxModel } from './models.js';
 
 /** A tensor of the output. */
@@ -15,6 +16,8 @@ export interface Weight {
   readonly stored: Tensor;
   /** Whether it is the matrices of all experts of a layer. */
   readonly isStack: boolean;
+  /** What the file has, where that is changed. */
+  readonly was?: Tensor;
 }
 
 /** What becomes of a model's tensors before anything is quantized. */
@@ -36,7 +39,9 @@ export function sanitized(tensors: readonly Tensor[], rules: MlxModel, config: J
     const name = renamed(stored.name, rules);
     const reason = why(name);
     const part = rules.experts === undefined ? null : expertPart(name, rules.experts);
+    const cut = part === null ? cutTensor(name, stored, rules.splits ?? []) : null;
     if (reason !== null) dropped.push(droppedTensor(stored, reason));
+    else if (cut !== null) weights.push(...cut);
     else if (part === null) weights.push({ name, stored, isStack: false });
     else {
       const found = experts.get(part.whole) ?? { index: weights.length, parts: [] };
@@ -73,20 +78,26 @@ function expertPart(
 
 /** Why a tensor is left out; null for what stays. */
 function whyDropped(rules: MlxModel, config: JsonObject): (name: string) => string | null {
-  const { head, drops = [], prefix = '', isCut } = rules;
+  const { head, drops = [], prefix = '', isCut, sharedLayers } = rules;
   const own = rules.config === undefined ? config : config.get(rules.config);
   const about = isObject(own) ? own : config;
   const tied = about.get('tie_word_embeddings');
   const isTied = head === 'tied' || (head !== 'own' && (typeof tied === 'boolean' ? tied : head.tiedByDefault));
   const layers = wholeNumber(about.get('num_hidden_layers'));
+  const shared = wholeNumber(about.get('num_kv_shared_layers')) ?? sharedLayers ?? 0;
+  const ownLayers = sharedLayers === undefined || layers === undefined ? Infinity : layers - shared;
   const last = isCut === true && layers !== undefined ? `model.layers.${layers}.` : null;
   return (name) => {
     if (COMPUTED.test(name)) return 'rotary frequencies, which are computed';
     if (isTied && name === `${prefix}lm_head.weight`) return 'the output projection is the embedding';
+    const [, layer] = KEYS_AND_VALUES.exec(name) ?? [];
+    if (layer !== undefined && Number(layer) >= ownLayers) return 'its layer has the keys and values of another one';
     if (last !== null && name.startsWith(last)) return 'mlx-lm does not predict further tokens';
     return drops.some((pattern) => pattern.test(name)) ? 'mlx-lm has no place for it' : null;
   };
 }
+
+const KEYS_AND_VALUES = /layers\.(\d+)\..*self_attn\.(?:k_proj|v_proj|k_norm)/u;
 
 /** One tensor of all experts' matrices, each behind the other. */
 function stacked(name: string, parts: readonly Tensor[]): CodedTensor {

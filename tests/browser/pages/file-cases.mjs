@@ -67,6 +67,32 @@ export async function fileToPrivateFile(arrowquant, { model, options }) {
   }
 }
 
+/** A folder of the origin's private file system to another one; the digests of its files by name. */
+export async function privateFolders(arrowquant, { model, config, options }) {
+  const root = await navigator.storage.getDirectory();
+  const names = [crypto.randomUUID(), crypto.randomUUID()];
+  const [from, to] = await Promise.all(names.map((name) => root.getDirectoryHandle(name, { create: true })));
+  try {
+    await writeFile(from, 'model.safetensors', await (await fetchFile(model)).arrayBuffer());
+    await writeFile(from, 'config.json', config);
+    const { tensors } = await convert(arrowquant, from, to, options);
+    const files = {};
+    for await (const [name, handle] of to.entries()) {
+      files[name] = await digest(new Uint8Array(await (await handle.getFile()).arrayBuffer()));
+    }
+    return { tensors, files };
+  } finally {
+    for (const name of names) await root.removeEntry(name, { recursive: true });
+  }
+}
+
+async function writeFile(folder, name, contents) {
+  const handle = await folder.getFileHandle(name, { create: true });
+  const stream = await handle.createWritable();
+  await stream.write(contents);
+  await stream.close();
+}
+
 /** A file that is no model, and an address where nothing is. */
 export async function badFiles({ ArrowQuant }, { model }) {
   const quantizer = await ArrowQuant.create();

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { createHash } from 'node:crypto';
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { copyFileSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { ArrowQuant } from '../../../dist/index.js';
 import { inProject } from '../../../tools/lib/paths.mjs';
@@ -62,6 +62,30 @@ export function describeFiles(setting, { site, scope, privateFiles }) {
       const checkpoint = address(path.join(folder, 'model.ckpt'));
       expect(await place.run(way, { model: checkpoint, options: kKinds.gguf })).toEqual(expected.gguf);
     });
+
+    if (privateFiles) {
+      test("privateFolders gives Node's bytes, from a folder to a folder", async () => {
+        const [from, to] = ['in', 'out'].map((name) => path.join(folder, name));
+        const config = '{"model_type":"llama"}';
+        mkdirSync(from);
+        copyFileSync(model, path.join(from, 'model.safetensors'));
+        writeFileSync(path.join(from, 'config.json'), config);
+        const options = { format: 'mlx', groupSize: 32 };
+        const quantizer = await ArrowQuant.create();
+        const { tensors } = await quantizer.quantizeFile(from, to, options);
+        await quantizer.dispose();
+        const hashed = readdirSync(to).map((name) => {
+          return [
+            name,
+            createHash('sha256')
+              .update(readFileSync(path.join(to, name)))
+              .digest('hex'),
+          ];
+        });
+        const found = await place.run('privateFolders', { model: address(), config, options });
+        expect(found).toEqual({ tensors: tensors.length, files: Object.fromEntries(hashed) });
+      });
+    }
 
     test('tells bad files by code', async () => {
       const codes = ['invalid_file', 'invalid_file', 'unreadable_input'];
