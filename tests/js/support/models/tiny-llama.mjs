@@ -12,6 +12,9 @@ export const kTinyLlama = inGolden('tiny-llama');
 /** What mlx-lm made of it, by name. */
 export const kOfMlxLm = JSON.parse(readFileSync(inGolden('mlx-lm/outputs.json'), 'utf8'));
 
+/** Models of other types, and what mlx-lm made of them. */
+export const kModelsOfMlxLm = JSON.parse(readFileSync(inGolden('mlx-lm/models.json'), 'utf8'));
+
 export const kWeights = readFileSync(path.join(kTinyLlama, 'model.safetensors'));
 
 /** Copies it to where it can be changed. */
