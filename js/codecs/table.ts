@@ -68,8 +68,7 @@ export type CodecName =
   | 'onnx_uint8_f32'
   | 'onnx_f16'
   | 'onnx_bnb_nf4'
-  | 'onnx_bnb_fp4'
-  | 'whole_numbers';
+  | 'onnx_bnb_fp4';
 
 /** What a rule can make of one tensor: a codec that has no parameters. */
 export type TensorType =
@@ -521,6 +520,7 @@ export const CODECS: readonly (CodecTraits & { readonly name: CodecName })[] = [
     groupSizes: [16, 32, 64, 128, 256],
     symmetric: true,
     acrossRows: true,
+    efforts: 2,
   },
   {
     ...USUAL,
@@ -534,6 +534,7 @@ export const CODECS: readonly (CodecTraits & { readonly name: CodecName })[] = [
     groupSizes: [16, 32, 64, 128, 256],
     symmetric: true,
     acrossRows: true,
+    efforts: 2,
   },
   {
     ...USUAL,
@@ -547,6 +548,7 @@ export const CODECS: readonly (CodecTraits & { readonly name: CodecName })[] = [
     groupSizes: [16, 32, 64, 128, 256],
     symmetric: true,
     acrossRows: true,
+    efforts: 2,
   },
   {
     ...USUAL,
@@ -777,13 +779,6 @@ export const CODECS: readonly (CodecTraits & { readonly name: CodecName })[] = [
       { name: 'absmax', element: 'F32', unitWeights: 0, unitBits: 32 },
     ],
     groupSizes: [16, 32, 64, 128, 256],
-  },
-  {
-    ...USUAL,
-    name: 'whole_numbers',
-    planes: [{ name: 'levels', element: 'U8', unitWeights: 1, unitBits: 0 }],
-    bits: [2, 4, 8],
-    groupSizes: [],
   },
 ];
 
