@@ -17,7 +17,7 @@ export async function checkOutput(
   try {
     const { names, files } = plan.output;
     if (names !== undefined) await checkFolder(output, names, model.sources);
-    else for (const name of namesOf(output, files)) await checkTarget(name, 0, model.sources);
+    else for (const name of namesOf(output, files, plan)) await checkTarget(name, 0, model.sources);
   } catch (error) {
     throw writeFailure(output, error);
   } finally {
@@ -25,5 +25,7 @@ export async function checkOutput(
   }
 }
 
-const namesOf = (output: string, files: number): readonly string[] =>
-  files === 1 ? [output] : containerFor(output).partNames(output, files);
+function namesOf(output: string, files: number, { output: { container } }: FilePlan): readonly string[] {
+  if (files === 1) return [output];
+  return container === 'onnx' ? [output, `${output}_data`] : containerFor(output).partNames(output, files);
+}

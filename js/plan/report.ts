@@ -8,7 +8,7 @@ import {
   type Tensor,
 } from '../layouts/tensor.js';
 import type { ContainerName, InputContainerName, LayoutName } from '../types.js';
-import type { FolderFormatName } from '../formats/names.js';
+import type { FormatName } from '../formats/names.js';
 import type { TensorMetrics } from '../pipeline/metrics.js';
 import type { WeightRange } from '../wasm/windows.js';
 
@@ -119,9 +119,9 @@ export interface FileSummary {
 /** What a conversion would do; tensors in the order in which they lie in the output. */
 export interface FilePlan extends FileSummary {
   readonly output: {
-    readonly container: ContainerName;
+    readonly container: ContainerName | 'onnx';
     /** How what is quantized lies in it. */
-    readonly layout: LayoutName | FolderFormatName;
+    readonly layout: LayoutName | FormatName;
     readonly files: number;
     /** The names of the files; only of an output that is a folder. */
     readonly names?: readonly string[];

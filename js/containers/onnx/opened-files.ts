@@ -5,8 +5,8 @@ import { elementCount } from '../dtypes.js';
 import { decodeUtf8 } from '../utf8.js';
 import { dataTypeName, elementBits } from './data-types.js';
 import type { Message, Model, OnnxTensor } from './graph.js';
-import { unpackedVarints } from './message.js';
-import { openOnnx } from './open-model.js';
+import { unpackedVarints } from './read/message.js';
+import { openOnnx } from './read/open.js';
 import { namesOf } from './tensors.js';
 
 /** The graph of an opened model, for an output of the same format. */

@@ -1,5 +1,5 @@
 import type { Model as Graphs, Node, OnnxTensor } from '../../containers/onnx/graph.js';
-import { MOST_MODEL_BYTES } from '../../containers/onnx/lay-out.js';
+import { MOST_MODEL_BYTES } from '../../containers/onnx/write/lay-out.js';
 import { tensorsOfModel } from '../../containers/onnx/tensors.js';
 import { QuantizeError } from '../../errors.js';
 import type { Model } from '../../models/model.js';

@@ -3,7 +3,7 @@
 import type { Container, FileLayout, PlannedEntry } from '../../containers/container.js';
 import { dataTypeName } from '../../containers/onnx/data-types.js';
 import type { Model as Graphs, OnnxTensor } from '../../containers/onnx/graph.js';
-import { layOutModel, type OnnxForm } from '../../containers/onnx/lay-out.js';
+import { layOutModel, type OnnxForm } from '../../containers/onnx/write/lay-out.js';
 import { onnx } from '../../containers/onnx/onnx.js';
 import { carriesModel } from '../../containers/onnx/opened-files.js';
 import { QuantizeError } from '../../errors.js';

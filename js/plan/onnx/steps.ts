@@ -5,7 +5,7 @@ import { elementCount } from '../../containers/dtypes.js';
 import { dataTypeName, elementBits, rawBytes } from '../../containers/onnx/data-types.js';
 import type { Encoding, Model as Graphs, OnnxTensor } from '../../containers/onnx/graph.js';
 import { entryOf } from '../../containers/onnx/opened-files.js';
-import { isRoom } from '../../containers/onnx/write-tensor.js';
+import { isRoom } from '../../containers/onnx/write/tensor.js';
 import { namesOf, tensorsOfModel, type PlacedTensor } from '../../containers/onnx/tensors.js';
 import { packed } from '../../codecs/packed.js';
 import { QuantizeError } from '../../errors.js';

@@ -44,10 +44,10 @@ export {
   withKeyValue,
 } from '../../../build/modules/containers/gguf/key-values.js';
 export { checkAcyclic } from '../../../build/modules/containers/onnx/check-graph.js';
-export { layOutModel } from '../../../build/modules/containers/onnx/lay-out.js';
-export { openOnnx } from '../../../build/modules/containers/onnx/open-model.js';
-export { encodeModel as encodeOnnx } from '../../../build/modules/containers/onnx/write-model.js';
-export { inlineTensor } from '../../../build/modules/containers/onnx/write-tensor.js';
+export { layOutModel } from '../../../build/modules/containers/onnx/write/lay-out.js';
+export { openOnnx } from '../../../build/modules/containers/onnx/read/open.js';
+export { encodeModel as encodeOnnx } from '../../../build/modules/containers/onnx/write/model.js';
+export { inlineTensor } from '../../../build/modules/containers/onnx/write/tensor.js';
 export { looksLikeOnnx } from '../../../build/modules/containers/onnx/head.js';
 export { TransposedSource } from '../../../build/modules/io/transposed-source.js';
 export { MemorySource } from '../../../build/modules/io/memory-source.js';

@@ -1,8 +1,8 @@
 /** Messages as bytes, with room for what is not in memory. */
 
-import { utf8Bytes, encodeUtf8 } from '../utf8.js';
-import type { Field, OnnxTensor } from './graph.js';
-import { SCHEMAS, type MessageName } from './schema.js';
+import { utf8Bytes, encodeUtf8 } from '../../utf8.js';
+import type { Field, OnnxTensor } from '../graph.js';
+import { SCHEMAS, type MessageName } from '../schema.js';
 
 /** Bytes that others will put in their place: the elements of a tensor. */
 export interface Hole {

@@ -11,8 +11,8 @@ import type {
   TensorType,
   ValueInfo,
   ValueType,
-} from './graph.js';
-import { FIELDS, type MessageName } from './schema.js';
+} from '../graph.js';
+import { FIELDS, type MessageName } from '../schema.js';
 import {
   carriedField,
   encoded,
@@ -23,7 +23,7 @@ import {
   varintField,
   type Encoded,
   type WrittenField,
-} from './write-wire.js';
+} from './wire.js';
 
 /** How the tensors of a model are written: with their elements, with room for them, or with the place where they lie. */
 export type TensorWriter = (tensor: OnnxTensor, isInitializer: boolean) => Encoded;

@@ -1,9 +1,9 @@
-import type { ByteSource } from '../../io/byte-io.js';
-import { QuantizeError, quoted } from '../../errors.js';
-import { invalidFile } from '../invalid-file.js';
-import { checkAcyclic } from './check-graph.js';
-import type { Model } from './graph.js';
-import { externalPaths, modelOf } from './read-model.js';
+import type { ByteSource } from '../../../io/byte-io.js';
+import { QuantizeError, quoted } from '../../../errors.js';
+import { invalidFile } from '../../invalid-file.js';
+import { checkAcyclic } from '../check-graph.js';
+import type { Model } from '../graph.js';
+import { externalPaths, modelOf } from './model.js';
 import { readMessage } from './wire.js';
 
 /** Elements of one model lie in one file or a few. */

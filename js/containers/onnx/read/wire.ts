@@ -1,8 +1,8 @@
 /** Protocol buffers as fields, without what they mean. The elements of tensors are left where they are. */
 
-import type { ByteRange, ByteSource } from '../../io/byte-io.js';
-import { invalidFile } from '../invalid-file.js';
-import { SCHEMAS, type MessageName, type Schema } from './schema.js';
+import type { ByteRange, ByteSource } from '../../../io/byte-io.js';
+import { invalidFile } from '../../invalid-file.js';
+import { SCHEMAS, type MessageName, type Schema } from '../schema.js';
 
 /** A message as it lies in a file: its fields in their order. */
 export interface RawMessage {

@@ -1,10 +1,10 @@
-import { QuantizeError } from '../../errors.js';
-import type { Literal, OutputFile, Place } from '../container.js';
-import type { Model, OnnxTensor } from './graph.js';
-import { tensorsOfModel } from './tensors.js';
-import { encodeModel } from './write-model.js';
-import { externalTensor, inlineTensor, partOf, type ExternalPlace } from './write-tensor.js';
-import { bytesOf, type Encoded, type Part } from './write-wire.js';
+import { QuantizeError } from '../../../errors.js';
+import type { Literal, OutputFile, Place } from '../../container.js';
+import type { Model, OnnxTensor } from '../graph.js';
+import { tensorsOfModel } from '../tensors.js';
+import { encodeModel } from './model.js';
+import { externalTensor, inlineTensor, partOf, type ExternalPlace } from './tensor.js';
+import { bytesOf, type Encoded, type Part } from './wire.js';
 
 /** The most that a file of protocol buffers can have. */
 export const MOST_MODEL_BYTES = 2 ** 31 - 1;

@@ -1,4 +1,4 @@
-import type { ByteSource } from '../../io/byte-io.js';
+import type { ByteSource } from '../../../io/byte-io.js';
 import type {
   Attribute,
   Dimension,
@@ -11,10 +11,10 @@ import type {
   TensorType,
   ValueInfo,
   ValueType,
-} from './graph.js';
+} from '../graph.js';
 import { Fields } from './message.js';
-import { externalOf, tensorOfRaw, type TensorContext } from './read-tensor.js';
-import { FIELDS, SCHEMAS, type MessageName } from './schema.js';
+import { externalOf, tensorOfRaw, type TensorContext } from './tensor.js';
+import { FIELDS, SCHEMAS, type MessageName } from '../schema.js';
 import type { RawMessage } from './wire.js';
 
 /** The model that a file's fields say. Throws `invalid_file`. */

@@ -1,10 +1,10 @@
-import type { ByteRange, ByteSource } from '../../io/byte-io.js';
-import { elementCount } from '../dtypes.js';
-import { quoted } from '../invalid-file.js';
-import { rawBytes } from './data-types.js';
-import type { DataField, OnnxTensor, TensorData } from './graph.js';
+import type { ByteRange, ByteSource } from '../../../io/byte-io.js';
+import { elementCount } from '../../dtypes.js';
+import { quoted } from '../../invalid-file.js';
+import { rawBytes } from '../data-types.js';
+import type { DataField, OnnxTensor, TensorData } from '../graph.js';
 import { Fields } from './message.js';
-import { EXTERNAL, FIELDS } from './schema.js';
+import { EXTERNAL, FIELDS } from '../schema.js';
 import type { RawMessage, RawValue } from './wire.js';
 
 /** Far more dimensions than any operator takes. */

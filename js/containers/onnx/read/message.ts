@@ -1,7 +1,7 @@
-import type { ByteSource } from '../../io/byte-io.js';
-import { invalidFile } from '../invalid-file.js';
-import { decodeUtf8, encodeUtf8 } from '../utf8.js';
-import type { Field } from './graph.js';
+import type { ByteSource } from '../../../io/byte-io.js';
+import { invalidFile } from '../../invalid-file.js';
+import { decodeUtf8, encodeUtf8 } from '../../utf8.js';
+import type { Field } from '../graph.js';
 import type { RawMessage, RawValue } from './wire.js';
 
 /** Fields of a message, taken one kind after the other; what nobody takes is its `rest`. Faults are `invalid_file`. */

@@ -1,7 +1,7 @@
-import { elementCount } from '../dtypes.js';
-import { rawBytes } from './data-types.js';
-import type { DataField, OnnxTensor } from './graph.js';
-import { EXTERNAL, FIELDS } from './schema.js';
+import { elementCount } from '../../dtypes.js';
+import { rawBytes } from '../data-types.js';
+import type { DataField, OnnxTensor } from '../graph.js';
+import { EXTERNAL, FIELDS } from '../schema.js';
 import {
   carriedField,
   encoded,
@@ -13,7 +13,7 @@ import {
   type Encoded,
   type Part,
   type WrittenField,
-} from './write-wire.js';
+} from './wire.js';
 
 const FIELD_NUMBERS: Readonly<Record<DataField, number>> = {
   float_data: 4,
