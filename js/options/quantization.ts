@@ -205,9 +205,6 @@ function notHeldBy(container: Container, type: string): QuantizeError {
   if (traits?.encodes === false) {
     return new QuantizeError('invalid_option', { detail: `type ${type} can be read, but not written` });
   }
-  if (traits?.foreign === true) {
-    return new QuantizeError('invalid_option', { detail: `type ${type} is written only in the format of its program` });
-  }
   const others = CONTAINERS.filter((one) =>
     traits === undefined ? one.takesFileTypes : isHeldBy(one, codecNamed(type)),
   ).map(({ extension }) => extension);

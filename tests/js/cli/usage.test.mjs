@@ -29,7 +29,7 @@ test.each([
   // What is no value.
   [[...kQuantize, '--bits'], "'--bits <n>' argument missing"],
   [[...kGguf, '--for', 'koboldcpp'], 'Allowed choices are comfyui, sd.cpp.'],
-  [[...kGguf, '--architecture', 'llama'], 'Allowed choices are flux, '],
+  [[...kGguf, '--architecture', 'llama'], 'architecture is "llama", must be "flux"'],
   [['dequantize', 'in.safetensors', '--dtype', 'F8'], 'dtype is "F8", must be "F32" or "F16" or "BF16"'],
   [['dequantize', 'in.safetensors', 'out.gguf'], 'restored models are safetensors'],
   // What shells make of a variable that is not set.

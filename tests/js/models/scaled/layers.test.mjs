@@ -212,7 +212,7 @@ test('types of other programs are none to choose, and ours hold none of them', a
   for (const sink of ['out.gguf', 'out.safetensors']) {
     const call = quantizer.quantizeFile(input, folder.path(sink), { type: 'bnb_nf4' });
     await expect(call).rejects.toMatchObject({ code: 'invalid_option' });
-    await expect(call).rejects.toThrow('type bnb_nf4 is written only in the format of its program');
+    await expect(call).rejects.toThrow('type is "bnb_nf4", must be "F32"');
   }
   await expect(quantizer.plan(input, { type: 'Q8_0', ...kGeneral, rules: [['a', 'bnb_nf4']] })).rejects.toThrow(
     'must be one of',
