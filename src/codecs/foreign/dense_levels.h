@@ -90,7 +90,8 @@ void pack_words(std::span<const uint8_t> levels, size_t at, uint8_t* packed) noe
 /// one become 0.
 template <typename L>
 [[gnu::noinline]] void pack_levels(std::span<const uint8_t> levels, uint32_t bits, uint8_t* packed) noexcept {
-  using namespace dense_details;
+  using dense_details::pack_vectors;
+  using dense_details::pack_words;
   if (bits == 2) return pack_words<2>(levels, pack_vectors<L, 2>(levels, packed), packed);
   if (bits == 3) return pack_words<3>(levels, 0, packed);
   if (bits == 4) return pack_words<4>(levels, pack_vectors<L, 4>(levels, packed), packed);
