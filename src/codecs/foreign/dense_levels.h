@@ -86,7 +86,7 @@ void pack_words(std::span<const uint8_t> levels, size_t at, uint8_t* packed) noe
 
 }  // namespace dense_details
 
-/// Packs levels of 2, 3, 4, 5, 6 or 8 bits, each below 2^bits, into exactly dense_bytes bytes; unused bits of the last
+/// Packs levels of 2 to 8 bits, each below 2^bits, into exactly dense_bytes bytes; unused bits of the last
 /// one become 0.
 template <typename L>
 [[gnu::noinline]] void pack_levels(std::span<const uint8_t> levels, uint32_t bits, uint8_t* packed) noexcept {
@@ -97,6 +97,7 @@ template <typename L>
   if (bits == 4) return pack_words<4>(levels, pack_vectors<L, 4>(levels, packed), packed);
   if (bits == 5) return pack_words<5>(levels, 0, packed);
   if (bits == 6) return pack_words<6>(levels, 0, packed);
+  if (bits == 7) return pack_words<7>(levels, 0, packed);
   std::copy(levels.begin(), levels.end(), packed);
 }
 

@@ -28,7 +28,7 @@ std::vector<uint8_t> packed_plainly(const std::vector<uint8_t>& levels, uint32_t
 
 TEST(DenseLevels, AreThereAndBackWithoutTouchingWhatIsBehind) {
   Random random(1);
-  for (const uint32_t bits : {2U, 3U, 4U, 5U, 6U, 8U}) {
+  for (const uint32_t bits : {2U, 3U, 4U, 5U, 6U, 7U, 8U}) {
     for (const size_t count : {0U, 1U, 2U, 7U, 8U, 9U, 31U, 32U, 40U, 100U, 128U, 129U, 1024U}) {
       SCOPED_TRACE(std::to_string(bits) + ' ' + std::to_string(count));
       std::vector<uint8_t> levels(count);
