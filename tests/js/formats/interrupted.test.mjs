@@ -130,6 +130,23 @@ describe('a run that was killed', () => {
     expect(digests(folder.path('out/model.safetensors'))).toEqual(tensors);
     expect(readdirSync(folder.path('out')).filter((name) => name.startsWith('.'))).toEqual([]);
   });
+
+  // Zero points, and the scales of scales, are kept in memory until their tensor is done.
+  test.each([
+    ['compressed-tensors', { type: 'W4A16_ASYM', groupSize: 32 }],
+    ['bitsandbytes', { type: 'nf4', doubleQuant: true }],
+  ])('is gone on with, where planes are finished at the end: %s', async (format, more) => {
+    const asked = { format, ...more };
+    await quantizer.quantizeFile(kTinyLlama, folder.path('whole'), asked);
+    await killConversion(kTinyLlama, folder.path('out'), { ...asked, resume: true }, 8);
+    await quantizer.quantizeFile(kTinyLlama, folder.path('out'), { ...asked, resume: true });
+    for (const name of readdirSync(folder.path('whole'))) {
+      expect([name, readFileSync(folder.path(`out/${name}`))]).toEqual([
+        name,
+        readFileSync(folder.path(`whole/${name}`)),
+      ]);
+    }
+  });
 });
 
 test('a folder that cannot be made is told before a weight is read', async () => {
