@@ -94,7 +94,7 @@ export interface QuantizeFileOptions extends ConvertFileOptions {
     | Readonly<Record<string, Float32Array>>
     | null
     | undefined;
-  /** How hard codecs search that know several levels of effort, 0 being the least (none of today's does). Default 0. */
+  /** How hard codecs search that know several levels of effort, 0 being the least: blocks of ONNX models know 1. Default 0. */
   readonly effort?: number | null | undefined;
   /** GGUF: one format for everything that is quantized, where the type would mix several. Default false. */
   readonly pure?: boolean | null | undefined;

@@ -10,6 +10,7 @@ export interface OnnxOptions {
   readonly outDir?: string;
   readonly asymmetric?: boolean;
   readonly accuracyLevel?: string;
+  readonly effort?: 'usual' | 'better';
   readonly embeddings?: boolean;
   readonly onnxForm?: (typeof ONNX_FORMS)[number];
   readonly onnxRuntime?: (typeof ONNX_RUNTIMES)[number];
@@ -27,6 +28,10 @@ export const onnxOptions = (): Option[] => [
     '--accuracy-level <n>',
     'ONNX: arithmetic that a MatMul of blocks may use, from 1 (f32) to 4 (int8)',
   ).choices(['0', '1', '2', '3', '4']),
+  new Option('--effort <effort>', 'ONNX, blocks: better searches for scales and zero points').choices([
+    'usual',
+    'better',
+  ]),
   new Option('--embeddings', 'ONNX, q4: quantize embeddings, too; needs opset 21'),
   new Option('--onnx-form <form>', 'ONNX, q4: MatMulNBits, or DequantizeLinear before a MatMul').choices(ONNX_FORMS),
   new Option('--onnx-runtime <version>', 'ONNX: whose quantizers to write the same files as').choices(ONNX_RUNTIMES),
@@ -48,5 +53,6 @@ export const onnxQuantization = (type: OnnxType, options: OnnxOptions): Quantize
   ...{ type, format: 'onnx', embeddings: options.embeddings, onnxForm: options.onnxForm },
   ...{ onnxRuntime: options.onnxRuntime, externalData: options.externalData },
   accuracyLevel: options.accuracyLevel === undefined ? undefined : Number(options.accuracyLevel),
+  ...(options.effort === 'better' && { effort: 1 }),
   ...(options.asymmetric === true && { symmetric: false }),
 });

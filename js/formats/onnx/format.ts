@@ -1,3 +1,4 @@
+import { traitsOf } from '../../codecs/codec.js';
 import type { Model as Graphs, Node, OnnxTensor } from '../../containers/onnx/graph.js';
 import { MOST_MODEL_BYTES } from '../../containers/onnx/write/lay-out.js';
 import { tensorsOfModel } from '../../containers/onnx/tensors.js';
@@ -20,7 +21,7 @@ export const format: Format = {
   name: 'onnx',
   title: 'an ONNX model',
   options: [
-    ...(['type', 'bits', 'groupSize', 'symmetric', 'rules'] as const),
+    ...(['type', 'bits', 'groupSize', 'symmetric', 'effort', 'rules'] as const),
     ...(['accuracyLevel', 'embeddings', 'onnxForm', 'onnxRuntime', 'externalData'] as const),
   ],
   plannerFor: (quantization): FormatPlanner => {
@@ -38,8 +39,13 @@ function plan(model: Model, quantization: FormatQuantization, options: OnnxOptio
     form: { externalData: options.externalData, mostBytes: MOST_MODEL_BYTES },
     notes: [],
   });
-  return { ...made, warnings: warningsAbout(made.steps, model.tensors, rules.idle) };
+  const steps = made.steps.map((step) => (searches(step) ? { ...step, effort: options.effort } : step));
+  return { ...made, steps, warnings: warningsAbout(steps, model.tensors, rules.idle) };
 }
+
+/** Whether a search may find better scales for it. */
+const searches = ({ planned: { target } }: ConversionPlan['steps'][number]): boolean =>
+  target.kind === 'codec' && traitsOf(target.codec).efforts > 1;
 
 type Keeper = (weights: OnnxTensor, node?: Node) => string | null;
 

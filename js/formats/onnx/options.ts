@@ -13,6 +13,8 @@ export interface OnnxOptions {
   readonly blockSize: number;
   readonly symmetric: boolean;
   readonly accuracyLevel: number;
+  /** 1: scales and zero points of blocks are searched for, as ONNX Runtime's k_quant does. */
+  readonly effort: number;
   readonly form: 'operator' | 'qdq';
   readonly embeddings: boolean;
   readonly runtime: RuntimeVersion;
@@ -33,7 +35,8 @@ const BNB_TYPES: readonly OnnxType[] = ['bnb4', 'nf4', 'fp4'];
 const MOST_ACCURACY_LEVEL = 4;
 
 /** What only types with blocks have. */
-const BLOCK_OPTIONS = ['groupSize', 'symmetric', 'accuracyLevel', 'embeddings', 'onnxForm'] as const;
+const BLOCK_OPTIONS = ['groupSize', 'symmetric', 'accuracyLevel', 'effort', 'embeddings', 'onnxForm'] as const;
+const EFFORTS = [0, 1] as const;
 
 const named = <Name extends string>(names: readonly Name[]): Readonly<Record<string, Name>> =>
   Object.fromEntries(names.map((name) => [name, name]));
@@ -48,17 +51,22 @@ export function readOnnxOptions({ given }: FormatQuantization): OnnxOptions {
   const bits = type === 'nbits' ? oneOf('bits', given.bits, NBITS, NBITS_DEFAULT) : (BLOCK_BITS[type] ?? 0);
   const embeddings = flag('embeddings', given.embeddings);
   const runtime = choice('onnxRuntime', given.onnxRuntime, named(ONNX_RUNTIMES)) ?? usualRuntime(type);
-  if (form === 'qdq') refuse(given, ['accuracyLevel', 'embeddings'], 'the form qdq');
+  if (form === 'qdq') refuse(given, ['accuracyLevel', 'effort', 'embeddings'], 'the form qdq');
   if ((form === 'qdq' || embeddings) && (bits !== 4 || runtime !== '1.32')) {
     const what = form === 'qdq' ? 'the form qdq' : 'embeddings';
     throw new QuantizeError('invalid_option', {
       detail: `${what} has 4 bits, as ONNX Runtime 1.32 quantizes; ask for q4`,
     });
   }
+  const effort = oneOf('effort', given.effort, EFFORTS, 0);
+  const symmetric = flag('symmetric', given.symmetric ?? effort === 0);
+  if (effort > 0 && symmetric) {
+    const detail = 'effort finds zero points, which symmetric blocks have not; leave symmetric out';
+    throw new QuantizeError('invalid_option', { detail });
+  }
   return {
-    ...{ type, bits, form, embeddings, runtime },
+    ...{ type, bits, form, embeddings, runtime, symmetric, effort },
     blockSize: blockSizeOf(given, type, hasBlocks),
-    symmetric: flag('symmetric', given.symmetric ?? true),
     accuracyLevel: readAccuracyLevel(given.accuracyLevel),
     externalData: given.externalData === undefined ? 'auto' : flag('externalData', given.externalData),
   };

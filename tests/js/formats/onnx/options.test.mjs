@@ -30,6 +30,10 @@ describe('What an ONNX model is asked to become', () => {
     [{ type: 'fp16', groupSize: 32 }, /groupSize has no meaning with the type fp16/],
     [{ type: 'q8', symmetric: true }, /symmetric has no meaning with the type q8/],
     [{ type: 'q4', accuracyLevel: 5 }, /accuracyLevel/],
+    [{ type: 'q4', effort: 2 }, /effort .*0, 1/],
+    [{ type: 'q4', effort: 1, symmetric: true }, /effort finds zero points, which symmetric blocks have not/],
+    [{ type: 'q4', effort: 1, onnxForm: 'qdq' }, /effort has no meaning with the form qdq/],
+    [{ type: 'fp16', effort: 1 }, /effort has no meaning with the type fp16/],
     [{ type: 'q4', onnxForm: 'qdq', embeddings: true }, /embeddings has no meaning with the form qdq/],
     [{ type: 'q2', onnxForm: 'qdq' }, /the form qdq has 4 bits/],
     [{ type: 'q4', profile: 'edge' }, /profile has no meaning, because the output is an ONNX model/],
@@ -47,6 +51,16 @@ describe('What an ONNX model is asked to become', () => {
     const report = await quantize(withMatMul(), {});
     expect(report).toMatchObject({ type: 'q4 g32', container: 'onnx' });
     expect(report.tensors).toEqual([expect.objectContaining({ name: 'w', kept: false, from: 'F32' })]);
+  });
+
+  test('loses less with more effort', async () => {
+    const [usual, better] = [
+      await quantize(withMatMul(), { type: 'q4', symmetric: false }),
+      await quantize(withMatMul(), { type: 'q4', effort: 1 }),
+    ];
+    expect(better.type).toBe(usual.type);
+    const lost = ({ tensors: [{ rmse }] }) => rmse;
+    expect(lost(better)).toBeLessThan(lost(usual));
   });
 
   test('is known by its type where there is no name', async () => {
