@@ -59,7 +59,7 @@ Extent extent_of(std::span<const float> weights) noexcept {
   L::store(low.data(), lowest);
   uint32_t least = 0;
   for (const int32_t bits : low) least = std::max(least, static_cast<uint32_t>(bits));
-  const float hi = std::bit_cast<float>(*std::max_element(high.begin(), high.end()));
+  const auto hi = std::bit_cast<float>(*std::max_element(high.begin(), high.end()));
   const float lo = least > 0x7FFFFFFF ? std::bit_cast<float>(least) : 0.0F;
   return {lo, hi};
 }
