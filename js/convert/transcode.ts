@@ -31,7 +31,6 @@ export const isCopy = ({ codec, scale }: CodedTensor, target: Codec): boolean =>
 /** Whether a first pass has to find an extent: the tensor does not fit into one window, or that of others counts, too. */
 export const needsFirstPass = ({ job, tensor, target }: Transcoding): boolean =>
   needsRange(target) &&
-  job.step.range === undefined &&
   (job.step.rangeOf !== undefined || stretchesOf(tensor.elements, unitOf(job, tensor, target)).length > 1);
 
 const unitOf = ({ step }: TensorJob, { codec }: CodedTensor, target: Codec): number =>
@@ -127,8 +126,7 @@ async function transcodeStretch(
 ): Promise<ErrorSums | null> {
   const { first, weights, index } = stretch;
   // A tensor that fits into one window is read once for both passes.
-  const told = range ?? job.step.range;
-  const known = told ?? (needsRange(target) ? await scanStretch(tensor, window, stretch) : undefined);
+  const known = range ?? (needsRange(target) ? await scanStretch(tensor, window, stretch) : undefined);
   const options = { ...encodeOptions(job, target), range: known, firstRow: firstRowOf(job, target, first) };
   const { planes, error } = await transcoding(tensor, first, target, () =>
     window.transcode(weights, sourceCodecOf(tensor), target, options),
@@ -146,14 +144,13 @@ async function transcodeStretch(
 
 /** What a transcoding is told besides source and target. */
 export function encodeOptions({ step, measure }: Pick<TensorJob, 'step' | 'measure'>, target: Codec): TranscodeOptions {
-  const { importance, effort, range, planned } = step;
+  const { importance, effort, planned } = step;
   const { needsRows, usesImportance } = traitsOf(target);
   return {
     measure,
     checked: isFloat(target),
     importance,
     effort,
-    ...(range !== undefined && { range }),
     ...((needsRows || usesImportance) && { rowWeights: rowWeights(planned.shape) }),
   };
 }

@@ -10,7 +10,6 @@ import {
 import type { ContainerName, InputContainerName, LayoutName } from '../types.js';
 import type { FormatName } from '../formats/names.js';
 import type { TensorMetrics } from '../pipeline/metrics.js';
-import type { WeightRange } from '../wasm/windows.js';
 
 /** What becomes of one tensor, and why. */
 export interface TensorPlan {
@@ -191,11 +190,6 @@ export interface PlannedStep {
   readonly importance?: Float32Array | undefined;
   /** How hard the codec searches, 0 being the least. */
   readonly effort?: number | undefined;
-  /**
-   * The extent that a codec which needs one is told, where it is not the tensor's own: programs that join tensors give all of
-   * them one scale. No weight may lie outside of it.
-   */
-  readonly range?: WeightRange | undefined;
   /** Tensors whose extent counts beside its own, for a codec that needs to know it: all of them are scanned first. */
   readonly rangeOf?: readonly CodedTensor[] | undefined;
   /** Present where groups of weights run down the columns. */
