@@ -29,8 +29,9 @@ const KERNELS = [
   ['mlc_q4f16 groups of 32', 32],
   ['ct_int_f32 int4 groups of 128 symmetric', 128],
   ['ct_int_bf16 int4 groups of 128 symmetric', 128],
-  ['ct_nvfp4_f32 groups of 16', null],
-  ['ct_mxfp4_f32 groups of 32', null],
+  ['ct_int_bf16 int4 groups of 128', 128],
+  ['ct_nvfp4_bf16', null],
+  ['ct_mxfp4_bf16', null],
 ];
 
 /** MatMulNBits's symmetric blocks of 4 bits as one would write them down in JavaScript: down the columns of a matrix. */
