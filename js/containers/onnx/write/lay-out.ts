@@ -4,7 +4,7 @@ import type { Model, OnnxTensor } from '../graph.js';
 import { tensorsOfModel } from '../tensors.js';
 import { encodeModel } from './model.js';
 import { externalTensor, inlineTensor, partOf, type ExternalPlace } from './tensor.js';
-import { bytesOf, type Encoded, type Part } from './wire.js';
+import { bytesOf, joined, type Encoded, type Part } from './wire.js';
 
 /** The most that a file of protocol buffers can have. */
 export const MOST_MODEL_BYTES = 2 ** 31 - 1;
@@ -95,14 +95,4 @@ function laidOut(contents: readonly { readonly name: string; readonly content: E
     return { name, header: new Uint8Array(), literals, fileBytes: content.bytes };
   });
   return { files, places };
-}
-
-function joined(parts: readonly Uint8Array[]): Uint8Array {
-  const bytes = new Uint8Array(parts.reduce((sum, { length }) => sum + length, 0));
-  let at = 0;
-  for (const part of parts) {
-    bytes.set(part, at);
-    at += part.length;
-  }
-  return bytes;
 }

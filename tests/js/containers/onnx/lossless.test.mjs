@@ -3,7 +3,7 @@ import { describe, expect, test } from '@jest/globals';
 import { MemorySource, encodeOnnx, inlineTensor, openOnnx } from '../../support/internals.mjs';
 import { goldenModel } from '../../support/onnx/golden.mjs';
 import { kRichModel } from '../../support/onnx/rich-model.mjs';
-import { message, numbered, sized } from '../../support/onnx/wire.mjs';
+import { message, node, numbered, sized } from '../../support/onnx/wire.mjs';
 
 /** The bytes of a model that was read and is written again. */
 async function again(bytes) {
@@ -34,6 +34,15 @@ describe('An ONNX model that is read and written again', () => {
 
   test('keeps all fields, known or not', async () => {
     expect((await again(kRichModel)).equals(kRichModel)).toBe(true);
+  });
+
+  test.each([
+    ['nodes', Array.from({ length: 15_000 }, (_, index) => sized(1, node('Neg', [`v${index}`], [`v${index + 1}`])))],
+    ['inputs of one node', [sized(1, Buffer.concat([...Array(50_000).fill(sized(1, 'x')), sized(4, 'Concat')]))]],
+  ])('may have any number of %s', async (_, nodes) => {
+    const graph = Buffer.concat([...nodes, sized(2, 'g')]);
+    const bytes = message(numbered(1, 8), sized(7, graph), sized(8, numbered(2, 17)));
+    expect((await again(bytes)).equals(bytes)).toBe(true);
   });
 
   test('is put into the usual order where it was in another one', async () => {
