@@ -74,6 +74,17 @@ export function refuseMixedOptions(command: Command): void {
   command.error(`error: option '${affine.flags}' cannot be used with option '${gguf.flags}'`);
 }
 
+/** Exits where options say which files of ONNX models are made, and none is. */
+export function refuseOnnxPlaces(command: Command): void {
+  const found = onnxOptions().find(
+    (option) =>
+      ['types', 'outDir'].includes(option.attributeName()) &&
+      command.getOptionValue(option.attributeName()) !== undefined,
+  );
+  if (found === undefined) return;
+  command.error(`error: option '${found.flags}' has no meaning, because the output is no ONNX model; leave it out`);
+}
+
 const isFileType = (type: string): boolean => (FILE_TYPES as readonly string[]).includes(type);
 
 const parseType = (text: string): string => {

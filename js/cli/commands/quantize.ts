@@ -7,10 +7,11 @@ import { DEFAULT_BITS, PROFILES } from '../../options/batch.js';
 import { convertWithProgress } from '../conversion.js';
 import { checkOutput } from '../dry-run.js';
 import { asksForOnnx } from '../onnx/jobs.js';
+import { onnxQuantization } from '../onnx/options.js';
 import { quantizeOnnx } from '../onnx/quantize.js';
 import { durabilityOf, parsePath, siblingName } from '../options.js';
 import { printPlan } from '../plan.js';
-import { addQuantizeOptions, refuseMixedOptions, type QuantizeOptions } from '../quantize-options.js';
+import { addQuantizeOptions, refuseMixedOptions, refuseOnnxPlaces, type QuantizeOptions } from '../quantize-options.js';
 import { HUB_HELP, webOptions } from '../servers.js';
 import { withQuantizer } from '../session.js';
 
@@ -66,6 +67,7 @@ export function quantizeCommand(): Command {
     .addHelpText('after', EXAMPLES)
     .action((input: string, output: string | undefined, options: QuantizeOptions) => {
       if (asksForOnnx(input, output, options)) return quantizeToOnnx(input, output, options);
+      refuseOnnxPlaces(command);
       if (options.format === undefined) refuseMixedOptions(command);
       return quantize(input, output, options);
     });
@@ -137,6 +139,7 @@ function quantizationOf(target: string, options: QuantizeOptions): QuantizeFileO
       dtype,
       rules: rule,
     },
+    ...onnxQuantization(options),
     bits: bits === undefined ? undefined : (Number(bits) as BitWidth),
     groupSize: groupSize === undefined || groupSize === 'tensor' ? groupSize : (Number(groupSize) as GroupSize),
   };

@@ -23,7 +23,9 @@ export const onnxOptions = (): Option[] => [
     parseTypes,
   ),
   new Option('--out-dir <dir>', 'ONNX: the folder for those files; made if it is missing (default: beside <in>)'),
-  new Option('--asymmetric', 'ONNX: a zero point for each block'),
+  new Option('--asymmetric', 'ONNX: a zero point for each block; the same for compressed-tensors').conflicts(
+    'symmetric',
+  ),
   new Option(
     '--accuracy-level <n>',
     'ONNX: arithmetic that a MatMul of blocks may use, from 1 (f32) to 4 (int8)',
@@ -48,9 +50,9 @@ function parseTypes(text: string): readonly OnnxType[] {
   );
 }
 
-/** What the library is told of an ONNX model. */
-export const onnxQuantization = (type: OnnxType, options: OnnxOptions): QuantizeFileOptions => ({
-  ...{ type, format: 'onnx', embeddings: options.embeddings, onnxForm: options.onnxForm },
+/** What the library is told of them, whatever is written: it refuses what has no meaning there. */
+export const onnxQuantization = (options: OnnxOptions): QuantizeFileOptions => ({
+  ...{ embeddings: options.embeddings, onnxForm: options.onnxForm },
   ...{ onnxRuntime: options.onnxRuntime, externalData: options.externalData },
   accuracyLevel: options.accuracyLevel === undefined ? undefined : Number(options.accuracyLevel),
   ...(options.effort === 'better' && { effort: 1 }),

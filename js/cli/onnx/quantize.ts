@@ -7,7 +7,6 @@ import { printPlan } from '../plan.js';
 import { withQuantizer } from '../session.js';
 import { noteExternalData } from './config.js';
 import { makeFolders, onnxJobs, rootOf, type AskedOnnx, type OnnxJob } from './jobs.js';
-import { onnxQuantization } from './options.js';
 
 /** What `quantize` was given. */
 export interface OnnxCommand {
@@ -55,7 +54,6 @@ async function printOnnxPlan(command: OnnxCommand, job: OnnxJob): Promise<void> 
   printPlan(plan, { json });
 }
 
-const quantizationOf = ({ shared, options }: OnnxCommand, { type }: OnnxJob): QuantizeFileOptions => ({
-  ...shared,
-  ...onnxQuantization(type, options),
+const quantizationOf = ({ shared }: OnnxCommand, { type }: OnnxJob): QuantizeFileOptions => ({
+  ...{ ...shared, type, format: 'onnx' },
 });

@@ -84,6 +84,15 @@ test('--dry-run has the sizes of what is written', async () => {
   }
 });
 
+test('--asymmetric gives compressed-tensors zero points', async () => {
+  copyTinyLlama(folder.path('tiny'));
+  const asked = [...kCompressed, '--group-size', '32', '--asymmetric'];
+  expect(await run('quantize', 'tiny', 'out', ...asked, '--quiet')).toMatchObject({ code: 0 });
+  expect(Object.keys(digests(folder.path('out/model.safetensors')))).toContain(
+    'model.layers.0.mlp.down_proj.weight_zero_point',
+  );
+});
+
 test('what does not go together is refused in one sentence', async () => {
   copyTinyLlama(folder.path('tiny'));
   for (const [options, says] of [
@@ -95,6 +104,15 @@ test('what does not go together is refused in one sentence', async () => {
     [['--format', 'mlc', '--resume'], 'resume has no meaning'],
     [['--format', 'mlx', '--double-quant'], 'doubleQuant has no meaning'],
     [['--double-quant'], 'doubleQuant has no meaning'],
+    [[...kCompressed, '--symmetric', '--asymmetric'], "option '--asymmetric' cannot be used with option '--symmetric'"],
+    [['--format', 'mlx', '--asymmetric'], 'symmetric has no meaning, because the output is a model for MLX'],
+    [['--format', 'mlc', '--types', 'q4,q8'], "option '--types <list>' has no meaning, because the output is no ONNX"],
+    [['--type', 'Q4_K_M', '--out-dir', 'more'], "option '--out-dir <dir>' has no meaning"],
+    [['--format', 'mlx', '--accuracy-level', '4'], 'accuracyLevel has no meaning'],
+    [[...kBits, '--embeddings'], 'embeddings has no meaning'],
+    [['--onnx-form', 'qdq'], 'onnxForm has no meaning'],
+    [['--type', 'Q8_0', '--onnx-runtime', '1.20'], 'onnxRuntime has no meaning'],
+    [['--format', 'mlc', '--external-data'], 'externalData has no meaning'],
   ]) {
     const refused = await run('quantize', 'tiny', 'out', ...options);
     expect([refused.code, refused.stderr]).toEqual([2, expect.stringContaining(says)]);
