@@ -37,11 +37,19 @@ export interface PlacedTensor {
   readonly node: Node | null;
 }
 
-/** All tensors in the order in which the package onnx writes their elements into external files. */
-export function tensorsOfModel({ graph, functions }: Model): readonly PlacedTensor[] {
+/** All tensors in the order in which the package onnx writes their elements into external files, which `inlineTensors` stay out of. */
+export function tensorsOfModel(model: Model): readonly PlacedTensor[] {
+  const { graph, functions } = model;
   const initializers = initializersOf(graph).map((tensor) => ({ tensor, node: null }));
-  return [...initializers, ...attributeTensors([...graph.nodes, ...functions.flatMap(({ nodes }) => nodes)])];
+  const nodes = [...graph.nodes, ...functions.flatMap((one) => one.nodes)];
+  return [...initializers, ...attributeTensors(nodes), ...inlineTensors(model)];
 }
+
+/** Initializers of branches in functions: nothing looks for their elements in external files. */
+export const inlineTensors = ({ functions }: Pick<Model, 'functions'>): readonly PlacedTensor[] =>
+  functions
+    .flatMap(({ nodes }) => nodes.flatMap(subgraphsOf).flatMap(initializersOf))
+    .map((tensor) => ({ tensor, node: null }));
 
 const initializersOf = ({ initializers, nodes }: Graph): readonly OnnxTensor[] => [
   ...initializers,

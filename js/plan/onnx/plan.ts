@@ -64,7 +64,9 @@ function containerOf(output: Graphs, steps: readonly GraphStep[], form: OnnxForm
         if (place === undefined) throw new RangeError(`the tensor ${tensor.name ?? ''} has no place`);
         return [place];
       };
-      return { files, places: steps.map(({ entries }) => entries.flatMap(placeOf)) };
+      const filled = steps.map(({ entries }) => entries.flatMap(placeOf));
+      if (filled.flat().length !== places.size) throw new RangeError('there is room that nothing is written into');
+      return { files, places: filled };
     },
   };
 }

@@ -1,7 +1,7 @@
 import { QuantizeError } from '../../../errors.js';
 import type { Literal, OutputFile, Place } from '../../container.js';
 import type { Model, OnnxTensor } from '../graph.js';
-import { tensorsOfModel } from '../tensors.js';
+import { inlineTensors, tensorsOfModel } from '../tensors.js';
 import { encodeModel } from './model.js';
 import { externalTensor, inlineTensor, partOf, type ExternalPlace } from './tensor.js';
 import { bytesOf, joined, type Encoded, type Part } from './wire.js';
@@ -55,9 +55,10 @@ function externalContent(
   const location = name.replace(/^.*[/\\]/s, '');
   const places = new Map<OnnxTensor, ExternalPlace>();
   const parts: Part[] = [];
+  const inline = new Set(inlineTensors(model).map(({ tensor }) => tensor));
   let offset = 0;
   for (const { tensor, node } of tensorsOfModel(model)) {
-    const part = isRaw(tensor) ? partOf(tensor, node === null) : null;
+    const part = isRaw(tensor) && !inline.has(tensor) ? partOf(tensor, node === null) : null;
     const bytes = part === null ? 0 : bytesOf(part);
     if (part === null || bytes < LEAST_EXTERNAL_BYTES) continue;
     places.set(tensor, { location, offset, bytes });
