@@ -30,6 +30,7 @@ export class Taken {
 export class Names {
   readonly #values = new Taken();
   readonly #nodes = new Taken();
+  readonly #free = new Map<string, string>();
 
   constructor({ graph }: Pick<Model, 'graph'>) {
     this.#addGraph(graph);
@@ -44,6 +45,14 @@ export class Names {
     if (!this.#values.has(name)) return name;
     const detail = `it has a value named ${quoted(name)}, which is what a quantized value would be called`;
     throw new QuantizeError('unsupported_model', { detail });
+  }
+
+  /** `name`, or one like it where the model has a value of that name: the same one each time that it is asked for. */
+  free(name: string): string {
+    if (!this.#values.has(name)) return name;
+    const known = this.#free.get(name) ?? this.#values.fresh(name);
+    this.#free.set(name, known);
+    return known;
   }
 
   /** `name`, or one like it that no value has; no value will get it again. */

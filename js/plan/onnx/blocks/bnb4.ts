@@ -9,6 +9,7 @@ import {
   type Node,
   type OnnxTensor,
 } from '../../../containers/onnx/graph.js';
+import { Names } from '../names.js';
 import { constantOf, rewriteModel, withOpset, type GraphStack } from '../rewrite.js';
 import { isWeights, named } from './matmul.js';
 
@@ -28,16 +29,17 @@ const QUANT_TYPES = { fp4: 0, nf4: 1 } as const;
  */
 export function quantizeBnb4(model: Model, options: Bnb4Options): Model {
   const made = new Map<OnnxTensor, Encoding>();
+  const names = new Names(model);
   const hasDomain = model.opsetImports.some(({ domain }) => domain === 'com.microsoft');
   const start = hasDomain ? model : withOpset(model, 'com.microsoft', 1);
-  return rewriteModel(start, (node, stack) => quantizedNode(node, stack, options, made));
+  return rewriteModel(start, (node, stack) => quantizedNode(node, stack, options, { made, names }));
 }
 
 function quantizedNode(
   node: Node,
   stack: GraphStack,
   { kind, blockSize, keeps }: Bnb4Options,
-  made: Map<OnnxTensor, Encoding>,
+  { made, names }: { readonly made: Map<OnnxTensor, Encoding>; readonly names: Names },
 ): readonly Node[] {
   if (node.opType !== 'MatMul' || !isOnnxDomain(node.domain)) return [node];
   const found = constantOf(node.inputs[1], stack);
@@ -49,8 +51,9 @@ function quantizedNode(
   owner.withoutInputs.add(name);
   const [rows = 0, columns = 0] = dims;
   const weights = rows * columns;
-  const levels = planeTensor(`${name}_Bnb4`, DataType.uint8, [Math.ceil(weights / 2)], encoding, 'levels');
-  const absmax = planeTensor(`${name}_absmax`, tensor.dataType, [Math.ceil(weights / blockSize)], encoding, 'absmax');
+  const levels = planeTensor(names.free(`${name}_Bnb4`), DataType.uint8, [Math.ceil(weights / 2)], encoding, 'levels');
+  const absmaxName = names.free(`${name}_absmax`);
+  const absmax = planeTensor(absmaxName, tensor.dataType, [Math.ceil(weights / blockSize)], encoding, 'absmax');
   owner.added.push(levels, absmax);
   const inputs = [node.inputs[0] ?? '', levels.name ?? '', absmax.name ?? ''];
   const attributes = [

@@ -36,10 +36,11 @@ export function quantizedGather(
   const blocks = [rows, columns / blockSize];
   const type = symmetric ? DataType.int4 : DataType.uint4;
   owner.withoutInputs.add(name);
+  const free = (suffix: string): string => made.names.free(`${name}${suffix}`);
   const planes = [
-    planeTensor(`${name}_Q4`, type, dims, encoding, 'levels'),
-    planeTensor(`${name}_scales`, DataType.float, blocks, encoding, 'scales'),
-    ...(symmetric ? [] : [planeTensor(`${name}_zero_points`, type, blocks, encoding, 'zero_points')]),
+    planeTensor(free('_Q4'), type, dims, encoding, 'levels'),
+    planeTensor(free('_scales'), DataType.float, blocks, encoding, 'scales'),
+    ...(symmetric ? [] : [planeTensor(free('_zero_points'), type, blocks, encoding, 'zero_points')]),
   ];
   owner.added.push(...planes);
   const [levels = '', ...others] = planes.map((plane) => plane.name ?? '');

@@ -11,6 +11,7 @@ import {
   type OnnxTensor,
 } from '../../../containers/onnx/graph.js';
 import { constantOf, type GraphStack } from '../rewrite.js';
+import type { Names } from '../names.js';
 import type { Encodings } from './encodings.js';
 import type { BlockOptions } from './options.js';
 import { rankOf, reshapeChain } from './reshape-chain.js';
@@ -42,18 +43,18 @@ export function quantizedMatMul(
   const encoding = made.of(tensor, codecFor(tensor, options), 'columns');
   if (encoding === null) return [node];
   owner.withoutInputs.add(tensor.name ?? '');
-  const planes = planesOf(tensor, matrix, encoding, options);
+  const planes = planesOf(tensor, matrix, { encoding, names: made.names }, options);
   owner.added.push(...planes);
   const needsReshape = needsChain(node, tensor, stack);
   const [output = ''] = node.outputs;
-  const inner = needsReshape ? `${output}_pre_reshape` : output;
+  const inner = needsReshape ? made.names.free(`${output}_pre_reshape`) : output;
   const suffix = `_Q${options.bits}`;
   const quantized = nodeOf('MatMulNBits', [node.inputs[0] ?? '', ...planes.map(({ name = '' }) => name)], [inner], {
     ...{ name: named(node, suffix), domain: 'com.microsoft', attributes: attributesOf(matrix, options) },
   });
   if (!needsReshape) return [quantized];
   const chain = reshapeChain({
-    ...{ activations: node.inputs[0] ?? '', shape: tensor.dims, inner, output },
+    ...{ activations: node.inputs[0] ?? '', shape: tensor.dims, inner, output, made },
     prefix: `${named(node, suffix) ?? `${tensor.name ?? ''}${suffix}`}_${output}`,
   });
   owner.added.push(...chain.constants);
@@ -87,17 +88,18 @@ export function matrixOf(tensor: OnnxTensor, { runtime }: BlockOptions): Matrix 
 function planesOf(
   { name = '', dataType }: OnnxTensor,
   { rows, columns }: Matrix,
-  encoding: Encoding,
+  { encoding, names }: { readonly encoding: Encoding; readonly names: Names },
   { bits, blockSize, symmetric, runtime }: BlockOptions,
 ): readonly OnnxTensor[] {
   const blocks = Math.ceil(rows / blockSize);
   const zeroPoints = Math.ceil((blocks * bits) / 8);
   const dims = (count: number): number[] => (runtime === '1.32' ? [columns, count] : [columns * count]);
   const { uint8 } = DataType;
+  const free = (suffix: string): string => names.free(`${name}${suffix}`);
   return [
-    planeTensor(`${name}_Q${bits}`, uint8, [columns, blocks, (blockSize * bits) / 8], encoding, 'levels'),
-    planeTensor(`${name}_scales`, dataType, dims(blocks), encoding, 'scales'),
-    ...(symmetric ? [] : [planeTensor(`${name}_zero_points`, uint8, dims(zeroPoints), encoding, 'zero_points')]),
+    planeTensor(free(`_Q${bits}`), uint8, [columns, blocks, (blockSize * bits) / 8], encoding, 'levels'),
+    planeTensor(free('_scales'), dataType, dims(blocks), encoding, 'scales'),
+    ...(symmetric ? [] : [planeTensor(free('_zero_points'), uint8, dims(zeroPoints), encoding, 'zero_points')]),
   ];
 }
 

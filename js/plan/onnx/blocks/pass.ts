@@ -14,10 +14,10 @@ import { dequantizedMatMul, type Widened } from './qdq.js';
  */
 export function quantizeBlocks(model: Model, options: BlockOptions, name: string): Model {
   const { form, embeddings } = options;
-  const made = new Encodings();
   const widened: Widened = new Map();
   const imported = form === 'qdq' ? model : withOpset(model, 'com.microsoft', 1);
   const start = form === 'qdq' || embeddings ? withInt4(imported, name) : imported;
+  const made = new Encodings(start);
   const rewrite: NodeRewriter = (node, stack) => {
     if (form === 'qdq') return dequantizedMatMul(node, stack, { options, made, widened });
     if (embeddings && node.opType === 'Gather') return quantizedGather(node, stack, options, made);

@@ -9,6 +9,7 @@ import {
   type OnnxTensor,
 } from '../../../containers/onnx/graph.js';
 import { constantOf, type GraphStack, type WorkingGraph } from '../rewrite.js';
+import type { Names } from '../names.js';
 import type { Encodings } from './encodings.js';
 import { matrixOf, named, needsChain, type Matrix } from './matmul.js';
 import type { BlockOptions } from './options.js';
@@ -39,21 +40,21 @@ export function dequantizedMatMul(
   const encoding = made.of(tensor, { name: 'onnx_qdq4', bits: 0, groupSize: blockSize, symmetric }, 'columns');
   if (encoding === null) return [node];
   owner.withoutInputs.add(tensor.name ?? '');
-  const planes = planesOf(tensor, matrix, encoding, options);
+  const planes = planesOf(tensor, matrix, { encoding, names: made.names }, options);
   owner.added.push(...planes);
   const names = planes.map((plane) => plane.name ?? '');
-  const widenedName = `${names[0] ?? ''}_output`;
+  const widenedName = made.names.free(`${names[0] ?? ''}_output`);
   const attributes = [intAttribute('axis', 0), intAttribute('block_size', blockSize)];
   const widening = nodeOf('DequantizeLinear', names, [widenedName], { name: named(node, '_DQ_Q4'), attributes });
   const [activations = ''] = node.inputs;
   const [output = ''] = node.outputs;
   const needsReshape = needsChain(node, tensor, stack);
-  const inner = needsReshape ? `${output}_pre_reshape` : output;
+  const inner = needsReshape ? made.names.free(`${output}_pre_reshape`) : output;
   const matMul = nodeOf('MatMul', [activations, widenedName], [inner], { name: named(node, '_matmul_Q4') });
   const nodes = isWidened(widenedName, stack, widened) ? [matMul] : [widening, matMul];
   if (!needsReshape) return nodes;
   const prefix = `${named(node, '_DQ_Q4') ?? `${tensor.name ?? ''}_DQ_Q4`}_${output}`;
-  const chain = reshapeChain({ activations, shape: tensor.dims, inner, output, prefix });
+  const chain = reshapeChain({ activations, shape: tensor.dims, inner, output, prefix, made });
   owner.added.push(...chain.constants);
   return [...nodes, ...chain.nodes];
 }
@@ -69,14 +70,15 @@ function isWidened(name: string, stack: GraphStack, widened: Widened): boolean {
 function planesOf(
   { name = '' }: OnnxTensor,
   { rows, columns }: Matrix,
-  encoding: Encoding,
+  { encoding, names }: { readonly encoding: Encoding; readonly names: Names },
   { blockSize, symmetric }: BlockOptions,
 ): readonly OnnxTensor[] {
   const type = symmetric ? DataType.int4 : DataType.uint4;
   const blocks = [Math.ceil(rows / blockSize), columns];
+  const free = (suffix: string): string => names.free(`${name}${suffix}`);
   return [
-    planeTensor(`${name}_DQ_Q4`, type, [rows, columns], encoding, 'levels'),
-    planeTensor(`${name}_DQ_scales`, DataType.float, blocks, encoding, 'scales'),
-    ...(symmetric ? [] : [planeTensor(`${name}_DQ_zero_points`, type, blocks, encoding, 'zero_points')]),
+    planeTensor(free('_DQ_Q4'), type, [rows, columns], encoding, 'levels'),
+    planeTensor(free('_DQ_scales'), DataType.float, blocks, encoding, 'scales'),
+    ...(symmetric ? [] : [planeTensor(free('_DQ_zero_points'), type, blocks, encoding, 'zero_points')]),
   ];
 }

@@ -7,7 +7,9 @@ import {
   type Node,
   type OnnxTensor,
 } from '../../../containers/onnx/graph.js';
+import { QuantizeError } from '../../../errors.js';
 import type { GraphStack } from '../rewrite.js';
+import type { Encodings } from './encodings.js';
 
 /** How many dimensions a value has, as the graphs around a node say; null where they do not. */
 export function rankOf(name: string, stack: GraphStack): number | null {
@@ -17,6 +19,14 @@ export function rankOf(name: string, stack: GraphStack): number | null {
   }
   return null;
 }
+
+/** The first opset with a Max of int64. */
+const CHAIN_OPSET = 12;
+
+const tooOld = (opset: number): QuantizeError =>
+  new QuantizeError('unsupported_model', {
+    detail: `it has opset ${opset}, but weights of more than two dimensions need ${CHAIN_OPSET} to be quantized; export it with opset ${CHAIN_OPSET}, or ask for the files of ONNX Runtime 1.23, which leave them`,
+  });
 
 /** What a chain is made for. */
 interface ChainPlace {
@@ -29,28 +39,32 @@ interface ChainPlace {
   readonly output: string;
   /** What the names of all nodes and values begin with. */
   readonly prefix: string;
+  /** Of which names and operators there are. */
+  readonly made: Pick<Encodings, 'names' | 'opset'>;
 }
 
 /**
  * Nodes that give the result the shape that the MatMul's had: as many dimensions of size 1 as the weights have more than the
- * activations, those of the activations but the last, and N. Names and order are those of ONNX Runtime 1.32.
+ * activations, those of the activations but the last, and N. Names and order are those of ONNX Runtime 1.32. Throws
+ * `unsupported_model` for operators that are too old.
  */
-export function reshapeChain({ activations, shape, inner, output, prefix }: ChainPlace): {
+export function reshapeChain({ activations, shape, inner, output, prefix, made }: ChainPlace): {
   readonly nodes: readonly Node[];
   readonly constants: readonly OnnxTensor[];
 } {
-  const value = (name: string): string => `${prefix}_${name}`;
+  if (made.opset < CHAIN_OPSET) throw tooOld(made.opset);
+  const value = (name: string): string => made.names.free(`${prefix}_${name}`);
   const node = (opType: string, inputs: readonly string[], to: string, name: string, axis?: number): Node =>
     nodeOf(opType, inputs, [to], {
-      ...{ name: value(name), attributes: axis === undefined ? [] : [intAttribute('axis', axis)] },
+      ...{ name: `${prefix}_${name}`, attributes: axis === undefined ? [] : [intAttribute('axis', axis)] },
     });
   const [rankB, columns] = [shape.length, shape.at(-1) ?? 0];
   const [zero, one, two] = [value('zero'), value('one'), value('two')];
   const [oneVector, zeroVector] = [value('one_vec'), value('zero_vec')];
   const [shapeOfA, rankA] = [value('a_shape'), value('a_rank')];
   const ones = nodeOf('ConstantOfShape', [value('extra_count_vec')], [value('extra_ones')], {
-    name: value('const_ones'),
-    attributes: [tensorAttribute('value', integers(value('one_value'), [1], [1], 'int64_data'))],
+    name: `${prefix}_const_ones`,
+    attributes: [tensorAttribute('value', integers(`${prefix}_one_value`, [1], [1], 'int64_data'))],
   });
   return {
     constants: [
