@@ -16,9 +16,16 @@ export class WorkingGraph {
   readonly added: OnnxTensor[] = [];
   /** Names of inputs that were default values of weights. */
   readonly withoutInputs = new Set<string>();
+  readonly #constants = new Map<string, OnnxTensor>();
 
   constructor(graph: Graph) {
     this.graph = graph;
+    // Of those with the same name the first counts.
+    for (const tensor of [...graph.initializers].reverse()) this.#constants.set(tensor.name ?? '', tensor);
+  }
+
+  constant(name: string): OnnxTensor | undefined {
+    return this.#constants.get(name);
   }
 }
 
@@ -33,8 +40,10 @@ export function constantOf(
   name: string | undefined,
   stack: GraphStack,
 ): { readonly tensor: OnnxTensor; readonly owner: WorkingGraph } | null {
+  // An empty name is an input that is left out.
+  if (name === undefined || name === '') return null;
   for (const owner of [...stack].reverse()) {
-    const tensor = owner.graph.initializers.find((one) => one.name === name);
+    const tensor = owner.constant(name);
     if (tensor !== undefined) return { tensor, owner };
   }
   return null;
