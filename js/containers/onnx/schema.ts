@@ -23,6 +23,8 @@ export interface Schema {
   readonly messages: Readonly<Record<number, MessageName>>;
   /** Fields with the elements of tensors: they stay in the file. */
   readonly data: readonly number[];
+  /** Fields of numbers that are read one by one, and may lie packed. */
+  readonly numbers?: readonly number[];
   /** The highest number of a field that onnx.proto knows, and those below that it does not: what it does not know comes last. */
   readonly highest: number;
   readonly unknown: readonly number[];
@@ -52,6 +54,7 @@ export const SCHEMAS: Readonly<Record<MessageName, Schema>> = {
     title: 'an attribute',
     messages: { 5: 'tensor', 6: 'graph', 10: 'tensor', 11: 'graph' },
     data: [],
+    numbers: [8],
     highest: 23,
     unknown: [12, 16, 17, 18, 19],
   },
@@ -59,6 +62,7 @@ export const SCHEMAS: Readonly<Record<MessageName, Schema>> = {
     title: 'a tensor',
     messages: {},
     data: [4, 5, 7, 9, 10, 11],
+    numbers: [1],
     highest: 16,
     unknown: [15],
   },

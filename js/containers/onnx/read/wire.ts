@@ -59,7 +59,7 @@ class WireReader {
   }
 
   async #field(schema: Schema, end: number, depth: number): Promise<RawField> {
-    if (++this.#fields > MOST_FIELDS) throw this.#fault(`it has more than ${MOST_FIELDS} fields`);
+    this.#count(1);
     const tag = Number(await this.#varint(schema, end));
     const number = Math.floor(tag / 8);
     if (number < 1 || number >= 2 ** 29) throw this.#fault(`${schema.title} has a field number ${number}`);
@@ -89,7 +89,9 @@ class WireReader {
       this.#position += length;
       return { kind: 'range', range: { source: this.#source, begin, bytes: length } };
     }
-    return { kind: 'bytes', bytes: await this.#bytes(schema, length, end) };
+    const bytes = await this.#bytes(schema, length, end);
+    if (schema.numbers?.includes(number) === true) this.#count(packedNumbers(bytes));
+    return { kind: 'bytes', bytes };
   }
 
   async #varint(schema: Schema, end: number): Promise<bigint> {
@@ -122,6 +124,12 @@ class WireReader {
     return this.#chunk.slice(at, at + count);
   }
 
+  /** Counts what becomes values of their own, which take far more memory than they do in the file. */
+  #count(values: number): void {
+    this.#fields += values;
+    if (this.#fields > MOST_FIELDS) throw this.#fault(`it has more than ${MOST_FIELDS} fields`);
+  }
+
   #left(): number {
     return this.#begin + this.#chunk.length - this.#position;
   }
@@ -138,6 +146,10 @@ class WireReader {
     return invalidFile(this.#source, `${detail}; it is damaged, or no ONNX model`);
   }
 }
+
+/** How many varints lie one after the other. */
+const packedNumbers = (bytes: Uint8Array): number =>
+  bytes.reduce((count, byte) => (byte < 0x80 ? count + 1 : count), 0);
 
 async function readOwn(source: ByteSource, position: number, bytes: number): Promise<Uint8Array> {
   if (source.readAside !== undefined) return source.readAside(position, bytes);

@@ -109,6 +109,17 @@ describe('Damaged ONNX files', () => {
     ['field number 0', message(numbered(1, 8), Buffer.from([0x02, 0]))],
     ['no graph', message(numbered(1, 8), sized(2, 'producer'))],
     ['two graphs', message(numbered(1, 8), sized(2, 'p'), sized(7, sized(2, 'a')), sized(7, sized(2, 'b')))],
+    [
+      'more packed dimensions than a model has fields',
+      message(numbered(1, 8), sized(7, sized(5, message(sized(1, Buffer.alloc(2 ** 22 + 1)), numbered(2, 1))))),
+    ],
+    [
+      'more packed numbers than a model has fields',
+      message(
+        numbered(1, 8),
+        sized(7, sized(1, node('Add', [], [], sized(5, message(sized(1, 'a'), sized(8, Buffer.alloc(2 ** 22 + 1))))))),
+      ),
+    ],
     ['a shape below zero', message(numbered(1, 8), sized(7, sized(5, message(numbered(1, -4), numbered(2, 1)))))],
     [
       'more elements than there can be',
