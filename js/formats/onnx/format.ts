@@ -10,10 +10,11 @@ import { fp16Pass } from '../../plan/onnx/fp16/fp16.js';
 import { Halving } from '../../plan/onnx/halved.js';
 import { int8Pass, signOfQ8 } from '../../plan/onnx/int8/int8.js';
 import { planOnnx } from '../../plan/onnx/plan.js';
+import { usersOf } from '../../plan/onnx/subgraphs.js';
 import type { ConversionPlan } from '../../plan/plan.js';
 import { warningsAbout } from '../../plan/warnings.js';
 import type { Format, FormatPlanner, FormatQuantization } from '../format.js';
-import { readOnnxOptions, type OnnxOptions } from './options.js';
+import { isHalved, readOnnxOptions, type OnnxOptions } from './options.js';
 import { GraphRules } from './rules.js';
 
 /** ONNX models that ONNX Runtime runs, and transformers.js by way of it. */
@@ -31,10 +32,10 @@ export const format: Format = {
 };
 
 function plan(model: Model, quantization: FormatQuantization, options: OnnxOptions): ConversionPlan {
-  const rules = new GraphRules(quantization.rules);
+  const rules = new GraphRules(quantization.rules, options.type);
   const made = planOnnx(model, {
     type: labelOf(options),
-    rewrite: (graphs, kept) => rewritten(graphs, options, keeper(rules, kept), model.name),
+    rewrite: (graphs, kept) => rewritten(graphs, { options, rules, kept, file: model.name }),
     fillsWithZeroPoints: options.runtime === '1.20',
     form: { externalData: options.externalData, mostBytes: MOST_MODEL_BYTES },
     notes: [],
@@ -47,54 +48,75 @@ function plan(model: Model, quantization: FormatQuantization, options: OnnxOptio
 const searches = ({ planned: { target } }: ConversionPlan['steps'][number]): boolean =>
   target.kind === 'codec' && traitsOf(target.codec).efforts > 1;
 
-type Keeper = (weights: OnnxTensor, node?: Node) => string | null;
-
-/** Asks the rules, and notes what they keep. */
-const keeper =
-  (rules: GraphRules, kept: Map<OnnxTensor, string>): Keeper =>
-  (weights, node) => {
-    const rule = rules.keeping(weights, node);
-    if (rule !== null) kept.set(weights, rule);
-    return rule;
-  };
-
-/** Throws `unsupported_model` where nothing of the model would change. */
-function rewritten(graphs: Graphs, options: OnnxOptions, keeps: Keeper, file: string): Graphs {
-  const output = quantized(graphs, options, keeps, file);
-  if (tensorsOfModel(output).some(({ tensor }) => tensor.data.kind === 'plane')) return output;
-  const detail = `it has no weights that ${options.type} would change: constants of floats that a MatMul multiplies with`;
-  throw new QuantizeError('unsupported_model', { file, detail });
+/** What a model is rewritten with. */
+interface Rewriting {
+  readonly options: OnnxOptions;
+  readonly rules: GraphRules;
+  /** Why weights stay as they are, or stay out of blocks. */
+  readonly kept: Map<OnnxTensor, string>;
+  readonly file: string;
 }
 
-function quantized(graphs: Graphs, options: OnnxOptions, keeps: Keeper, file: string): Graphs {
-  const { type, runtime } = options;
-  const { halve } = new Halving();
+/** Asks the rules, and notes what they keep. */
+function keptBecause({ rules, kept }: Rewriting, weights: OnnxTensor, nodes: readonly Node[]): string | null {
+  const rule = rules.keeping(weights, nodes);
+  if (rule !== null) kept.set(weights, rule);
+  return rule;
+}
+
+/** Throws `unsupported_model` where no weights of the model would change. */
+function rewritten(graphs: Graphs, work: Rewriting): Graphs {
+  const { options, kept, file } = work;
+  const output = quantized(graphs, work);
+  if (!tensorsOfModel(output).some(({ tensor }) => tensor.data.kind === 'plane')) {
+    const detail = `it has no weights that ${options.type} would change: constants of floats that a MatMul multiplies with`;
+    throw new QuantizeError('unsupported_model', { file, detail });
+  }
+  return isHalved(options.type) ? fp16Pass(output, new Halving(kept).halve) : output;
+}
+
+function quantized(graphs: Graphs, work: Rewriting): Graphs {
+  const { options, kept, file } = work;
+  const { type, blockSize } = options;
+  const keeps = (weights: OnnxTensor, node: Node): string | null => keptBecause(work, weights, [node]);
   switch (type) {
     case 'q4':
     case 'q2':
     case 'nbits':
-      return quantizeBlocks(graphs, { ...options, keeps }, file);
     case 'q4f16':
     case 'q2f16':
-      return fp16Pass(quantizeBlocks(graphs, { ...options, keeps }, file), halve);
+      return quantizeBlocks(graphs, { ...options, keeps }, file);
     case 'fp16':
-      return fp16Pass(graphs, halve);
+      return fp16Pass(graphs, new Halving(kept).halve);
     case 'bnb4':
     case 'nf4':
     case 'fp4':
-      return quantizeBnb4(graphs, { kind: type === 'fp4' ? 'fp4' : 'nf4', blockSize: options.blockSize, keeps });
+      return quantizeBnb4(graphs, { kind: type === 'fp4' ? 'fp4' : 'nf4', blockSize, keeps });
     case 'int8':
     case 'uint8':
     case 'q8':
-      return int8Pass(graphs, {
-        sign: type === 'q8' ? signOfQ8(graphs) : type,
-        onnxRuntime: runtime === '1.32' ? '1.32' : '1.20',
-        decide: (weights) => {
-          const rule = keeps(weights);
-          return { quantized: rule === null, rule };
-        },
-      });
+      return quantizedTo8Bits(graphs, work, type);
   }
+}
+
+function quantizedTo8Bits(graphs: Graphs, work: Rewriting, type: 'int8' | 'uint8' | 'q8'): Graphs {
+  const users = usersOf(graphs.graph);
+  const decisions = new Map<OnnxTensor, string | null>();
+  const ruleFor = (weights: OnnxTensor): string | null => {
+    const known = decisions.get(weights);
+    if (known !== undefined) return known;
+    const rule = keptBecause(work, weights, users.get(weights) ?? []);
+    decisions.set(weights, rule);
+    return rule;
+  };
+  return int8Pass(graphs, {
+    sign: type === 'q8' ? signOfQ8(graphs) : type,
+    onnxRuntime: work.options.runtime === '1.32' ? '1.32' : '1.20',
+    decide: (weights) => {
+      const rule = ruleFor(weights);
+      return { quantized: rule === null, rule };
+    },
+  });
 }
 
 function labelOf({ type, bits, blockSize, symmetric }: OnnxOptions): string {

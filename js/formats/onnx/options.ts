@@ -21,6 +21,9 @@ export interface OnnxOptions {
   readonly externalData: boolean | 'auto';
 }
 
+/** Whether the type has blocks, and floats of 16 bits besides. */
+export const isHalved = (type: OnnxType): boolean => type === 'q4f16' || type === 'q2f16';
+
 type Given = FormatQuantization['given'];
 type Option = keyof Given;
 
@@ -52,10 +55,11 @@ export function readOnnxOptions({ given }: FormatQuantization): OnnxOptions {
   const embeddings = flag('embeddings', given.embeddings);
   const runtime = choice('onnxRuntime', given.onnxRuntime, named(ONNX_RUNTIMES)) ?? usualRuntime(type);
   if (form === 'qdq') refuse(given, ['accuracyLevel', 'effort', 'embeddings'], 'the form qdq');
-  if ((form === 'qdq' || embeddings) && (bits !== 4 || runtime !== '1.32')) {
+  // Neither has scales of f16.
+  if ((form === 'qdq' || embeddings) && (bits !== 4 || isHalved(type) || runtime !== '1.32')) {
     const what = form === 'qdq' ? 'the form qdq' : 'embeddings';
     throw new QuantizeError('invalid_option', {
-      detail: `${what} has 4 bits, as ONNX Runtime 1.32 quantizes; ask for q4`,
+      detail: `${what} has 4 bits and scales of f32, as ONNX Runtime 1.32 quantizes; ask for q4`,
     });
   }
   const effort = oneOf('effort', given.effort, EFFORTS, 0);

@@ -12,6 +12,12 @@ const HALVED: Readonly<Record<string, string>> = { onnx_blocks: 'onnx_blocks_hal
 /** Makes f16 tensors of f32 ones: one object for one pass over a model. */
 export class Halving {
   readonly #encodings = new Map<Encoding, Encoding>();
+  readonly #rules: ReadonlyMap<OnnxTensor, string>;
+
+  /** `rules`: those that say of weights that this is all that becomes of them. */
+  constructor(rules: ReadonlyMap<OnnxTensor, string> = new Map()) {
+    this.#rules = rules;
+  }
 
   /** The tensor as f16; what is no f32 stays. */
   readonly halve = (tensor: OnnxTensor): OnnxTensor => {
@@ -20,7 +26,8 @@ export class Halving {
     if (data.kind === 'plane') {
       return { ...tensor, dataType: DataType.float16, data: { ...data, encoding: this.#halved(data.encoding) } };
     }
-    const encoding: Encoding = { weights: tensor, codec: codecNamed(F16), view: 'stored', rule: null };
+    const rule = this.#rules.get(tensor) ?? null;
+    const encoding: Encoding = { weights: tensor, codec: codecNamed(F16), view: 'stored', rule };
     return { ...planeTensor(name ?? '', DataType.float16, dims, encoding, VALUES), name, rest };
   };
 

@@ -1,6 +1,6 @@
 /** Branches of a condition and bodies of a loop: graphs in the attributes of nodes. */
 
-import { subgraphsOf, type Graph, type Node } from '../../containers/onnx/graph.js';
+import { subgraphsOf, type Graph, type Node, type OnnxTensor } from '../../containers/onnx/graph.js';
 
 /** What a graph needs from outside: the inputs of its nodes, and its outputs, that nothing in it gives. */
 export function capturesOf(graph: Graph): ReadonlySet<string> {
@@ -17,6 +17,28 @@ export function capturesOf(graph: Graph): ReadonlySet<string> {
 /** What the branches and bodies of a node take from the graph that it is in, and those around. */
 export function capturesOfNode(node: Node): ReadonlySet<string> {
   return new Set(subgraphsOf(node).flatMap((graph) => [...capturesOf(graph)]));
+}
+
+/** The nodes that take initializers as inputs, in a graph and in its branches and bodies. */
+export function usersOf(graph: Graph): ReadonlyMap<OnnxTensor, readonly Node[]> {
+  const users = new Map<OnnxTensor, Node[]>();
+  addUsers(graph, () => undefined, users);
+  return users;
+}
+
+function addUsers(graph: Graph, outer: (name: string) => OnnxTensor | undefined, users: Map<OnnxTensor, Node[]>): void {
+  const own = new Map(graph.initializers.map((tensor) => [tensor.name ?? '', tensor]));
+  const made = new Set([...graph.inputs.map(({ name }) => name), ...graph.nodes.flatMap(({ outputs }) => outputs)]);
+  const find = (name: string): OnnxTensor | undefined => own.get(name) ?? (made.has(name) ? undefined : outer(name));
+  for (const node of graph.nodes) {
+    for (const tensor of new Set(node.inputs.map(find))) {
+      if (tensor === undefined) continue;
+      const known = users.get(tensor);
+      if (known === undefined) users.set(tensor, [node]);
+      else known.push(node);
+    }
+    for (const inner of subgraphsOf(node)) addUsers(inner, find, users);
+  }
 }
 
 /** A node with other branches and bodies. */

@@ -36,6 +36,10 @@ describe('What an ONNX model is asked to become', () => {
     [{ type: 'fp16', effort: 1 }, /effort has no meaning with the type fp16/],
     [{ type: 'q4', onnxForm: 'qdq', embeddings: true }, /embeddings has no meaning with the form qdq/],
     [{ type: 'q2', onnxForm: 'qdq' }, /the form qdq has 4 bits/],
+    [{ type: 'q4f16', onnxForm: 'qdq' }, /the form qdq has 4 bits and scales of f32/],
+    [{ type: 'q4f16', embeddings: true }, /embeddings has 4 bits and scales of f32/],
+    [{ type: 'fp16', rules: [['w', 'keep']] }, /all floats of an fp16 model become F16; leave it out/],
+    [{ type: 'q4f16', rules: [['w', 'keep']] }, /with F16 instead of keep, weights stay out of blocks/],
     [{ type: 'q4', profile: 'edge' }, /profile has no meaning, because the output is an ONNX model/],
     [{ type: 'q4', rules: [['w', 'drop']] }, /rules can keep some of them/],
     [{ type: 'q4', rules: [['w', 'F16']] }, /rules can keep some of them/],
@@ -101,6 +105,28 @@ describe('Rules', () => {
     await expect(call).rejects.toThrow(/it has no weights that q4 would change/);
   });
 
+  const withTwo = () => {
+    const more = [
+      sized(1, node('MatMul', ['y', 'v'], ['z'])),
+      sized(5, floatTensor('v', [8, 2], kValues.slice(0, 16))),
+    ];
+    return withMatMul({ more });
+  };
+
+  test.each(['q8', 'bnb4'])('keep weights of %s by the name of the node', async (type) => {
+    const { tensors, warnings } = await quantizer.plan(withTwo(), { type, rules: [['=multiply', 'keep']] });
+    expect(warnings).toEqual([]);
+    expect(tensors.find(({ name }) => name === 'w')).toMatchObject({ kept: true, rule: 'rule =multiply=keep' });
+    expect(tensors.find(({ name }) => name === 'v')).toMatchObject({ kept: false, rule: null });
+  });
+
+  test('keep weights of q4f16 out of blocks', async () => {
+    const { tensors, warnings } = await quantizer.plan(withTwo(), { type: 'q4f16', rules: [['=w', 'F16']] });
+    expect(warnings).toEqual([]);
+    expect(tensors.find(({ name }) => name === 'w')).toMatchObject({ to: 'onnx_f16', rule: 'rule =w=F16' });
+    expect(tensors.find(({ name }) => name === 'v')).toMatchObject({ to: expect.stringMatching(/^onnx_blocks_halved/), rule: null });
+  });
+
   test('say which they were, and when they matched nothing', async () => {
     const source = goldenModel('bert');
     const rules = [
@@ -118,7 +144,7 @@ describe('A model that cannot become what is asked for', () => {
   test('has nothing to quantize', async () => {
     const graph = [sized(1, node('Add', ['x', 'b'], ['y'])), sized(2, 'g'), sized(5, floatTensor('b', [1], [1]))];
     const source = new File([model(graph)], 'model.onnx');
-    for (const type of ['q4', 'q8', 'bnb4']) {
+    for (const type of ['q4', 'q8', 'bnb4', 'q4f16']) {
       await expect(quantize(source, { type })).rejects.toMatchObject({ code: 'unsupported_model' });
     }
   });
