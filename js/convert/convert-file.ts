@@ -162,7 +162,9 @@ async function convertModel(
         : undefined,
     });
     const events = new Tracker(steps, plan, options, { clock, sources: model.sources });
-    const keeps = steps.some(({ parts }) => parts !== null && parts.kept.length > 0);
+    const keeps = steps.some(
+      ({ columns, parts }) => columns !== undefined || (parts !== null && parts.kept.length > 0),
+    );
     const memoryBytes = output.holds || keeps ? workBytes : limitBytes;
     const conversion = {
       ...{ steps, ordered, layout, measure, events, keptBytes: heldBytes },
