@@ -1,36 +1,67 @@
 /** What config.json says of weights that lie in files of their own, for transformers.js. */
 
-import { existsSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, readdirSync, renameSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
+import { isOnnxName } from '../../containers/registry.js';
 import { QuantizeError, asQuantizeError } from '../../errors.js';
-import { isObject, jsonNumber, parseJson, printJson, type Json, type JsonObject } from '../../formats/folder/json.js';
+import { isObject, jsonNumber, parseJson, printJson, wholeNumber, type Json, type JsonObject } from '../../formats/folder/json.js';
 
 const NAME = 'config.json';
 const SECTION = 'transformers.js_config';
 const KEY = 'use_external_data_format';
 
+/** Folders of config.json. */
+interface ConfigFolders {
+  /** That of the model that the output is of. */
+  readonly folder: string;
+  /** The one that it is taken from where there is none; absent: none is made. */
+  readonly original: string | undefined;
+}
+
 /**
- * Notes in the config.json of `folder` that each of `files` has one file of weights beside it. Where there is none it is that
- * of `original`; where there is none either, nothing is done. Throws `invalid_file` for one that is no JSON object.
+ * Notes in config.json whether `output`, the path of an ONNX file, has a file of weights beside it. Where config.json says
+ * that already, or there is none, nothing is done. Throws `invalid_file` for one that is no JSON object.
  */
-export function noteExternalData(folder: string, original: string, files: readonly string[]): void {
+export function noteExternalData(output: string, hasData: boolean, { folder, original }: ConfigFolders): void {
   const target = path.join(folder, NAME);
-  const source = [target, path.join(original, NAME)].find((file) => existsSync(file));
-  if (source === undefined || files.length === 0) return;
+  const places = original === undefined ? [target] : [target, path.join(original, NAME)];
+  const source = places.find((file) => existsSync(file));
+  if (source === undefined) return;
   const config = readObject(source);
   const section = config.get(SECTION);
   const known = isObject(section) ? section.get(KEY) : undefined;
+  const noted = withFile(known, output, hasData);
+  if (noted === null) return;
   const changed = new Map<string, Json>(isObject(section) ? section : []);
-  changed.set(KEY, withFiles(known, files));
+  changed.set(KEY, noted);
   replaceFile(target, `${printJson(new Map(config).set(SECTION, changed), 2)}\n`);
 }
 
-/** True and numbers say it of all files already. */
-function withFiles(known: Json | undefined, files: readonly string[]): Json {
-  if (known !== undefined && known !== false && known !== null && !isObject(known)) return known;
-  const all = new Map<string, Json>(isObject(known) ? known : []);
-  for (const file of files) all.set(file, jsonNumber(1));
-  return all;
+/** What is said of all files with that of `output`; null where it is right as it is. */
+function withFile(known: Json | undefined, output: string, hasData: boolean): Json | null {
+  const file = path.basename(output);
+  if (isObject(known)) {
+    // A name without a type is that of all types that have no entry of their own.
+    const isNamed = [...known.keys()].some((key) => key === file || (!isOnnxName(key) && file.startsWith(key)));
+    return hasData || isNamed ? new Map(known).set(file, jsonNumber(Number(hasData))) : null;
+  }
+  const filesOfEach = known === true ? 1 : (wholeNumber(known) ?? 0);
+  if (filesOfEach === Number(hasData)) return null;
+  const others = filesOfEach > 0 ? dataFilesIn(path.dirname(output)) : new Map<string, number>();
+  if (hasData) others.set(file, 1);
+  return new Map([...others].map(([name, count]) => [name, jsonNumber(count)]));
+}
+
+/** ONNX files of a folder that have files of weights beside them, and how many. */
+function dataFilesIn(folder: string): Map<string, number> {
+  const names = new Set(readdirSync(folder));
+  const counts = new Map<string, number>();
+  for (const name of [...names].filter(isOnnxName).sort()) {
+    let count = 0;
+    while (names.has(`${name}_data${count === 0 ? '' : `_${count}`}`)) ++count;
+    if (count > 0) counts.set(name, count);
+  }
+  return counts;
 }
 
 function readObject(file: string): JsonObject {

@@ -25,12 +25,21 @@ export async function quantizeOnnx(command: OnnxCommand): Promise<void> {
     for (const job of jobs) await printOnnxPlan(command, job);
     return;
   }
+  if (jobs.length > 1) await checkJobs(command, jobs);
   makeFolders(jobs, options);
   for (const job of jobs) {
     const files = await quantizeOne(command, job);
-    if (options.outDir === undefined || files < 2) continue;
-    noteExternalData(rootOf(path.dirname(job.output)), rootOf(path.dirname(job.input)), [path.basename(job.output)]);
+    const original = options.outDir === undefined ? undefined : rootOf(path.dirname(job.input));
+    noteExternalData(job.output, files > 1, { folder: rootOf(path.dirname(job.output)), original });
   }
+}
+
+/** Throws what is wrong with any of the jobs, before the first file is there. */
+async function checkJobs(command: OnnxCommand, jobs: readonly OnnxJob[]): Promise<void> {
+  const { threads } = command.options;
+  await withQuantizer({ threads }, async (quantizer: ArrowQuant, signal) => {
+    for (const job of jobs) await quantizer.plan(job.input, { ...quantizationOf(command, job), signal });
+  });
 }
 
 /** How many files it has become. */

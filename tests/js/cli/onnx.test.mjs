@@ -50,6 +50,9 @@ describe('The command quantizes an ONNX model', () => {
 
   test.each([
     [['out.onnx', '--types', 'q4,q8'], 'several types are several files'],
+    [['--types', 'q4,q8', '--group-size', '64'], 'groupSize has no meaning with the type q8'],
+    [['out.safetensors', '--embeddings'], "'--embeddings' has no meaning, because the output is no ONNX model"],
+    [['out.gguf', '--onnx-form', 'qdq'], 'has no meaning, because the output is no ONNX model'],
     [['--types', 'q4,q9'], '"q9" is no type of ONNX models'],
     [['out.onnx', '--type', 'Q4_K_M'], 'is none of ONNX models'],
     [['--accuracy-level', '7'], 'Allowed choices are 0, 1, 2, 3, 4.'],
@@ -86,6 +89,26 @@ describe('A folder of ONNX models', () => {
     });
     expect(readFileSync(folder.path('out/config.json'), 'utf8')).toContain('1e-05');
     for (const name of files) expect(readFileSync(folder.path(`out/onnx/${name}.onnx_data`)).length).toBeGreaterThan(0);
+  });
+
+  const section = () => JSON.parse(readFileSync(folder.path('config.json'), 'utf8'))['transformers.js_config'];
+
+  test('has its config.json say so where files lie beside the originals', async () => {
+    writeFileSync(folder.path('config.json'), kConfig);
+    await run('quantize', '.', '--types', 'q4', '--quiet');
+    expect(readFileSync(folder.path('config.json'), 'utf8')).toBe(kConfig);
+    await run('quantize', '.', '--types', 'q4', '--external-data', '--quiet');
+    expect(section()).toEqual({ dtype: 'q4', use_external_data_format: { 'model_q4.onnx': 1 } });
+    await run('quantize', '.', '--types', 'q4', '--quiet');
+    expect(section()).toEqual({ dtype: 'q4', use_external_data_format: { 'model_q4.onnx': 0 } });
+  });
+
+  test('is no longer said to have external data in all files', async () => {
+    writeFileSync(folder.path('config.json'), '{"transformers.js_config": {"use_external_data_format": true}}');
+    writeFileSync(folder.path('other.onnx_data'), '');
+    writeFileSync(folder.path('other.onnx'), '');
+    await run('quantize', 'model.onnx', '--quiet');
+    expect(section()).toEqual({ use_external_data_format: { 'other.onnx': 1 } });
   });
 
   test('without a model says so', async () => {
