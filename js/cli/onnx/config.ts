@@ -4,7 +4,15 @@ import { existsSync, readFileSync, readdirSync, renameSync, writeFileSync } from
 import path from 'node:path';
 import { isOnnxName } from '../../containers/registry.js';
 import { QuantizeError, asQuantizeError } from '../../errors.js';
-import { isObject, jsonNumber, parseJson, printJson, wholeNumber, type Json, type JsonObject } from '../../formats/folder/json.js';
+import {
+  isObject,
+  jsonNumber,
+  parseJson,
+  printJson,
+  wholeNumber,
+  type Json,
+  type JsonObject,
+} from '../../formats/folder/json.js';
 
 const NAME = 'config.json';
 const SECTION = 'transformers.js_config';

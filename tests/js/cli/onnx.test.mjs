@@ -51,7 +51,7 @@ describe('The command quantizes an ONNX model', () => {
   test.each([
     [['out.onnx', '--types', 'q4,q8'], 'several types are several files'],
     [['--types', 'q4,q8', '--group-size', '64'], 'groupSize has no meaning with the type q8'],
-    [['out.safetensors', '--embeddings'], "'--embeddings' has no meaning, because the output is no ONNX model"],
+    [['out.safetensors', '--embeddings'], 'embeddings has no meaning, because the output is no ONNX model'],
     [['out.gguf', '--onnx-form', 'qdq'], 'has no meaning, because the output is no ONNX model'],
     [['--types', 'q4,q9'], '"q9" is no type of ONNX models'],
     [['out.onnx', '--type', 'Q4_K_M'], 'is none of ONNX models'],
