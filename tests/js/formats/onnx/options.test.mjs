@@ -124,7 +124,10 @@ describe('Rules', () => {
     const { tensors, warnings } = await quantizer.plan(withTwo(), { type: 'q4f16', rules: [['=w', 'F16']] });
     expect(warnings).toEqual([]);
     expect(tensors.find(({ name }) => name === 'w')).toMatchObject({ to: 'onnx_f16', rule: 'rule =w=F16' });
-    expect(tensors.find(({ name }) => name === 'v')).toMatchObject({ to: expect.stringMatching(/^onnx_blocks_halved/), rule: null });
+    expect(tensors.find(({ name }) => name === 'v')).toMatchObject({
+      to: expect.stringMatching(/^onnx_blocks_halved/),
+      rule: null,
+    });
   });
 
   test('say which they were, and when they matched nothing', async () => {
