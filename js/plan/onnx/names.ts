@@ -1,7 +1,6 @@
 /** The names of a model's values and nodes, and of those that a pass adds. */
 
 import { subgraphsOf, type Graph, type Model, type Node } from '../../containers/onnx/graph.js';
-import { QuantizeError, quoted } from '../../errors.js';
 
 /** Names that are taken; how often each has been asked for, so that the thousandth time is as quick as the first. */
 export class Taken {
@@ -34,17 +33,6 @@ export class Names {
 
   constructor({ graph }: Pick<Model, 'graph'>) {
     this.#addGraph(graph);
-  }
-
-  /**
-   * A name that other programs look for, or that is expected for its own sake: `name` itself.
-   *
-   * @throws QuantizeError `unsupported_model` when the model has a value of that name
-   */
-  derive(name: string): string {
-    if (!this.#values.has(name)) return name;
-    const detail = `it has a value named ${quoted(name)}, which is what a quantized value would be called`;
-    throw new QuantizeError('unsupported_model', { detail });
   }
 
   /** `name`, or one like it where the model has a value of that name: the same one each time that it is asked for. */

@@ -76,7 +76,7 @@ class Replacing {
     if (gemm === undefined || (weights !== undefined && !this.#isQuantized(weights))) return [node];
     const added: Node[] = [];
     const factor = gemm.isTransposed ? this.#exchange(node, right, weights, added) : right;
-    const product = bias === '' ? output : this.context.names.derive(`${output}_MatMul`);
+    const product = bias === '' ? output : this.context.names.free(`${output}_MatMul`);
     added.push(nodeOf('MatMul', [left, factor], [product], { name: suffixed(node, '_MatMul') }));
     if (bias !== '') added.push(nodeOf('Add', [product, bias], [output], { name: suffixed(node, '_Add') }));
     return added;

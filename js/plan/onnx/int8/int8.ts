@@ -48,7 +48,7 @@ export const signOfQ8 = ({ graph }: Pick<Model, 'graph'>): Sign =>
  * weights the model computes. So does an LSTM of two directions, which have a scale each.
  *
  * @param model a model whose nodes are in an order in which they can run
- * @throws QuantizeError `unsupported_model` when the opset is older than 11, or a name that is needed is taken
+ * @throws QuantizeError `unsupported_model` when the opset is older than 11
  */
 export function int8Pass(model: Model, { sign, onnxRuntime, decide }: Int8Options): Model {
   checkOpset(model);

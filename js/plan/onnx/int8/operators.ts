@@ -57,7 +57,7 @@ function convolution(scope: Scope, node: Node): boolean {
   // Weights that the model computes are quantized as activations are; how many dimensions they have is not known.
   if (rank === undefined ? bias !== '' || !scope.isFloat(weights) : !isQuantizable(scope, weights)) return false;
   const factors = [scope.quantize(input, 'uint8'), scope.quantize(weights, scope.settings.sign)] as const;
-  const scaled = bias === '' ? output : `${output}quant_scaled_output`;
+  const scaled = bias === '' ? output : scope.settings.names.free(`${output}quant_scaled_output`);
   addProduct(scope, node, 'ConvInteger', node.attributes, factors, scaled);
   if (bias !== '' && rank !== undefined) addBias(scope, output, scaled, bias, rank);
   return true;
@@ -72,11 +72,12 @@ function addProduct(
   [left, right]: readonly [Quantized, Quantized],
   output: string,
 ): void {
-  const integers = `${node.outputs[0] ?? ''}_output_quantized`;
-  const floats = `${integers}_cast_output`;
+  const { names } = scope.settings;
+  const usual = `${node.outputs[0] ?? ''}_output_quantized`;
+  const [integers, floats] = [names.free(usual), names.free(`${usual}_cast_output`)];
   const name = named(node, '_quant');
   const inputs = [left.levels, right.levels, left.zeroPoint, right.zeroPoint];
-  const cast = { name: `${integers}_cast`, attributes: [intAttribute('to', DataType.float)] };
+  const cast = { name: `${usual}_cast`, attributes: [intAttribute('to', DataType.float)] };
   scope.add(nodeOf(opType, inputs, [integers], { name, attributes }), nodeOf('Cast', [integers], [floats], cast));
   const scales = addScales(scope, name, [left.scale, right.scale]);
   scope.add(nodeOf('Mul', [floats, scales], [output], { name: named(node, '_quant_output_scale_mul') }));
@@ -90,14 +91,16 @@ function addScales(scope: Scope, name: string | undefined, scales: readonly [str
   if (known !== undefined) return known;
   // Nodes of the same name have products that differ.
   const own = scope.productNames.fresh(usual);
-  const product = scope.settings.names.derive(`${own}:0`);
+  const product = scope.settings.names.free(`${own}:0`);
   scope.add(nodeOf('Mul', scales, [product], { name: own }));
   scope.products.set(key, product);
   return product;
 }
 
 function addBias(scope: Scope, output: string, scaled: string, bias: string, rank: number): void {
-  const [shape, reshaped] = [`${output}_bias_reshape_shape`, `${output}_bias_reshape_output`];
+  const { names } = scope.settings;
+  const shape = names.free(`${output}_bias_reshape_shape`);
+  const reshaped = names.free(`${output}_bias_reshape_output`);
   const extents = BigInt64Array.from({ length: rank }, (_, dimension) => (dimension === 1 ? -1n : 1n));
   scope.addInitializer(tensorOf(shape, DataType.int64, [rank], littleEndian(extents)));
   scope.restore(bias);
@@ -132,7 +135,7 @@ function transpose(scope: Scope, node: Node): boolean {
 
 function addMoved(scope: Scope, node: Node, quantized: Quantized, others: readonly string[]): void {
   const [output = ''] = node.outputs;
-  const levels = `${output}_quantized`;
+  const levels = scope.settings.names.free(`${output}_quantized`);
   scope.remember(output, { ...quantized, levels });
   scope.add({ ...node, inputs: [quantized.levels, ...others], outputs: [levels] });
 }

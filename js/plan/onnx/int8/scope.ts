@@ -211,9 +211,9 @@ export class Scope {
   #namesFor(name: string): Quantized {
     const { names } = this.settings;
     return {
-      levels: names.derive(`${name}_quantized`),
-      scale: names.derive(`${name}_scale`),
-      zeroPoint: names.derive(`${name}_zero_point`),
+      levels: names.free(`${name}_quantized`),
+      scale: names.free(`${name}_scale`),
+      zeroPoint: names.free(`${name}_zero_point`),
     };
   }
 }

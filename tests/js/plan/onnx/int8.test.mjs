@@ -345,9 +345,29 @@ describe('models', () => {
     );
   });
 
-  test('with a value of a name that quantization gives are refused', () => {
-    const taken = { nodes: [node('Relu', ['x'], ['x_scale']), ...nodes], initializers, ...inOut };
-    expect(() => quantize(taken)).toThrow(/value named "x_scale"/);
+  test('keep values of names that quantization gives', () => {
+    const own = ['x_scale', 'w_quantized', 'w_zero_point', 'y_output_quantized', 'y_output_quantized_cast_output'];
+    const taken = own.map((name) => node('Relu', ['x'], [name]));
+    const made = quantize({ nodes: [...taken, ...nodes], initializers, ...inOut });
+    const names = [...made.nodes.flatMap(({ outputs }) => outputs), ...made.initializers.map(({ name }) => name)];
+    expect(new Set(names).size).toBe(names.length);
+    expect(names).toEqual(expect.arrayContaining(own.map((name) => `${name}_1`)));
+    expect(made.nodes.find(({ opType }) => opType === 'MatMulInteger').inputs[1]).toBe('w_quantized_1');
+  });
+
+  test('keep constants of names that the bias of a Conv gives', () => {
+    const own = ['y_bias_reshape_shape', 'y_bias_reshape_output', 'yquant_scaled_output'];
+    const made = quantize({
+      nodes: [node('Conv', ['x', 'w', 'b'], ['y']), ...own.map((name) => node('Relu', [name], [`r_${name}`]))],
+      initializers: [weights('w', [2, 2, 3]), weights('b', [2]), ...own.map((name) => weights(name, [2]))],
+      ...inOut,
+    });
+    const kept = made.initializers.filter(({ dataType, data }) => dataType === float && data.kind === 'bytes');
+    expect(kept.map(({ name }) => name)).toEqual(expect.arrayContaining(own));
+    expect(made.nodes.find(({ opType }) => opType === 'Reshape')).toMatchObject({
+      inputs: ['b', 'y_bias_reshape_shape_1'],
+      outputs: ['y_bias_reshape_output_1'],
+    });
   });
 
   test('lose inputs that only name initializers which are gone', () => {
