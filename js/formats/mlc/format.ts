@@ -47,6 +47,7 @@ export const format: Format = {
 };
 
 async function plan(model: Model, { given, rules: own }: FormatQuantization, type: MlcType): Promise<ConversionPlan> {
+  if (model.hasFinalNames) throw foreignNames(model);
   const config = await readConfig(model, TITLE);
   const { architecture: asked } = given;
   const architecture = typeof asked === 'string' ? asked : modelTypeOf(config, model);
@@ -68,6 +69,12 @@ async function plan(model: Model, { given, rules: own }: FormatQuantization, typ
     folder: { file: 'tensor-cache.json', companions },
   };
 }
+
+const foreignNames = ({ name, container }: Model): QuantizeError =>
+  new QuantizeError('unsupported_model', {
+    file: name,
+    detail: `${TITLE} is made of the names that transformers has, and ${container} files have others; give the model that it was made from`,
+  });
 
 function rulesFor(architecture: string, model: Model): MlcModel {
   const rules = MLC_MODELS.find(({ types }) => types.includes(architecture));

@@ -6,7 +6,7 @@ import { chatFor, tensorCache } from '../support/internals.mjs';
 import { useFolder } from '../support/models/folder.mjs';
 import { golden, goldenJson, goldenModel, writeModelFolder } from '../support/models/model-folder.mjs';
 import { bfloatTensor, float32Tensor, floatsOf, fromFloats } from '../support/models/safetensors.mjs';
-import { kTinyLlama } from '../support/models/tiny-llama.mjs';
+import { copyTinyLlama, kTinyLlama } from '../support/models/tiny-llama.mjs';
 
 const folder = useFolder();
 let quantizer;
@@ -208,6 +208,13 @@ describe('refused before anything is written', () => {
     [{ groupSize: 32 }, /groupSize has no meaning/],
     [{ rules: [['norm', 'keep']] }, /cannot apply to tensor "model.layers.0.input_layernorm.weight"/],
   ])('options: %j', (options, says) => refusal(input(), options, { says }));
+
+  test('GGUF files, which have other names', async () => {
+    const file = copyTinyLlama(folder.path('in'));
+    await quantizer.quantizeFile(file, `${file}/model.gguf`, { type: 'Q8_0', architecture: 'none' });
+    const says = /names that transformers has, and gguf files have others/;
+    await refusal(`${file}/model.gguf`, {}, { code: 'unsupported_model', says });
+  });
 
   test('what MLC-LLM cannot have', async () => {
     const code = 'unsupported_model';
