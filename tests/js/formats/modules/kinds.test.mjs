@@ -10,6 +10,7 @@ test.each([
   ['llama', 'model.layers.0.mlp.gate.weight', [8, 8], 'linear'],
   ['mixtral', 'model.layers.0.block_sparse_moe.gate.weight', [8, 8], 'router'],
   ['mixtral', 'model.layers.0.block_sparse_moe.experts.3.w1.weight', [8, 8], 'linear'],
+  ['granitemoe', 'model.layers.0.block_sparse_moe.router.layer.weight', [4, 8], 'router'],
   ['qwen2_moe', 'model.layers.0.mlp.shared_expert_gate.weight', [1, 8], 'router'],
   ['opt', 'model.decoder.embed_positions.weight', [8, 8], 'embedding'],
   ['gpt_neox', 'embed_out.weight', [8, 8], 'output'],
