@@ -1,5 +1,6 @@
 import { choice, flag, nameIn } from '../../checks.js';
 import { codecNamed } from '../../codecs/codec.js';
+import { QuantizeError, quoted } from '../../errors.js';
 import type { Model } from '../../models/model.js';
 import type { PipelineTools } from '../../pipeline/pipeline.js';
 import type { ConversionPlan } from '../../plan/plan.js';
@@ -7,7 +8,8 @@ import type { PlannedStep } from '../../plan/report.js';
 import { textUnder } from '../folder/config.js';
 import type { JsonObject } from '../folder/json.js';
 import type { Format, FormatPlanner, FormatQuantization } from '../format.js';
-import { jsonOf, planFolder, readModuleModel } from '../modules/folder.js';
+import { jsonOf, planFolder, readModuleModel, type ModuleModel } from '../modules/folder.js';
+import { withWholeExperts } from '../modules/kinds.js';
 import { planModules, type ModulePlan } from '../modules/plan.js';
 import { valuesOfCodes } from './codes.js';
 import { bitsandbytes, codecOf, type BitsandbytesModel } from './layout.js';
@@ -43,9 +45,10 @@ async function plan(
   tools: PipelineTools,
 ): Promise<ConversionPlan> {
   const about = await readModuleModel(model, quantization.given, TITLE);
+  checkOpens(about, model);
   const codec = codecOf(asked);
   const draft = bitsandbytes({ ...asked, map: new Float32Array(), nested: null });
-  const planned = await planModules(model, quantization.rules, about.kinds, {
+  const planned = await planModules(model, quantization.rules, withWholeExperts(about.kinds), {
     ...{ layout: draft, codecOf: () => codec, obstacleTo: () => null },
   });
   const layout = bitsandbytes(await knownOf(model, planned.steps, asked, tools));
@@ -59,6 +62,16 @@ async function plan(
     opensIn: ['transformers'],
     quantization: jsonOf(configOf(asked, about.config, skippedModules(planned, about.kinds.output))),
   });
+}
+
+/** Those whose linear modules have a class of their own, which transformers does not replace. */
+const NOT_REPLACED: readonly string[] = ['falcon'];
+
+function checkOpens({ architecture, config }: ModuleModel, model: Model): void {
+  const type = NOT_REPLACED.find((name) => name === architecture || name === textUnder(config, 'model_type'));
+  if (type === undefined) return;
+  const detail = `transformers does not open models of the type ${quoted(type)} with bitsandbytes; choose another format`;
+  throw new QuantizeError('unsupported_model', { file: model.name, detail });
 }
 
 /** What has to be known before anything is laid out. */

@@ -5,10 +5,10 @@ import { nearestName } from '../../checks.js';
 
 /**
  * `linear`: a matrix that activations are multiplied with. `embedding`: rows that are looked up. `output`: the linear module
- * that makes logits, which programs often keep. `router`: the linear module that chooses experts. `other`: anything else, such
- * as norms, biases, convolutions.
+ * that makes logits, which programs often keep. `router`: the linear module that chooses experts. `expert`: a matrix of one
+ * expert, where a program holds those of all in one tensor. `other`: anything else, such as norms, biases, convolutions.
  */
-export type ModuleKind = 'linear' | 'embedding' | 'output' | 'router' | 'other';
+export type ModuleKind = 'linear' | 'embedding' | 'output' | 'router' | 'expert' | 'other';
 
 /** The last parts of the names of modules that are no plain linear ones; of these, all matrices called `weight` are. */
 interface Modules {
@@ -90,6 +90,20 @@ export function moduleKinds(architecture: string | null, file: string): ModuleKi
     output: found?.output ?? null,
   };
 }
+
+/** The same for a program that holds the matrices of all experts of a layer in one tensor, and can only keep them. */
+export const withWholeExperts = (kinds: ModuleKinds): ModuleKinds => ({
+  ...kinds,
+  kindOf: (tensor) => {
+    const kind = kinds.kindOf(tensor);
+    return kind === 'linear' && EXPERT.test(tensor.name) ? 'expert' : kind;
+  },
+});
+
+const EXPERT = /^(.*\bexperts)\.\d+\./u;
+
+/** The module of all experts that the parameter of one belongs to; null where it is of none. */
+export const expertsOf = (name: string): string | null => EXPERT.exec(name)?.[1] ?? null;
 
 const kindsOf = ({ embeddings, output, routers }: Modules): Kinds => ({
   embeddings: new Set(embeddings),

@@ -17,7 +17,7 @@ import {
 import { droppedTensor, type DroppedTensor, type FileWarning, type PlannedStep } from '../../plan/report.js';
 import { warningsAbout } from '../../plan/warnings.js';
 import { fulfils, idleRules, type TypedRule } from '../../rules/rule.js';
-import { moduleOf, type ModuleKind, type ModuleKinds } from './kinds.js';
+import { expertsOf, moduleOf, type ModuleKind, type ModuleKinds } from './kinds.js';
 
 /** How a program stores the weights of linear modules. */
 export interface ModuleQuantization {
@@ -47,6 +47,7 @@ const KEPT: Readonly<Record<Exclude<ModuleKind, 'linear'>, string>> = {
   embedding: 'embedding',
   output: 'output layer',
   router: 'router of experts',
+  expert: 'expert, of which a layer has one tensor in all',
   other: 'no linear module',
 };
 
@@ -90,6 +91,12 @@ const describe = (
   return { name, shape, elements, dtype: storageLabel(tensor) };
 };
 
+/** Why no rule can have them quantized. */
+const NO_LINEAR = {
+  expert: 'the program has no quantized experts',
+  other: 'it is no weight of a linear module',
+} as const;
+
 interface Means {
   readonly kinds: ModuleKinds;
   readonly quantization: ModuleQuantization;
@@ -117,7 +124,7 @@ function quantizedStep(
     throw cannotApply(
       stored,
       own,
-      isMatrix ? `its elements are ${stored.dtype}` : 'it is no weight of a linear module',
+      isMatrix ? `its elements are ${stored.dtype}` : NO_LINEAR[kind === 'expert' ? 'expert' : 'other'],
     );
   }
   const obstacle = quantization.obstacleTo(stored);
@@ -155,14 +162,14 @@ const cannotApply = (stored: Tensor, own: TypedRule | undefined, why: string): Q
 
 /** The linear modules among the steps, layer by layer: those that stay as they are, and those that are quantized. */
 function sorted(steps: readonly PlannedStep[], kinds: ModuleKinds): Pick<ModulePlan, 'ignored' | 'quantized'> {
-  const [ignored, quantized]: [string[], string[]] = [[], []];
+  const [ignored, quantized] = [new Set<string>(), new Set<string>()];
   for (const { stored, planned } of steps) {
     const { name, shape, target } = planned;
     const kind = kinds.kindOf({ name, shape });
-    const module = moduleOf(name);
+    const module = kind === 'expert' ? expertsOf(name) : moduleOf(name);
     if (module === null || kind === 'embedding' || kind === 'other' || stored.elements === 0) continue;
-    (target.kind === 'copied' || isFloat(target.codec) ? ignored : quantized).push(module);
+    (target.kind === 'copied' || isFloat(target.codec) ? ignored : quantized).add(module);
   }
   const { compare } = new Intl.Collator('en', { numeric: true });
-  return { ignored: ignored.sort(compare), quantized: quantized.sort(compare) };
+  return { ignored: [...ignored].sort(compare), quantized: [...quantized].sort(compare) };
 }

@@ -81,6 +81,46 @@ describe('the modules that transformers must not expect to be quantized', () => 
   });
 });
 
+describe('models that transformers has otherwise than their files', () => {
+  const kExperts = [0, 1].flatMap((expert) =>
+    ['w1', 'w2', 'w3'].map((name, index) =>
+      bfloatTensor(`model.layers.0.block_sparse_moe.experts.${expert}.${name}.weight`, [64, 64], index),
+    ),
+  );
+  const mixtral = () =>
+    writeModelFolder(
+      folder.path('in'),
+      [
+        bfloatTensor('model.embed_tokens.weight', [8, 64], 1),
+        bfloatTensor('model.layers.0.block_sparse_moe.gate.weight', [2, 64], 2),
+        bfloatTensor('model.layers.0.self_attn.q_proj.weight', [64, 64], 3),
+        ...kExperts,
+      ],
+      { model_type: 'mixtral' },
+    );
+
+  test('experts, of which it makes one tensor, stay as they are and are named', async () => {
+    const { tensors } = await quantize(mixtral(), {});
+    const quantized = tensors.filter(({ kept }) => !kept).map(({ name }) => name);
+    expect(quantized).toEqual(['model.layers.0.self_attn.q_proj.weight']);
+    const [before] = kExperts[0].name.split('.0.w1');
+    expect(configOf().llm_int8_skip_modules).toEqual([before, before.replace('experts', 'gate'), 'lm_head']);
+  });
+
+  test('rules cannot quantize experts', async () => {
+    await expect(quantize(mixtral(), { rules: [['experts', 'quantize']] })).rejects.toMatchObject({
+      ...{ code: 'invalid_option', message: expect.stringContaining('has no quantized experts') },
+    });
+  });
+
+  test.each([{}, { architecture: 'none' }])('Falcon is refused: %j', async (options) => {
+    await expect(quantize(input({ model_type: 'falcon' }), options)).rejects.toMatchObject({
+      ...{ code: 'unsupported_model', message: expect.stringContaining('"falcon" with bitsandbytes') },
+    });
+    expect(existsSync(folder.path('out'))).toBe(false);
+  });
+});
+
 test.each([
   ['nf4', false],
   ['nf4', true],
