@@ -9,15 +9,16 @@ import { droppedTensor, type DroppedTensor, type PlannedStep } from '../../plan/
 import { warningsAbout } from '../../plan/warnings.js';
 import { idleRules, type TypedRule } from '../../rules/rule.js';
 import { companionsOf } from '../folder/companions.js';
+import { checkComplete } from '../folder/complete.js';
 import { modelTypeOf, readConfig, textFile } from '../folder/config.js';
-import type { JsonObject } from '../folder/json.js';
+import { wholeNumber, type JsonObject } from '../folder/json.js';
 import { described, namedStep, ruleFor } from '../folder/steps.js';
 import type { Format, FormatPlanner, FormatQuantization } from '../format.js';
 import { CHAT_CONFIG, chatConfigText } from './chat-config.js';
 import { GROUP_SIZE, Q4F16, Q4F32, mlcLayout } from './layout.js';
 import { MLC_MODELS, type MlcModel } from './models.js';
 import { tensorCache } from './tensor-cache.js';
-import { mlcWeights, type MlcWeight } from './weights.js';
+import { mlcWeights, nameFor, type MlcWeight } from './weights.js';
 
 const TITLE = 'a model for MLC-LLM';
 
@@ -54,6 +55,15 @@ async function plan(model: Model, { given, rules: own }: FormatQuantization, typ
   const rules = rulesFor(architecture, model);
   const { tensors, taken } = await withFactors(model, { foreign: 'mark' });
   const { weights, dropped } = mlcWeights(tensors, rules, isTied(rules, config));
+  checkComplete(
+    weights.map(({ name }) => name),
+    {
+      ...{ program: 'MLC-LLM', embedding: nameFor('model.embed_tokens.weight', rules), isUniform: true },
+      output: isTied(rules, config) ? null : nameFor('lm_head.weight', rules),
+      layers: wholeNumber(config.get('num_hidden_layers')),
+    },
+    model.name,
+  );
   const parameters = tensors.reduce((sum, { elements }) => sum + elements, 0);
   const container = tensorCache({ dtype: type.dtype, parameters });
   const form = { container, layout: mlcLayout(rules.plusOne, type.stored) };

@@ -31,15 +31,16 @@ export function mlcWeights(tensors: readonly Tensor[], rules: MlcModel, isTied: 
       dropped.push(droppedTensor(tensor, 'the output projection is the embedding'));
     else {
       const place = placeOf(name, rules);
-      const renamed = (rules.renames ?? []).reduce(
-        (text, [pattern, by]) => text.replace(pattern, by),
-        place?.whole ?? name,
-      );
+      const renamed = nameFor(place?.whole ?? name, rules);
       if (!weights.has(renamed)) weights.set(renamed, place === null ? tensor : together(place, known, tensor));
     }
   }
   return { weights: [...weights].map(([name, stored]) => ({ name, stored })), dropped };
 }
+
+/** What MLC-LLM calls a tensor. */
+export const nameFor = (name: string, { renames = [] }: MlcModel): string =>
+  renames.reduce((text, [pattern, by]) => text.replace(pattern, by), name);
 
 /** File by file, and by name within each. */
 function inOrder(tensors: readonly Tensor[]): readonly Tensor[] {

@@ -13,7 +13,7 @@ import { configText, indexStyle, parametersOf, withEndOfText } from './config.js
 import { ANY_MODEL, MLX_MODELS, type MlxModel } from './models.js';
 import { readMlxOptions, type MlxOptions } from './options.js';
 import { FORM, planWeights } from './steps.js';
-import { sanitized, type Weight } from './weights.js';
+import { aboutText, sanitized, type Weight } from './weights.js';
 
 const TITLE = 'a model for MLX';
 
@@ -81,12 +81,6 @@ function rulesFor(type: string, model: Model): MlxModel {
   if (rules !== undefined) return rules;
   const detail = `how mlx-lm lays out models of the type ${quoted(type)} is not known here; the architecture none quantizes all matrices under the names that they have`;
   throw new QuantizeError('unsupported_model', { file: model.name, detail });
-}
-
-/** The part of config.json that is about the language model. */
-function aboutText(config: JsonObject, { config: member }: MlxModel): JsonObject {
-  const own = member === undefined ? undefined : config.get(member);
-  return isObject(own) ? own : config;
 }
 
 const DTYPES: Readonly<Record<string, string>> = { float32: 'F32', float16: 'F16', bfloat16: 'BF16' };

@@ -34,6 +34,10 @@ export interface MlxModel {
   /** What config.json says under `model_type`. */
   readonly types: readonly string[];
   readonly head: Head;
+  /** The module that tokens are looked up in, behind `prefix`; default: `model.embed_tokens`. */
+  readonly embedding?: string;
+  /** The module that makes logits, behind `prefix`; default: `lm_head`. */
+  readonly output?: string;
   /** Tensors that the class has no place for. */
   readonly drops?: readonly RegExp[];
   /** Replaced in names, one after the other. */
@@ -106,14 +110,19 @@ const VISION = [/^(vision_tower|multi_modal_projector)\./u];
 
 export const MLX_MODELS: readonly MlxModel[] = [
   { types: ['llama', 'mistral', 'iquestcoder', 'xverse', 'ministral3', 'smollm3'], head: { tiedByDefault: true } },
-  { types: ['qwen2', 'starcoder2', 'olmo2', 'glm', 'exaone', 'seed_oss'], head: { tiedByDefault: true } },
+  { types: ['qwen2', 'starcoder2', 'olmo2', 'glm', 'seed_oss'], head: { tiedByDefault: true } },
+  { types: ['exaone'], head: { tiedByDefault: true }, embedding: 'transformer.wte' },
   {
     types: ['granite'],
     head: { tiedByDefault: true },
     precise: GRANITE_PROJECTIONS,
   },
   { types: ['qwen3', 'exaone4', 'ernie4_5', 'helium', 'olmo3'], head: { tiedByDefault: false } },
-  { types: ['phi3', 'internlm2', 'internlm3', 'nemotron', 'hunyuan_v1_dense'], head: { tiedByDefault: false } },
+  { types: ['phi3', 'internlm3', 'nemotron', 'hunyuan_v1_dense'], head: { tiedByDefault: false } },
+  {
+    types: ['internlm2'],
+    ...{ head: { tiedByDefault: false }, embedding: 'model.tok_embeddings', output: 'output' },
+  },
   { types: ['mimo'], head: { tiedByDefault: false }, drops: [/^model\.mtp_layers\./u] },
   { types: ['phi', 'stablelm', 'glm4', 'gemma3_text'], head: 'own' },
   { types: ['gemma', 'gemma2', 'cohere2'], head: 'tied' },
@@ -121,7 +130,7 @@ export const MLX_MODELS: readonly MlxModel[] = [
   { types: ['cohere'], head: 'tied', plain: /\.[qk]_norm$/u },
   {
     types: ['gpt_neox'],
-    head: 'own',
+    ...{ head: 'own', embedding: 'model.embed_in' },
     drops: [/\.attention\.(bias|masked_bias|rotary_emb\.inv_freq)$/u],
     renames: [
       [/^(?!model\.)/u, 'model.'],

@@ -6,9 +6,10 @@ import { QuantizeError } from '../../errors.js';
 import { fileBytes, sourceOf, type CodedTensor, type Tensor } from '../../layouts/tensor.js';
 import type { Model } from '../../models/model.js';
 import { droppedTensor, type DroppedTensor } from '../../plan/report.js';
+import { checkComplete } from '../folder/complete.js';
 import { isObject, wholeNumber, type JsonObject } from '../folder/json.js';
 import { cutTensor } from './changes.js';
-import { COMPUTED, type Experts, type MlxModel } from './models.js';
+import { ANY_MODEL, COMPUTED, type Experts, type MlxModel } from './models.js';
 
 /** A tensor of the output. */
 export interface Weight {
@@ -53,6 +54,7 @@ export function sanitized(tensors: readonly Tensor[], rules: MlxModel, config: J
   for (const [name, { index, parts }] of experts)
     weights[index] = { name, stored: stacked(name, parts), isStack: true };
   checkPrefix(weights, rules, model);
+  if (rules !== ANY_MODEL) checkWhole(weights, rules, config, model);
   return { weights, dropped };
 }
 
@@ -76,13 +78,41 @@ function expertPart(
   return { whole: `${whole.replace('$1', () => before)}${matrices[matrix] ?? matrix}.weight`, number: Number(number) };
 }
 
+/** The part of config.json that is about the language model. */
+export function aboutText(config: JsonObject, { config: member }: MlxModel): JsonObject {
+  const own = member === undefined ? undefined : config.get(member);
+  return isObject(own) ? own : config;
+}
+
+function isTiedIn(about: JsonObject, { head }: MlxModel): boolean {
+  const tied = about.get('tie_word_embeddings');
+  return head === 'tied' || (head !== 'own' && (typeof tied === 'boolean' ? tied : head.tiedByDefault));
+}
+
+/** Layers of others differ: some have experts, or the keys and values of another one. */
+const isUniform = ({ experts, splits, shifts, sharedLayers, isCut }: MlxModel): boolean =>
+  [experts, splits, shifts, sharedLayers, isCut].every((one) => one === undefined);
+
+function checkWhole(weights: readonly Weight[], rules: MlxModel, config: JsonObject, model: Model): void {
+  const { head, prefix = '', embedding = 'model.embed_tokens', output = 'lm_head' } = rules;
+  const about = aboutText(config, rules);
+  const expected = {
+    ...{ program: 'mlx-lm', embedding: `${prefix}${embedding}.weight`, isUniform: isUniform(rules) },
+    output: head === 'own' || isTiedIn(about, rules) ? null : `${prefix}${output}.weight`,
+    layers: wholeNumber(about.get('num_hidden_layers')),
+  };
+  checkComplete(
+    weights.map(({ name }) => name),
+    expected,
+    model.name,
+  );
+}
+
 /** Why a tensor is left out; null for what stays. */
 function whyDropped(rules: MlxModel, config: JsonObject): (name: string) => string | null {
-  const { head, drops = [], prefix = '', isCut, sharedLayers } = rules;
-  const own = rules.config === undefined ? config : config.get(rules.config);
-  const about = isObject(own) ? own : config;
-  const tied = about.get('tie_word_embeddings');
-  const isTied = head === 'tied' || (head !== 'own' && (typeof tied === 'boolean' ? tied : head.tiedByDefault));
+  const { drops = [], prefix = '', isCut, sharedLayers } = rules;
+  const about = aboutText(config, rules);
+  const isTied = isTiedIn(about, rules);
   const layers = wholeNumber(about.get('num_hidden_layers'));
   const shared = wholeNumber(about.get('num_kv_shared_layers')) ?? sharedLayers ?? 0;
   const ownLayers = sharedLayers === undefined || layers === undefined ? Infinity : layers - shared;

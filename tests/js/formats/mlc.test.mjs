@@ -209,6 +209,17 @@ describe('refused before anything is written', () => {
     [{ rules: [['norm', 'keep']] }, /cannot apply to tensor "model.layers.0.input_layernorm.weight"/],
   ])('options: %j', (options, says) => refusal(input(), options, { says }));
 
+  test.each([
+    ['mistral', kTensors.slice(0, -2), 'missing_tensor', /"lm_head\.weight"/],
+    ['llama', kTensors.slice(1), 'unsupported_model', /MLC-LLM looks for "model\.embed_tokens\.weight"/],
+    [
+      ...['llama', [...kTensors, bfloatTensor('model.layers.1.mlp.down_proj.weight', [8, 64])]],
+      ...['missing_tensor', /"model\.layers\.[01]\./],
+    ],
+  ])('models that lack what MLC-LLM looks for: %s', (type, tensors, code, says) =>
+    refusal(input(tensors, { ...kConfig, model_type: type, tie_word_embeddings: false }), {}, { code, says }),
+  );
+
   test('GGUF files, which have other names', async () => {
     const file = copyTinyLlama(folder.path('in'));
     await quantizer.quantizeFile(file, `${file}/model.gguf`, { type: 'Q8_0', architecture: 'none' });

@@ -51,7 +51,8 @@ test.each(kCases)('%s is as mlx-lm makes it: %s', async (name, output) => {
 
 test('norms are read from their file, and told as what they were', async () => {
   const norm = float32Tensor('model.norm.weight', [64], 3);
-  modelWith([norm, float32Tensor('lm_head.weight', [8, 64])], { model_type: 'qwen3_next' });
+  const others = ['lm_head', 'model.embed_tokens'].map((name) => float32Tensor(`${name}.weight`, [8, 64]));
+  modelWith([norm, ...others], { model_type: 'qwen3_next' });
   const { tensors } = await convert({});
   const made = readModel(readFileSync(folder.path('out/model.safetensors'))).tensors.get(norm.name);
   expect([...floatsOf(made)]).toEqual([...floatsOf(norm)].map((value) => Math.fround(value + 1)));
@@ -74,10 +75,40 @@ describe('models that cannot be what they say', () => {
     ],
     [['qwen3_next', 'model.norm.weight', [2 ** 20 + 1]], /it is no weight of a norm/],
   ])('%j', async ([type, name, shape], says) => {
-    modelWith([bfloatTensor(name, shape)], { model_type: type });
+    const embedding = bfloatTensor('model.embed_tokens.weight', [8, 64]);
+    modelWith([bfloatTensor(name, shape), embedding], { model_type: type, tie_word_embeddings: true });
     await expect(convert({})).rejects.toMatchObject({
       ...{ code: 'invalid_file', layer: name, message: expect.stringMatching(says) },
     });
     expect(folder.list()).toEqual(['in']);
+  });
+});
+
+describe('models that lack what mlx-lm looks for', () => {
+  const { config, tensors } = kModelsOfMlxLm.llama_tied;
+  const kOwn = { ...config, tie_word_embeddings: false };
+  const kNamed = tensors.map(([name, shape]) => bfloatTensor(name, shape));
+
+  test.each([
+    ['a prefix', (name) => name.replace(/^model\./u, ''), kOwn, 'unsupported_model', /looks for "model\.embed_tokens/],
+    ['the output', (name) => (name.startsWith('lm_head') ? null : name), kOwn, 'missing_tensor', /"lm_head\.weight"/],
+    [
+      ...['a matrix', (name) => (name.includes('1.mlp.up_proj') ? null : name), config, 'missing_tensor'],
+      /"model\.layers\.1\.mlp\.up_proj\.weight"/,
+    ],
+    [
+      ...['one of the first layer', (name) => (name.includes('0.mlp.up_proj') ? null : name), config],
+      ...['missing_tensor', /"model\.layers\.0\.mlp\.up_proj\.weight"/],
+    ],
+    ['a layer', (name) => name, { ...config, num_hidden_layers: 3 }, 'missing_tensor', /"model\.layers\.2\./],
+  ])('%s', async (_, nameOf, said, code, says) => {
+    const left = kNamed.flatMap((tensor) =>
+      nameOf(tensor.name) === null ? [] : [{ ...tensor, name: nameOf(tensor.name) }],
+    );
+    modelWith(left, said);
+    await expect(convert({})).rejects.toMatchObject({ code, message: expect.stringMatching(says) });
+    expect(folder.list()).toEqual(['in']);
+    await convert({ architecture: 'none' });
+    expect(folder.list()).toEqual(['in', 'out']);
   });
 });

@@ -122,7 +122,7 @@ describe('a folder that is written', () => {
     );
     folder.write('in/model.safetensors', modelFile(layers));
     folder.write('in/config.json', '{"model_type":"llama","num_hidden_layers":4}');
-    const asked = { format: 'mlx', bits: 8, splitSize: 1.5e6 };
+    const asked = { format: 'mlx', architecture: 'none', bits: 8, splitSize: 1.5e6 };
     const { output } = await quantizer.plan(folder.path('in'), asked);
     const { files, totals } = await quantizer.quantizeFile(folder.path('in'), folder.path('out'), asked);
     const shards = ['model-00001-of-00002.safetensors', 'model-00002-of-00002.safetensors'];
