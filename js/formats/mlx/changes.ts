@@ -10,6 +10,9 @@ import { rangesOf } from '../../pipeline/stretches.js';
 import type { MlxModel, Split } from './models.js';
 import type { Weight } from './weights.js';
 
+/** Most published models have some hundred experts a layer. */
+export const MOST_EXPERTS = 65_536;
+
 /** Far more than any model's norms have. */
 const MOST_SHIFTED = 2 ** 20;
 
@@ -23,6 +26,7 @@ export function cutTensor(name: string, stored: Tensor, splits: readonly Split[]
     if (
       stored.shape.length !== 3 ||
       stored.codec === null ||
+      experts > MOST_EXPERTS ||
       !Number.isInteger(own) ||
       !isCuttable(stored, own * row)
     ) {

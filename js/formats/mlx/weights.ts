@@ -8,7 +8,7 @@ import type { Model } from '../../models/model.js';
 import { droppedTensor, type DroppedTensor } from '../../plan/report.js';
 import { checkComplete } from '../folder/complete.js';
 import { isObject, wholeNumber, type JsonObject } from '../folder/json.js';
-import { cutTensor } from './changes.js';
+import { MOST_EXPERTS, cutTensor } from './changes.js';
 import { ANY_MODEL, COMPUTED, type Experts, type MlxModel } from './models.js';
 
 /** A tensor of the output. */
@@ -60,9 +60,6 @@ export function sanitized(tensors: readonly Tensor[], rules: MlxModel, config: J
 
 const renamed = (name: string, { renames = [] }: MlxModel): string =>
   renames.reduce((text, [pattern, replacement]) => text.replace(pattern, replacement), name);
-
-/** Most published models have some hundred experts a layer. */
-const MOST_EXPERTS = 65_536;
 
 interface ExpertParts {
   readonly index: number;

@@ -66,6 +66,10 @@ describe('models that cannot be what they say', () => {
       /the matrices of its experts cannot be told apart/,
     ],
     [
+      ['granitemoe', 'model.layers.0.block_sparse_moe.input_linear.weight', [65_537, 2, 1]],
+      /the matrices of its experts cannot be told apart/,
+    ],
+    [
       ['granitemoe', 'model.layers.0.block_sparse_moe.output_linear.weight', [64, 64]],
       /the matrices of its experts cannot be told apart/,
     ],
