@@ -52,6 +52,7 @@ export function planWeights(weights: readonly Weight[], deciding: Deciding): Pla
     }
     checkReadable([weight.stored]);
     const why = rule === undefined || rule.type === 'quantize' ? whyNotQuantized(weight, deciding) : rule.name;
+    if (rule?.type === 'quantize' && why !== null) throw cannotQuantize(weight, rule, why);
     const module = why === null ? moduleOf(weight.name) : null;
     const precision = module === null ? null : precisionOf(module);
     if (module === null || precision === null) {
@@ -64,6 +65,7 @@ export function planWeights(weights: readonly Weight[], deciding: Deciding): Pla
     // mlx-lm asks for whole groups of the size that was asked for, and fails where a module has another one of its own.
     if (row % options.precision.groupSize !== 0 || row % groupSize !== 0) {
       const reason = `rows of ${row} weights are no whole groups of ${row % groupSize === 0 ? options.precision.groupSize : groupSize}`;
+      if (rule?.type === 'quantize') throw cannotQuantize(weight, rule, reason);
       steps.push(floatStep(weight, typeFor(weight, undefined, deciding), reason, FORM));
       continue;
     }
@@ -73,6 +75,12 @@ export function planWeights(weights: readonly Weight[], deciding: Deciding): Pla
   const tensors = weights.map(({ stored }) => stored);
   return { steps, dropped, modules, warnings: warningsAbout(steps, tensors, idleRules(own, weights.map(described))) };
 }
+
+const cannotQuantize = ({ name }: Weight, rule: TypedRule, why: string): QuantizeError =>
+  new QuantizeError('invalid_option', {
+    layer: name,
+    detail: `${rule.name} cannot apply to tensor ${quoted(name)}: ${why}`,
+  });
 
 const floatTypeOf = ({ stored, was = stored }: Weight, { dtype }: Deciding): string => dtype ?? floatOf(was) ?? 'F32';
 

@@ -138,6 +138,15 @@ describe('what mlx-lm does with the parts of a model', () => {
     expect(Object.keys(config.quantization)).toEqual(['group_size', 'bits', 'mode']);
   });
 
+  test.each([
+    ['norm', /tensor "model\.norm\.weight": no matrix of a Linear/],
+    ['down_proj', /tensor "model\.layers\.0\.mlp\.down_proj\.weight": rows of 48 weights are no whole groups/],
+  ])('rules that cannot apply are refused: %s', async (pattern, says) => {
+    await expect(quantized(kLayer, kConfig, { rules: [[pattern, 'quantize']] })).rejects.toMatchObject({
+      ...{ code: 'invalid_option', message: expect.stringMatching(says) },
+    });
+  });
+
   test('numbers of config.json keep their text, and generation_config.json says where texts end', async () => {
     folderOf(
       kLayer,
