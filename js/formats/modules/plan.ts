@@ -108,6 +108,8 @@ function stepFor(stored: Tensor, own: TypedRule | undefined, means: Means): Plan
   const kind = kinds.kindOf({ name: stored.name, shape: stored.originalShape ?? stored.shape });
   if (own?.type === 'quantize') return quantizedStep(stored, own, kind, means);
   if (own !== undefined && own.type !== 'keep' && own.type !== 'drop') return typedStep(stored, own, form);
+  // Other programs have nothing that says how many zero weights were quantized.
+  if (own === undefined && stored.elements === 0) return keptStep(stored, 'no elements', form);
   if (own === undefined && kind === 'linear' && stored.codec !== null) return quantizedStep(stored, own, kind, means);
   return keptStep(stored, own?.name ?? (kind === 'linear' ? 'cannot be decoded' : KEPT[kind]), form);
 }
@@ -119,7 +121,7 @@ function quantizedStep(
   { quantization }: Means,
 ): PlannedStep {
   const rule = own?.name ?? null;
-  const isMatrix = kind === 'linear' || kind === 'output' || kind === 'router';
+  const isMatrix = (kind === 'linear' || kind === 'output' || kind === 'router') && stored.elements > 0;
   if (stored.codec === null || !isMatrix) {
     throw cannotApply(
       stored,
@@ -163,11 +165,11 @@ const cannotApply = (stored: Tensor, own: TypedRule | undefined, why: string): Q
 /** The linear modules among the steps, layer by layer: those that stay as they are, and those that are quantized. */
 function sorted(steps: readonly PlannedStep[], kinds: ModuleKinds): Pick<ModulePlan, 'ignored' | 'quantized'> {
   const [ignored, quantized] = [new Set<string>(), new Set<string>()];
-  for (const { stored, planned } of steps) {
+  for (const { planned } of steps) {
     const { name, shape, target } = planned;
     const kind = kinds.kindOf({ name, shape });
     const module = kind === 'expert' ? expertsOf(name) : moduleOf(name);
-    if (module === null || kind === 'embedding' || kind === 'other' || stored.elements === 0) continue;
+    if (module === null || kind === 'embedding' || kind === 'other') continue;
     (target.kind === 'copied' || isFloat(target.codec) ? ignored : quantized).add(module);
   }
   const { compare } = new Intl.Collator('en', { numeric: true });

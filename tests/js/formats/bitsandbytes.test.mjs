@@ -81,6 +81,15 @@ describe('the modules that transformers must not expect to be quantized', () => 
   });
 });
 
+test('a matrix without elements stays as it is, and what is written is read again', async () => {
+  const empty = float32Tensor('model.layers.0.mlp.extra.weight', [0, 64]);
+  const source = writeModelFolder(folder.path('in'), [...kTensors, empty], { model_type: 'llama' });
+  await quantize(source, { doubleQuant: true });
+  expect(configOf().llm_int8_skip_modules).toEqual(['model.layers.0.mlp.extra', 'lm_head']);
+  const { tensors } = await quantizer.inspectFile(folder.path('out'));
+  expect(tensors.find(({ name }) => name === empty.name)).toMatchObject({ type: 'F32', shape: [0, 64] });
+});
+
 describe('models that transformers has otherwise than their files', () => {
   const kExperts = [0, 1].flatMap((expert) =>
     ['w1', 'w2', 'w3'].map((name, index) =>
