@@ -41,7 +41,16 @@ function readScheme({ given }: FormatQuantization): Scheme {
   const group = groupSize === undefined ? scheme.groupSize : GROUP_SIZES.find((size) => size === groupSize);
   if (group === undefined)
     throw invalidOption('groupSize', groupSize, `${GROUP_SIZES.join(', ')} for the type ${type}`);
-  return { ...scheme, groupSize: group, symmetric: flag('symmetric', symmetric ?? scheme.symmetric) };
+  if (symmetric === undefined || flag('symmetric', symmetric) === scheme.symmetric)
+    return { ...scheme, groupSize: group };
+  const other = SCHEMES.find(
+    (one) => one.symmetric === symmetric && one.bits === scheme.bits && one.format === scheme.format,
+  );
+  if (given.type === undefined && other !== undefined) return { ...other, groupSize: group };
+  const way = other === undefined ? 'leave it out' : `ask for ${other.name}`;
+  throw new QuantizeError('invalid_option', {
+    detail: `symmetric is ${String(symmetric)}, but the type ${type} is not so; ${way}`,
+  });
 }
 
 async function plan(model: Model, quantization: FormatQuantization, scheme: Scheme): Promise<ConversionPlan> {
@@ -60,7 +69,8 @@ async function plan(model: Model, quantization: FormatQuantization, scheme: Sche
   const ignored = [...planned.ignored.filter((name) => name !== output), ...(isOutputLeft ? [output] : [])];
   return planFolder(model, about, { ...planned, steps }, quantization, {
     type: scheme.name,
-    opensIn: ['vLLM', 'transformers'],
+    // VLLM's kernels have 4 and 8 bits.
+    opensIn: scheme.bits === 3 ? ['transformers'] : ['vLLM', 'transformers'],
     quantization: jsonOf(configOf(scheme, ignored)),
   });
 }

@@ -23,7 +23,7 @@ const kHead = { rules: [['^lm_head', 'quantize']] };
 test.each([
   ['W4A16', { type: 'W4A16' }],
   ['W4A16_asym_g32', { type: 'W4A16_ASYM', groupSize: 32, ...kHead }],
-  ['W4A16_asym_g32', { type: 'w4a16', groupSize: 32, symmetric: false, ...kHead }],
+  ['W4A16_asym_g32', { groupSize: 32, symmetric: false, ...kHead }],
   ['W3A16_sym_g64', { type: 'W3A16', groupSize: 64, ...kHead }],
   ['W8A16', { type: 'W8A16', ...kHead }],
   ['W8A16_asym_g64', { type: 'W8A16_ASYM', groupSize: 64, ...kHead }],
@@ -151,6 +151,18 @@ describe('which tensors', () => {
   });
 });
 
+test('types are named as what they are, with the programs that open them', async () => {
+  expect(await quantize(input(), { symmetric: false })).toMatchObject({ type: 'W4A16_ASYM' });
+  expect(await quantize(input(), { type: 'W3A16' })).toMatchObject({ opensIn: ['transformers'] });
+});
+
+test('a matrix without elements stays as it is', async () => {
+  const empty = bfloatTensor('model.layers.0.mlp.extra.weight', [0, 128]);
+  await quantize(input([...kTensors, empty]), {});
+  expect(configOf().ignore).toEqual(['model.layers.0.mlp.extra', 'lm_head']);
+  expect(tensorsIn(folder.path('out/model.safetensors'))[empty.name]).toEqual(['BF16', [0, 128], '']);
+});
+
 test('what was quantized is restored first, and config.json says nothing of it any more', async () => {
   await quantizer.quantizeFile(input(), folder.path('mlx'), { format: 'mlx', bits: 8, groupSize: 32 });
   await quantizer.dequantizeFile(folder.path('mlx'), folder.path('floats.safetensors'));
@@ -188,6 +200,10 @@ describe('refused before anything is written', () => {
     [{ groupSize: 16 }, /groupSize is 16, must be 32, 64, 128, 256 for the type W4A16/],
     [{ type: 'NVFP4A16', groupSize: 16 }, /groupSize has no meaning with the type NVFP4A16/],
     [{ type: 'MXFP4A16', symmetric: true }, /symmetric has no meaning with the type MXFP4A16/],
+    [{ type: 'W4A16_ASYM', symmetric: true }, /symmetric is true, but the type W4A16_ASYM is not so; ask for W4A16$/],
+    [{ type: 'W8A16', symmetric: false }, /symmetric is false, but the type W8A16 is not so; ask for W8A16_ASYM$/],
+    [{ type: 'W3A16', symmetric: false }, /symmetric is false, but the type W3A16 is not so; leave it out/],
+    [{ symmetric: 'no' }, /symmetric/],
     [{ bits: 4 }, /bits has no meaning, because the output is a model of compressed-tensors/],
     [{ doubleQuant: true }, /doubleQuant has no meaning/],
     [{ architecture: 3 }, /architecture/],
