@@ -1,4 +1,4 @@
-import { choice, nameIn } from '../../checks.js';
+import { choice, invalidOption, nameIn } from '../../checks.js';
 import { codecNamed, isFloat, type Codec } from '../../codecs/codec.js';
 import { QuantizeError, quoted } from '../../errors.js';
 import { sourceOf, type Tensor } from '../../layouts/tensor.js';
@@ -42,6 +42,9 @@ export const format: Format = {
       const name = given.resume === true ? 'resume' : 'splitSize';
       const why = 'its list has sums of files that are written in one go, each of the size that MLC-LLM gives it';
       throw new QuantizeError('invalid_option', { detail: `${name} has no meaning with ${TITLE}: ${why}` });
+    }
+    if (given.architecture !== undefined && typeof given.architecture !== 'string') {
+      throw invalidOption('architecture', given.architecture, 'a model_type of transformers');
     }
     return (model) => plan(model, quantization, type);
   },
@@ -118,7 +121,10 @@ function stepsFor(
     }
     checkReadable([weight.stored]);
     if (rule !== undefined && rule.type !== 'quantize') throw cannotApply(weight, rule);
-    return [stepFor(weight, deciding)];
+    const step = stepFor(weight, deciding);
+    const isQuantized = step.planned.target.kind === 'codec' && !isFloat(step.planned.target.codec);
+    if (rule !== undefined && !isQuantized) throw noMatrix(weight, rule);
+    return [step];
   });
   return { steps, dropped };
 }
@@ -128,6 +134,12 @@ const cannotApply = ({ name }: MlcWeight, rule: TypedRule): QuantizeError =>
   new QuantizeError('invalid_option', {
     layer: name,
     detail: `${rule.name} cannot apply to tensor ${quoted(name)}: the compiled programs of MLC-LLM have one type for all that they quantize; leave the rule out`,
+  });
+
+const noMatrix = ({ name }: MlcWeight, rule: TypedRule): QuantizeError =>
+  new QuantizeError('invalid_option', {
+    layer: name,
+    detail: `${rule.name} cannot apply to tensor ${quoted(name)}: it is no matrix, and MLC-LLM quantizes nothing else`,
   });
 
 function stepFor(weight: MlcWeight, { rules, type, form }: Deciding): PlannedStep {

@@ -226,6 +226,8 @@ describe('refused before anything is written', () => {
     const says = /names that transformers has, and gguf files have others/;
     await refusal(`${file}/model.gguf`, {}, { code: 'unsupported_model', says });
   });
+    [{ architecture: 5 }, /architecture is 5, must be a model_type of transformers/],
+    [{ rules: [['norm', 'quantize']] }, /cannot apply to tensor .*layernorm.weight": it is no matrix/],
 
   test('what MLC-LLM cannot have', async () => {
     const code = 'unsupported_model';
