@@ -26,12 +26,7 @@ export async function readConfig(model: Model, title: string): Promise<JsonObjec
 
 /** The JSON object in a file. Rejects with `invalid_file` for anything else. */
 export async function readJsonFile(source: ByteSource): Promise<JsonObject> {
-  const { size, fileName } = source;
-  if (size > MAX_BYTES) throw invalidFile(source, `its ${size} bytes are over the limit of ${MAX_BYTES}`);
-  const bytes = new Uint8Array(size);
-  if (source.readAside === undefined) await source.read(bytes, 0);
-  else bytes.set(await source.readAside(0, size));
-  const text = decodeJson(bytes, source, fileName);
+  const text = await readTextFile(source);
   let value;
   try {
     value = parseJson(text);
@@ -40,6 +35,16 @@ export async function readJsonFile(source: ByteSource): Promise<JsonObject> {
   }
   if (!isObject(value)) throw invalidFile(source, 'it is JSON, but no object');
   return value;
+}
+
+/** The text in a file. Rejects with `invalid_file` for one that is too large, or no UTF-8. */
+export async function readTextFile(source: ByteSource): Promise<string> {
+  const { size, fileName } = source;
+  if (size > MAX_BYTES) throw invalidFile(source, `its ${size} bytes are over the limit of ${MAX_BYTES}`);
+  const bytes = new Uint8Array(size);
+  if (source.readAside === undefined) await source.read(bytes, 0);
+  else bytes.set(await source.readAside(0, size));
+  return decodeJson(bytes, source, fileName);
 }
 
 /** The text under a name; undefined where there is none. */

@@ -1,9 +1,9 @@
 import type { Model } from '../../models/model.js';
 import { QuantizeError, quoted } from '../../errors.js';
-import { readJsonFile, textUnder } from '../folder/config.js';
+import { readJsonFile, readTextFile, textUnder } from '../folder/config.js';
 import { isObject, printJson, wholeNumber, type Json, type JsonObject } from '../folder/json.js';
 import { jsonOf } from '../modules/folder.js';
-import { chatFor, templateOf } from './chats.js';
+import { chatFor, templateOf, withinVocabulary } from './chats.js';
 
 export const CHAT_CONFIG = 'mlc-chat-config.json';
 
@@ -41,6 +41,8 @@ export async function chatConfigText(subject: ChatSubject): Promise<string> {
   const generation = await jsonBeside(model, 'generation_config.json');
   const tokenizer = await jsonBeside(model, 'tokenizer_config.json');
   const files = await presentFiles(model);
+  const told = (await templateFile(model)) ?? templateIn(tokenizer);
+  const chat = withinVocabulary(chatFor(told, usualChat), wholeNumber(config.get('vocab_size')));
   const context = contextOf(subject);
   const sliding = config.get('sliding_window') ?? null;
   const window = wholeNumber(sliding) ?? -1;
@@ -57,7 +59,7 @@ export async function chatConfigText(subject: ChatSubject): Promise<string> {
     ...Object.keys(USUAL).map((name): [string, Json] => [name, said(name, [generation, config])]),
     ['tokenizer_files', files],
     ['tokenizer_info', tokenizerInfo(files)],
-    ['conv_template', jsonOf(templateOf(chatFor(templateIn(tokenizer), usualChat)))],
+    ['conv_template', jsonOf(templateOf(chat))],
     ['model_task', 'chat'],
   ];
   return printJson(new Map(members), 2);
@@ -114,6 +116,12 @@ const tokenizerInfo = (files: readonly string[]): Json =>
     prepend_space_in_encode: false,
     strip_space_in_decode: false,
   });
+
+/** Where transformers saves templates now; it reads them from there first. */
+async function templateFile(model: Model): Promise<string | null> {
+  const source = await model.companions.find('chat_template.jinja');
+  return source === null ? null : readTextFile(source);
+}
 
 /** The text of the chat template; of several, of the first. */
 function templateIn(tokenizer: JsonObject | null): string | null {

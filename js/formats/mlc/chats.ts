@@ -105,6 +105,16 @@ export function chatFor(template: string | null, usual: string): Chat {
   return CHATS.find((chat) => chat.name === name) ?? PLAIN;
 }
 
+/**
+ * The same for a model of so many tokens. Models that have none of the tokens that a chat begins with have another one: for
+ * these it is the text as it is. Tokens to stop at that they do not have are left out.
+ */
+export function withinVocabulary(chat: Chat, tokens = Infinity): Chat {
+  const isThere = (token: number): boolean => token < tokens;
+  if (chat.systemTokens?.every(isThere) === false) return PLAIN;
+  return { ...chat, stopTokens: chat.stopTokens.filter(isThere) };
+}
+
 /** As mlc-chat-config.json has it. */
 export const templateOf = (chat: Chat): Readonly<Record<string, unknown>> => ({
   name: chat.name,

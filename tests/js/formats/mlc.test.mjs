@@ -162,7 +162,7 @@ test("Gemma's norms have one added, its head is its embedding, and frequencies a
     prefill_chunk_size: 64,
     sliding_window_size: 32,
     vocab_size: 40,
-    conv_template: { name: 'gemma_instruction', stop_token_ids: [1, 107] },
+    conv_template: { name: 'gemma_instruction', stop_token_ids: [1] },
   });
 });
 
@@ -181,6 +181,26 @@ test('what generation is to do, and how chats are written, is what the files bes
     tokenizer_info: { token_postproc_method: 'byte_level' },
     conv_template: { name: 'chatml', roles: { user: '<|im_start|>user' } },
   });
+});
+
+const chatOf = () => JSON.parse(readFileSync(folder.path('out/mlc-chat-config.json'), 'utf8')).conv_template;
+
+test('the template is the one in chat_template.jinja where there is one', async () => {
+  const source = input();
+  writeFileSync(folder.path('in/tokenizer_config.json'), JSON.stringify({ chat_template: '[INST]' }));
+  writeFileSync(folder.path('in/chat_template.jinja'), '{{ "<|im_start|>" }}');
+  await quantize(source, {});
+  expect(chatOf().name).toBe('chatml');
+});
+
+test.each([
+  [{ vocab_size: 40 }, 'LM', [], null],
+  [{ vocab_size: 128_008 }, 'llama-3', [128001], [128000]],
+  [{}, 'llama-3', [128001, 128008, 128009], [128000]],
+])('a chat has no tokens that the model has not: %j', async (size, name, stops, first) => {
+  const config = { model_type: 'llama', max_position_embeddings: 64, tie_word_embeddings: true, ...size };
+  await quantize(input(kTensors, config), {});
+  expect(chatOf()).toMatchObject({ name, stop_token_ids: stops, system_prefix_token_ids: first });
 });
 
 test.each([
@@ -206,6 +226,8 @@ describe('refused before anything is written', () => {
     [{ resume: true }, /resume has no meaning with a model for MLC-LLM/],
     [{ splitSize: 1e8 }, /splitSize has no meaning/],
     [{ groupSize: 32 }, /groupSize has no meaning/],
+    [{ architecture: 5 }, /architecture is 5, must be a model_type of transformers/],
+    [{ rules: [['norm', 'quantize']] }, /cannot apply to tensor .*layernorm.weight": it is no matrix/],
     [{ rules: [['norm', 'keep']] }, /cannot apply to tensor "model.layers.0.input_layernorm.weight"/],
   ])('options: %j', (options, says) => refusal(input(), options, { says }));
 
@@ -226,8 +248,6 @@ describe('refused before anything is written', () => {
     const says = /names that transformers has, and gguf files have others/;
     await refusal(`${file}/model.gguf`, {}, { code: 'unsupported_model', says });
   });
-    [{ architecture: 5 }, /architecture is 5, must be a model_type of transformers/],
-    [{ rules: [['norm', 'quantize']] }, /cannot apply to tensor .*layernorm.weight": it is no matrix/],
 
   test('what MLC-LLM cannot have', async () => {
     const code = 'unsupported_model';
