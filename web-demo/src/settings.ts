@@ -105,10 +105,15 @@ export const BIT_WIDTHS: readonly BitWidth[] = [2, 4, 8];
 
 /** The options of a call; a rule without a pattern is one that is still being typed. */
 export function quantizeOptions(settings: Settings): QuantizeFileOptions {
-  const rules = settings.rules
-    .filter(({ pattern }) => pattern.trim() !== '')
-    .map(({ pattern, type }) => [pattern.trim(), settings.output === 'gguf' ? type : 'keep'] as const);
-  if (isFormat(settings.output)) return { ...formatOptions(settings.output, settings), rules };
+  const patterns = settings.rules.map(({ pattern, type }) => ({ pattern: pattern.trim(), type }));
+  const given = patterns.filter(({ pattern }) => pattern !== '');
+  const all = (outcome: 'keep' | 'F16') => given.map(({ pattern }) => [pattern, outcome] as const);
+  if (isFormat(settings.output)) {
+    const options = formatOptions(settings.output, settings);
+    // All floats of such a model are F16.
+    return { ...options, rules: all(options.type === 'q4f16' ? 'F16' : 'keep') };
+  }
+  const rules = settings.output === 'gguf' ? given.map(({ pattern, type }) => [pattern, type] as const) : all('keep');
   const { type, pure, architecture, program, bits, groupSize, symmetric, mode } = settings;
   return settings.output === 'gguf'
     ? { type, pure, rules, for: program, ...(architecture !== null && { architecture }) }

@@ -34,3 +34,11 @@ test('what only a GGUF has is not told of a safetensors file, whose rules keep',
   });
   expect(optionsOf({ rules }).rules).toEqual([['attn', 'Q8_0']]);
 });
+
+test('rules keep weights of an ONNX model as they are, or as F16 where all floats become that', () => {
+  const rules = [{ id: 1, pattern: 'head', type: 'Q8_0' }];
+  const { formatTypes } = settings.DEFAULT_SETTINGS;
+  const of = (type) => optionsOf({ output: 'onnx', formatTypes: { ...formatTypes, onnx: type }, rules });
+  expect(of('q4')).toMatchObject({ type: 'q4', rules: [['head', 'keep']] });
+  expect(of('q4f16')).toMatchObject({ type: 'q4f16', rules: [['head', 'F16']] });
+});
