@@ -1,4 +1,5 @@
 import type { WebFolderHandle } from '../../endpoints.js';
+import { quoted } from '../../errors.js';
 import { HELD_BYTES, type ByteSink, type ByteWriter, type SinkPlan } from '../../io/byte-io.js';
 import { unlessAborted } from '../../io/unless-aborted.js';
 import { checkAborted, unwritable, writeFailure } from '../failures.js';
@@ -67,6 +68,7 @@ export async function openWebFolderSink(folder: WebFolderHandle, plan: SinkPlan)
     if (resume !== undefined) throw unwritable(folder.name, 'only what is written to a path can be resumed');
     await checkNotInput(folder, plan);
     const there = await namesIn(folder, signal);
+    await checkNoInputIn(folder, there, plan);
     checkNoOtherModel(
       there,
       files.map(({ name }) => name),
@@ -97,6 +99,21 @@ async function checkNotInput(folder: WebFolderHandle, { inputs, signal }: SinkPl
     if (origin !== null && (await unlessAborted(signal, () => origin.isSameEntry(folder)))) {
       throw unwritable(folder.name, 'it is the folder of the input');
     }
+  }
+}
+
+/** Files that were picked one by one do not tell their folder: one that has the same name, size and time is the same. */
+async function checkNoInputIn(
+  folder: WebFolderHandle,
+  there: readonly string[],
+  { inputs, signal }: SinkPlan,
+): Promise<void> {
+  for (const input of inputs) {
+    if (!(input instanceof BlobSource) || input.folder !== null || !there.includes(input.fileName)) continue;
+    const handle = await unlessAborted(signal, () => folder.getFileHandle(input.fileName));
+    const file = await unlessAborted(signal, () => handle.getFile());
+    if (new BlobSource(file).version !== input.version) continue;
+    throw unwritable(folder.name, `it has the file ${quoted(input.fileName)} of the input in it; give another folder`);
   }
 }
 

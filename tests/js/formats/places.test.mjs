@@ -173,4 +173,19 @@ describe('a folder that is written', () => {
     });
     expect([...both.files]).toEqual(Object.entries(kFiles));
   });
+
+  test('must not be the picked folder that Files of the input lie in', async () => {
+    const both = new MemoryFolder(kFiles);
+    const handles = await Promise.all(Object.keys(kFiles).map((name) => both.getFileHandle(name)));
+    const files = await Promise.all(handles.map((handle) => handle.getFile()));
+    await expect(quantizer.quantizeFile(files, both, kMlx)).rejects.toMatchObject({
+      ...{ code: 'unwritable_output', message: expect.stringMatching(/it has the file "[^"]+" of the input in it/) },
+    });
+    expect([...both.files]).toEqual(Object.entries(kFiles));
+    // Of another time, or size, they are others, which are written over.
+    const other = new MemoryFolder({ ...kFiles, 'model.safetensors': Buffer.alloc(9) });
+    const later = Object.entries(kFiles).map(([name, bytes]) => new File([bytes], name, { lastModified: 2 }));
+    await quantizer.quantizeFile(later, other, kMlx);
+    expect(other.files.get('model.safetensors').length).toBeGreaterThan(9);
+  });
 });
