@@ -188,4 +188,21 @@ describe('a folder that is written', () => {
     await quantizer.quantizeFile(later, other, kMlx);
     expect(other.files.get('model.safetensors').length).toBeGreaterThan(9);
   });
+
+  test('has the programs of a model that has its own, and its license', async () => {
+    const input = copyTinyLlama(folder.path('in'));
+    const config = JSON.parse(readFileSync(`${input}/config.json`, 'utf8'));
+    const auto = {
+      AutoModel: 'modeling_own.Model',
+      AutoConfig: 'team/other--configuration_other.Config',
+      AutoTokenizer: ['tokens.Slow', null, '../evil.Class'],
+    };
+    writeFileSync(`${input}/config.json`, JSON.stringify({ ...config, auto_map: auto }));
+    writeFileSync(`${input}/modeling_own.py`, 'import torch\nfrom .parts import Part\nfrom .gone import Gone\n');
+    const others = ['parts.py', 'tokens.py', 'configuration_other.py', 'unused.py', 'LICENSE.txt', 'spm.model'];
+    for (const name of others) writeFileSync(`${input}/${name}`, 'from .modeling_own import Model');
+    await quantizer.quantizeFile(input, folder.path('out'), kMlx);
+    const added = readdirSync(folder.path('out')).filter((name) => !kNames.includes(name));
+    expect(added.toSorted()).toEqual(['LICENSE.txt', 'modeling_own.py', 'parts.py', 'spm.model', 'tokens.py']);
+  });
 });
