@@ -1,5 +1,5 @@
 import type { WebFolderHandle } from '../../endpoints.js';
-import { quoted } from '../../errors.js';
+import { QuantizeError, asQuantizeError, quoted } from '../../errors.js';
 import { HELD_BYTES, type ByteSink, type ByteWriter, type SinkPlan } from '../../io/byte-io.js';
 import { unlessAborted } from '../../io/unless-aborted.js';
 import { checkAborted, unwritable, writeFailure } from '../failures.js';
@@ -50,7 +50,13 @@ export class WebFolderSink implements ByteSink {
 
   async commit(proceed: () => void): Promise<void> {
     proceed();
-    for (const { sink } of this.#made) await sink.commit(proceed);
+    const replaced: string[] = [];
+    for (const { name, isNew, sink } of this.#made) {
+      await sink.commit(proceed).catch((error: unknown) => {
+        throw replaced.length === 0 ? error : amongOldFiles(error, name, replaced);
+      });
+      if (!isNew) replaced.push(name);
+    }
   }
 
   async discard(cause?: unknown): Promise<void> {
@@ -115,6 +121,14 @@ async function checkNoInputIn(
     if (new BlobSource(file).version !== input.version) continue;
     throw unwritable(folder.name, `it has the file ${quoted(input.fileName)} of the input in it; give another folder`);
   }
+}
+
+/** Browsers cannot replace files together: whoever reads the error has to know that the folder is of two models now. */
+function amongOldFiles(cause: unknown, file: string, replaced: readonly string[]): unknown {
+  const { code } = asQuantizeError(cause, 'unwritable_output', { file });
+  if (code !== 'disk_full' && code !== 'unwritable_output') return cause;
+  const detail = `${replaced.map(quoted).join(', ')} beside it are new already, and what else was there is old: write to a new folder`;
+  return new QuantizeError(code, { file, detail, cause });
 }
 
 async function removeNew(folder: WebFolderHandle, made: readonly Made[]): Promise<void> {

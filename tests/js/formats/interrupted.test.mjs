@@ -107,6 +107,27 @@ describe('a picked folder', () => {
     });
   });
 
+  test('that had a model is of two when there is room for a part, and the error says so', async () => {
+    const sink = new MemoryFolder({ 'model.safetensors': new Uint8Array(3), 'config.json': new Uint8Array(4) });
+    const open = sink.getFileHandle.bind(sink);
+    sink.getFileHandle = async (name, how) => {
+      const handle = await open(name, how);
+      const make = handle.createWritable.bind(handle);
+      handle.createWritable = async () => {
+        const stream = await make();
+        if (name.endsWith('index.json')) {
+          stream.close = () => Promise.reject(new DOMException('', 'QuotaExceededError'));
+        }
+        return stream;
+      };
+      return handle;
+    };
+    await expect(quantizer.quantizeFile(kTinyLlama, sink, kMlx)).rejects.toMatchObject({
+      ...{ code: 'disk_full', message: expect.stringMatching(/index\.json.*: "model\.safetensors" beside it are new/) },
+    });
+    expect(sink.files.get('config.json')).toHaveLength(4);
+  });
+
   test('cannot be gone on with', async () => {
     const call = quantizer.quantizeFile(kTinyLlama, new MemoryFolder(), { ...kMlx, resume: true });
     await expect(call).rejects.toMatchObject({ code: 'unwritable_output', message: expect.stringMatching(/resumed/) });
