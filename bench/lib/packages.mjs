@@ -1,4 +1,4 @@
-import { readdirSync } from 'node:fs';
+import { existsSync, readdirSync } from 'node:fs';
 import path from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 
@@ -17,11 +17,17 @@ export async function openPackages(against) {
   return Promise.all(builds.map(async (build) => ({ ...build, ...(await importFrom(build.folder, 'index.js')) })));
 }
 
-/** One of the modules inside a build, by its file's name: it may lie elsewhere in another version. */
+/**
+ * One of the modules inside a build, by its file's name: it may lie elsewhere in another version. What is shipped is bundled;
+ * the modules lie beside it, in build/modules, and in older versions in the folder itself.
+ */
 export function importInternal({ folder }, name) {
-  const found = readdirSync(folder, { recursive: true }).find((entry) => path.basename(entry) === name);
-  if (found === undefined) throw new Error(`${folder} has no ${name}`);
-  return importFrom(folder, found);
+  for (const place of [folder, path.join(folder, '../build/modules')]) {
+    const entries = existsSync(place) ? readdirSync(place, { recursive: true }) : [];
+    const found = entries.find((entry) => path.basename(entry) === name);
+    if (found !== undefined) return importFrom(place, found);
+  }
+  throw new Error(`${folder} has no ${name}`);
 }
 
 const importFrom = (folder, name) => import(pathToFileURL(path.join(folder, name)).href);

@@ -5,7 +5,7 @@ import { throughRowSigns } from './row-signs.mjs';
 const { abs, floor, fround, log2, max } = Math;
 
 /** A codec with parameters, as options of `quantizeFile`; `label` is what reports call it. */
-export const kChoices = CODECS.flatMap(choicesOf);
+export const kChoices = CODECS.filter(({ foreign }) => !foreign).flatMap(choicesOf);
 
 function choicesOf({ name, bits, groupSizes, symmetric }) {
   if (bits.length === 0) return [{ name, label: name, options: { type: name } }];
