@@ -70,7 +70,7 @@ export function describeFiles(setting, { site, scope, privateFiles }) {
         mkdirSync(from);
         copyFileSync(model, path.join(from, 'model.safetensors'));
         writeFileSync(path.join(from, 'config.json'), config);
-        const options = { format: 'mlx', groupSize: 32 };
+        const options = { format: 'mlx', groupSize: 32, architecture: 'none' };
         const quantizer = await ArrowQuant.create();
         const { tensors } = await quantizer.quantizeFile(from, to, options);
         await quantizer.dispose();
