@@ -38,6 +38,9 @@ import {
   type FileType,
   type FileWarning,
   type FileWarningCode,
+  type FolderFormatName,
+  type FormatName,
+  type FormatType,
   type GroupSize,
   type HalfArray,
   type HeaderFields,
@@ -45,10 +48,15 @@ import {
   type InspectedTensor,
   type Inspection,
   type LayoutName,
+  type MixtureName,
   type Mode,
   type ModelSink,
   type ModelSource,
+  type ModelType,
   type NodeFileHandle,
+  type OnnxForm,
+  type OnnxRuntime,
+  type OnnxType,
   type OpenedModel,
   type PlanTotals,
   type Profile,
@@ -70,6 +78,7 @@ import {
   type TensorType,
   type TypeRule,
   type WebFileHandle,
+  type WebFolderHandle,
   type WebOptions,
   type WeightArray,
   type Weights,
@@ -128,6 +137,23 @@ export async function convertFiles(quantizer: ArrowQuant, source: ModelSource, s
   return summaryBytes(report) + summaryBytes(plan) + totals.bytesPerSecond + programs.length;
 }
 
+const folderFormat: FolderFormatName = 'mlx';
+const formatName: FormatName = 'onnx';
+const formatType: FormatType = 'W4A16';
+const mixture: MixtureName = 'mixed_3_6';
+const modelType: ModelType = 'llama';
+const onnxType: OnnxType = 'q4f16';
+const onnxForm: OnnxForm = 'qdq';
+const onnxRuntime: OnnxRuntime = '1.32';
+
+export async function convertForOthers(quantizer: ArrowQuant, source: ModelSource, to: WebFolderHandle): Promise<void> {
+  const folder: QuantizeFileOptions = { format: folderFormat, mix: mixture, architecture: modelType, dtype: 'BF16' };
+  await quantizer.quantizeFile(source, to, folder);
+  await quantizer.quantizeFile(source, to, { format: 'compressed-tensors', type: formatType });
+  await quantizer.quantizeFile(source, 'model_q4f16.onnx', { format: formatName, type: onnxType, onnxRuntime });
+  await quantizer.plan(source, { format: 'onnx', type: 'q4', onnxForm, embeddings: false, accuracyLevel: 4 });
+}
+
 function seeTensor(report: TensorReport): string {
   const plan: TensorPlan = report;
   return `${plan.name}: ${plan.from} to ${plan.to}, off by ${report.rmse?.toFixed(5) ?? 'nothing'}`;
@@ -176,7 +202,15 @@ export async function readFromServers(quantizer: ArrowQuant, answer: FetchedResp
 }
 
 /** What models lie in, described by what is used of it. */
-export type Places = readonly [BlobLike, FileLike, ByteStream, WritableFile, WebFileHandle, NodeFileHandle];
+export type Places = readonly [
+  BlobLike,
+  FileLike,
+  ByteStream,
+  WritableFile,
+  WebFileHandle,
+  WebFolderHandle,
+  NodeFileHandle,
+];
 
 const architectures: readonly Architecture[] = ARCHITECTURES;
 const blockTypes: readonly BlockType[] = BLOCK_TYPES;
