@@ -137,6 +137,8 @@ test('is used with the keyboard alone', async () => {
   await page.keyboard.press('Tab');
   await expect(focused()).resolves.toBe('Choose files');
   await page.keyboard.press('Tab');
+  await expect(focused()).resolves.toBe('Choose a folder');
+  await page.keyboard.press('Tab');
   await page.keyboard.press('Enter');
   await demo.planned();
   await demo.choose('target', 'memory');

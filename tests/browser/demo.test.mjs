@@ -43,9 +43,9 @@ describe('the demo in Chromium', () => {
   test('opens the folder that was picked, whatever else lies in it', async () => {
     const page = await demo.open();
     await page.page.locator('input[aria-label="Model folder"]').setInputFiles(kFolder);
-    await page.planned();
     expect(await page.appears('#model-name')).toBe('tiny-llama');
     await page.choose('output', 'compressed-tensors');
+    await page.planned();
     await page.choose('target', 'memory');
     await page.quantize();
     await page.finished();
