@@ -58,9 +58,25 @@ const kTsArrows = {
     ...['formats', 'plan', 'models', 'pipeline', 'layouts', 'containers', 'rules', 'codecs', 'io', 'wasm/windows'],
     ...kFoundations,
   ],
+  checkpoints: [
+    ...[
+      'checkpoints',
+      'formats/folder',
+      'plan',
+      'models',
+      'pipeline',
+      'layouts',
+      'containers',
+      'rules',
+      'codecs',
+      'io',
+    ],
+    ...['wasm/windows', ...kFoundations],
+  ],
   convert: [
     ...[
       'convert',
+      'checkpoints',
       'formats',
       'plan',
       'models',

@@ -1,0 +1,27 @@
+import type { Checkpoint } from '../checkpoint.js';
+import type { KeyList } from '../key-list.js';
+import type { Weight } from '../weights/weight.js';
+
+/**
+ * What llama.cpp's converter makes of one kind of model. A new one is one file and a line in table.ts. What it throws is
+ * `unsupported_model` for a model that llama.cpp cannot run, and `invalid_file` for files that contradict each other.
+ */
+export interface Architecture {
+  /** `general.architecture`. */
+  readonly name: string;
+  /** What config.json calls it, first of its `architectures`. */
+  readonly classes: readonly string[];
+  /**
+   * All tensors of the file, in its order, under their names there: those that are generated first, then what becomes of the
+   * checkpoint's weights. Throws where one has no place in the file.
+   */
+  tensors(checkpoint: Checkpoint): readonly Weight[];
+  /** Pairs that stand before all others but the architecture. */
+  early?(pairs: KeyList, checkpoint: Checkpoint): void;
+  /** The pairs that begin with the architecture's name, and `general.file_type` where it stands among them. */
+  parameters(pairs: KeyList, checkpoint: Checkpoint): void | Promise<void>;
+  /** The pairs that begin with `tokenizer.`, and what stands among them. */
+  vocabulary(pairs: KeyList, checkpoint: Checkpoint): Promise<void>;
+  /** Whether a tensor of more than one dimension is F32 in every file, besides those that are in all models. */
+  isF32?(name: string): boolean;
+}

@@ -1,0 +1,51 @@
+import { readJsonFile, readTextFile } from '../formats/folder/config.js';
+import type { JsonObject } from '../formats/folder/json.js';
+import { invalidFile } from '../containers/invalid-file.js';
+import type { Companions } from '../models/companions.js';
+
+/** The largest vocabularies take some tens of megabytes. */
+const MOST_BYTES = 128 * 2 ** 20;
+
+/** The files of a checkpoint besides its weights. Each is read once, when it is asked for. */
+export class CheckpointFiles {
+  readonly #companions: Companions;
+  readonly #objects = new Map<string, Promise<JsonObject | null>>();
+
+  constructor(companions: Companions) {
+    this.#companions = companions;
+  }
+
+  /** The JSON object in a file; null where there is none. Rejects with `invalid_file` for anything else. */
+  object(name: string): Promise<JsonObject | null> {
+    const read = this.#objects.get(name) ?? this.#readObject(name);
+    this.#objects.set(name, read);
+    return read;
+  }
+
+  async text(name: string): Promise<string | null> {
+    const source = await this.#companions.find(name);
+    return source === null ? null : readTextFile(source);
+  }
+
+  async bytes(name: string): Promise<Uint8Array | null> {
+    const source = await this.#companions.find(name);
+    if (source === null) return null;
+    if (source.size > MOST_BYTES)
+      throw invalidFile(source, `its ${source.size} bytes are over the limit of ${MOST_BYTES}`);
+    const bytes = new Uint8Array(source.size);
+    if (source.readAside === undefined) await source.read(bytes, 0);
+    else bytes.set(await source.readAside(0, source.size));
+    return bytes;
+  }
+
+  /** An error about one of them that was found. */
+  async wrong(name: string, detail: string): Promise<Error> {
+    const source = await this.#companions.find(name);
+    return source === null ? new RangeError(`there is no ${name}`) : invalidFile(source, detail);
+  }
+
+  async #readObject(name: string): Promise<JsonObject | null> {
+    const source = await this.#companions.find(name);
+    return source === null ? null : readJsonFile(source);
+  }
+}
