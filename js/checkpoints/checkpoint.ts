@@ -31,6 +31,8 @@ export interface Checkpoint {
   readonly files: CheckpointFiles;
   /** config.json with the defaults of its kind of model. */
   readonly hparams: Hparams;
+  /** How positions are rotated: `rope_parameters`, or what older files say in its place. */
+  readonly rope: Hparams;
   readonly options: CheckpointOptions;
   /** In the order in which llama.cpp's converter reads them: file by file, and by name in each; quantized ones decoded. */
   readonly weights: readonly Weight[];
