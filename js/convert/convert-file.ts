@@ -1,3 +1,4 @@
+import type { CheckpointQuantization } from '../checkpoints/plan.js';
 import { checkOnnxName, containerFor, refuseShardName } from '../containers/registry.js';
 import { abandon, endpointName, sinkEndpoint } from '../endpoints.js';
 import { abortError, QuantizeError } from '../errors.js';
@@ -10,7 +11,6 @@ import { memoryOf, shareWithStream } from '../pipeline/memory-budget.js';
 import type { TensorMetrics } from '../pipeline/metrics.js';
 import type { PipelineTools } from '../pipeline/pipeline.js';
 import type { FileTools } from '../pipeline/tools.js';
-import type { FileTypeQuantization } from '../plan/file-type.js';
 import { filePlan, layOut, summaryOf, type ConversionPlan } from '../plan/plan.js';
 import {
   tensorReport,
@@ -31,7 +31,7 @@ import type { ConvertFileOptions } from './options.js';
 /** How to quantize. */
 export type Quantization =
   | ({ readonly kind: 'uniform' } & UniformQuantization)
-  | ({ readonly kind: 'file-type' } & FileTypeQuantization)
+  | ({ readonly kind: 'file-type' } & CheckpointQuantization)
   | ({ readonly kind: 'format' } & FormatQuantization);
 
 /** The options that all conversions have, with every default filled in. */
@@ -86,7 +86,14 @@ async function plannerOf(quantization: Quantization): Promise<Planner> {
   }
   // The rules of all those models are large, and of no use to what has other outputs.
   const { planFileType } = await part(() => import('../plan/file-type.js'));
-  return (model, tools) => planFileType(model, quantization, tools);
+  const { isCheckpoint } = await part(() => import('../checkpoints/recognize.js'));
+  return async (model, tools) => {
+    const { architecture, program } = quantization;
+    if (architecture !== null || program === 'sd.cpp' || !(await isCheckpoint(model)))
+      return planFileType(model, quantization, tools);
+    const { planCheckpoint } = await part(() => import('../checkpoints/plan.js'));
+    return planCheckpoint(model, quantization, tools);
+  };
 }
 
 async function convertFile(

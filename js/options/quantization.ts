@@ -121,6 +121,7 @@ function readFileType(given: Options, type: FileType, shared: Shared): Quantizat
     ...{ ...shared, ...form, rules, type, program },
     pure: flag('pure', given.pure),
     architecture: choice('architecture', given.architecture, named(ARCHITECTURES)) ?? null,
+    checkpoint: { via: null, name: null, pre: null, chatTemplate: true, keyValues: [] },
   };
 }
 

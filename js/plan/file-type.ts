@@ -8,6 +8,7 @@ import type { Model } from '../models/model.js';
 import type { ShapeFact, TensorDecision } from '../rules/decision.js';
 import { compareTensors } from '../rules/language/tensors.js';
 import { planTypes, type TypePlan } from '../rules/plan-types.js';
+import type { Rulebook } from '../rules/rulebook.js';
 import { COMFYUI } from '../rules/subject.js';
 import { fulfilsByAnyName, type TensorDescription, type PlainRule } from '../rules/rule.js';
 import { ARCHITECTURES, type Architecture, type FileType, type Program } from '../types.js';
@@ -45,6 +46,12 @@ export interface FileTypeQuantization extends OutputForm {
   readonly measure: boolean;
 }
 
+/** What may be other than llama.cpp's quantizer has it. */
+export interface OtherRules {
+  /** Which tensor becomes what; then the tensors keep the model's order, too. */
+  readonly rulebook: Rulebook;
+}
+
 /** `general.quantization_version` of the block formats as they are today. */
 const QUANTIZATION_VERSION = 2;
 /** What a file of no known family says of itself: readers want the key. */
@@ -58,17 +65,18 @@ export async function planFileType(
   model: Model,
   quantization: FileTypeQuantization,
   tools: PipelineTools,
+  other?: OtherRules,
 ): Promise<ConversionPlan> {
   const { type, splitBytes, container, layout } = quantization;
   const prepared = await prepare(model, quantization);
   const { tensors, origins, taken, staleTexts } = prepared;
-  const types = orRefused(tensors, quantization, () => typesFor(model, tensors, quantization));
+  const types = orRefused(tensors, quantization, () => typesFor(model, tensors, quantization, other));
   const { notes, opensIn, notIn, decisions, idle, ...subject } = types;
   checkReadable(tensors.filter((_, index) => decisions[index]?.kind !== 'drop'));
   checkOutput(tensors, { ...subject, opensIn, decisions }, quantization);
   const planned = tensors.flatMap((tensor, index) => stepFor(tensor, decisions[index], quantization, origins[index]));
   checkLeftovers(tensors, planned);
-  if (model.hasFinalNames) planned.sort((a, b) => compareTensors(a.planned, b.planned));
+  if (model.hasFinalNames && other === undefined) planned.sort((a, b) => compareTensors(a.planned, b.planned));
   const narrowed = quantization.keepOverflowing ? await keepingOverflowing(planned, tools) : planned;
   const steps = withImportance(narrowed, quantization, model);
   const shapes = decisions.flatMap((decision) => (decision.kind === 'drop' ? [] : decision.keyValues));
@@ -134,7 +142,12 @@ function orRefused<Made>(tensors: readonly Tensor[], quantization: FileTypeQuant
   }
 }
 
-const typesFor = (model: Model, tensors: readonly Tensor[], quantization: FileTypeQuantization): TypePlan => {
+const typesFor = (
+  model: Model,
+  tensors: readonly Tensor[],
+  quantization: FileTypeQuantization,
+  other: OtherRules | undefined,
+): TypePlan => {
   const { type, pure, rules, program, architecture } = quantization;
   return planTypes({
     tensors: tensors.map((tensor) => describe(tensor, quantization)),
@@ -142,7 +155,7 @@ const typesFor = (model: Model, tensors: readonly Tensor[], quantization: FileTy
     hasFinalNames: model.hasFinalNames,
     keyValue: model.fact,
     file: model.name,
-    ...{ pure, rules, program },
+    ...{ pure, rules, program, rulebook: other?.rulebook },
     ...(architecture !== null && { architecture }),
   });
 };

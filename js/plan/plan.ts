@@ -1,5 +1,6 @@
 import { codecLabel, findTraits, type Codec } from '../codecs/codec.js';
 import type {
+  Carried,
   Container,
   Fact,
   FileLayout,
@@ -69,6 +70,8 @@ export interface ConversionPlan extends OutputForm {
   readonly folder?: FolderForm | undefined;
   /** Texts of the output instead of those that the model has. */
   readonly texts?: ReadonlyMap<string, string> | undefined;
+  /** What the output takes over instead of what the model carries. */
+  readonly carried?: Carried | null | undefined;
   /** How the index of the files is written; default: as the container does it, where there are several files. */
   readonly index?: IndexStyle | undefined;
 }
@@ -125,13 +128,13 @@ export function sameStep(stored: Tensor, target: Target, rule: string | null, ke
 
 /** What the container needs to lay the files of weights out. `inOrder`: they go to where bytes can be put in order only. */
 const contentsOf = (plan: ConversionPlan, model: Model, file: string, inOrder: boolean): OutputContents => {
-  const { layout, steps, facts, limits, splitBytes, staleTexts, texts, index } = plan;
+  const { layout, steps, facts, limits, splitBytes, staleTexts, texts, index, carried = model.carried } = plan;
   return {
     groups: steps.map(({ planned }) => ({ entries: layout.entriesOf(planned) })),
     texts: texts ?? new Map([...model.portableTexts].filter(([key]) => !staleTexts.includes(key))),
     layoutTexts: (groups) => layout.textsOf(groups.flatMap((group) => steps[group]?.planned ?? [])),
     layoutKeys: LAYOUT_KEYS,
-    carried: model.carried,
+    carried,
     staleKeys: staleTexts,
     ...{ facts, limits, splitBytes, file, inOrder, index },
   };

@@ -25,6 +25,8 @@ export interface PlanTypesInput {
   readonly pure?: boolean | undefined;
   /** The first that matches a tensor decides, before everything else. */
   readonly rules?: readonly PlainRule[] | undefined;
+  /** Other rules than those of the model's kind. */
+  readonly rulebook?: Rulebook | undefined;
 }
 
 export interface TypePlan extends Omit<Subject, 'rulebook'> {
@@ -103,7 +105,8 @@ export function planTypes(input: PlanTypesInput): TypePlan {
   const request: TypeRequest = { tensors, target, pure, rules };
   const keyValue: KeyValueReader = input.keyValue ?? (() => undefined);
   const described = { ...request, hasFinalNames, architecture, keyValue, file };
-  const { rulebook, ...subject } = input.program === 'sd.cpp' ? sdCppSubject(described) : subjectOf(described);
+  const { rulebook: own, ...subject } = input.program === 'sd.cpp' ? sdCppSubject(described) : subjectOf(described);
+  const rulebook = input.rulebook ?? own;
   const decisions = decide(request, rulebook);
   const idle = idleRules(rules, tensors, rulebook.prefix, (tensor) => reachOf(rulebook, tensor));
   const unloadable = tensors.find((tensor, index) => isUnloadable(tensor, decisions[index], rulebook));

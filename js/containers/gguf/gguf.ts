@@ -106,7 +106,7 @@ function shownValue({ array, value }: GgufKeyValue): string {
 }
 
 /** As rules look at it: 64-bit integers as numbers, arrays of numbers, no truth values. */
-function plainValue(value: GgufValue | undefined): FactValue | undefined {
+export function plainValue(value: GgufValue | undefined): FactValue | undefined {
   if (typeof value === 'number' || typeof value === 'string') return value;
   if (typeof value === 'bigint') return Number(value);
   return Array.isArray(value) ? value.map(Number) : undefined;

@@ -1,0 +1,89 @@
+import { text, u32, type GgufKeyValue } from '../containers/gguf/key-values.js';
+import type { Tensor } from '../layouts/tensor.js';
+import { withFactors } from '../models/factors.js';
+import type { Model } from '../models/model.js';
+import type { PipelineTools } from '../pipeline/pipeline.js';
+import type { FileWarning } from '../plan/report.js';
+import { FILE_TYPE_IDS } from '../rules/file-types.js';
+import type { FileType } from '../types.js';
+import type { Architecture } from './architectures/architecture.js';
+import { architectureFor } from './architectures/table.js';
+import type { Checkpoint, CheckpointOptions, Intermediate } from './checkpoint.js';
+import { readConfig } from './config/read.js';
+import { CheckpointFiles } from './files.js';
+import { KeyList } from './key-list.js';
+import { setGeneral } from './metadata/general.js';
+import { parametersOf } from './metadata/parameter-counts.js';
+import { decodedWeights } from './weights/decoded.js';
+import type { Weight } from './weights/weight.js';
+
+/** `general.quantization_version`, which every file has. */
+const QUANTIZATION_VERSION = 2;
+
+/** A checkpoint as llama.cpp's converter writes it, but for the types of its tensors. */
+export interface OpenedCheckpoint {
+  readonly architecture: Architecture;
+  /** Under their names in the GGUF, in its order. */
+  readonly weights: readonly Weight[];
+  readonly keyValues: readonly GgufKeyValue[];
+  /** The type of the checkpoint's own weights, or the one that the caller wants in its place. */
+  readonly intermediate: Intermediate;
+  readonly warnings: readonly FileWarning[];
+}
+
+/**
+ * Reads all that a GGUF says of a checkpoint; `fileType` is what it becomes where that is a type that the converter writes
+ * itself, null where it is quantized from the intermediate. `isLeftOut` says which of its tensors the caller does not want.
+ * Rejects with `unsupported_model` for models that llama.cpp's converter does not know, and with `invalid_file` for files
+ * that contradict each other.
+ */
+export async function openCheckpoint(
+  model: Model,
+  options: CheckpointOptions,
+  fileType: FileType | null,
+  isLeftOut: (tensor: Tensor) => boolean,
+  tools: PipelineTools,
+): Promise<OpenedCheckpoint> {
+  const files = new CheckpointFiles(model.companions);
+  const { hparams, classes, rope } = await readConfig(files);
+  const architecture = await architectureFor(classes, hparams);
+  const stored = await storedTensors(model, isLeftOut);
+  const weights = await decodedWeights(stored, hparams, tools);
+  const intermediate = options.via ?? ownType(weights);
+  const warnings: FileWarning[] = [];
+  const checkpoint: Checkpoint = {
+    ...{ name: model.name, files, hparams, rope, options, weights, tools },
+    fileType: FILE_TYPE_IDS[fileType ?? intermediate],
+    warn: (warning) => void warnings.push(warning),
+  };
+  const tensors = architecture.tensors(checkpoint);
+  const keyValues = await pairsOf(checkpoint, architecture, tensors);
+  return { architecture, weights: tensors, keyValues, intermediate, warnings };
+}
+
+async function storedTensors(model: Model, isLeftOut: (tensor: Tensor) => boolean): Promise<readonly Tensor[]> {
+  const { tensors } = await withFactors(model, { foreign: 'mark' });
+  return tensors.filter((tensor) => !isLeftOut(tensor));
+}
+
+/** By the first matrix of halves, as the converter's own choice goes; where all are F32, that. */
+function ownType(weights: readonly Weight[]): Intermediate {
+  const first = weights.find(({ shape, codec: { name } }) => shape.length > 1 && name !== 'F32');
+  return first === undefined ? 'F32' : (first.codec.name as Intermediate);
+}
+
+async function pairsOf(
+  checkpoint: Checkpoint,
+  architecture: Architecture,
+  weights: readonly Weight[],
+): Promise<readonly GgufKeyValue[]> {
+  const pairs = new KeyList();
+  pairs.set(text('general.architecture', architecture.name));
+  architecture.early?.(pairs, checkpoint);
+  await setGeneral(pairs, checkpoint, parametersOf(weights));
+  await architecture.parameters(pairs, checkpoint);
+  pairs.set(u32('general.quantization_version', QUANTIZATION_VERSION));
+  await architecture.vocabulary(pairs, checkpoint);
+  pairs.set(...checkpoint.options.keyValues);
+  return pairs.pairs;
+}

@@ -1,0 +1,94 @@
+import { findKeyValue, type GgufKeyValue } from '../containers/gguf/key-values.js';
+import { plainValue } from '../containers/gguf/gguf.js';
+import type { CarriedKeyValues } from '../containers/gguf/contents.js';
+import { storageLabel, type Tensor } from '../layouts/tensor.js';
+import type { Model } from '../models/model.js';
+import type { PipelineTools } from '../pipeline/pipeline.js';
+import { planFileType, type FileTypeQuantization } from '../plan/file-type.js';
+import type { ConversionPlan } from '../plan/plan.js';
+import { droppedTensor } from '../plan/report.js';
+import { fulfils } from '../rules/rule.js';
+import type { CheckpointOptions, Intermediate } from './checkpoint.js';
+import { openCheckpoint, type OpenedCheckpoint } from './open.js';
+import { CONVERTER_TYPES, converterRulebook, f32Because } from './types.js';
+import { cast } from './weights/operations.js';
+import type { Weight } from './weights/weight.js';
+
+/** How a checkpoint is to be quantized. */
+export interface CheckpointQuantization extends FileTypeQuantization {
+  readonly checkpoint: CheckpointOptions;
+}
+
+/**
+ * A GGUF of a model in the layout of transformers. Types that llama.cpp's converter writes itself are planned as it does, tensor
+ * by tensor in its order; of others the plan is that of its GGUF of the intermediate type, which is never written. Rejects as
+ * `openCheckpoint` and `planFileType` do.
+ */
+export async function planCheckpoint(
+  model: Model,
+  quantization: CheckpointQuantization,
+  tools: PipelineTools,
+): Promise<ConversionPlan> {
+  const { type, checkpoint: options, rules } = quantization;
+  const isDirect = CONVERTER_TYPES.includes(type) && (options.via === null || options.via === type);
+  const dropping = ({ name }: Tensor) => rules.find(({ when }) => fulfils(describedBy(name), when));
+  const isLeftOut = (tensor: Tensor): boolean => dropping(tensor)?.type === 'drop';
+  const opened = await openCheckpoint(model, options, isDirect ? type : null, isLeftOut, tools);
+  const plan = isDirect
+    ? await planDirect(model, opened, quantization, tools)
+    : await planThrough(model, opened, quantization, tools);
+  const dropped = model.tensors.filter(isLeftOut).map((tensor) => droppedTensor(tensor, dropping(tensor)?.name ?? ''));
+  return {
+    ...plan,
+    warnings: [...opened.warnings, ...plan.warnings],
+    dropped: [...plan.dropped, ...dropped],
+  };
+}
+
+const describedBy = (name: string) => ({ name, shape: [], dtype: 'F32', elements: 0 });
+
+async function planDirect(
+  model: Model,
+  opened: OpenedCheckpoint,
+  quantization: CheckpointQuantization,
+  tools: PipelineTools,
+): Promise<ConversionPlan> {
+  const { architecture, weights, keyValues } = opened;
+  const rulebook = converterRulebook(architecture, quantization.type);
+  const gguf = asGguf(model, weights, keyValues);
+  const plan = await planFileType(gguf, quantization, tools, { rulebook });
+  return { ...plan, carried: gguf.carried, facts: [] };
+}
+
+async function planThrough(
+  model: Model,
+  { architecture, weights, keyValues, intermediate }: OpenedCheckpoint,
+  quantization: CheckpointQuantization,
+  tools: PipelineTools,
+): Promise<ConversionPlan> {
+  const tensors = weights.map((weight) =>
+    asType(weight, f32Because(architecture, weight) === null ? intermediate : 'F32'),
+  );
+  const gguf = asGguf(model, tensors, keyValues);
+  const plan = await planFileType(gguf, quantization, tools);
+  return { ...plan, carried: gguf.carried, notes: [...plan.notes, throughNote(intermediate, quantization)] };
+}
+
+const throughNote = (intermediate: Intermediate, { checkpoint: { via } }: CheckpointQuantization): string =>
+  `The file is what llama.cpp's quantizer makes of the model's ${intermediate} GGUF${
+    via === null ? ', the type of its own weights; via names another' : ''
+  }.`;
+
+/** The weights as that type; reports say what they are in the checkpoint. */
+const asType = (weight: Weight, type: Intermediate): Weight =>
+  weight.codec.name === type ? weight : { ...cast(weight, type), format: storageLabel(weight) };
+
+/** What the GGUF would be that llama.cpp's converter writes. */
+function asGguf(model: Model, tensors: readonly Weight[], keyValues: readonly GgufKeyValue[]): Model {
+  const carried: CarriedKeyValues = { container: 'gguf', keyValues };
+  return {
+    ...model,
+    ...{ hasFinalNames: true, tensors, carried, texts: new Map(), portableTexts: new Map() },
+    fact: (key) => plainValue(findKeyValue(keyValues, key)?.value),
+  };
+}
