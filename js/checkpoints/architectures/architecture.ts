@@ -15,7 +15,7 @@ export interface Architecture {
    * All tensors of the file, in its order, under their names there: those that are generated first, then what becomes of the
    * checkpoint's weights. Throws where one has no place in the file.
    */
-  tensors(checkpoint: Checkpoint): readonly Weight[];
+  tensors(checkpoint: Checkpoint): readonly Weight[] | Promise<readonly Weight[]>;
   /** Pairs that stand before all others but the architecture. */
   early?(pairs: KeyList, checkpoint: Checkpoint): void;
   /** The pairs that begin with the architecture's name, and `general.file_type` where it stands among them. */
