@@ -8,6 +8,7 @@ import { FILE_TYPE_IDS } from '../rules/file-types.js';
 import type { FileType } from '../types.js';
 import type { Architecture } from './architectures/architecture.js';
 import { architectureFor } from './architectures/table.js';
+import { checkVocabulary } from './architectures/base/vocabulary.js';
 import type { Checkpoint, CheckpointOptions, Intermediate } from './checkpoint.js';
 import { readConfig } from './config/read.js';
 import { CheckpointFiles } from './files.js';
@@ -46,7 +47,7 @@ export async function openCheckpoint(
 ): Promise<OpenedCheckpoint> {
   const files = new CheckpointFiles(model.companions);
   const { hparams, classes, rope } = await readConfig(files);
-  const architecture = await architectureFor(classes, hparams);
+  const architecture = architectureFor(classes, model.name);
   const stored = await storedTensors(model, isLeftOut);
   const weights = await decodedWeights(stored, hparams, tools);
   const intermediate = options.via ?? ownType(weights);
@@ -56,7 +57,7 @@ export async function openCheckpoint(
     fileType: FILE_TYPE_IDS[fileType ?? intermediate],
     warn: (warning) => void warnings.push(warning),
   };
-  const tensors = architecture.tensors(checkpoint);
+  const tensors = await architecture.tensors(checkpoint);
   const keyValues = await pairsOf(checkpoint, architecture, tensors);
   return { architecture, weights: tensors, keyValues, intermediate, warnings };
 }
@@ -79,11 +80,12 @@ async function pairsOf(
 ): Promise<readonly GgufKeyValue[]> {
   const pairs = new KeyList();
   pairs.set(text('general.architecture', architecture.name));
-  architecture.early?.(pairs, checkpoint);
+  await architecture.early?.(pairs, checkpoint);
   await setGeneral(pairs, checkpoint, parametersOf(weights));
   await architecture.parameters(pairs, checkpoint);
   pairs.set(u32('general.quantization_version', QUANTIZATION_VERSION));
   await architecture.vocabulary(pairs, checkpoint);
+  checkVocabulary(pairs, weights, checkpoint);
   pairs.set(...checkpoint.options.keyValues);
   return pairs.pairs;
 }

@@ -17,7 +17,7 @@ export interface Architecture {
    */
   tensors(checkpoint: Checkpoint): readonly Weight[] | Promise<readonly Weight[]>;
   /** Pairs that stand before all others but the architecture. */
-  early?(pairs: KeyList, checkpoint: Checkpoint): void;
+  early?(pairs: KeyList, checkpoint: Checkpoint): void | Promise<void>;
   /** The pairs that begin with the architecture's name, and `general.file_type` where it stands among them. */
   parameters(pairs: KeyList, checkpoint: Checkpoint): void | Promise<void>;
   /** The pairs that begin with `tokenizer.`, and what stands among them. */
