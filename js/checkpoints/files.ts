@@ -1,3 +1,4 @@
+import type { ByteSource } from '../io/byte-io.js';
 import { readJsonFile, readTextFile } from '../formats/folder/config.js';
 import type { JsonObject } from '../formats/folder/json.js';
 import { invalidFile } from '../containers/invalid-file.js';
@@ -36,6 +37,11 @@ export class CheckpointFiles {
     if (source.readAside === undefined) await source.read(bytes, 0);
     else bytes.set(await source.readAside(0, source.size));
     return bytes;
+  }
+
+  /** Null where there is none. */
+  source(name: string): Promise<ByteSource | null> {
+    return this.#companions.find(name);
   }
 
   /** An error about one of them that was found. */

@@ -43,6 +43,9 @@ export {
   wholeNumberOf,
   withKeyValue,
 } from '../../../build/modules/containers/gguf/key-values.js';
+export { readConfig } from '../../../build/modules/checkpoints/config/read.js';
+export { CheckpointFiles } from '../../../build/modules/checkpoints/files.js';
+export { Companions } from '../../../build/modules/models/companions.js';
 export { checkAcyclic } from '../../../build/modules/containers/onnx/check-graph.js';
 export { layOutModel } from '../../../build/modules/containers/onnx/write/lay-out.js';
 export { openOnnx } from '../../../build/modules/containers/onnx/read/open.js';
