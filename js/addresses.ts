@@ -6,13 +6,24 @@ const WEB = /^https?:\/\//i;
 const UNSAFE = /[/\\\p{Cc}]/u;
 
 /** The name of the file at `url`, decoded; as the URL has it where that would be no name. Empty when it ends with a slash. */
-export function fileNameOf({ pathname }: URL): string {
-  const last = pathname.slice(pathname.lastIndexOf('/') + 1);
+export const fileNameOf = ({ pathname }: URL): string => decodedName(pathname.slice(pathname.lastIndexOf('/') + 1));
+
+/** Where hubs, GitHub and GitLab have the files of a repository at a revision. */
+const OF_REPOSITORY = /\/([^/]+)(?:\/-)?\/(?:resolve|raw)\/[^/]+\/[^/]*$/;
+
+/** The name of the folder that the file at `url` lies in, decoded, or of its repository. Empty where there is no folder. */
+export function folderNameOf({ pathname }: URL): string {
+  const [, repository] = OF_REPOSITORY.exec(pathname) ?? [];
+  return decodedName(repository ?? pathname.split('/').at(-2) ?? '');
+}
+
+/** A part of a path, as it is where it would be no name. */
+function decodedName(part: string): string {
   try {
-    const name = decodeURIComponent(last);
-    return UNSAFE.test(name) || name === '.' || name === '..' ? last : name;
+    const name = decodeURIComponent(part);
+    return UNSAFE.test(name) || name === '.' || name === '..' ? part : name;
   } catch {
-    return last;
+    return part;
   }
 }
 

@@ -89,6 +89,8 @@ export interface WebFolderHandle {
   /** The names of what is in it. All browsers with such handles have it, but not all versions of TypeScript's libraries. */
   keys?(): AsyncIterable<string>;
   getFileHandle(name: string, options?: { readonly create?: boolean }): Promise<WebFileHandle>;
+  /** Absent where there are no folders in folders. */
+  getDirectoryHandle?(name: string): Promise<WebFolderHandle>;
   removeEntry(name: string): Promise<void>;
   isSameEntry(other: WebFolderHandle): Promise<boolean>;
 }
@@ -339,6 +341,34 @@ const MODELS: readonly RegExp[] = [
   /\.(safetensors|gguf|bin|pth?|ckpt|onnx)$/iu,
 ];
 
-/** The file of a model that leads to the others. */
-export const entryOf = (files: readonly FileLike[]): FileLike | undefined =>
-  MODELS.map((pattern) => files.find(({ name }) => pattern.test(name))).find((file) => file !== undefined) ?? files[0];
+/**
+ * What programs call the weights of a model that lies in a folder, or what leads to them; transformers' come first, in the order
+ * in which it looks for them.
+ */
+const USUAL: readonly RegExp[] = [
+  ...[/^model\.safetensors$/u, /^model\.safetensors\.index\.json$/u, /^model-0+1-of-\d+\.safetensors$/u],
+  ...[/^pytorch_model\.bin$/u, /^pytorch_model\.bin\.index\.json$/u, /^pytorch_model-0+1-of-\d+\.bin$/u],
+  // What MLC calls the list of its weights.
+  ...[/^tensor-cache\.json$/u, /^ndarray-cache\.json$/u],
+];
+
+/** The name, of those in a folder, that is usual for the model in it; undefined where none is. */
+export const usualModel = (names: readonly string[]): string | undefined =>
+  USUAL.map((pattern) => names.find((name) => pattern.test(name))).find((name) => name !== undefined);
+
+/** The file of a model that leads to the others: the outermost of a usual name, where they are of a folder. */
+export function entryOf(files: readonly FileLike[]): FileLike | undefined {
+  const sorted = files
+    .map((file) => ({ file, depth: depthOf(file), rank: USUAL.findIndex((pattern) => pattern.test(file.name)) }))
+    .sort((one, other) => one.depth - other.depth || one.rank - other.rank);
+  const found =
+    sorted.find(({ rank }) => rank >= 0) ??
+    MODELS.map((pattern) => sorted.find(({ file }) => pattern.test(file.name))).find((one) => one !== undefined);
+  return found?.file ?? files[0];
+}
+
+/** How many folders a File lies in, of one that was chosen. */
+function depthOf(file: FileLike): number {
+  const { webkitRelativePath: path } = fieldsOf(file);
+  return typeof path === 'string' ? path.split('/').length : 0;
+}

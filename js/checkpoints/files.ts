@@ -16,6 +16,16 @@ export class CheckpointFiles {
     this.#companions = companions;
   }
 
+  /** What the folder is called; empty where that is not known. */
+  get folderName(): string {
+    return this.#companions.folderName;
+  }
+
+  /** The names of what is in a folder of the checkpoint, or in its own when that is empty, sorted; folders may be among them. */
+  list(folder = ''): Promise<readonly string[]> {
+    return this.#companions.list(folder);
+  }
+
   /** The JSON object in a file; null where there is none. Rejects with `invalid_file` for anything else. */
   object(name: string): Promise<JsonObject | null> {
     const read = this.#objects.get(name) ?? this.#readObject(name);

@@ -16,6 +16,8 @@ export interface ByteSource {
   readonly name: string;
   /** The file's own name, without folders and with nothing encoded, as `sibling` takes names; empty where it is not known. */
   readonly fileName: string;
+  /** The name of the folder that the file lies in, with nothing encoded; absent or empty where it is not known. */
+  readonly folderName?: string;
   readonly size: number;
   /** Another one when the bytes may be others: made of size and time of the last change, or of a server's tag. */
   readonly version: string;
@@ -38,6 +40,11 @@ export interface ByteSource {
    * the name; it must be well-formed Unicode. Rejects with `missing_shard` if there is none.
    */
   sibling(name: string): Promise<ByteSource>;
+  /**
+   * The names of what is in the folder of this file, or in one beside it when `folder` is not empty, in any order; folders
+   * may be among them. None where there is no such folder. Only sources have it that can tell.
+   */
+  list?(folder: string): Promise<readonly string[]>;
   /**
    * Rejects with `unreadable_input` when the bytes are no longer those that there were when it was opened. What a source
    * notices on every read by itself it need not look for again.

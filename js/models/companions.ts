@@ -17,8 +17,27 @@ export class Companions {
     return this.#opened;
   }
 
-  /** The file of that name; null where there is none. Rejects when it is there, but cannot be opened. */
+  /** What the folder that they lie in is called; empty where that is not known. */
+  get folderName(): string {
+    return this.#anchor.folderName ?? '';
+  }
+
+  /**
+   * The names of what is in a folder beside the model, or in the model's own when that is empty, sorted; folders may be among
+   * them. None where there is no such folder, or nobody can tell.
+   */
+  async list(folder = ''): Promise<readonly string[]> {
+    if (folder !== '' && !isBeside(folder)) return [];
+    const names = await this.#anchor.list?.(folder);
+    return [...(names ?? [])].sort();
+  }
+
+  /**
+   * The file of that name, which may be in a folder beside the model; null where there is none, or the name leads out of the
+   * model's folder. Rejects when it is there, but cannot be opened.
+   */
   find(name: string): Promise<ByteSource | null> {
+    if (!isBeside(name)) return Promise.resolve(null);
     const found = this.#found.get(name) ?? this.#open(name);
     this.#found.set(name, found);
     return found;
@@ -40,3 +59,7 @@ export class Companions {
     }
   }
 }
+
+/** Names come from files. Those with characters that no name can have are in no folder. */
+const isBeside = (name: string): boolean =>
+  !/^[a-z]:|[\\\p{Cc}\p{Cs}]/iu.test(name) && name.split('/').every((part) => !['', '.', '..'].includes(part));

@@ -1,19 +1,12 @@
 /** Folders with models in them: of which file the model is read, and which files speak against writing one there. */
 
+import { usualModel } from '../endpoints.js';
 import { listed, modelsIn } from './hub/choose.js';
 import { unreadable, unwritable } from './failures.js';
 
-/** What programs call the weights of a model; transformers' come first, in the order in which it looks for them. */
-const USUAL_NAMES: readonly string[] = [
-  ...['model.safetensors', 'model.safetensors.index.json'],
-  ...['pytorch_model.bin', 'pytorch_model.bin.index.json'],
-  // What MLC calls the list of its weights.
-  ...['tensor-cache.json', 'ndarray-cache.json'],
-];
-
 /** The file, of those in a folder, that the model in it is read from. Throws `unreadable_input` where none, or several, may be. */
 export function modelInFolder(files: readonly string[], folder: string): string {
-  const usual = USUAL_NAMES.find((name) => files.includes(name));
+  const usual = usualModel(files);
   if (usual !== undefined) return usual;
   const [first, ...others] = modelsIn(files, '');
   if (first === undefined) {

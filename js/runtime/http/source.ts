@@ -1,4 +1,4 @@
-import { besides, fileNameOf } from '../../addresses.js';
+import { besides, fileNameOf, folderNameOf } from '../../addresses.js';
 import { shownUrl, type WebOptions } from '../../endpoints.js';
 import type { ByteSource } from '../../io/byte-io.js';
 import { unreadable } from '../failures.js';
@@ -22,6 +22,7 @@ interface Block {
 class HttpSource implements ByteSource {
   readonly name: string;
   readonly fileName: string;
+  readonly folderName: string;
   readonly size: number;
   readonly version: string;
   readonly #address: WebAddress;
@@ -32,6 +33,7 @@ class HttpSource implements ByteSource {
   constructor(address: WebAddress, file: HttpFile, version: FileVersion, start: Uint8Array, context: FileContext) {
     this.name = file.name;
     this.fileName = fileNameOf(address.url);
+    this.folderName = address.folders?.nameOf(address.url) ?? folderNameOf(address.url);
     this.size = version.size;
     this.version = version.tag === null ? unknownVersion(version.size) : `${version.size} bytes of ${version.tag}`;
     this.#address = address;
@@ -100,12 +102,17 @@ class HttpSource implements ByteSource {
 
   /** Queries, which may be signatures, are not carried over. */
   sibling(name: string): Promise<ByteSource> {
-    const { url, nameOf } = this.#address;
-    const beside = { url: besides(url, name), nameOf };
+    const { url } = this.#address;
+    const beside = { ...this.#address, url: besides(url, name) };
     return openAddress(beside, this.#context, {
       missing: 'missing_shard',
       hint: url.search === '' ? '' : QUERY_HINT,
     });
+  }
+
+  async list(folder: string): Promise<readonly string[]> {
+    const { url, folders } = this.#address;
+    return (await folders?.list(url, folder)) ?? [];
   }
 
   /** Every answer tells its tag. */
@@ -122,6 +129,15 @@ class HttpSource implements ByteSource {
 export interface WebAddress {
   readonly url: URL;
   readonly nameOf: (url: URL) => string;
+  readonly folders?: WebFolders;
+}
+
+/** What is known of folders on a server that does more than to hand out files. */
+export interface WebFolders {
+  /** The name of the folder of the file at `url`. */
+  nameOf(url: URL): string;
+  /** The names of the files in its folder, or in one beside it when `folder` is not empty. */
+  list(url: URL, folder: string): Promise<readonly string[]>;
 }
 
 /** `absence` is what to say of a file that is not there, or may not be read. */

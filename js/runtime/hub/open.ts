@@ -1,3 +1,4 @@
+import { usualModel } from '../../endpoints.js';
 import { QuantizeError } from '../../errors.js';
 import type { ByteSource } from '../../io/byte-io.js';
 import { unreadable } from '../failures.js';
@@ -5,7 +6,7 @@ import { accessOf } from '../http/access.js';
 import { contextOf, openAddress, type WebAddress, type WebReading } from '../http/source.js';
 import { fileUrl, hubAddress, type HubAddress } from './address.js';
 import { isModelFile, listed, modelsIn, nearFiles, shownName } from './choose.js';
-import { commitOf, filesOf, type FileList, type Repository } from './repository.js';
+import { commitOf, filesOf, type FileList } from './repository.js';
 
 /** Opens a model on a hub: `hf:organization/model[@revision][/file]`. All that is read of it is of one commit. */
 export async function openHub(text: string, reading: WebReading): Promise<ByteSource> {
@@ -15,29 +16,53 @@ export async function openHub(text: string, reading: WebReading): Promise<ByteSo
   const { model, revision, path } = address;
   const repository = { name: text, model, revision, hubUrl, context };
   const commit = await commitOf(repository);
-  const pinned = { ...repository, revision: commit };
-  const file = isModelFile(path) ? path : await chosen(address, pinned, text);
-  const where = addressOf(address, fileUrl(hubUrl, model, commit, file));
+  let asked: Promise<FileList> | undefined;
+  const files: Listing = () => (asked ??= filesOf({ ...repository, revision: commit }));
+  const file = isModelFile(path) ? path : await chosen(address, files, text);
+  const where = addressOf(address, fileUrl(hubUrl, model, commit, file), files);
   try {
     return await openAddress(where, context, { missing: 'missing_shard', hint: '' });
   } catch (error) {
     if (!(error instanceof QuantizeError) || error.code !== 'missing_shard') throw error;
-    throw await missing(file, pinned, text);
+    throw notThere(file, await files(), text);
   }
 }
 
+/** The files of the model at the commit that is read; the hub is asked once. */
+type Listing = () => Promise<FileList>;
+
 /** Named after what the caller wrote: which commit it is, is told by the files' tags. */
-function addressOf({ model, repository }: HubAddress, url: URL): WebAddress {
+function addressOf({ model, repository }: HubAddress, url: URL, files: Listing): WebAddress {
   const begin = url.pathname.indexOf(`/${model}/resolve/`) + `/${model}/resolve/`.length;
-  const nameOf = ({ pathname }: URL): string =>
-    `${repository}/${decodeURIComponent(pathname.slice(pathname.indexOf('/', begin) + 1))}`;
-  return { url, nameOf };
+  const pathOf = ({ pathname }: URL): string => decodeURIComponent(pathname.slice(pathname.indexOf('/', begin) + 1));
+  return {
+    url,
+    nameOf: (one) => `${repository}/${pathOf(one)}`,
+    folders: {
+      nameOf: (one) => `${model}/${pathOf(one)}`.split('/').at(-2) ?? '',
+      list: async (one, folder) => {
+        const path = pathOf(one);
+        const place = path.slice(0, path.lastIndexOf('/') + 1) + (folder === '' ? '' : `${folder}/`);
+        return namesIn((await files()).paths, place);
+      },
+    },
+  };
 }
 
-/** The one model in the repository, or in the folder that was named. */
-async function chosen({ path }: HubAddress, repository: Repository, text: string): Promise<string> {
-  const files = await filesOf(repository);
+/** The names of the files in a folder of the model, whose path is empty or ends with a slash. */
+const namesIn = (paths: readonly string[], place: string): readonly string[] =>
+  paths
+    .filter((path) => path.startsWith(place))
+    .map((path) => path.slice(place.length))
+    .filter((name) => !name.includes('/'));
+
+/** The one model in the repository, or in the folder that was named; as in any folder, one of a usual name comes first. */
+async function chosen({ path }: HubAddress, listing: Listing, text: string): Promise<string> {
+  const files = await listing();
   const { paths, isWhole } = files;
+  const place = path === '' ? '' : `${path}/`;
+  const usual = usualModel(namesIn(paths, place));
+  if (usual !== undefined) return place + usual;
   const models = modelsIn(paths, path);
   const [first] = models;
   if (first !== undefined && models.length === 1 && isWhole) return first;
@@ -53,9 +78,6 @@ async function chosen({ path }: HubAddress, repository: Repository, text: string
     : `there is no model among its ${partial(files)}; write behind it which file is meant`;
   throw unreadable(text, detail);
 }
-
-const missing = async (file: string, repository: Repository, text: string): Promise<QuantizeError> =>
-  notThere(file, await filesOf(repository), text);
 
 function notThere(path: string, files: FileList, text: string): QuantizeError {
   const models = modelsIn(files.paths, '');

@@ -1,9 +1,9 @@
-import { readdir, stat } from 'node:fs/promises';
+import { stat } from 'node:fs/promises';
 import path from 'node:path';
 import type { ByteSource } from '../../io/byte-io.js';
 import { readFailure } from '../failures.js';
 import { modelInFolder } from '../folders.js';
-import { openPath } from './source.js';
+import { namesOfFiles, openPath } from './source.js';
 
 /** Opens the file at a path, or the model in the folder there. */
 export async function openModelPath(name: string): Promise<ByteSource> {
@@ -13,9 +13,7 @@ export async function openModelPath(name: string): Promise<ByteSource> {
   );
   if (!isFolder) return openPath(name, 'unreadable_input');
   try {
-    const entries = await readdir(name, { withFileTypes: true });
-    const files = entries.filter((entry) => !entry.isDirectory()).map((entry) => entry.name);
-    return await openPath(path.join(name, modelInFolder(files, name)), 'unreadable_input');
+    return await openPath(path.join(name, modelInFolder(await namesOfFiles(name), name)), 'unreadable_input');
   } catch (error) {
     throw readFailure(name, error);
   }

@@ -1,4 +1,4 @@
-import { constants, open, type FileHandle } from 'node:fs/promises';
+import { constants, open, readdir, type FileHandle } from 'node:fs/promises';
 import path from 'node:path';
 import { endpointName, type NodeFileHandle } from '../../endpoints.js';
 import { QuantizeError } from '../../errors.js';
@@ -26,6 +26,7 @@ interface Sample {
 export class NodeSource implements ByteSource {
   readonly name: string;
   readonly fileName: string;
+  readonly folderName: string;
   readonly size: number;
   readonly version: string;
   readonly identity: Identity;
@@ -41,6 +42,8 @@ export class NodeSource implements ByteSource {
   constructor(name: string, about: Stats, handle: NodeFileHandle, own: FileHandle | null) {
     this.name = name;
     this.fileName = own === null ? '' : path.basename(name);
+    // Links keep the names that people have given them.
+    this.folderName = own === null ? '' : path.basename(path.dirname(path.resolve(name)));
     this.size = Number(about.size);
     this.version = `${about.size} bytes of ${about.mtimeNs}`;
     this.identity = about;
@@ -76,6 +79,17 @@ export class NodeSource implements ByteSource {
     return Promise.reject(new QuantizeError('missing_shard', { file: name, detail }));
   }
 
+  async list(folder: string): Promise<readonly string[]> {
+    if (this.#own === null) return [];
+    const place = path.join(path.dirname(this.name), folder);
+    try {
+      return await namesOfFiles(place);
+    } catch (error) {
+      if (NO_SUCH_FOLDER.includes(codeOf(error))) return [];
+      throw readFailure(place, error);
+    }
+  }
+
   /**
    * The time of writing can be set back, that of the last change cannot; but permissions, links, labels and renaming move it,
    * too. So where it alone has moved, samples of what was read are read again.
@@ -101,6 +115,14 @@ export class NodeSource implements ByteSource {
   async close(): Promise<void> {
     await this.#own?.close();
   }
+}
+
+const NO_SUCH_FOLDER: readonly unknown[] = ['ENOENT', 'ENOTDIR'];
+
+/** The names of all that is in a folder but of folders. */
+export async function namesOfFiles(folder: string): Promise<readonly string[]> {
+  const entries = await readdir(folder, { withFileTypes: true });
+  return entries.filter((entry) => !entry.isDirectory()).map((entry) => entry.name);
 }
 
 function checkRegular(about: Stats): void {

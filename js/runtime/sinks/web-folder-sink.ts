@@ -4,7 +4,7 @@ import { HELD_BYTES, type ByteSink, type ByteWriter, type SinkPlan } from '../..
 import { unlessAborted } from '../../io/unless-aborted.js';
 import { checkAborted, unwritable, writeFailure } from '../failures.js';
 import { checkNoOtherModel } from '../folders.js';
-import { namesIn } from '../sources/web-folder.js';
+import { namesIn } from '../sources/folder-names.js';
 import { BlobSource } from '../sources/blob-source.js';
 import type { SingleSink } from './single-sink.js';
 import { openWebHandleSink } from './writable-file-sink.js';

@@ -12,6 +12,7 @@ import type { ByteSource } from '../../io/byte-io.js';
 import { changed, codeOf, failure, readFailure, unreadable } from '../failures.js';
 import { unknownVersion } from '../unknown-version.js';
 import { unlessAborted } from '../../io/unless-aborted.js';
+import { folderInside, namesInside, NOT_THERE } from './folder-names.js';
 
 /** What is known about a Blob. */
 interface BlobSetting {
@@ -29,6 +30,7 @@ interface BlobSetting {
 export class BlobSource implements ByteSource {
   readonly name: string;
   readonly fileName: string;
+  readonly folderName: string;
   readonly size: number;
   readonly version: string;
   /** Where the File came from, if that is known. */
@@ -44,6 +46,7 @@ export class BlobSource implements ByteSource {
     this.size = blob.size;
     const { name, lastModified } = fieldsOf(blob);
     this.fileName = origin?.name ?? (typeof name === 'string' ? name : '');
+    this.folderName = folder?.name ?? folderOf(pathOf(blob)).split('/').at(-2) ?? '';
     this.version =
       typeof lastModified === 'number' ? `${blob.size} bytes of ${lastModified}` : unknownVersion(blob.size);
     this.origin = origin;
@@ -76,14 +79,25 @@ export class BlobSource implements ByteSource {
     const path = folderOf(pathOf(this.#blob)) + name;
     const file =
       this.#files.find((one) => pathOf(one) === path) ??
-      // Files that were chosen one by one have lost their folders.
-      this.#files.find((one) => pathOf(one) === name.slice(name.lastIndexOf('/') + 1));
+      // Files that were chosen one by one have lost their folders: settings of a part would be taken for those of the model.
+      (IS_SETTING.test(name)
+        ? undefined
+        : this.#files.find((one) => pathOf(one) === name.slice(name.lastIndexOf('/') + 1)));
     if (file !== undefined) return Promise.resolve(new BlobSource(file, { files: this.#files, signal: this.#signal }));
     const detail =
       this.#files.length > 0
         ? `it is not among the ${this.#files.length} files that were given`
         : 'a file by itself has no neighbours; give all files of the model as an array';
     return Promise.reject(new QuantizeError('missing_shard', { file: name, detail }));
+  }
+
+  async list(folder: string): Promise<readonly string[]> {
+    if (this.folder !== null) return namesInside(this.folder, folder, this.#signal);
+    const begin = folderOf(pathOf(this.#blob)) + (folder === '' ? '' : `${folder}/`);
+    return this.#files
+      .map(pathOf)
+      .filter((path) => folderOf(path) === begin)
+      .map((path) => path.slice(begin.length));
   }
 
   /** Browsers refuse to read a File that has changed, but not all of them where it came by a handle. */
@@ -108,6 +122,8 @@ function pathOf(blob: BlobLike): string {
   if (typeof path === 'string' && path !== '') return path;
   return typeof name === 'string' ? name : '';
 }
+
+const IS_SETTING = /\.json$/iu;
 
 const folderOf = (path: string): string => path.slice(0, path.lastIndexOf('/') + 1);
 
@@ -142,12 +158,11 @@ export async function openInFolder(
   }: { readonly signal: AbortSignal | undefined; readonly missing?: 'unreadable_input' | 'missing_shard' },
 ): Promise<ByteSource> {
   try {
-    const origin = await unlessAborted(signal, () => folder.getFileHandle(name));
-    return new BlobSource(await unlessAborted(signal, () => origin.getFile()), { origin, folder, signal });
+    const parts = name.split('/');
+    const place = await folderInside(folder, parts.slice(0, -1), signal);
+    const origin = await unlessAborted(signal, () => place.getFileHandle(parts.at(-1) ?? ''));
+    return new BlobSource(await unlessAborted(signal, () => origin.getFile()), { origin, folder: place, signal });
   } catch (error) {
-    throw failure(NO_SUCH_FILE.includes(codeOf(error)) ? missing : 'unreadable_input', name, error);
+    throw failure(NOT_THERE.includes(codeOf(error)) ? missing : 'unreadable_input', name, error);
   }
 }
-
-/** A folder of that name is no file, and a name with slashes is none in a folder. */
-const NO_SUCH_FILE: readonly unknown[] = ['NotFoundError', 'TypeMismatchError', 'TypeError'];

@@ -1,6 +1,6 @@
 import { endpointName } from '../../../build/modules/endpoints.js';
 import { inspectionOf } from '../../../build/modules/models/inspect.js';
-import { openModel } from '../../../build/modules/models/model.js';
+import { filesOf, openModel } from '../../../build/modules/models/model.js';
 
 /** What tests use of the package's insides: where a thing has moved, only this file says so. */
 export { AbortActions } from '../../../build/modules/abort-actions.js';
@@ -82,7 +82,7 @@ export { ERROR_CODES, QuantizeError } from '../../../build/modules/errors.js';
 export { HELD_BYTES } from '../../../build/modules/io/byte-io.js';
 export { NarrowedSource } from '../../../build/modules/io/narrowed-source.js';
 export { readRanges } from '../../../build/modules/io/read-ranges.js';
-export { openModel };
+export { filesOf, openModel };
 export { modelTexts, tensorsOf } from '../../../build/modules/layouts/read-tensors.js';
 export { LAYOUTS, layoutNamed } from '../../../build/modules/layouts/table.js';
 export { DIFFUSION_FAMILIES } from '../../../build/modules/rules/diffusion/families.js';

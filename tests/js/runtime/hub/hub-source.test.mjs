@@ -128,6 +128,56 @@ describe('of several files the model is', () => {
     expect((await open('hf:team/model')).fileName).toBe(name);
   });
 
+  test.each([
+    [
+      "LLaMA's, with the files of its first publication",
+      { ...shards('model', '.safetensors'), 'original/consolidated.00.pth': kSmall, 'original/params.json': kNotes },
+      'model-00001-of-00002.safetensors',
+    ],
+    [
+      'the same with an index',
+      {
+        ...shards('model', '.safetensors'),
+        ...{ 'model.safetensors.index.json': kNotes, 'original/consolidated.safetensors': kSmall },
+      },
+      'model.safetensors.index.json',
+    ],
+    [
+      "Mistral's, which is there twice",
+      {
+        ...shards('model', '.safetensors'),
+        ...{ 'consolidated.safetensors': kSmall, 'model.safetensors.index.json': kNotes },
+      },
+      'model.safetensors.index.json',
+    ],
+    [
+      'the same without an index',
+      { ...shards('model', '.safetensors'), 'consolidated.safetensors': kSmall },
+      'model-00001-of-00002.safetensors',
+    ],
+    [
+      'sentence-transformers',
+      {
+        ...{ 'model.safetensors': kSmall, 'pytorch_model.bin': kSmall, '2_Dense/model.safetensors': kSmall },
+        ...{ 'onnx/model.onnx': kSmall, 'openvino/openvino_model.bin': kSmall, 'rust_model.ot': kSmall },
+      },
+      'model.safetensors',
+    ],
+    [
+      'one of PyTorch with a layer of its own',
+      { 'pytorch_model.bin': kSmall, '2_Dense/pytorch_model.bin': kSmall },
+      'pytorch_model.bin',
+    ],
+    [
+      'one with GGUFs and adapters beside it',
+      { 'model.safetensors': kSmall, 'model-q4.gguf': kSmall, 'adapter/adapter_model.safetensors': kSmall },
+      'model.safetensors',
+    ],
+  ])('the one of a usual name, as in a folder: %s', async (_title, files, name) => {
+    await serve(files);
+    expect((await open('hf:team/model')).name).toBe(`hf:team/model/${name}`);
+  });
+
   test('the one in the folder that is named', async () => {
     await serve({ 'unet/model.safetensors': kSmall, 'vae/model.safetensors': kSmall });
     expect((await open('hf:team/model/vae')).name).toBe('hf:team/model/vae/model.safetensors');

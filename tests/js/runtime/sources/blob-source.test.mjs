@@ -56,6 +56,23 @@ test('finds the index among the Files of a model, and the others by name', async
   expect((await nodeFiles.openSource(files.slice(2))).name).toBe('a.safetensors');
 });
 
+test('of the Files of a folder the outermost of a usual name is the model', async () => {
+  const chosen = (...paths) =>
+    paths.map((path) =>
+      Object.assign(new File(['x'], path.slice(path.lastIndexOf('/') + 1)), { webkitRelativePath: path }),
+    );
+  for (const [paths, model] of [
+    [['m/2_Dense/model.safetensors', 'm/onnx/model.onnx', 'm/model.safetensors'], 'm/model.safetensors'],
+    [['m/pytorch_model.bin.index.json', 'm/model.safetensors.index.json'], 'm/model.safetensors.index.json'],
+    [['m/original/consolidated.00.pth', 'm/model-00001-of-00002.safetensors'], 'm/model-00001-of-00002.safetensors'],
+    [['m/unet/a.safetensors', 'm/b.safetensors'], 'm/b.safetensors'],
+    [['m/model_index.json', 'm/unet/a.safetensors.index.json'], 'm/unet/a.safetensors.index.json'],
+  ]) {
+    const source = await nodeFiles.openSource(chosen(...paths));
+    expect([source.folderName, source.fileName]).toEqual(model.split('/').slice(-2));
+  }
+});
+
 test('refuses two Files of one name, and siblings of a single File', async () => {
   const twice = [new File(['1'], 'a.gguf'), new File(['2'], 'a.gguf')];
   await expect(nodeFiles.openSource(twice)).rejects.toMatchObject({ code: 'unreadable_input', file: 'a.gguf' });

@@ -2,24 +2,43 @@ import { File } from 'node:buffer';
 
 /**
  * A FileSystemDirectoryHandle as the File System Standard describes it, as far as it is used, in memory. `files` has the bytes of
- * the files by name; what is written shows when the stream is closed. `mostBytes` is what one file may have.
+ * the files by name, or by path for those in folders inside it; what is written shows when the stream is closed. `mostBytes` is
+ * what one file may have.
  */
 export class MemoryFolder {
   kind = 'directory';
-  name = 'picked';
   openStreams = 0;
 
-  constructor(files = {}, mostBytes = Infinity) {
-    this.files = new Map(Object.entries(files));
+  constructor(files = {}, mostBytes = Infinity, name = 'picked') {
+    this.name = name;
     this.mostBytes = mostBytes;
+    this.files = new Map();
+    this.folders = new Map();
+    for (const [file, bytes] of Object.entries(files)) this.#put(file, bytes);
+  }
+
+  #put(file, bytes) {
+    const [own, ...inside] = file.split('/');
+    if (inside.length === 0) return this.files.set(own, bytes);
+    if (!this.folders.has(own)) this.folders.set(own, new MemoryFolder({}, this.mostBytes, own));
+    this.folders.get(own).#put(inside.join('/'), bytes);
   }
 
   async *keys() {
     yield* this.files.keys();
+    yield* this.folders.keys();
+  }
+
+  async getDirectoryHandle(name) {
+    checkName(name);
+    if (this.files.has(name)) throw new DOMException('', 'TypeMismatchError');
+    if (!this.folders.has(name)) throw new DOMException('', 'NotFoundError');
+    return this.folders.get(name);
   }
 
   async getFileHandle(name, { create = false } = {}) {
-    if (name.includes('/')) throw new TypeError('no name');
+    checkName(name);
+    if (this.folders.has(name)) throw new DOMException('', 'TypeMismatchError');
     if (!this.files.has(name) && !create) throw new DOMException('', 'NotFoundError');
     if (!this.files.has(name)) this.files.set(name, new Uint8Array());
     return new MemoryFile(this, name);
@@ -32,6 +51,10 @@ export class MemoryFolder {
   async isSameEntry(other) {
     return other === this;
   }
+}
+
+function checkName(name) {
+  if (['', '.', '..'].includes(name) || name.includes('/')) throw new TypeError('no name');
 }
 
 class MemoryFile {
