@@ -1,0 +1,6 @@
+/** What is used of the package `@huggingface/tokenizers`, whose own declarations are for bundlers only. */
+
+export class Tokenizer {
+  constructor(tokenizer: object, config: object);
+  encode(text: string): { readonly ids: readonly number[] };
+}
