@@ -59,9 +59,10 @@ export interface DroppedTensor {
  * `rule_without_match`: a rule of the caller's matches no tensor, or only such as are left out anyway. `quantized_again`:
  * tensors are quantized though they were quantized before. `copied_undecoded`: tensors are copied because their types cannot
  * be decoded, or are not known. `rows_fell_back`: tensors get another type than they should, because their rows are no whole
- * blocks of it.
+ * blocks of it. `checkpoint_doubt`: something of a model in the layout of transformers is guessed, or left out.
  */
-export type FileWarningCode = 'rule_without_match' | 'quantized_again' | 'copied_undecoded' | 'rows_fell_back';
+export type FileWarningCode =
+  'rule_without_match' | 'quantized_again' | 'copied_undecoded' | 'rows_fell_back' | 'checkpoint_doubt';
 
 /** What is likely to be a mistake, or costs quality, though the conversion can be done. */
 export interface FileWarning {
