@@ -199,10 +199,33 @@ export const text = (key: string, value: string): GgufKeyValue => new GgufKeyVal
 export const texts = (key: string, values: readonly string[]): GgufKeyValue =>
   new GgufKeyValue(key, 'array', joined([arrayHead('string', values.length), ...values.map(encodeText)]));
 
-/** An array of i32, as `comfy.gguf.orig_shape.<name>` is. */
+/** An array of i32, as `comfy.gguf.orig_shape.<name>` is. What is no i32 throws `internal`. */
 export function i32s(key: string, values: readonly number[]): GgufKeyValue {
-  const elements = values.map((value) => numberEntry(key, 'i32', value).encoded);
-  return new GgufKeyValue(key, 'array', joined([arrayHead('i32', values.length), ...elements]));
+  const wrong = values.find((value) => (value | 0) !== value);
+  if (wrong !== undefined)
+    throw new QuantizeError('internal', { detail: `${quoted(key)} cannot have ${wrong} as i32` });
+  return numberEntries(key, 'i32', values);
+}
+
+/** An array of f32: the numbers rounded to the nearest, half to even. */
+export const f32s = (key: string, values: readonly number[]): GgufKeyValue => numberEntries(key, 'f32', values);
+
+/** An array of u8. */
+export const u8s = (key: string, values: Uint8Array): GgufKeyValue =>
+  new GgufKeyValue(key, 'array', joined([arrayHead('u8', values.length), values]));
+
+/** An array of bool. */
+export const flags = (key: string, values: readonly boolean[]): GgufKeyValue =>
+  new GgufKeyValue(key, 'array', joined([arrayHead('bool', values.length), Uint8Array.from(values, Number)]));
+
+function numberEntries(key: string, type: 'i32' | 'f32', values: readonly number[]): GgufKeyValue {
+  const elements = new Uint8Array(values.length * SCALAR_BYTES[type]);
+  const view = new DataView(elements.buffer);
+  for (const [index, value] of values.entries()) {
+    if (type === 'f32') view.setFloat32(index * SCALAR_BYTES.f32, value, true);
+    else view.setInt32(index * SCALAR_BYTES.i32, value, true);
+  }
+  return new GgufKeyValue(key, 'array', joined([arrayHead(type, values.length), elements]));
 }
 
 /** A string as it lies in a file: its length in bytes, then its UTF-8. */
