@@ -2,7 +2,10 @@ import type { ByteSource } from '../io/byte-io.js';
 import { readJsonFile, readTextFile } from '../formats/folder/config.js';
 import type { JsonObject } from '../formats/folder/json.js';
 import { invalidFile } from '../containers/invalid-file.js';
+import { decodeJson } from '../containers/json.js';
+import type { ByteSource } from '../io/byte-io.js';
 import type { Companions } from '../models/companions.js';
+import { PlainFile } from './tokenizer/plain.js';
 
 /** The largest vocabularies take some tens of megabytes. */
 const MOST_BYTES = 128 * 2 ** 20;
@@ -11,6 +14,7 @@ const MOST_BYTES = 128 * 2 ** 20;
 export class CheckpointFiles {
   readonly #companions: Companions;
   readonly #objects = new Map<string, Promise<JsonObject | null>>();
+  readonly #plain = new Map<string, Promise<PlainFile | null>>();
 
   constructor(companions: Companions) {
     this.#companions = companions;
@@ -40,13 +44,17 @@ export class CheckpointFiles {
 
   async bytes(name: string): Promise<Uint8Array | null> {
     const source = await this.#companions.find(name);
-    if (source === null) return null;
-    if (source.size > MOST_BYTES)
-      throw invalidFile(source, `its ${source.size} bytes are over the limit of ${MOST_BYTES}`);
-    const bytes = new Uint8Array(source.size);
-    if (source.readAside === undefined) await source.read(bytes, 0);
-    else bytes.set(await source.readAside(0, source.size));
-    return bytes;
+    return source === null ? null : readBytes(source);
+  }
+
+  /**
+   * What a file of JSON says, as the engine's own parser has it: tokenizers take tens of megabytes. Null where there is none.
+   * Rejects with `invalid_file` for what is no object.
+   */
+  plain(name: string): Promise<PlainFile | null> {
+    const read = this.#plain.get(name) ?? this.#readPlain(name);
+    this.#plain.set(name, read);
+    return read;
   }
 
   /** Null where there is none. */
@@ -63,5 +71,28 @@ export class CheckpointFiles {
   async #readObject(name: string): Promise<JsonObject | null> {
     const source = await this.#companions.find(name);
     return source === null ? null : readJsonFile(source);
+  }
+
+  async #readPlain(name: string): Promise<PlainFile | null> {
+    const source = await this.#companions.find(name);
+    if (source === null) return null;
+    return new PlainFile(parsed(decodeJson(await readBytes(source), source, source.fileName), source), source);
+  }
+}
+
+async function readBytes(source: ByteSource): Promise<Uint8Array> {
+  if (source.size > MOST_BYTES)
+    throw invalidFile(source, `its ${source.size} bytes are over the limit of ${MOST_BYTES}`);
+  const bytes = new Uint8Array(source.size);
+  if (source.readAside === undefined) await source.read(bytes, 0);
+  else bytes.set(await source.readAside(0, source.size));
+  return bytes;
+}
+
+function parsed(text: string, source: ByteSource): unknown {
+  try {
+    return JSON.parse(text);
+  } catch (cause) {
+    throw invalidFile(source, 'it is no JSON', { cause });
   }
 }

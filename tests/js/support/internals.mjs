@@ -5,6 +5,11 @@ import { filesOf, openModel } from '../../../build/modules/models/model.js';
 /** What tests use of the package's insides: where a thing has moved, only this file says so. */
 export { AbortActions } from '../../../build/modules/abort-actions.js';
 export { knownKeys, nameIn, nearestName } from '../../../build/modules/checks.js';
+export { Hparams } from '../../../build/modules/checkpoints/config/hparams.js';
+export { CheckpointFiles } from '../../../build/modules/checkpoints/files.js';
+export { KeyList } from '../../../build/modules/checkpoints/key-list.js';
+export { setSpecialTokens } from '../../../build/modules/checkpoints/tokenizer/special-tokens.js';
+export { byteLevel, sentencePiece } from '../../../build/modules/checkpoints/tokenizer/vocabularies.js';
 export { shorten } from '../../../build/modules/cli/format.js';
 export { siblingName } from '../../../build/modules/cli/options.js';
 export { progressOn } from '../../../build/modules/cli/progress.js';
@@ -31,8 +36,10 @@ export {
 export { readGguf } from '../../../build/modules/containers/gguf/header.js';
 export {
   f32,
+  f32s,
   findKeyValue,
   flag,
+  flags,
   i32,
   i32s,
   text,
@@ -40,6 +47,7 @@ export {
   texts,
   u16,
   u32,
+  u8s,
   wholeNumberOf,
   withKeyValue,
 } from '../../../build/modules/containers/gguf/key-values.js';
@@ -48,6 +56,7 @@ export { CheckpointFiles } from '../../../build/modules/checkpoints/files.js';
 export { Companions } from '../../../build/modules/models/companions.js';
 export { checkAcyclic } from '../../../build/modules/containers/onnx/check-graph.js';
 export { layOutModel } from '../../../build/modules/containers/onnx/write/lay-out.js';
+export { Companions } from '../../../build/modules/models/companions.js';
 export { openOnnx } from '../../../build/modules/containers/onnx/read/open.js';
 export { encodeModel as encodeOnnx } from '../../../build/modules/containers/onnx/write/model.js';
 export { inlineTensor } from '../../../build/modules/containers/onnx/write/tensor.js';

@@ -1,0 +1,40 @@
+import { quoted } from '../../containers/invalid-file.js';
+import type { Checkpoint } from '../checkpoint.js';
+import { cleanedSpaces, decodedToken } from './decoders.js';
+import type { LoadedTokenizer } from './loaded.js';
+import { looksSpecial, padding, TOKEN_TYPES, withSpaces, type Token } from './token-list.js';
+
+/** As many as there may be rows of embeddings in any file. */
+const MOST_TOKENS = 2 ** 24;
+
+/**
+ * All tokens by id, as many as the model has: `vocab_size` of config.json. Throws `invalid_file` where a token has an id beyond
+ * that.
+ */
+export function vocabularyTokens(loaded: LoadedTokenizer, { hparams }: Checkpoint): readonly Token[] {
+  const { ids } = loaded.vocabulary;
+  const size = hparams.optionalWhole('vocab_size') ?? ids.size;
+  if (size < 0 || size > MOST_TOKENS) throw hparams.wrong(['vocab_size'], `a number from 1 to ${MOST_TOKENS}`);
+  const tokens = Array.from({ length: size }, (_, id) => padding(id));
+  for (const [text, id] of ids) {
+    if (id >= size)
+      throw loaded.file.wrong(`the token ${quoted(text)} has the id ${id}, but the model has ${size} tokens`);
+    tokens[id] = tokenOf(text, id, loaded);
+  }
+  return tokens;
+}
+
+function tokenOf(text: string, id: number, loaded: LoadedTokenizer): Token {
+  const added = loaded.vocabulary.added.get(id);
+  if (added === undefined) return { text, type: TOKEN_TYPES.normal, score: 0 };
+  const found = added.normalized ? text : foundText(text, loaded);
+  if (added.special || looksSpecial(found)) return { text: found, type: TOKEN_TYPES.control, score: 0 };
+  return { text: withSpaces(found), type: TOKEN_TYPES.userDefined, score: 0 };
+}
+
+/** A token as it reads in texts, which is how llama.cpp looks for it. */
+function foundText(text: string, { file, cleansSpaces }: LoadedTokenizer): string {
+  const decoded = decodedToken(text, file.get('decoder'));
+  if (decoded === undefined) throw file.wrong('its decoder is of a kind that is not known');
+  return cleansSpaces ? cleanedSpaces(decoded) : decoded;
+}

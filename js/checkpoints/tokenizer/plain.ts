@@ -1,0 +1,49 @@
+/** JSON as the engine's own parser has it. */
+
+import { invalidFile } from '../../containers/invalid-file.js';
+import { isRecord } from '../../containers/json.js';
+import type { ByteSource } from '../../io/byte-io.js';
+
+/** A member of an object, however it is called: undefined where there is no such member, or no object. */
+export const member = (value: unknown, name: string): unknown =>
+  isRecord(value) && Object.hasOwn(value, name) ? value[name] : undefined;
+
+/** What lies under names one in the other. */
+export const within = (value: unknown, ...names: readonly string[]): unknown => names.reduce(member, value);
+
+/** The items of a list; none where it is no list. */
+export const itemsOf = (value: unknown): readonly unknown[] => (Array.isArray(value) ? value : []);
+
+/** A text that is not empty. */
+export const textIn = (value: unknown): string | undefined =>
+  typeof value === 'string' && value !== '' ? value : undefined;
+
+/** The number of a token; as large as the format has room for. */
+export const isTokenId = (value: unknown): value is number =>
+  typeof value === 'number' && Number.isInteger(value) && value >= 0 && value < 2 ** 31;
+
+/** A file with a JSON object. */
+export class PlainFile {
+  readonly values: Readonly<Record<string, unknown>>;
+  readonly #source: ByteSource;
+
+  /** Throws `invalid_file` for what is no object. */
+  constructor(values: unknown, source: ByteSource) {
+    this.#source = source;
+    if (!isRecord(values)) throw this.wrong('it is JSON, but no object');
+    this.values = values;
+  }
+
+  has(name: string): boolean {
+    return Object.hasOwn(this.values, name);
+  }
+
+  /** What lies under names one in the other. */
+  get(...names: readonly string[]): unknown {
+    return within(this.values, ...names);
+  }
+
+  wrong(detail: string): Error {
+    return invalidFile(this.#source, detail);
+  }
+}
