@@ -207,7 +207,7 @@ export function checkHeld(codec: Codec, form: OutputForm): void {
 }
 
 /** A pattern for that name alone; characters that would steer matching, a shell or a terminal stand for any one. */
-const patternOf = (name: string): string =>
+export const patternOf = (name: string): string =>
   name.length > LONGEST_PATTERN ? `^${wild(name.slice(0, LONGEST_PATTERN))}` : `^${wild(name)}$`;
 
 const wild = (text: string): string => text.replace(/[^\w:-]/gu, '.');

@@ -40,11 +40,14 @@ const BARE = ['embed_tokens.', 'layers.', 'norm.'];
 /** Models that were saved without what turns their states into words have shorter names. */
 const inModel = (name: string): string => (BARE.some((bare) => name.startsWith(bare)) ? `model.${name}` : name);
 
+/** Writes what a GGUF says of a vocabulary; false where a checkpoint has none of that kind. */
+export type VocabularyReader = (pairs: KeyList, checkpoint: Checkpoint) => Promise<boolean>;
+
 /** Reads the first vocabulary that a checkpoint has of those kinds; rejects with `invalid_file` where it has none of them. */
 export async function firstVocabulary(
   pairs: KeyList,
   checkpoint: Checkpoint,
-  ...kinds: readonly ((pairs: KeyList, checkpoint: Checkpoint) => Promise<boolean>)[]
+  ...kinds: readonly VocabularyReader[]
 ): Promise<void> {
   for (const read of kinds) if (await read(pairs, checkpoint)) return;
   throw invalidFile(

@@ -1,5 +1,6 @@
 import { invalidFile, quoted } from '../../../containers/invalid-file.js';
 import { QuantizeError } from '../../../errors.js';
+import { patternOf } from '../../../plan/plan.js';
 import { sourceOf } from '../../../layouts/tensor.js';
 import type { Checkpoint } from '../../checkpoint.js';
 import { renamed, type Weight } from '../../weights/weight.js';
@@ -80,7 +81,7 @@ function addProducts(made: Map<string, Weight>, recipe: Recipe, found: ReadonlyM
 }
 
 function hasNoPlace(weight: Weight): QuantizeError {
-  const detail = `llama.cpp has no place for the tensor ${quoted(weight.name)} in models of this kind`;
+  const detail = `llama.cpp has no place for the tensor ${quoted(weight.name)} in models of this kind; leave it out with the rule '${patternOf(weight.name)}=drop'`;
   return new QuantizeError('unsupported_model', { file: sourceOf(weight).name, layer: weight.name, detail });
 }
 

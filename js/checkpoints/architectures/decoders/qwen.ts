@@ -2,11 +2,20 @@ import { byteLevel, sentencePiece } from '../../tokenizer/vocabularies.js';
 import type { Checkpoint } from '../../checkpoint.js';
 import type { KeyList } from '../../key-list.js';
 import type { Architecture } from '../architecture.js';
-import { allLayers } from '../base/block.js';
+import { allLayers, type Block } from '../base/block.js';
 import { attention, gatedFeedForward, outerTensors, preNorms } from '../base/common.js';
 import { decoder, firstVocabulary } from '../base/decoder.js';
-import { setBaseParameters } from '../base/parameters.js';
-import { feedForwardOf } from '../base/sizes.js';
+import { gatedMatrices, separateExperts, stackedExperts } from '../base/experts.js';
+import {
+  countIn,
+  EXPERTS_USED,
+  FEED_FORWARD,
+  optionalCountIn,
+  Parameters,
+  setBaseParameters,
+} from '../base/parameters.js';
+import type { Recipe } from '../base/recipes.js';
+import { expertsOf, feedForwardOf, positive, type Sizes } from '../base/sizes.js';
 import { setPooling } from '../pooling.js';
 
 const vocabulary = (pairs: KeyList, checkpoint: Checkpoint): Promise<void> =>
@@ -24,13 +33,19 @@ export const qwen2: Architecture = decoder({
     ...outerTensors(sizes),
     ...allLayers(sizes, (block) => [
       ...preNorms(block, sizes.embedding),
-      ...attention(block, sizes, { bias: 'may' }),
+      ...attention(block, sizes, { bias: 'may', isSquare: true }),
       ...gatedFeedForward(block, sizes.embedding, feedForwardOf(checkpoint)),
     ]),
   ],
   parameters: (pairs, checkpoint) => setParameters(pairs, checkpoint, 'qwen2'),
   vocabulary,
 });
+
+/** Norms of queries and keys, head by head. */
+const headNorms = (block: Block, { head }: Sizes): readonly Recipe[] => [
+  ...block.matrix('attn_q_norm', 'self_attn.q_norm', [head]),
+  ...block.matrix('attn_k_norm', 'self_attn.k_norm', [head]),
+];
 
 export const qwen3: Architecture = decoder({
   name: 'qwen3',
@@ -40,11 +55,81 @@ export const qwen3: Architecture = decoder({
     ...allLayers(sizes, (block) => [
       ...preNorms(block, sizes.embedding),
       ...attention(block, sizes, { bias: 'may' }),
-      ...block.matrix('attn_q_norm', 'self_attn.q_norm', [sizes.head]),
-      ...block.matrix('attn_k_norm', 'self_attn.k_norm', [sizes.head]),
+      ...headNorms(block, sizes),
       ...gatedFeedForward(block, sizes.embedding, feedForwardOf(checkpoint)),
     ]),
   ],
   parameters: (pairs, checkpoint) => setParameters(pairs, checkpoint, 'qwen3'),
   vocabulary,
+});
+
+/** A router, and its experts, which are separate in most checkpoints. */
+function mixture(block: Block, checkpoint: Checkpoint, { embedding }: Sizes): readonly Recipe[] {
+  const experts = expertsOf(checkpoint);
+  const rows = expertRows(checkpoint);
+  return [
+    ...block.matrix('ffn_gate_inp', 'mlp.gate', [experts, embedding]),
+    separateExperts(block, 'mlp.experts', experts, gatedMatrices(embedding, rows)),
+    ...stackedExperts(block, 'mlp.experts', experts, [rows, embedding]),
+  ];
+}
+
+const expertRows = ({ hparams }: Checkpoint): number =>
+  optionalCountIn(hparams, 'moe_intermediate_size') === undefined
+    ? Math.floor(countIn(hparams, ...FEED_FORWARD) / countIn(hparams, ...EXPERTS_USED))
+    : positive(hparams, 'moe_intermediate_size');
+
+function setMixtureParameters(pairs: KeyList, checkpoint: Checkpoint, name: string): void {
+  setBaseParameters(pairs, checkpoint, name);
+  const parameters = new Parameters(pairs, name, checkpoint.hparams);
+  parameters.optionalCount('expert_feed_forward_length', 'moe_intermediate_size');
+  parameters.optionalCount('expert_shared_feed_forward_length', 'shared_expert_intermediate_size');
+}
+
+/** The expert that every token is sent to. */
+function sharedExpert(block: Block, checkpoint: Checkpoint, { embedding }: Sizes): readonly Recipe[] {
+  const { hparams } = checkpoint;
+  const rows = optionalCountIn(hparams, 'shared_expert_intermediate_size') ?? feedForwardOf(checkpoint);
+  return [
+    ...block.matrix('ffn_gate_inp_shexp', 'mlp.shared_expert_gate', [1, embedding]),
+    ...block.matrix('ffn_gate_shexp', 'mlp.shared_expert.gate_proj', [rows, embedding]),
+    ...block.matrix('ffn_up_shexp', 'mlp.shared_expert.up_proj', [rows, embedding]),
+    ...block.matrix('ffn_down_shexp', 'mlp.shared_expert.down_proj', [embedding, rows]),
+  ];
+}
+
+export const qwen2Mixture: Architecture = decoder({
+  name: 'qwen2moe',
+  classes: ['Qwen2MoeForCausalLM'],
+  recipes: (checkpoint, sizes) => [
+    ...outerTensors(sizes, { isOutputNeeded: true }),
+    ...allLayers(sizes, (block) => [
+      ...preNorms(block, sizes.embedding),
+      ...attention(block, sizes, { bias: 'may', isSquare: true }),
+      ...mixture(block, checkpoint, sizes),
+      ...sharedExpert(block, checkpoint, sizes),
+    ]),
+  ],
+  parameters: (pairs, checkpoint) => {
+    setMixtureParameters(pairs, checkpoint, 'qwen2moe');
+  },
+  vocabulary: (pairs, checkpoint) => firstVocabulary(pairs, checkpoint, byteLevel),
+});
+
+export const qwen3Mixture: Architecture = decoder({
+  name: 'qwen3moe',
+  classes: ['Qwen3MoeForCausalLM'],
+  recipes: (checkpoint, sizes) => [
+    ...outerTensors(sizes),
+    ...allLayers(sizes, (block) => [
+      ...preNorms(block, sizes.embedding),
+      ...attention(block, sizes, { bias: 'may' }),
+      ...headNorms(block, sizes),
+      ...mixture(block, checkpoint, sizes),
+    ]),
+  ],
+  parameters: (pairs, checkpoint) => {
+    setMixtureParameters(pairs, checkpoint, 'qwen3moe');
+  },
+  vocabulary: (pairs, checkpoint) => firstVocabulary(pairs, checkpoint, byteLevel),
 });
