@@ -47,7 +47,7 @@ export async function openCheckpoint(
 ): Promise<OpenedCheckpoint> {
   const files = new CheckpointFiles(model.companions);
   const { hparams, classes, rope } = await readConfig(files);
-  const architecture = architectureFor(classes, model.name);
+  const architecture = architectureFor(classes, hparams, model.name);
   const stored = await storedTensors(model, isLeftOut);
   const weights = await decodedWeights(stored, hparams, tools);
   const intermediate = options.via ?? ownType(weights);

@@ -1,4 +1,5 @@
 import type { Checkpoint } from '../checkpoint.js';
+import type { Hparams } from '../config/hparams.js';
 import type { KeyList } from '../key-list.js';
 import type { Weight } from '../weights/weight.js';
 
@@ -11,6 +12,8 @@ export interface Architecture {
   readonly name: string;
   /** What config.json calls it, first of its `architectures`. */
   readonly classes: readonly string[];
+  /** The architecture in its place of models that config.json says something else of. */
+  variant?(hparams: Hparams): Architecture | undefined;
   /**
    * All tensors of the file, in its order, under their names there: those that are generated first, then what becomes of the
    * checkpoint's weights. Throws where one has no place in the file.

@@ -6,7 +6,7 @@ import type { Checkpoint } from '../checkpoint.js';
 import type { KeyList } from '../key-list.js';
 
 /** How llama.cpp numbers what makes one vector of the vectors of all tokens. */
-const POOLINGS = { mean: 1, cls: 2, last: 3 } as const;
+export const POOLINGS = { mean: 1, cls: 2, last: 3 } as const;
 
 /** The settings of older versions of sentence-transformers: the first that is on counts. */
 const SWITCHES = [
