@@ -40,6 +40,9 @@ const QUANTIZE_PARAMS = {
 /** allow_requantize, quantize_output_tensor, only_copy, pure, keep_split, dry_run. */
 const DEFAULT_FLAGS = [0, 1, 0, 0, 0, 0];
 
+/** Room for what a vocabulary puts around a text. */
+const SPECIAL_TOKENS = 16;
+
 /** In `enum ggml_log_level`; a continued line has the number after it. */
 const LOG_WARNING = 3;
 
@@ -73,6 +76,8 @@ function functionsOf(koffi, folder) {
     freeModel: library.func('llama_model_free', 'void', ['void *']),
     vocabulary: library.func('llama_model_get_vocab', 'void *', ['void *']),
     vocabularySize: library.func('llama_vocab_n_tokens', 'int', ['void *']),
+    tokenize: library.func('llama_tokenize', 'int', ['void *', 'void *', 'int', 'void *', 'int', 'bool', 'bool']),
+    width: library.func('llama_model_n_embd', 'int', ['void *']),
     contextParams: library.func('llama_context_default_params', params, []),
     newContext: library.func('llama_init_from_model', 'void *', ['void *', params]),
     freeContext: library.func('llama_free', 'void', ['void *']),
@@ -80,6 +85,8 @@ function functionsOf(koffi, folder) {
     batchOf: library.func('llama_batch_get_one', batch, ['void *', 'int']),
     decode: library.func('llama_decode', 'int', ['void *', batch]),
     logitsAt: library.func('llama_get_logits_ith', 'void *', ['void *', 'int']),
+    setEmbeddings: library.func('llama_set_embeddings', 'void', ['void *', 'bool']),
+    embeddingOf: library.func('llama_get_embeddings_seq', 'void *', ['void *', 'int']),
   };
 }
 
@@ -97,27 +104,61 @@ function quantizeParams(llama) {
   return { bytes, view };
 }
 
-/** Logits after each of `tokens`, one after the other: `tokens.length` × the vocabulary's size. */
-function logitsOf(koffi, llama, model, tokens, threads) {
+/** Has `work` use a context of a model. */
+function inContext(llama, model, threads, work) {
   const context = llama.newContext(model, llama.contextParams());
   if (context === null) throw new Error('llama.cpp makes no context');
   try {
     llama.setThreads(context, threads, threads);
-    const size = llama.vocabularySize(llama.vocabulary(model));
-    const logits = new Float32Array(tokens.length * size);
-    tokens.forEach((token, i) => {
-      // The batch points at it: it has to outlive the call.
-      const one = koffi.alloc('int32_t', 1);
-      koffi.encode(one, 'int32_t', token);
-      const status = llama.decode(context, llama.batchOf(one, 1));
-      if (status !== 0) throw new Error(`llama_decode gives ${status}`);
-      logits.set(koffi.decode(llama.logitsAt(context, -1), koffi.array('float', size, 'Typed')), i * size);
-      koffi.free(one);
-    });
-    return logits;
+    return work(context);
   } finally {
     llama.freeContext(context);
   }
+}
+
+function decode(koffi, llama, context, tokens) {
+  // The batch points at them: they have to outlive the call.
+  const held = koffi.alloc('int32_t', tokens.length);
+  koffi.encode(held, koffi.array('int32_t', tokens.length), tokens);
+  const status = llama.decode(context, llama.batchOf(held, tokens.length));
+  koffi.free(held);
+  if (status !== 0) throw new Error(`llama_decode gives ${status}`);
+}
+
+const floatsAt = (koffi, address, count) =>
+  Float32Array.from(koffi.decode(address, koffi.array('float', count, 'Typed')));
+
+/** Logits after each of `tokens`, one after the other: `tokens.length` × the vocabulary's size. */
+function logitsOf(koffi, llama, model, tokens, threads) {
+  const size = llama.vocabularySize(llama.vocabulary(model));
+  const logits = new Float32Array(tokens.length * size);
+  inContext(llama, model, threads, (context) => {
+    tokens.forEach((token, i) => {
+      decode(koffi, llama, context, [token]);
+      logits.set(floatsAt(koffi, llama.logitsAt(context, -1), size), i * size);
+    });
+  });
+  return logits;
+}
+
+/** The model's embedding of all `tokens`, pooled as its file says. */
+function embeddingOf(koffi, llama, model, tokens, threads) {
+  return inContext(llama, model, threads, (context) => {
+    llama.setEmbeddings(context, true);
+    decode(koffi, llama, context, tokens);
+    const address = llama.embeddingOf(context, 0);
+    if (address === null) throw new Error('llama.cpp has no pooled embedding');
+    return floatsAt(koffi, address, llama.width(model));
+  });
+}
+
+/** The ids of a text's tokens; what looks like a special token in it is one. */
+function tokensOf(llama, vocabulary, text, special) {
+  const bytes = new TextEncoder().encode(text);
+  const ids = new Int32Array(bytes.length + SPECIAL_TOKENS);
+  const count = llama.tokenize(vocabulary, bytes, bytes.length, ids, ids.length, special, true);
+  if (count < 0) throw new Error(`${text} has ${-count} tokens, more than there is room for`);
+  return [...ids.subarray(0, count)];
 }
 
 /**
@@ -127,12 +168,17 @@ function logitsOf(koffi, llama, model, tokens, threads) {
  * - `quantize(input, output, { type, pure, threads, requantize })` writes the GGUF file `output`; `type` is one of
  *   FILE_TYPE_NUMBERS. `requantize` lets it start from a quantized file.
  * - `logits(file, tokens, { threads })` are those after each token, tokens × vocabulary, computed on the CPU.
- * Both throw an Error with llama.cpp's own words.
+ * - `embedding(file, tokens, { threads })` is what a model of embeddings makes of the tokens, pooled.
+ * - `tokenize(file, texts, { special })` are the ids of each text's tokens; with `special` also of those that the
+ *   vocabulary puts around it.
+ * All throw an Error with llama.cpp's own words.
  *
  * @returns {null | {
  *   quantize: (input: string, output: string,
  *     options: {type: string, pure?: boolean, threads?: number, requantize?: boolean}) => void,
- *   logits: (file: string, tokens: readonly number[], options?: {threads?: number}) => Float32Array}}
+ *   logits: (file: string, tokens: readonly number[], options?: {threads?: number}) => Float32Array,
+ *   embedding: (file: string, tokens: readonly number[], options?: {threads?: number}) => Float32Array,
+ *   tokenize: (file: string, texts: readonly string[], options?: {special?: boolean}) => number[][]}}
  */
 export function openLlamaModels() {
   if (process.platform !== 'linux' || process.arch !== 'x64') return null;
@@ -149,6 +195,16 @@ export function openLlamaModels() {
   listen();
   llama.loadBackends(folder);
   const complaint = (what) => new Error(`llama.cpp ${what}: ${said.join('').trim()}`);
+  const withModel = (file, work) => {
+    listen();
+    const model = llama.loadModel(file, llama.modelParams());
+    if (model === null) throw complaint(`does not load ${file}`);
+    try {
+      return work(model);
+    } finally {
+      llama.freeModel(model);
+    }
+  };
   return {
     quantize(input, output, { type, pure = false, threads = 1, requantize = false }) {
       listen();
@@ -159,15 +215,11 @@ export function openLlamaModels() {
       view.setUint8(QUANTIZE_PARAMS.requantize, Number(requantize));
       if (llama.quantize(input, output, bytes) !== 0) throw complaint(`does not quantize ${input} to ${type}`);
     },
-    logits(file, tokens, { threads = 1 } = {}) {
-      listen();
-      const model = llama.loadModel(file, llama.modelParams());
-      if (model === null) throw complaint(`does not load ${file}`);
-      try {
-        return logitsOf(koffi, llama, model, tokens, threads);
-      } finally {
-        llama.freeModel(model);
-      }
-    },
+    logits: (file, tokens, { threads = 1 } = {}) =>
+      withModel(file, (model) => logitsOf(koffi, llama, model, tokens, threads)),
+    embedding: (file, tokens, { threads = 1 } = {}) =>
+      withModel(file, (model) => embeddingOf(koffi, llama, model, tokens, threads)),
+    tokenize: (file, texts, { special = false } = {}) =>
+      withModel(file, (model) => texts.map((text) => tokensOf(llama, llama.vocabulary(model), text, special))),
   };
 }

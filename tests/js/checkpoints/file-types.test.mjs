@@ -1,0 +1,86 @@
+import { readFileSync } from 'node:fs';
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { ArrowQuant, FILE_TYPES } from 'arrowquant';
+import { openLlamaModels } from '../../peers/llama-model.mjs';
+import { readGguf } from '../../peers/tiny-llama.mjs';
+import { useFolder } from '../support/models/folder.mjs';
+import { kCases, kOutTypes, ownType } from './support/cases.mjs';
+import { kWideCheckpoints, writeWide } from './support/checkpoint.mjs';
+import { sha256 } from './support/gguf-records.mjs';
+
+/** What llama.cpp's quantizer makes of a file that its converter has written. */
+const kQuantized = FILE_TYPES.filter((type) => !(type in kOutTypes));
+const kIntermediates = ['F16', 'BF16', 'F32'];
+/** Of the other cases these: one for each kind of block, and mixtures of them. */
+const kSome = ['Q4_K_M', 'Q3_K_L', 'Q5_0', 'IQ4_NL'];
+const kThorough = ['bert-st', 'qwen2-tied-card', 'qwen3moe'];
+
+const llama = openLlamaModels();
+const folder = useFolder();
+let quantizer;
+beforeAll(async () => {
+  quantizer = await ArrowQuant.create({ threads: 2 });
+});
+afterAll(() => quantizer.dispose());
+
+async function converted(input, name, options) {
+  const output = folder.path(name);
+  await quantizer.quantizeFile(input, output, { durability: 'none', metrics: false, ...options });
+  return output;
+}
+
+/** Where two files differ first, as people look for it; null when they do not. */
+function firstDifference(file, other) {
+  if (file.equals(other)) return null;
+  const [left, right] = [readGguf(file), readGguf(other)];
+  for (const [i, tensor] of left.tensors.entries()) {
+    const counterpart = right.tensors[i];
+    const [a, b] = [tensor, counterpart].map((one) => `${one?.name} ${one?.type} [${one?.shape}]`);
+    if (a !== b) return `${a} against ${b}`;
+    if (!tensor.bytes.equals(counterpart.bytes)) return `bytes of ${a}`;
+  }
+  return `headers: ${[...left.keyValues.keys()]} against ${[...right.keyValues.keys()]}`;
+}
+
+/**
+ * In one pass what takes two otherwise: of the file that is proved to be the converter's, llama.cpp's quantizer makes the
+ * same, and where it does not run, ours does.
+ */
+async function expectSameAsTwoPasses({ input, options }, types, intermediate, via) {
+  const between = await converted(input, 'between.gguf', { ...options, type: intermediate });
+  for (const type of types) {
+    const output = readFileSync(await converted(input, 'out.gguf', { ...options, ...via, type }));
+    const twice = readFileSync(await converted(between, 'twice.gguf', { type }));
+    const differences = [firstDifference(output, twice)];
+    if (llama !== null) {
+      llama.quantize(between, folder.path('theirs.gguf'), { type, threads: 2 });
+      differences.push(firstDifference(output, readFileSync(folder.path('theirs.gguf'))));
+    }
+    expect({ type, differences: differences.filter((one) => one !== null) }).toEqual({ type, differences: [] });
+  }
+}
+
+test.each(kCases)("$name: without an intermediate type, by way of the checkpoint's own", async (one) => {
+  await expectSameAsTwoPasses(one, kSome, ownType(one), {});
+});
+
+describe.each(kCases.filter(({ name }) => kThorough.includes(name)))('$name', (one) => {
+  test.each(kIntermediates)('every type of file, by way of %s', async (via) => {
+    await expectSameAsTwoPasses(one, kQuantized, via, { via });
+  });
+});
+
+describe.each(kWideCheckpoints)('$name', (one) => {
+  test.each(Object.entries(kOutTypes))("%s is the file of llama.cpp's converter", async (type, outType) => {
+    const { input, options } = writeWide(one, folder.at);
+    expect(sha256(readFileSync(await converted(input, 'out.gguf', { ...options, type })))).toBe(one.sha256[outType]);
+  });
+
+  test('every type of file, without an intermediate type', async () => {
+    await expectSameAsTwoPasses(writeWide(one, folder.at), kQuantized, 'BF16', {});
+  });
+
+  test.each(['F16', 'F32'])('some types of files, by way of %s', async (via) => {
+    await expectSameAsTwoPasses(writeWide(one, folder.at), kSome, via, { via });
+  });
+});
