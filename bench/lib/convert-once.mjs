@@ -1,14 +1,14 @@
 /**
- * `node convert-once.mjs HOW INPUT OUTPUT TYPE THREADS`: converts a file once in a process of its own, and prints the
+ * `node convert-once.mjs HOW INPUT OUTPUT TYPE THREADS [keep]`: converts a file once in a process of its own, and prints the
  * milliseconds that it took and the most memory that the process ever had, as JSON. HOW is `arrowquant`, which waits until
  * the output is on the disk, `arrowquant-none`, which does not (`durability: 'none'`), `llama`, `cp`, or `cp-sync`, which
- * waits as well.
+ * waits as well. The output is removed unless it is to be kept.
  */
 import { spawnSync } from 'node:child_process';
 import { rmSync } from 'node:fs';
 import { peakBytes } from './peak-memory.mjs';
 
-const [how, input, output, type, threads] = process.argv.slice(2);
+const [how, input, output, type, threads, afterwards] = process.argv.slice(2);
 
 async function prepareArrowQuant(durability) {
   const { ArrowQuant } = await import('arrowquant');
@@ -43,5 +43,5 @@ const run = await PREPARE[how]();
 const begin = performance.now();
 await run();
 const milliseconds = performance.now() - begin;
-rmSync(output, { force: true });
+if (afterwards !== 'keep') rmSync(output, { force: true });
 process.stdout.write(JSON.stringify({ milliseconds, peakBytes: peakBytes() }));
