@@ -66,7 +66,9 @@ test.each(kCases)("$name: without an intermediate type, by way of the checkpoint
 
 describe.each(kCases.filter(({ name }) => kThorough.includes(name)))('$name', (one) => {
   test.each(kIntermediates)('every type of file, by way of %s', async (via) => {
-    await expectSameAsTwoPasses(one, kQuantized, via, { via });
+    // Those that the converter writes itself are the quantizer's, too, where it is to start from another one.
+    const types = FILE_TYPES.filter((type) => type !== via);
+    await expectSameAsTwoPasses(one, types, via, { via });
   });
 });
 

@@ -1,6 +1,7 @@
 import { existsSync, readFileSync, readdirSync } from 'node:fs';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { readModel } from '../../support/models/safetensors.mjs';
 
 const kGolden = fileURLToPath(new URL('../../../golden/checkpoints', import.meta.url));
 const json = (...names) => JSON.parse(readFileSync(path.join(kGolden, ...names), 'utf8'));
@@ -28,8 +29,17 @@ export function caseNamed(name) {
 /** The types of files that llama.cpp's converter writes itself, by what case.json calls them. */
 export const kOutTypes = { F32: 'f32', F16: 'f16', BF16: 'bf16', Q8_0: 'q8_0' };
 
-/** The type that llama.cpp's converter gives a checkpoint when it is left to it: what other types are made of. */
-export const ownType = ({ auto }) => auto.toUpperCase();
+/**
+ * The type that a checkpoint's own weights have: what llama.cpp's converter finds by itself, but for weights of 32 bits, which it
+ * makes F16 of.
+ */
+export function ownType({ auto, input }) {
+  const halves = readdirSync(input)
+    .filter((name) => name.endsWith('.safetensors'))
+    .flatMap((name) => [...readModel(readFileSync(path.join(input, name))).tensors.values()])
+    .filter(({ dtype, shape }) => ['F16', 'BF16'].includes(dtype) && shape.length > 1);
+  return halves.length > 0 ? auto.toUpperCase() : 'F32';
+}
 
 /** Texts with their tokens by one tokenizer, for the cases that have them. */
 export const tokensOf = (name) => json('tokens', `${name}.json`);
