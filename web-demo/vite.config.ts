@@ -9,6 +9,8 @@ const { DEMO_FOLDER, DEMO_HOSTS = '[]', DEMO_HUB = 'https://huggingface.co' } = 
 const DIST = DEMO_FOLDER ?? path.join(import.meta.dirname, 'dist');
 const HOSTS = JSON.parse(DEMO_HOSTS) as readonly string[];
 const SERVICE_WORKER = 'sw.js';
+/** llama.cpp, of which most visits need nothing (src/trial/llama.ts). */
+const ON_DEMAND = /^assets\/w?llama-[^/]*$/;
 
 /** The same policy that the server sends as a header, for hosts that send none. */
 const policyTag: Plugin = {
@@ -32,8 +34,10 @@ const precacheList: Plugin = {
     const hash = createHash('sha256');
     for (const file of files) hash.update(file).update(readFileSync(path.join(DIST, file)));
     const worker = path.join(DIST, SERVICE_WORKER);
+    const first = files.filter((file) => !ON_DEMAND.test(file)).map((file) => (file === 'index.html' ? './' : file));
     const text = readFileSync(worker, 'utf8')
-      .replace('__FILES__', () => JSON.stringify(files.map((file) => (file === 'index.html' ? './' : file))))
+      .replace('__FILES__', () => JSON.stringify(first))
+      .replace('__LATER__', () => JSON.stringify(files.filter((file) => ON_DEMAND.test(file))))
       .replace('__VERSION__', () => JSON.stringify(hash.digest('hex').slice(0, 16)));
     writeFileSync(worker, text);
   },

@@ -23,6 +23,7 @@ import {
   type OtherPrograms,
 } from './store';
 import { download, pickFile, pickFolder, type TargetKind } from './targets';
+import { endTrial } from './trial/actions';
 
 /** Milliseconds without a change before a new plan is asked for. */
 const PLAN_DELAY = 120;
@@ -127,6 +128,7 @@ function forgetModel(): void {
   reports.value = new Map();
   result.value = null;
   view.value = { status: 'none' };
+  endTrial();
   // That no program need open it was said of this model.
   if (settings.value.architecture === 'none') settings.value = { ...settings.value, architecture: null };
 }
@@ -181,6 +183,7 @@ export async function quantize(kind: TargetKind): Promise<void> {
     const target = await targetFor(kind, name, isFolder(planned.settings.output));
     if (target === null) return;
     batch(() => {
+      endTrial();
       run.value = { status: 'running', progress: null, cancelling: false };
       reports.value = new Map();
       result.value = null;

@@ -6,6 +6,7 @@ import './styles/base.css';
 import './styles/parts.css';
 import './styles/workspace.css';
 import './styles/layers.css';
+import './styles/trial.css';
 import './styles/understand.css';
 
 startTheme();

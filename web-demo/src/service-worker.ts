@@ -2,6 +2,8 @@
 
 /** Filled in by the build (vite.config.ts). */
 declare const __FILES__: readonly string[];
+/** Kept from when they are first asked for. */
+declare const __LATER__: readonly string[];
 declare const __VERSION__: string;
 
 const worker = self as unknown as ServiceWorkerGlobalScope;
@@ -29,8 +31,14 @@ worker.addEventListener('fetch', (event) => {
 async function answer(request: Request): Promise<Response> {
   const cache = await caches.open(CACHE);
   const wanted = request.mode === 'navigate' ? './' : request;
-  return (await cache.match(wanted, { ignoreSearch: true })) ?? fetch(request);
+  const kept = await cache.match(wanted, { ignoreSearch: true });
+  if (kept !== undefined) return kept;
+  const response = await fetch(request);
+  if (response.ok && isForLater(request.url)) await cache.put(request, response.clone());
+  return response;
 }
+
+const isForLater = (url: string): boolean => __LATER__.includes(url.slice(worker.registration.scope.length));
 
 /** Another version's page may still be open only until this one is activated: the browser waits for that. */
 async function dropOldCaches(): Promise<void> {

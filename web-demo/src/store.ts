@@ -7,6 +7,7 @@ import type { LayerView } from './engine/layer-view';
 import { isFolder } from './outputs';
 import { DEFAULT_SETTINGS, type Settings } from './settings';
 import { availableTargets, type TargetKind } from './targets';
+import type { TrialKind } from './trial/llama';
 
 export type EngineState =
   | { readonly status: 'starting' }
@@ -54,6 +55,24 @@ export type ViewState =
   | { readonly status: 'ready'; readonly name: string; readonly view: LayerView }
   | { readonly status: 'failed'; readonly name: string; readonly message: string };
 
+/** The result in llama.cpp. */
+export type TrialState =
+  | { readonly status: 'none' }
+  | { readonly status: 'loading' }
+  | { readonly status: 'failed'; readonly message: string }
+  | { readonly status: 'ready'; readonly kind: TrialKind; readonly answer: TrialAnswer | null };
+
+export interface TrialAnswer {
+  readonly prompt: string;
+  readonly text: string;
+  /** Tokens until now. */
+  readonly tokens: number;
+  readonly seconds: number;
+  readonly status: 'running' | 'done' | 'stopped' | 'failed';
+  /** Of what failed. */
+  readonly message: string;
+}
+
 export const engine = signal<EngineState>({ status: 'starting' });
 export const model = signal<ModelState>({ status: 'none' });
 export const settings = signal<Settings>(DEFAULT_SETTINGS);
@@ -65,6 +84,7 @@ export const run = signal<RunState>({ status: 'idle' });
 export const reports = signal<ReadonlyMap<string, TensorReport>>(new Map());
 export const result = signal<Result | null>(null);
 export const view = signal<ViewState>({ status: 'none' });
+export const trial = signal<TrialState>({ status: 'none' });
 /** Read out by screen readers. */
 export const announcement = signal('');
 

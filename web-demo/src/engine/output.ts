@@ -17,6 +17,8 @@ export interface Finished {
   readonly source: ModelSource;
   /** What can be downloaded; null where all of it is where the person wants it. */
   readonly file: File | null;
+  /** The result itself; null where it is a folder. */
+  readonly written: File | null;
 }
 
 export interface Output {
@@ -44,6 +46,7 @@ const finished = (file: File, isDownloaded = true): Finished => ({
   bytes: file.size,
   source: file,
   file: isDownloaded ? file : null,
+  written: file,
 });
 
 /** Handles of Chromium can be removed; elsewhere an empty file stays. */
@@ -76,7 +79,7 @@ async function pickedFolder(parent: FileSystemDirectoryHandle, name: string): Pr
     sink: folder,
     finish: async () => {
       const files = await filesOf(folder);
-      return { name, bytes: sizeOf(files), source: files, file: null };
+      return { name, bytes: sizeOf(files), source: files, file: null, written: null };
     },
     discard: async () => {
       if (!isThere) await parent.removeEntry(name, { recursive: true }).catch(() => undefined);
@@ -123,5 +126,5 @@ async function finishedFolder(
 ): Promise<Finished> {
   const files = await filesOf(folder);
   const file = await zipped(zipOf(folder.name, files));
-  return { name: file.name, bytes: sizeOf(files), source: files, file };
+  return { name: file.name, bytes: sizeOf(files), source: files, file, written: null };
 }

@@ -39,6 +39,8 @@ export interface Outcome {
    * in the browser's own Blob store.
    */
   readonly file: File | null;
+  /** The result itself, wherever it is; null where it is a folder. */
+  readonly written: File | null;
 }
 
 export interface Progress {

@@ -90,9 +90,9 @@ export class Session {
         },
       });
       meter.flush();
-      const { name, bytes, source: made, file } = await output.finish();
+      const { source: made, ...finished } = await output.finish();
       this.#result = { source: made, opened: null };
-      return { report, name, bytes, file };
+      return { report, ...finished };
     } catch (error) {
       await output.discard();
       throw error;

@@ -1,7 +1,8 @@
 import { cancel, downloadReport, downloadResult, quantize } from '../actions';
 import type { Progress } from '../engine/protocol';
 import * as format from '../format';
-import { chosenTarget, plan, planIsStale, reports, result, run, target, targets, type Result } from '../store';
+import { chosenTarget, plan, planIsStale, reports, result, run, target, targets, trial, type Result } from '../store';
+import { startTrial } from '../trial/actions';
 
 export function RunPanel() {
   const state = run.value;
@@ -106,7 +107,7 @@ function progressText(progress: Progress | null): string {
   return parts.join(' · ');
 }
 
-function Finished({ result: { report, name, bytes, file } }: { result: Result }) {
+function Finished({ result: { report, name, bytes, file, written } }: { result: Result }) {
   const { bytesBefore, seconds, bytesPerSecond } = report.totals;
   return (
     <div class="finished">
@@ -123,6 +124,16 @@ function Finished({ result: { report, name, bytes, file } }: { result: Result })
       ) : (
         <button type="button" class="button is-primary is-wide" onClick={downloadResult}>
           Download {format.bytes(file.size)}
+        </button>
+      )}
+      {written !== null && report.opensIn.includes('llama.cpp') && (
+        <button
+          type="button"
+          class="button is-wide"
+          disabled={trial.value.status === 'loading' || trial.value.status === 'ready'}
+          onClick={() => void startTrial()}
+        >
+          Try it
         </button>
       )}
       <div class="button-row is-even">

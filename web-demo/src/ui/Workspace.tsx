@@ -6,6 +6,7 @@ import { LayerTable } from './LayerTable';
 import { PlanSummary } from './PlanSummary';
 import { RunPanel } from './RunPanel';
 import { SettingsPanel } from './settings/SettingsPanel';
+import { TrialPanel } from './TrialPanel';
 
 /** With the plots, which are by far the largest part of the page. */
 const Understand = lazy(() => import('./Understand'));
@@ -24,6 +25,7 @@ export function Workspace() {
           <LayerTable rows={layers.value} />
         </div>
       </div>
+      <TrialPanel />
       {result.value !== null && (
         <Suspense fallback={<p class="loading-line">Loading the plots…</p>}>
           <Understand result={result.value} />
