@@ -27,6 +27,13 @@ const COMMON: JsonObject = new Map<string, Json>([
   ['max_length', jsonNumber(20)],
 ]);
 
+/** The types that torch has; a config that names another is refused. */
+const DTYPES: ReadonlySet<Json> = new Set(
+  'float32 float float64 double float16 half bfloat16 float8_e4m3fn float8_e5m2 uint8 int8 int16 short int32 int int64 long bool'.split(
+    ' ',
+  ),
+);
+
 const MOST_LABELS = 65_536;
 
 /**
@@ -44,7 +51,7 @@ function modelType(config: JsonObject): Json | undefined {
 /** Null where transformers refuses the config. */
 function completion(config: JsonObject, type: Json | undefined): JsonObject | null {
   const known = KINDS.get(type);
-  if (known === undefined) return null;
+  if (known === undefined || !hasDtype(config)) return null;
   const own = [...config].filter(([name]) => !known.aliases.has(name));
   const values = new Map<string, Json>([...COMMON, ...known.defaults, ...own]);
   if (!known.rules.every((rule) => rule(values))) return null;
@@ -54,6 +61,11 @@ function completion(config: JsonObject, type: Json | undefined): JsonObject | nu
   }
   if (type !== undefined) values.set('model_type', type);
   return setLabels(values) && setText(values, type) ? values : null;
+}
+
+function hasDtype(config: JsonObject): boolean {
+  const dtype = config.get('dtype') ?? config.get('torch_dtype');
+  return typeof dtype !== 'string' || DTYPES.has(dtype);
 }
 
 /** Numbers of labels become their texts' places: sorted, as a map from number to text. */

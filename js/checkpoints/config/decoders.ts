@@ -60,7 +60,7 @@ export const DECODERS: Readonly<Record<string, Kind>> = {
   cohere2: kind(
     '256000 8192 22528 40 64 null 8192 1e4 0 true',
     'logit_scale=0.0625 layer_norm_eps=1e-5 sliding_window=4096 rope_scaling=null',
-    [keyValueHeads, rules.sharedHeadDim, ropeKeys, everyNthIsFull(4, 'sliding_window_pattern')],
+    [keyValueHeads, rules.headDimUnlessGiven, ropeKeys, everyNthIsFull(4, 'sliding_window_pattern')],
   ),
   deepseek_v2: kind(
     '32000 4096 11008 32 32 null 2048 1e4 null false',
@@ -70,7 +70,7 @@ export const DECODERS: Readonly<Record<string, Kind>> = {
   deepseek_v3: kind(
     '129280 7168 18432 61 128 128 4096 1e4 null false',
     'moe_intermediate_size=2048 n_shared_experts=1 n_routed_experts=256 routed_scaling_factor=2.5 kv_lora_rank=512 q_lora_rank=1536 qk_rope_head_dim=64 v_head_dim=128 qk_nope_head_dim=128 n_group=8 topk_group=4 num_experts_per_tok=8 first_k_dense_replace=3 norm_topk_prob=true rms_norm_eps=1e-6 rope_scaling=null',
-    [keyValueHeads, rules.rotatedHeadDim, ropeType, ropeKeys],
+    [keyValueHeads, rules.rotatedHeadDimUnlessGiven, ropeType, ropeKeys],
   ),
   dots1: kind(
     '152064 4608 10944 62 32 32 2048 1e4 null false',
@@ -97,11 +97,12 @@ export const DECODERS: Readonly<Record<string, Kind>> = {
   falcon: kind(
     '65024 4544 - 32 71 - 2048 1e4 null true',
     'layer_norm_epsilon=1e-5 num_kv_heads=null ffn_hidden_size=null rope_scaling=null',
-    [rules.oldHiddenSize, rules.falconHeads],
+    [rules.falconHeads, rules.oldHiddenSize],
   ),
   falcon_mamba: kind(
     '50280 768 - 32 - - - - 0 true',
     'state_size=16 layer_norm_epsilon=1e-5 expand=2 conv_kernel=4 time_step_rank=auto',
+    [rules.expandedSize, rules.timeStepRank],
   ),
   gemma: kind('256000 3072 24576 28 16 16 8192 1e4 0 true', 'head_dim=256 rms_norm_eps=1e-6'),
   gemma2: kind(
@@ -132,7 +133,7 @@ export const DECODERS: Readonly<Record<string, Kind>> = {
   gpt_neox: kind(
     '50432 6144 24576 44 64 - 2048 - null false',
     'rotary_pct=0.25 rotary_emb_base=10000 layer_norm_eps=1e-5 use_parallel_residual=true rope_scaling=null',
-    [rules.neoxRotation, ropeType, ropeKeys],
+    [rules.neoxRotation, ropeType, ropeKeys, rules.evenHeads],
   ),
   gpt_oss: kind(
     '201088 2880 2880 36 64 8 131072 15e4 null false',
@@ -177,20 +178,17 @@ export const DECODERS: Readonly<Record<string, Kind>> = {
   mamba: kind(
     '50280 768 - 32 - - - - 0 true',
     'state_size=16 layer_norm_epsilon=1e-5 expand=2 conv_kernel=4 time_step_rank=auto',
+    [rules.expandedSize, rules.timeStepRank],
   ),
   mamba2: kind(
     '32768 4096 - 64 - - - - 1 false',
     'num_heads=128 head_dim=64 state_size=128 layer_norm_epsilon=1e-5 expand=2 conv_kernel=4 n_groups=8 time_step_rank=auto',
-  ),
-  minimax: kind(
-    '32000 4096 14336 32 32 8 131072 1e6 null false',
-    'head_dim=null rms_norm_eps=1e-5 sliding_window=null num_experts_per_tok=2 num_local_experts=8 block_size=256',
-    [keyValueHeads],
+    [rules.headsOfExpandedSize, rules.timeStepRank],
   ),
   ministral: kind(
     '32000 4096 14336 32 32 8 131072 1e4 null false',
     'head_dim=null rms_norm_eps=1e-6 sliding_window=4096',
-    [rules.allSlide],
+    [keyValueHeads, rules.allSlide],
   ),
   mistral: kind(
     '32000 4096 14336 32 32 8 131072 1e4 null false',
@@ -205,7 +203,7 @@ export const DECODERS: Readonly<Record<string, Kind>> = {
   nemotron: kind(
     '256000 6144 24576 32 48 null 4096 1e4 null false',
     'head_dim=null norm_eps=1e-5 partial_rotary_factor=0.5',
-    [headDim, ropeKeys],
+    [headDim],
   ),
   olmo: kind('50304 4096 11008 32 32 null 2048 1e4 1 false', 'clip_qkv=null rope_scaling=null', [
     keyValueHeads,
@@ -218,7 +216,7 @@ export const DECODERS: Readonly<Record<string, Kind>> = {
   olmo3: kind(
     '50304 4096 11008 32 32 null 2048 1e4 1 false',
     'rms_norm_eps=1e-5 sliding_window=4096 rope_scaling=null',
-    [keyValueHeads, ropeKeys, everyNthIsFull(4)],
+    [keyValueHeads, ropeKeys, rules.everyFourthIsFull],
   ),
   olmoe: kind(
     '50304 2048 2048 16 16 null 4096 1e4 1 false',

@@ -1,5 +1,5 @@
 import { kind, type Kind } from './kind.js';
-import { asManyDecoderLayers } from './rules.js';
+import { asManyDecoderLayers, noRopeTheta } from './rules.js';
 
 const BERT = 'type_vocab_size=2 layer_norm_eps=1e-12';
 
@@ -29,8 +29,7 @@ export const ENCODERS: Readonly<Record<string, Kind>> = {
   modernbert: kind(
     '50368 768 1152 22 12 - 8192 - 50283 true',
     'norm_eps=1e-5 global_rope_theta=16e4 global_attn_every_n_layers=3 local_attention=128 local_rope_theta=1e4 hidden_activation=gelu',
-    [],
-    { rope_theta: 'global_rope_theta' },
+    [noRopeTheta],
   ),
   mt5: kind('250112 - - - - - - - 0 false', MT5, [asManyDecoderLayers], T5_NAMES),
   roberta: kind('50265 768 3072 12 12 - 512 - 1 true', BERT),

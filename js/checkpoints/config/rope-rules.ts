@@ -36,7 +36,7 @@ const NEEDED: ReadonlyMap<Json, readonly string[]> = new Map([
 ]);
 
 /** What is compared with `<`, and so must be numbers. */
-const COMPARED = ['original_max_position_embeddings', 'low_freq_factor', 'high_freq_factor'];
+const COMPARED = ['original_max_position_embeddings', 'low_freq_factor', 'high_freq_factor'] as const;
 
 export const ropeKeys: Rule = (config) => {
   const scaling = config.get('rope_scaling');
@@ -47,6 +47,8 @@ export const ropeKeys: Rule = (config) => {
   if (needed === undefined) return !isObject(type) && !isList(type);
   if (!scaling.has('rope_type') || !needed.every((name) => scaling.has(name))) return false;
   if (type === 'longrope') return [scaling.get('short_factor'), scaling.get('long_factor')].every(isList);
+  const compares = type === 'llama3' || (type === 'yarn' && (scaling.get(COMPARED[0]) ?? null) !== null);
+  if (compares && !isNumber(config.get('max_position_embeddings'))) return false;
   return type !== 'llama3' || COMPARED.every((name) => isNumber(scaling.get(name)));
 };
 

@@ -1,7 +1,7 @@
 /** What the config classes of transformers 4.57 derive and check, where a converted file can tell. */
 
 import { jsonNumber, type Json } from '../../formats/folder/json.js';
-import { intIn, isList, type Rule } from './kind.js';
+import { intIn, isList, isNumber, type Rule } from './kind.js';
 
 /** More layers than any model has; their types are a list that is made here. */
 const MOST_LAYERS = 65_536;
@@ -12,23 +12,27 @@ export const keyValueHeads: Rule = (config) => {
   return true;
 };
 
-/** The heads share the hidden size. */
+/** The heads share the hidden size, where the file says nothing else. */
 export const headDim: Rule = (config) => !isNull(config.get('head_dim')) || sharedHeadDim(config);
 
-/** The same, whatever the file says. */
-export const sharedHeadDim: Rule = (config) => {
+/** The same; here even null is something else. */
+export const headDimUnlessGiven: Rule = (config) => config.has('head_dim') || sharedHeadDim(config);
+
+function sharedHeadDim(config: Map<string, Json>): boolean {
   const size = intIn(config.get('hidden_size'));
   const heads = intIn(config.get('num_attention_heads'));
   if (size === undefined || heads === undefined || heads === 0) return false;
   config.set('head_dim', jsonNumber(Math.floor(size / heads)));
   return true;
-};
+}
 
-/** The rotated part of a head is the head. */
+/** DeepSeek: the rotated part of a head passes for the head. */
 export const rotatedHeadDim: Rule = (config) => {
   copy(config, 'qk_rope_head_dim', 'head_dim');
   return true;
 };
+
+export const rotatedHeadDimUnlessGiven: Rule = (config) => config.has('head_dim') || rotatedHeadDim(config);
 
 /** Qwen: a window that is not used is none. */
 export const usedWindow: Rule = (config) => {
@@ -54,6 +58,13 @@ export const everyNthIsFull =
     if (every !== undefined && every !== 0) return layerTypes(config, (layer) => (layer + 1) % every === 0);
     return !isNull(config.get('layer_types')) && layerTypes(config, () => true);
   };
+
+/** OLMo 3: the number of given types need not be that of the layers. */
+export const everyFourthIsFull: Rule = (config) => {
+  const given = config.get('layer_types');
+  if (isNull(given)) return layerTypes(config, (layer) => (layer + 1) % 4 === 0);
+  return isList(given) && given.every((one) => KNOWN_LAYERS.has(one));
+};
 
 /** EXAONE: layers that slide need a window. */
 export const windowOrTypes: Rule = (config) =>
@@ -83,7 +94,7 @@ export const unrotatedLayers: Rule = (config) => {
     config.set('no_rope_layers', rotates);
   }
   const rotated = config.get('no_rope_layers');
-  if (!isList(rotated)) return false;
+  if (!isList(rotated) || (isNull(config.get('layer_types')) && rotated.length < layers)) return false;
   const slides = isTrue(config.get('use_sliding_window')) && !isNull(config.get('sliding_window'));
   return layerTypes(config, (layer) => !slides || intIn(rotated[layer]) !== 0);
 };
@@ -112,6 +123,13 @@ export const neoxRotation: Rule = (config) => {
   return true;
 };
 
+/** GPT-NeoX: the heads share the hidden size evenly. */
+export const evenHeads: Rule = (config) => {
+  const size = intIn(config.get('hidden_size'));
+  const heads = intIn(config.get('num_attention_heads'));
+  return size !== undefined && heads !== undefined && heads !== 0 && size % heads === 0;
+};
+
 /** Falcon, Bloom: an old name of the hidden size. */
 export const oldHiddenSize: Rule = (config) => {
   if (!isNull(config.get('n_embed'))) copy(config, 'n_embed', 'hidden_size');
@@ -121,6 +139,7 @@ export const oldHiddenSize: Rule = (config) => {
 
 /** Falcon. */
 export const falconHeads: Rule = (config) => {
+  if (config.has('head_dim')) return false;
   if (isNull(config.get('num_kv_heads'))) copy(config, 'num_attention_heads', 'num_kv_heads');
   if (!isNull(config.get('ffn_hidden_size'))) return true;
   const size = intIn(config.get('hidden_size'));
@@ -130,8 +149,44 @@ export const falconHeads: Rule = (config) => {
 
 /** StarCoder: one head of keys and values, unless there is one for each. */
 export const multiQuery: Rule = (config) => {
+  if (config.has('num_key_value_heads')) return true;
   if (isTrue(config.get('multi_query') ?? true)) config.set('num_key_value_heads', jsonNumber(1));
   else copy(config, 'n_head', 'num_key_value_heads');
+  return true;
+};
+
+/** Mamba. */
+export const timeStepRank: Rule = (config) => {
+  if (config.get('time_step_rank') !== 'auto') return true;
+  const size = intIn(config.get('hidden_size'));
+  if (size !== undefined) config.set('time_step_rank', jsonNumber(Math.ceil(size / 16)));
+  return size !== undefined;
+};
+
+/** Mamba. */
+export const expandedSize: Rule = (config) => {
+  if (!isNull(config.get('intermediate_size'))) return true;
+  const size = expanded(config);
+  if (size !== undefined) config.set('intermediate_size', jsonNumber(Math.trunc(size)));
+  return size !== undefined;
+};
+
+/** Mamba 2. */
+export const headsOfExpandedSize: Rule = (config) => {
+  const heads = intIn(config.get('num_heads'));
+  const dim = intIn(config.get('head_dim'));
+  return heads !== undefined && dim !== undefined && heads * dim === expanded(config);
+};
+
+function expanded(config: Map<string, Json>): number | undefined {
+  const size = intIn(config.get('hidden_size'));
+  const factor = config.get('expand');
+  return size === undefined || !isNumber(factor) ? undefined : size * Number(factor.number);
+}
+
+/** ModernBERT: what other models call so means nothing here. */
+export const noRopeTheta: Rule = (config) => {
+  config.delete('rope_theta');
   return true;
 };
 
