@@ -49,13 +49,13 @@ export class Vocabulary {
 }
 
 /** What tokenizer.json's `added_tokens` are. Throws `invalid_file`. */
-export function addedTokensIn(file: PlainFile): readonly AddedToken[] {
+export function addedTokensIn(file: PlainFile): readonly (AddedToken & { readonly id: number })[] {
   return itemsOf(file.get('added_tokens')).map((token, index) => {
-    const content = member(token, 'content');
-    if (typeof content !== 'string' || !isTokenId(member(token, 'id'))) {
+    const [content, id] = [member(token, 'content'), member(token, 'id')];
+    if (typeof content !== 'string' || !isTokenId(id)) {
       throw file.wrong(`its added token ${index} has no content or no id`);
     }
-    return addedToken(content, token);
+    return { ...addedToken(content, token), id };
   });
 }
 

@@ -2,19 +2,16 @@ import { quoted } from '../../containers/invalid-file.js';
 import type { Checkpoint } from '../checkpoint.js';
 import { cleanedSpaces, decodedToken } from './decoders.js';
 import type { LoadedTokenizer } from './loaded.js';
+import { vocabularySize } from './sentence-piece.js';
 import { looksSpecial, padding, TOKEN_TYPES, withSpaces, type Token } from './token-list.js';
-
-/** As many as there may be rows of embeddings in any file. */
-const MOST_TOKENS = 2 ** 24;
 
 /**
  * All tokens by id, as many as the model has: `vocab_size` of config.json. Throws `invalid_file` where a token has an id beyond
  * that.
  */
-export function vocabularyTokens(loaded: LoadedTokenizer, { hparams }: Checkpoint): readonly Token[] {
+export function vocabularyTokens(loaded: LoadedTokenizer, checkpoint: Checkpoint): readonly Token[] {
   const { ids } = loaded.vocabulary;
-  const size = hparams.optionalWhole('vocab_size') ?? ids.size;
-  if (size < 0 || size > MOST_TOKENS) throw hparams.wrong(['vocab_size'], `a number from 1 to ${MOST_TOKENS}`);
+  const size = vocabularySize(checkpoint, ids.size);
   const tokens = Array.from({ length: size }, (_, id) => padding(id));
   for (const [text, id] of ids) {
     if (id >= size)

@@ -23,7 +23,8 @@ export interface PieceModel {
 const NORMAL = 1;
 const UNKNOWN = 2;
 const MOST_TYPE = 6;
-const UNIGRAM = 1;
+/** The algorithm that is meant where a model names none. */
+export const UNIGRAM = 1;
 const ALGORITHMS = 4;
 
 const PIECES = 1;

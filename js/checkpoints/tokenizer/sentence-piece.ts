@@ -21,8 +21,16 @@ export interface AddedPieces {
   readonly fromTokenizer: boolean;
 }
 
-/** As many as there may be rows of embeddings in any file. */
+/** More than any model has, and few enough to be held. */
 const MOST_TOKENS = 2 ** 24;
+
+/** How many tokens the model has: `vocab_size` of config.json, or `otherwise` without it. Throws `invalid_file`. */
+export function vocabularySize({ hparams }: Checkpoint, otherwise: number): number {
+  const names = ['vocab_size_per_layer_input', 'vocab_size'];
+  const size = hparams.optionalWhole(...names) ?? 0;
+  if (size < 0 || size > MOST_TOKENS) throw hparams.wrong(names, `a number from 1 to ${MOST_TOKENS}`);
+  return size === 0 ? otherwise : size;
+}
 
 /**
  * The tokens of tokenizer.model, and those that added_tokens.json and tokenizer_config.json add, by id: as many as the model
@@ -32,19 +40,18 @@ export async function sentencePieceTokens(
   checkpoint: Checkpoint,
   added: AddedPieces,
 ): Promise<readonly Token[] | null> {
-  const { files, hparams } = checkpoint;
+  const { files } = checkpoint;
   const model = await readPieceModel(files, PIECE_MODEL);
   if (model === null) return null;
-  const said = hparams.optionalWhole('vocab_size_per_layer_input', 'vocab_size') ?? 0;
-  const size = said === 0 ? model.pieces.length : said;
-  if (size < 0 || size > MOST_TOKENS) throw hparams.wrong(['vocab_size'], `a number from 1 to ${MOST_TOKENS}`);
-  const list = new PieceList(size, model.pieces);
+  const list = new PieceList(vocabularySize(checkpoint, model.pieces.length), model.pieces);
   list.addByText(await files.plain('added_tokens.json'));
   list.addDecoder(await files.plain('tokenizer_config.json'), added);
   if (added.fromTokenizer) list.addTokenizer(await files.plain('tokenizer.json'));
   list.warnOfLost(checkpoint);
   return list.tokens;
 }
+
+const KEPT_TYPES = [TOKEN_TYPES.unknown, TOKEN_TYPES.control, TOKEN_TYPES.unused, TOKEN_TYPES.byte];
 
 class PieceList {
   readonly tokens: Token[];
@@ -55,7 +62,7 @@ class PieceList {
     this.#size = size;
     this.tokens = Array.from({ length: size }, (_, id) => {
       const piece = pieces[id];
-      return piece === undefined ? padding(id) : { ...piece, type: typeOf(piece) };
+      return piece === undefined ? padding(id) : pieceToken(piece);
     });
     this.#lost = Math.max(0, pieces.length - size);
   }
@@ -104,10 +111,10 @@ class PieceList {
   }
 }
 
-/** A piece of the user's is an ordinary one to llama.cpp's converter. */
-function typeOf({ type }: Piece): TokenType {
-  if (type === TOKEN_TYPES.unknown || type === TOKEN_TYPES.control) return type;
-  return type === TOKEN_TYPES.unused || type === TOKEN_TYPES.byte ? type : TOKEN_TYPES.normal;
+/** A piece as a token of llama.cpp. Pieces of the user's are ordinary ones, as its converter has it. */
+export function pieceToken({ text, score, type }: Piece): Token {
+  const kept = KEPT_TYPES.find((one) => one === type);
+  return { text, score, type: kept ?? TOKEN_TYPES.normal };
 }
 
 /** Whether Python takes a value as true. */

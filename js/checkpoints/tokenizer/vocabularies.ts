@@ -1,13 +1,20 @@
-/** The ways from a folder's tokenizer to what llama.cpp has of one. Each writes everything under `tokenizer.`. */
+/**
+ * The ways from a folder's tokenizer to what llama.cpp has of one. Each writes everything under `tokenizer.`, and is false where
+ * the files are not there that it begins with. They reject with `invalid_file` for those that are wrong.
+ */
 
+import { flag, u32 } from '../../containers/gguf/key-values.js';
 import type { Checkpoint } from '../checkpoint.js';
 import type { KeyList } from '../key-list.js';
 import { vocabularyTokens } from './byte-level.js';
+import { isLlamaTokenizer, llamaTokens } from './llama-hf.js';
 import { loadTokenizer } from './loaded.js';
 import { preTokenizerName } from './pre-tokenizer.js';
 import { sentencePieceTokens } from './sentence-piece.js';
 import { setSpecialTokens } from './special-tokens.js';
-import { setTokens } from './token-list.js';
+import { setTokens, TOKEN_TYPES } from './token-list.js';
+import { movedPieces, plainPieces, setUnigram, unigramVocabulary, type UnigramVocabulary } from './unigram.js';
+import { phantomSpaced } from './word-piece.js';
 
 export { setSpecialTokens } from './special-tokens.js';
 
@@ -16,7 +23,7 @@ export interface SentencePieceOptions {
   readonly addedFromTokenizer?: boolean;
 }
 
-/** tokenizer.model. False where there is none. */
+/** tokenizer.model. */
 export async function sentencePiece(
   pairs: KeyList,
   checkpoint: Checkpoint,
@@ -29,7 +36,17 @@ export async function sentencePiece(
   return true;
 }
 
-/** tokenizer.json with byte-level BPE. False where there is no such file. */
+/** tokenizer.json of a SentencePiece model; false for one of another kind, too. */
+export async function llamaHuggingFace(pairs: KeyList, checkpoint: Checkpoint): Promise<boolean> {
+  const loaded = await loadTokenizer(checkpoint);
+  if (loaded === null || !isLlamaTokenizer(loaded)) return false;
+  const tokens = llamaTokens(loaded);
+  setTokens(pairs, { model: 'llama', pre: 'default', tokens, scores: true });
+  await setSpecialTokens(pairs, checkpoint, { vocabularySize: tokens.length });
+  return true;
+}
+
+/** tokenizer.json with byte-level BPE. */
 export async function byteLevel(pairs: KeyList, checkpoint: Checkpoint): Promise<boolean> {
   const loaded = await loadTokenizer(checkpoint);
   if (loaded === null) return false;
@@ -38,4 +55,65 @@ export async function byteLevel(pairs: KeyList, checkpoint: Checkpoint): Promise
   setTokens(pairs, { model: 'gpt2', pre, tokens, scores: false });
   await setSpecialTokens(pairs, checkpoint, { loadMerges: true });
   return true;
+}
+
+/** tokenizer.json with WordPiece, as BERT has it. */
+export async function wordPiece(pairs: KeyList, checkpoint: Checkpoint): Promise<boolean> {
+  const loaded = await loadTokenizer(checkpoint);
+  if (loaded === null) return false;
+  const tokens = vocabularyTokens(loaded, checkpoint).map(phantomSpaced);
+  const pre = await preTokenizerName(loaded, checkpoint);
+  setTokenTypeCount(pairs, checkpoint);
+  setTokens(pairs, { model: 'bert', pre, tokens, scores: false });
+  await setSpecialTokens(pairs, checkpoint, { vocabularySize: tokens.length });
+  return true;
+}
+
+export interface UnigramOptions {
+  /** Where `<mask>` is, in models whose SentencePiece model is without it. */
+  readonly maskId?: number;
+}
+
+/** sentencepiece.bpe.model, or tokenizer.json with a unigram model, as XLM-RoBERTa has it. */
+export async function unigram(pairs: KeyList, checkpoint: Checkpoint, options: UnigramOptions = {}): Promise<boolean> {
+  const moved = await movedPieces(checkpoint);
+  const loaded = moved === null ? await loadTokenizer(checkpoint) : null;
+  const vocabulary = loaded === null ? moved : unigramVocabulary(loaded, checkpoint);
+  if (vocabulary === null) return false;
+  const maskId = moved === null ? undefined : options.maskId;
+  const tokens = vocabulary.tokens.map((token, id) =>
+    id === maskId ? { text: '<mask>', type: TOKEN_TYPES.control, score: 0 } : token,
+  );
+  setUnigramTokens(pairs, { ...vocabulary, tokens });
+  setTokenTypeCount(pairs, checkpoint);
+  setUnigram(pairs, vocabulary);
+  await setSpecialTokens(pairs, checkpoint, { vocabularySize: tokens.length });
+  return true;
+}
+
+/** tokenizer.model or spiece.model with a unigram model, as T5 has it; false for one of another kind, too. */
+export async function unigramPieces(pairs: KeyList, checkpoint: Checkpoint): Promise<boolean> {
+  const vocabulary =
+    (await plainPieces(checkpoint, 'tokenizer.model')) ?? (await plainPieces(checkpoint, 'spiece.model'));
+  if (vocabulary === null) return false;
+  setUnigramTokens(pairs, vocabulary);
+  setUnigram(pairs, vocabulary);
+  await setSpecialTokens(pairs, checkpoint, { vocabularySize: vocabulary.tokens.length });
+  return true;
+}
+
+function setUnigramTokens(pairs: KeyList, { tokens, addsPrefix }: UnigramVocabulary): void {
+  setTokens(pairs, { model: 't5', pre: 'default', tokens, scores: true });
+  pairs.set(flag('tokenizer.ggml.add_space_prefix', addsPrefix));
+}
+
+/** How many kinds of segments a text may have, which encoders tell apart. */
+export const setTokenTypeCount = (pairs: KeyList, { hparams }: Checkpoint): void => {
+  pairs.set(u32('tokenizer.ggml.token_type_count', hparams.optionalWhole('type_vocab_size') ?? 1));
+};
+
+/** Whether a space is put before texts, where tokenizer_config.json says it: what the Llama family writes before all else. */
+export async function setSpacePrefix(pairs: KeyList, { files }: Checkpoint): Promise<void> {
+  const value = (await files.plain('tokenizer_config.json'))?.get('add_prefix_space');
+  if (typeof value === 'boolean') pairs.set(flag('tokenizer.ggml.add_space_prefix', value));
 }

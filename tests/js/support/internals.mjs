@@ -9,7 +9,15 @@ export { Hparams } from '../../../build/modules/checkpoints/config/hparams.js';
 export { CheckpointFiles } from '../../../build/modules/checkpoints/files.js';
 export { KeyList } from '../../../build/modules/checkpoints/key-list.js';
 export { setSpecialTokens } from '../../../build/modules/checkpoints/tokenizer/special-tokens.js';
-export { byteLevel, sentencePiece } from '../../../build/modules/checkpoints/tokenizer/vocabularies.js';
+export {
+  byteLevel,
+  llamaHuggingFace,
+  sentencePiece,
+  setSpacePrefix,
+  unigram,
+  unigramPieces,
+  wordPiece,
+} from '../../../build/modules/checkpoints/tokenizer/vocabularies.js';
 export { shorten } from '../../../build/modules/cli/format.js';
 export { siblingName } from '../../../build/modules/cli/options.js';
 export { progressOn } from '../../../build/modules/cli/progress.js';

@@ -1,0 +1,45 @@
+import { addedToken, type AddedToken } from './added-tokens.js';
+import { SPECIAL_NAMES, type TokenizerClass } from './classes.js';
+import { itemsOf, member, textIn } from './plain.js';
+
+/** A special token, and how it is found in texts where a file says so. */
+export interface SpecialToken {
+  readonly content: string;
+  readonly described: AddedToken | undefined;
+}
+
+/**
+ * The special tokens of a tokenizer by their names in tokenizer_config.json, in the order of transformers; each text once.
+ * `entries` is what files say, where null means that there is none; `described` is what is known of added tokens.
+ */
+export function specialTokensOf(
+  entries: ReadonlyMap<string, unknown>,
+  { tokens }: TokenizerClass,
+  described: readonly AddedToken[],
+): ReadonlyMap<string, readonly SpecialToken[]> {
+  const byContent = new Map(described.map((token) => [token.content, token]));
+  const seen = new Set<string>();
+  const found = new Map<string, readonly SpecialToken[]>();
+  for (const name of SPECIAL_NAMES) {
+    const value = entries.has(name) ? entries.get(name) : tokens[name];
+    const all = (Array.isArray(value) ? itemsOf(value) : [value]).flatMap((one) => specialToken(one, byContent));
+    found.set(
+      name,
+      all.filter(({ content }) => isNew(content, seen)),
+    );
+  }
+  return found;
+}
+
+function specialToken(value: unknown, byContent: ReadonlyMap<string, AddedToken>): readonly SpecialToken[] {
+  const spelt = textIn(value);
+  if (spelt !== undefined) return [{ content: spelt, described: byContent.get(spelt) }];
+  const content = textIn(member(value, 'content'));
+  return content === undefined ? [] : [{ content, described: byContent.get(content) ?? addedToken(content, value) }];
+}
+
+function isNew(content: string, seen: Set<string>): boolean {
+  if (seen.has(content)) return false;
+  seen.add(content);
+  return true;
+}
