@@ -37,6 +37,8 @@ export type {
   ConvertFileOptions,
   DequantizeFileOptions,
   FileOptions,
+  KeyValue,
+  KeyValueType,
   ModelType,
   QuantizeFileOptions,
   ReadOptions,

@@ -124,7 +124,7 @@ const kTypeArrows = {
   plan: ['convert/options', 'formats/names'],
   formats: ['convert/options', 'options/names'],
   convert: ['containers/container', 'layouts/layout', 'options/names', 'wasm/module'],
-  options: ['wasm/module', 'convert'],
+  options: ['wasm/module', 'convert', 'checkpoints'],
   workers: ['runtime'],
   wasm: ['runtime/types'],
   runtime: ['wasm/module'],

@@ -1,4 +1,4 @@
-import type { GgufKeyValue } from '../containers/gguf/key-values.js';
+import type { PlainKeyValue } from '../containers/gguf/plain-key-value.js';
 import type { PipelineTools } from '../pipeline/pipeline.js';
 import type { FileWarning } from '../plan/report.js';
 import type { Hparams } from './config/hparams.js';
@@ -21,7 +21,7 @@ export interface CheckpointOptions {
   /** Whether the chat template is written. */
   readonly chatTemplate: boolean;
   /** Set after all others: one of a key that is there takes its place. */
-  readonly keyValues: readonly GgufKeyValue[];
+  readonly keyValues: readonly PlainKeyValue[];
 }
 
 /** A model in the layout of transformers, opened: config, weights and what lies beside them. */

@@ -64,6 +64,21 @@ export type ModelType = string & Record<never, never>;
 /** A rule of the caller's: tensors whose names match get this type; `keep` leaves them as they are, `drop` leaves them out. */
 export type TypeRule = readonly [pattern: RegExp | string, type: AnyCase<RuleOutcome>];
 
+/** Types of values in a GGUF, but for arrays. */
+export type KeyValueType =
+  'u8' | 'i8' | 'u16' | 'i16' | 'u32' | 'i32' | 'u64' | 'i64' | 'f32' | 'f64' | 'bool' | 'string';
+
+/**
+ * A value of a GGUF and its type. Whole numbers must be in the type's range, those of 64 bits may be bigints; floats are
+ * finite, and rounded to the nearest, half to even. Texts are well-formed Unicode. Neither texts nor arrays are empty.
+ */
+export type KeyValue =
+  | { readonly type: KeyValueType; readonly value: number | bigint | boolean | string }
+  | {
+      readonly type: `${KeyValueType}[]`;
+      readonly value: readonly (number | bigint)[] | readonly boolean[] | readonly string[];
+    };
+
 export interface QuantizeFileOptions extends ConvertFileOptions {
   /**
    * Which program's format is written. `mlx`, `compressed-tensors`, `bitsandbytes` and `mlc` are folders
@@ -125,6 +140,30 @@ export interface QuantizeFileOptions extends ConvertFileOptions {
   readonly doubleQuant?: boolean | null | undefined;
   /** Formats of folders: the type of what stays floats. Default: what config.json says, else what they are. */
   readonly dtype?: AnyCase<'F32' | 'F16' | 'BF16'> | null | undefined;
+  /**
+   * GGUF of a model in the layout of transformers: the type of the file that llama.cpp's quantizer would start from, which is
+   * never written. Default: that of the model's own weights.
+   */
+  readonly via?: AnyCase<'F32' | 'F16' | 'BF16'> | null | undefined;
+  /** The same: `general.name`. Default: what the model card, config.json or the folder's name says. */
+  readonly name?: string | null | undefined;
+  /**
+   * The same: what llama.cpp calls the way in which the tokenizer cuts text before it merges, such as `qwen2`. For tokenizers
+   * that are not known by what they make of a text. Default: found out.
+   */
+  readonly pre?: string | null | undefined;
+  /** The same: whether the chat template is written. Default true. */
+  readonly chatTemplate?: boolean | null | undefined;
+  /**
+   * The same: key-value pairs, by key. One that the file would have gets this value; others are added. Those that follow from
+   * the weights, such as `general.architecture`, are not for callers to set.
+   */
+  readonly keyValues?:
+    | ReadonlyMap<string, KeyValue>
+    | Iterable<readonly [string, KeyValue]>
+    | Readonly<Record<string, KeyValue>>
+    | null
+    | undefined;
   /** What happens to a tensor with a weight that is too large for the F16 or BF16 it would get. Default `error`. */
   readonly f16Overflow?: 'error' | 'f32' | null | undefined;
   /**

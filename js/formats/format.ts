@@ -10,7 +10,7 @@ import type { FormatName } from './names.js';
 export interface FormatQuantization {
   readonly format: FormatName;
   /** The caller's options, each read once; those that formats understand are checked by them. */
-  readonly given: Omit<Given<QuantizeFileOptions>, 'importance' | 'rules'>;
+  readonly given: Omit<Given<QuantizeFileOptions>, 'importance' | 'rules' | 'keyValues'>;
   /** The caller's; the first one that fits a tensor decides. */
   readonly rules: readonly TypedRule[];
   readonly splitBytes: number | undefined;

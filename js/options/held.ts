@@ -1,23 +1,30 @@
 import { reading } from '../checks.js';
+import type { PlainKeyValue } from '../containers/gguf/plain-key-value.js';
 import type { QuantizeFileOptions } from '../convert/options.js';
 import type { Importance } from '../plan/importance.js';
 import type { TypedRule } from '../rules/rule.js';
 import { readImportance } from './importance.js';
+import { readKeyValues } from './key-values.js';
 import { QUANTIZE_FILE_OPTIONS, onceRead, type Given } from './names.js';
 import { readRules } from './rules.js';
 
 /** The options of `quantizeFile` as they were when it was called: what the caller does with its own later changes nothing. */
-export interface HeldQuantization extends Omit<Given<QuantizeFileOptions>, 'rules' | 'importance'> {
+export interface HeldQuantization extends Omit<Given<QuantizeFileOptions>, 'rules' | 'importance' | 'keyValues'> {
   readonly rules: readonly TypedRule[];
   readonly importance: Importance | null;
+  readonly keyValues?: readonly PlainKeyValue[];
 }
 
-/** Reads the caller's options, the rules and the importance among them completely. Throws `invalid_option`. */
+/** Reads the caller's options, the rules, the importance and the pairs among them completely. Throws `invalid_option`. */
 export function holdQuantization(options: QuantizeFileOptions | null | undefined): HeldQuantization {
-  const given = onceRead(options, QUANTIZE_FILE_OPTIONS);
-  return reading('invalid_option', () => ({
-    ...given,
-    rules: readRules(given.rules),
-    importance: readImportance(given.importance),
-  }));
+  const { keyValues: pairs, ...given } = onceRead(options, QUANTIZE_FILE_OPTIONS);
+  return reading('invalid_option', () => {
+    const keyValues = readKeyValues(pairs);
+    return {
+      ...given,
+      rules: readRules(given.rules),
+      importance: readImportance(given.importance),
+      ...(keyValues !== undefined && { keyValues }),
+    };
+  });
 }

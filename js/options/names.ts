@@ -49,6 +49,11 @@ export const QUANTIZE_FILE_OPTIONS: Names<QuantizeFileOptions> = {
     onnxForm: true,
     onnxRuntime: true,
     externalData: true,
+    via: true,
+    name: true,
+    pre: true,
+    chatTemplate: true,
+    keyValues: true,
     ...CONVERT_OPTIONS,
   },
 };

@@ -7,7 +7,6 @@ import type { Container } from '../containers/container.js';
 import { containerNamed, namedContainer } from '../containers/registry.js';
 import { CONTAINERS } from '../containers/table.js';
 import type { Quantization } from '../convert/convert-file.js';
-import type { QuantizeFileOptions } from '../convert/options.js';
 import { endpointName, sinkEndpoint, type ModelSink } from '../endpoints.js';
 import { QuantizeError, quoted } from '../errors.js';
 import { formatsOf } from '../formats/names.js';
@@ -28,6 +27,7 @@ import {
   type Mode,
 } from '../types.js';
 import { readDefaults, readGivenBatch, type Defaults } from './batch.js';
+import { CHECKPOINT_OPTIONS } from './checkpoint.js';
 import { LEAST_SPLIT_BYTES, readFormat, readFormatted } from './formats.js';
 import type { HeldQuantization } from './held.js';
 import type { Given } from './names.js';
@@ -39,14 +39,14 @@ const MOST_EFFORT = 255;
 
 /** What only codecs with parameters understand, and what only whole files of llama.cpp's types do. */
 const PARAMETERS = ['bits', 'groupSize', 'symmetric', 'profile', 'mode'] as const;
-const FILE_TYPE_OPTIONS = ['pure', 'architecture', 'for'] as const;
+const FILE_TYPE_OPTIONS = ['pure', 'architecture', 'for', ...CHECKPOINT_OPTIONS] as const;
 const FORMAT_OPTIONS = ['mix', 'doubleQuant', 'dtype'] as const;
 const ONNX_OPTIONS = ['accuracyLevel', 'embeddings', 'onnxForm', 'onnxRuntime', 'externalData'] as const;
 
 const isContainer = (name: string): name is ContainerName => CONTAINERS.some((one) => one.name === name);
 
 /** All but what has been read completely already. */
-type Options = Omit<Given<QuantizeFileOptions>, 'rules' | 'importance'>;
+type Options = Omit<HeldQuantization, 'rules' | 'importance'>;
 
 type Names<Name extends string> = Readonly<Record<string, Name>>;
 

@@ -41,6 +41,9 @@ export {
   fileTypeName,
   ggmlTypeNamed,
 } from '../../../build/modules/containers/gguf/ggml-types.js';
+export { refuseOptions, setGiven } from '../../../build/modules/checkpoints/given-options.js';
+export { KeyList } from '../../../build/modules/checkpoints/key-list.js';
+export { encodedPair } from '../../../build/modules/containers/gguf/plain-key-value.js';
 export { readGguf } from '../../../build/modules/containers/gguf/header.js';
 export {
   f32,
@@ -92,6 +95,8 @@ export { moduleKinds } from '../../../build/modules/formats/modules/kinds.js';
 export { FinishingWriter, KeptRoom } from '../../../build/modules/convert/finish.js';
 export { parseJson, printJson } from '../../../build/modules/formats/folder/json.js';
 export { MLX_MODELS } from '../../../build/modules/formats/mlx/models.js';
+export { readCheckpoint } from '../../../build/modules/options/checkpoint.js';
+export { KEY_VALUE_TYPES, readKeyValues } from '../../../build/modules/options/key-values.js';
 export { ASIDE_BYTES, memoryOf, shareWithStream } from '../../../build/modules/pipeline/memory-budget.js';
 export { Pipeline } from '../../../build/modules/pipeline/pipeline.js';
 export { REVISION } from '../../../build/modules/convert/revision.js';
