@@ -7,6 +7,7 @@ import type { Progress, Source, Target } from './engine/protocol';
 import * as format from './format';
 import { absolute, HUB_URL, nameOf, obstacleTo, withoutQuery } from './hosts';
 import { isFolder, outputsFor } from './outputs';
+import { LANGUAGE_FOLDER, type SampleKind } from './sample/samples.mjs';
 import { outputName, PROGRAM_TITLES, quantizeOptions, type Settings } from './settings';
 import {
   announcement,
@@ -49,7 +50,7 @@ let opening = 0;
 /** What files of models end with; others lie beside them. */
 const MODEL_ENDING = /\.(?:safetensors|gguf|onnx|ckpt|pth?|bin)$/i;
 
-export async function openFiles({ files, folder }: Given): Promise<void> {
+export async function openFiles({ files, paths, folder }: Given): Promise<void> {
   const [first] = files;
   if (isBusy.value || (first === undefined && folder === null)) return;
   const entry =
@@ -58,7 +59,9 @@ export async function openFiles({ files, folder }: Given): Promise<void> {
     first;
   const name = folder ?? entry?.name ?? '';
   await open(name, () =>
-    entry === undefined ? Promise.reject(new Error('There are no files in the folder.')) : Promise.resolve(files),
+    entry === undefined
+      ? Promise.reject(new Error('There are no files in the folder.'))
+      : Promise.resolve({ files, paths }),
   );
 }
 
@@ -80,8 +83,9 @@ export async function openAddress(address: string, accessToken: string): Promise
   await open(nameOf(address), () => Promise.resolve(source));
 }
 
-export async function openSample(): Promise<void> {
-  if (!isBusy.value) await open('the sample', async () => [await client.ask('makeSample', {})]);
+export async function openSample(kind: SampleKind): Promise<void> {
+  const name = kind === 'language' ? LANGUAGE_FOLDER : 'the sample';
+  if (!isBusy.value) await open(name, () => client.ask('makeSample', { kind }));
 }
 
 async function open(what: string, getSource: () => Promise<Source>): Promise<void> {
@@ -96,7 +100,7 @@ async function open(what: string, getSource: () => Promise<Source>): Promise<voi
     if (mine !== opening) return;
     const inspection = await client.ask('open', { source });
     if (mine !== opening) return;
-    const files = 'address' in source ? null : source;
+    const files = 'address' in source ? null : source.files;
     const bytes = files?.reduce((sum, { size }) => sum + size, 0) ?? inspection.bytes;
     const name = files?.length === 1 ? (files[0]?.name ?? what) : what;
     const outputs = outputsFor(inspection.container);

@@ -1,6 +1,7 @@
 /** What page and worker say to each other. */
 
 import type { FilePlan, FileReport, Inspection, QuantizeFileOptions, TensorReport } from 'arrowquant';
+import type { SampleKind } from '../sample/samples.mjs';
 import type { LayerView } from './layer-view';
 
 export interface EngineInfo {
@@ -20,8 +21,14 @@ export interface RemoteModel {
   readonly hubUrl: string;
 }
 
-/** Files that make up one model, or where one lies. */
-export type Source = readonly File[] | RemoteModel;
+/** Files that make up one model. */
+export interface LocalModel {
+  readonly files: readonly File[];
+  /** Of each file where it lies, from the folder's name on: a File forgets that on its way to the worker. Empty without a folder. */
+  readonly paths: readonly string[];
+}
+
+export type Source = LocalModel | RemoteModel;
 
 /** Where the result goes. */
 export type Target =
@@ -61,7 +68,7 @@ export interface Progress {
 /** What the page asks for. */
 export interface Requests {
   start: { parameters: Record<string, never>; result: EngineInfo };
-  makeSample: { parameters: Record<string, never>; result: File };
+  makeSample: { parameters: { readonly kind: SampleKind }; result: LocalModel };
   open: { parameters: { readonly source: Source }; result: Inspection };
   close: { parameters: Record<string, never>; result: null };
   plan: { parameters: { readonly options: QuantizeFileOptions }; result: FilePlan };

@@ -12,10 +12,10 @@ import {
   type TensorReport,
   type WebOptions,
 } from 'arrowquant';
-import { makeSample } from '../sample/sample';
+import { LANGUAGE_FOLDER, sampleFiles, type SampleFile, type SampleKind } from '../sample/samples.mjs';
 import { layerView, type LayerView } from './layer-view';
 import { openOutput } from './output';
-import type { EngineInfo, Outcome, Progress, Source, Target } from './protocol';
+import type { EngineInfo, LocalModel, Outcome, Progress, Source, Target } from './protocol';
 
 /** Milliseconds between progress messages: often enough to look alive, seldom enough to cost nothing. */
 const PROGRESS_INTERVAL = 100;
@@ -40,8 +40,11 @@ export class Session {
     return { backend, threads, cores: navigator.hardwareConcurrency, isolated: self.crossOriginIsolated };
   }
 
-  makeSample(): Promise<File> {
-    return makeSample();
+  async makeSample(kind: SampleKind): Promise<LocalModel> {
+    const files: File[] = [];
+    for (const sample of sampleFiles(kind)) files.push(await sampleFile(sample));
+    const isFolder = kind === 'language';
+    return { files, paths: isFolder ? files.map(({ name }) => `${LANGUAGE_FOLDER}/${name}`) : [] };
   }
 
   /** The one before ends, also when it is still being opened: requests come whenever they like. */
@@ -50,7 +53,7 @@ export class Session {
     const quantizer = await this.#ready();
     if (!isAborted(signal)) await this.#close();
     if (isAborted(signal)) throw new QuantizeError('aborted');
-    const model = await quantizer.open(modelSource(source), { ...webOptions(source), signal });
+    const model = await quantizer.open(modelSource(placed(source)), { ...webOptions(source), signal });
     if (isAborted(signal)) {
       await model.close();
       throw new QuantizeError('aborted');
@@ -168,7 +171,27 @@ export class Session {
 /** Asked again after a wait. */
 const isAborted = ({ aborted }: AbortSignal): boolean => aborted;
 
-const modelSource = (source: Source): ModelSource => ('address' in source ? source.address : source);
+/** Piece by piece, so that the worker answers other requests meanwhile. */
+async function sampleFile({ name, pieces }: SampleFile): Promise<File> {
+  const parts: Blob[] = [];
+  for (const piece of pieces) {
+    parts.push(new Blob([piece]));
+    await new Promise((resolve) => setTimeout(resolve));
+  }
+  return new File(parts, name);
+}
+
+/** Gives the files back where they lie. */
+function placed(source: Source): Source {
+  if ('address' in source) return source;
+  for (const [index, path] of source.paths.entries()) {
+    const file = source.files[index];
+    if (file !== undefined) Object.defineProperty(file, 'webkitRelativePath', { value: path });
+  }
+  return source;
+}
+
+const modelSource = (source: Source): ModelSource => ('address' in source ? source.address : source.files);
 
 const webOptions = (source: Source): WebOptions =>
   'address' in source ? { accessToken: source.accessToken, hubUrl: source.hubUrl } : {};

@@ -17,7 +17,7 @@ const session = new Session((progress) => {
 
 const handlers: Handlers = {
   start: () => session.start(),
-  makeSample: () => session.makeSample(),
+  makeSample: ({ kind }) => session.makeSample(kind),
   open: ({ source }) => session.open(source),
   close: () => session.close(),
   plan: ({ options }) => session.plan(options),

@@ -1,7 +1,7 @@
 import { FILE_TYPES } from 'arrowquant';
 import { useRef } from 'preact/hooks';
 import { closeModel, openFiles, openSample } from '../actions';
-import { pickedFolder } from '../dropped';
+import { givenFiles, pickedFolder } from '../dropped';
 import { model } from '../store';
 import { AddressForm } from './AddressForm';
 import { StepGraphic } from './StepGraphic';
@@ -13,8 +13,8 @@ export function Welcome() {
         <div class="hero-text">
           <h1 id="title">Smaller models, made in this tab.</h1>
           <p class="lead">
-            Drop a model file and get a quantized one back. The weights are read, rounded and written on your own
-            processor. Nothing is uploaded.
+            Drop a model and get a quantized one back: of a language model the GGUF that llama.cpp opens, which you can
+            try at once. The weights are read, rounded and written on your own processor. Nothing is uploaded.
           </p>
           <OpenPanel />
         </div>
@@ -24,7 +24,7 @@ export function Welcome() {
         <li>
           <h2>In and out</h2>
           <p>
-            Reads safetensors, GGUF, PyTorch and ONNX, also in shards. Writes GGUF in {String(FILE_TYPES.length)} types,
+            Reads the folders of the Hub, safetensors, GGUF, PyTorch and ONNX, also in shards. Writes GGUF in {String(FILE_TYPES.length)} types,
             with the very bytes of llama.cpp's quantizers, ONNX for transformers.js, safetensors, and folders for MLX,
             vLLM, bitsandbytes and WebLLM.
           </p>
@@ -77,7 +77,7 @@ function OpenPanel() {
       )}
       <p class="open-title">Drop a model here</p>
       <p class="open-hint">
-        .safetensors, .gguf, .onnx or .ckpt; of a model in several files all of them, or its folder
+        The folder of a language model, as it is on the Hugging Face Hub; or .safetensors, .gguf, .onnx or .ckpt files
       </p>
       <div class="button-row">
         <button type="button" class="button is-primary" onClick={() => input.current?.click()}>
@@ -86,8 +86,16 @@ function OpenPanel() {
         <button type="button" class="button" onClick={() => folderInput.current?.click()}>
           Choose a folder
         </button>
-        <button type="button" class="button" onClick={() => void openSample()}>
-          Try a sample
+      </div>
+      <div class="button-row" role="group" aria-labelledby="samples-title">
+        <span class="open-hint" id="samples-title">
+          Or try one that is made here:
+        </span>
+        <button type="button" class="button is-small" onClick={() => void openSample('language')}>
+          A language model
+        </button>
+        <button type="button" class="button is-small" onClick={() => void openSample('diffusion')}>
+          An image model
         </button>
       </div>
       <input
@@ -102,7 +110,7 @@ function OpenPanel() {
           const files = [...(currentTarget.files ?? [])];
           // So that choosing the same file again is a change.
           currentTarget.value = '';
-          void openFiles({ files, folder: null });
+          void openFiles(givenFiles(files));
         }}
       />
       <input
