@@ -21,7 +21,11 @@ export function sentencePieceModel(vocabulary) {
     ...number(BYTE_FALLBACK, 1),
   ];
   const pieces = vocabulary.flatMap(({ piece, score, type }) =>
-    message(PIECES, [...message(PIECE, new TextEncoder().encode(piece)), ...float(SCORE, score), ...number(TYPE, type)]),
+    message(PIECES, [
+      ...message(PIECE, new TextEncoder().encode(piece)),
+      ...float(SCORE, score),
+      ...number(TYPE, type),
+    ]),
   );
   return Uint8Array.from([...pieces, ...message(TRAINER, trainer)]);
 }

@@ -65,7 +65,8 @@ const WORDING: Readonly<Record<TrialKind, Wording>> = {
     go: 'Ask',
   },
   embedding: {
-    about: 'llama.cpp runs the file that was just made, in this page. The model writes no text: it makes a vector of one.',
+    about:
+      'llama.cpp runs the file that was just made, in this page. The model writes no text: it makes a vector of one.',
     field: 'Text',
     example: 'A text that others are compared with.',
     go: 'Make a vector',

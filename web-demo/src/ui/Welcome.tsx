@@ -24,9 +24,9 @@ export function Welcome() {
         <li>
           <h2>In and out</h2>
           <p>
-            Reads the folders of the Hub, safetensors, GGUF, PyTorch and ONNX, also in shards. Writes GGUF in {String(FILE_TYPES.length)} types,
-            with the very bytes of llama.cpp's quantizers, ONNX for transformers.js, safetensors, and folders for MLX,
-            vLLM, bitsandbytes and WebLLM.
+            Reads the folders of the Hub, safetensors, GGUF, PyTorch and ONNX, also in shards. Writes GGUF in{' '}
+            {String(FILE_TYPES.length)} types, with the very bytes of llama.cpp's quantizers, ONNX for transformers.js,
+            safetensors, and folders for MLX, vLLM, bitsandbytes and WebLLM.
           </p>
         </li>
         <li>

@@ -24,6 +24,7 @@ beforeEach(async () => {
 });
 afterEach(() => hub.close());
 
+const local = (...files) => ({ files, paths: [] });
 const remote = () => ({ address: 'hf:team/model', accessToken: 'hf_valid', hubUrl: hub.url });
 const planned = async () => (await session.plan({ bits: 4 })).tensors.map(({ name }) => name);
 
@@ -45,13 +46,15 @@ async function openingSlowly() {
 
 test('a file that is dropped while an address is opened is the model', async () => {
   const { outcome } = await openingSlowly();
-  await session.open([kFiles[0]]);
+  await session.open(local(kFiles[0]));
   await expect(outcome).resolves.toBe('aborted');
   await expect(planned()).resolves.toEqual(['first.weight']);
 });
 
 test('of several openings at once the last one is the model', async () => {
-  const outcomes = await Promise.allSettled([remote(), [kFiles[0]], [kFiles[1]]].map((source) => session.open(source)));
+  const outcomes = await Promise.allSettled(
+    [remote(), local(kFiles[0]), local(kFiles[1])].map((source) => session.open(source)),
+  );
   expect(outcomes.map(({ status, reason }) => reason?.code ?? status)).toEqual(['aborted', 'aborted', 'fulfilled']);
   await expect(planned()).resolves.toEqual(['second.weight']);
 });
@@ -63,6 +66,6 @@ test('to close ends what is being opened, and its address and token are forgotte
   await expect(planned()).rejects.toMatchObject({ code: 'unreadable_input' });
   const asked = hub.requests.length;
   hub.before = {};
-  await session.open([kFiles[0]]);
+  await session.open(local(kFiles[0]));
   expect(hub.requests.length).toBe(asked);
 });
