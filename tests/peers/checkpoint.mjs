@@ -1,5 +1,5 @@
 /** Checkpoints of decoders in the layout of transformers, of any size, with seeded weights in BF16. */
-import { closeSync, mkdirSync, openSync, writeFileSync, writeSync } from 'node:fs';
+import { closeSync, ftruncateSync, mkdirSync, openSync, writeFileSync, writeSync } from 'node:fs';
 import path from 'node:path';
 import { Random } from './block-weights.mjs';
 
@@ -21,6 +21,11 @@ function poolOf(seed, center, scale, weights) {
   const random = new Random(seed);
   return Uint16Array.from({ length: weights }, () => bfloatOf(center + random.bell() * scale));
 }
+
+const poolsOf = (seed, weights) => ({
+  matrices: poolOf(seed, 0, MATRIX_SCALE, weights),
+  norms: poolOf(seed + 1, 1, NORM_SCALE, Math.min(weights, 2 ** 16)),
+});
 
 const feedForward = (prefix, hidden, width) => [
   [`${prefix}.down_proj.weight`, [hidden, width]],
@@ -68,6 +73,8 @@ export function checkpointTensors(config) {
 
 const product = (shape) => shape.reduce((count, extent) => count * extent, 1);
 
+const bytesOf = (tensors) => tensors.reduce((sum, [, shape]) => sum + 2 * product(shape), 0);
+
 /** A safetensors header in the order of names, as their writer has it. */
 function headerOf(tensors) {
   let at = 0;
@@ -95,11 +102,14 @@ function writeWeights(handle, pool, begin, count) {
   }
 }
 
+/** Without pools, all weights are zeros that take no room on the disk. */
 function writeShard(file, tensors, pools) {
   const sorted = tensors.toSorted(([a], [b]) => (a < b ? -1 : 1));
   const handle = openSync(file, 'w');
   try {
-    writeAll(handle, headerOf(sorted));
+    const header = headerOf(sorted);
+    writeAll(handle, header);
+    if (pools === null) return ftruncateSync(handle, header.length + bytesOf(sorted));
     for (const [name, shape] of sorted) {
       const pool = name.endsWith('norm.weight') ? pools.norms : pools.matrices;
       writeWeights(handle, pool, Math.imul(name.length + product(shape), 40_503) >>> 0, product(shape));
@@ -116,17 +126,16 @@ function partsOf(list, count) {
 }
 
 /**
- * Writes config.json and the weights, `shards` files of them; the tokenizer is the caller's to add.
+ * Writes config.json and the weights, `shards` files of them; the tokenizer is the caller's to add. With `zeros` the weights are
+ * zeros, and take no room on the disk.
  *
  * @param {string} folder Made where it is not there.
  */
-export function writeCheckpoint(folder, config, { shards = 1, seed = 1, poolWeights = POOL_WEIGHTS } = {}) {
+export function writeCheckpoint(folder, config, options = {}) {
+  const { shards = 1, seed = 1, poolWeights = POOL_WEIGHTS, zeros = false } = options;
   mkdirSync(folder, { recursive: true });
   writeFileSync(path.join(folder, 'config.json'), JSON.stringify(config, null, 2));
-  const pools = {
-    matrices: poolOf(seed, 0, MATRIX_SCALE, poolWeights),
-    norms: poolOf(seed + 1, 1, NORM_SCALE, Math.min(poolWeights, 2 ** 16)),
-  };
+  const pools = zeros ? null : poolsOf(seed, poolWeights);
   const tensors = checkpointTensors(config);
   if (shards === 1) return writeShard(path.join(folder, 'model.safetensors'), tensors, pools);
   const number = (value) => String(value).padStart(5, '0');
@@ -135,8 +144,7 @@ export function writeCheckpoint(folder, config, { shards = 1, seed = 1, poolWeig
     file: `model-${number(i + 1)}-of-${number(shards)}.safetensors`,
   }));
   for (const { file, part } of files) writeShard(path.join(folder, file), part, pools);
-  const bytes = tensors.reduce((sum, [, shape]) => sum + 2 * product(shape), 0);
   const map = Object.fromEntries(files.flatMap(({ file, part }) => part.map(([name]) => [name, file])));
-  const index = { metadata: { total_size: bytes }, weight_map: map };
+  const index = { metadata: { total_size: bytesOf(tensors) }, weight_map: map };
   writeFileSync(path.join(folder, 'model.safetensors.index.json'), JSON.stringify(index, null, 2));
 }
