@@ -1,4 +1,3 @@
-import type { ByteSource } from '../io/byte-io.js';
 import { readJsonFile, readTextFile } from '../formats/folder/config.js';
 import type { JsonObject } from '../formats/folder/json.js';
 import { invalidFile } from '../containers/invalid-file.js';

@@ -1,6 +1,6 @@
 import { text, u32, type GgufKeyValue } from '../containers/gguf/key-values.js';
+import { encodedPair } from '../containers/gguf/plain-key-value.js';
 import type { Tensor } from '../layouts/tensor.js';
-import { withFactors } from '../models/factors.js';
 import type { Model } from '../models/model.js';
 import type { PipelineTools } from '../pipeline/pipeline.js';
 import type { FileWarning } from '../plan/report.js';
@@ -48,8 +48,8 @@ export async function openCheckpoint(
   const files = new CheckpointFiles(model.companions);
   const { hparams, classes, rope } = await readConfig(files);
   const architecture = architectureFor(classes, hparams, model.name);
-  const stored = await storedTensors(model, isLeftOut);
-  const weights = await decodedWeights(stored, hparams, tools);
+  const tensors = model.tensors.filter((tensor) => !isLeftOut(tensor));
+  const weights = await decodedWeights({ ...model, tensors }, hparams);
   const intermediate = options.via ?? ownType(weights);
   const warnings: FileWarning[] = [];
   const checkpoint: Checkpoint = {
@@ -57,14 +57,9 @@ export async function openCheckpoint(
     fileType: FILE_TYPE_IDS[fileType ?? intermediate],
     warn: (warning) => void warnings.push(warning),
   };
-  const tensors = await architecture.tensors(checkpoint);
-  const keyValues = await pairsOf(checkpoint, architecture, tensors);
-  return { architecture, weights: tensors, keyValues, intermediate, warnings };
-}
-
-async function storedTensors(model: Model, isLeftOut: (tensor: Tensor) => boolean): Promise<readonly Tensor[]> {
-  const { tensors } = await withFactors(model, { foreign: 'mark' });
-  return tensors.filter((tensor) => !isLeftOut(tensor));
+  const made = await architecture.tensors(checkpoint);
+  const keyValues = await pairsOf(checkpoint, architecture, made);
+  return { architecture, weights: made, keyValues, intermediate, warnings };
 }
 
 /** By the first matrix of halves, as the converter's own choice goes; where all are F32, that. */
@@ -86,6 +81,6 @@ async function pairsOf(
   pairs.set(u32('general.quantization_version', QUANTIZATION_VERSION));
   await architecture.vocabulary(pairs, checkpoint);
   checkVocabulary(pairs, weights, checkpoint);
-  pairs.set(...checkpoint.options.keyValues);
+  pairs.set(...checkpoint.options.keyValues.map(encodedPair));
   return pairs.pairs;
 }
