@@ -22,7 +22,8 @@ interface Strip {
 
 /**
  * A matrix as the source of the one with rows and columns exchanged, which is made as it is read. It holds the columns that
- * were read last, 6 MiB of them at most, or a single one: reads that go on where others ended come out of them.
+ * were read last, 6 MiB of them at most, or a single one, until the end is read: reads that go on where others ended come out of
+ * them.
  */
 export class TransposedSource implements ByteSource {
   readonly name: string;
@@ -66,6 +67,8 @@ export class TransposedSource implements ByteSource {
       const count = Math.min(into.length - at, bytes.length - offset);
       into.set(bytes.subarray(offset, offset + count), at);
       at += count;
+      // Of many matrices that are read one after the other, none is to keep its last columns.
+      if (from + count === this.size && this.#strip === strip) this.#strip = null;
     }
   }
 

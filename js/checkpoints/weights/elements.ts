@@ -2,7 +2,7 @@ import { codecNamed } from '../../codecs/codec.js';
 import { fileBytes } from '../../layouts/tensor.js';
 import { bf16FromF32, f16FromF32, f32FromBf16, f32FromF16, plusOneF32 } from './floats.js';
 import { MadeSource, bytesAt } from './made-source.js';
-import { elementBytes, planeOf, type FloatType, type Weight } from './weight.js';
+import { elementBytes, isFloatType, planeOf, type FloatType, type Weight } from './weight.js';
 
 /** The bits of a number for those of another. */
 type Change = (pattern: number) => number;
@@ -34,7 +34,10 @@ export function plusOne(weight: Weight): Weight {
   return changed(weight, 'F32', (pattern) => plusOneF32(f32FromBf16(pattern)));
 }
 
-const dtypeOf = ({ codec }: Weight): FloatType => (codec.name === 'F16' || codec.name === 'BF16' ? codec.name : 'F32');
+function dtypeOf({ name, codec }: Weight): FloatType {
+  if (isFloatType(codec.name)) return codec.name;
+  throw new RangeError(`${name} is ${codec.name}`);
+}
 
 function changed(weight: Weight, dtype: FloatType, change: Change): Weight {
   const plane = planeOf(weight);

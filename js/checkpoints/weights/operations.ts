@@ -88,6 +88,7 @@ function oneAfterTheOther(weights: readonly Weight[], name: string, shape: reado
     planes: [parts.flatMap(planeOf)],
     partNames: weights.flatMap((weight) => weight.partNames ?? [weight.name]),
     fileBytes: weights.reduce((sum, weight) => sum + fileBytes(weight), 0),
+    refusal: weights.find(({ refusal }) => refusal !== undefined)?.refusal,
   };
 }
 

@@ -9,8 +9,12 @@ import { sourceOf, type CodedTensor, type StoredPlane } from '../../layouts/tens
  */
 export type Weight = CodedTensor;
 
+const FLOAT_TYPES = ['F32', 'F16', 'BF16'] as const;
+
 /** The types that weights have. */
-export type FloatType = 'F32' | 'F16' | 'BF16';
+export type FloatType = (typeof FLOAT_TYPES)[number];
+
+export const isFloatType = (name: string): name is FloatType => FLOAT_TYPES.some((type) => type === name);
 
 /** The same weights under another name. */
 export const renamed = (weight: Weight, name: string): Weight => ({
