@@ -4,7 +4,7 @@ import { QuantizeError } from '../../../errors.js';
 import { isObject } from '../../../formats/folder/json.js';
 import type { Checkpoint } from '../../checkpoint.js';
 import type { KeyList } from '../../key-list.js';
-import { byteLevel, wordPiece } from '../../tokenizer/vocabularies.js';
+import { byteLevel, setTokenTypeCount, wordPiece } from '../../tokenizer/vocabularies.js';
 import type { Architecture } from '../architecture.js';
 import type { Block } from '../base/block.js';
 import { firstVocabulary } from '../base/decoder.js';
@@ -13,7 +13,6 @@ import type { Recipe } from '../base/recipes.js';
 import { feedForwardOf, type Sizes } from '../base/sizes.js';
 import { bertEmbeddings, bertName, tokenTypes } from './bert.js';
 import { encoder, layersOf, setEncoderParameters } from './encoder.js';
-import { setTokenTypes } from './roberta.js';
 
 const NAME = 'jina-bert-v2';
 
@@ -49,7 +48,7 @@ function feedForward(block: Block, embedding: number, inner: number): readonly R
   ];
 }
 
-/** Kinds of tokens of a model whose tokens are byte-level ones, whatever config.json says. */
+/** Kinds of tokens of a model whose tokens are byte-level ones. */
 const BYTE_LEVEL_TYPES = 2;
 
 const SETTINGS = 'tokenizer_config.json';
@@ -65,7 +64,7 @@ async function vocabulary(pairs: KeyList, checkpoint: Checkpoint): Promise<void>
   if (tokenTypes(checkpoint) !== BYTE_LEVEL_TYPES)
     throw checkpoint.hparams.wrong(['type_vocab_size'], String(BYTE_LEVEL_TYPES));
   await ((await isOfWords(checkpoint)) ? setWords(pairs, checkpoint) : firstVocabulary(pairs, checkpoint, byteLevel));
-  setTokenTypes(pairs, BYTE_LEVEL_TYPES);
+  setTokenTypeCount(pairs, checkpoint);
 }
 
 /** Whether tokens of byte-level BPE end where words end, whatever is between them. */

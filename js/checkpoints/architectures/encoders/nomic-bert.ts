@@ -182,8 +182,11 @@ async function hasPieces({ files }: Checkpoint): Promise<boolean> {
   throw await files.wrong('tokenizer.json', 'its "model" is neither "Unigram" nor "WordPiece"');
 }
 
+/** Where the mask is in the vocabulary of XLM-RoBERTa, whose SentencePiece model is without it. */
+const MASK_ID = 250_001;
+
 async function vocabulary(pairs: KeyList, checkpoint: Checkpoint): Promise<void> {
-  const isMoe = hasExperts(checkpoint.hparams);
+  const options = hasExperts(checkpoint.hparams) ? { maskId: MASK_ID } : {};
   if (!(await hasPieces(checkpoint))) return firstVocabulary(pairs, checkpoint, wordPiece);
-  return firstVocabulary(pairs, checkpoint, (...all) => unigram(...all, { addMask: isMoe }));
+  return firstVocabulary(pairs, checkpoint, (...all) => unigram(...all, options));
 }

@@ -1,5 +1,4 @@
-import { u32 } from '../../../containers/gguf/key-values.js';
-import { byteLevel, unigram, wordPiece } from '../../tokenizer/vocabularies.js';
+import { byteLevel, setTokenTypeCount, unigram } from '../../tokenizer/vocabularies.js';
 import type { Checkpoint } from '../../checkpoint.js';
 import type { KeyList } from '../../key-list.js';
 import type { Architecture } from '../architecture.js';
@@ -7,7 +6,7 @@ import { firstVocabulary } from '../base/decoder.js';
 import { floatIn, LAYER_NORM_EPSILON } from '../base/parameters.js';
 import type { Recipe } from '../base/recipes.js';
 import { feedForwardOf, type Sizes } from '../base/sizes.js';
-import { bertEmbeddings, bertLayer, bertName, classifier, tokenTypes } from './bert.js';
+import { bertEmbeddings, bertLayer, bertName, classifier } from './bert.js';
 import { classifierName, encoder, layersOf, setEncoderParameters } from './encoder.js';
 import { isJina3, jinaBert3 } from './jina-bert-3.js';
 import { countedPositions, setContext } from './positions.js';
@@ -32,10 +31,6 @@ async function parameters(pairs: KeyList, checkpoint: Checkpoint): Promise<void>
   setContext(pairs, checkpoint, NAME);
 }
 
-export const setTokenTypes = (pairs: KeyList, count: number): void => {
-  pairs.set(u32('tokenizer.ggml.token_type_count', count));
-};
-
 export const roberta: Architecture = encoder({
   name: NAME,
   classes: ['RobertaModel', 'RobertaForSequenceClassification'],
@@ -43,8 +38,8 @@ export const roberta: Architecture = encoder({
   recipes,
   parameters,
   async vocabulary(pairs, checkpoint) {
-    await firstVocabulary(pairs, checkpoint, byteLevel, wordPiece);
-    setTokenTypes(pairs, tokenTypes(checkpoint));
+    await firstVocabulary(pairs, checkpoint, byteLevel);
+    setTokenTypeCount(pairs, checkpoint);
   },
 });
 
