@@ -1,5 +1,4 @@
 import { text, u32, type GgufKeyValue } from '../containers/gguf/key-values.js';
-import { encodedPair } from '../containers/gguf/plain-key-value.js';
 import type { Tensor } from '../layouts/tensor.js';
 import type { Model } from '../models/model.js';
 import type { PipelineTools } from '../pipeline/pipeline.js';
@@ -12,6 +11,7 @@ import { checkVocabulary } from './architectures/base/vocabulary.js';
 import type { Checkpoint, CheckpointOptions, Intermediate } from './checkpoint.js';
 import { readConfig } from './config/read.js';
 import { CheckpointFiles } from './files.js';
+import { setGiven } from './given-pairs.js';
 import { KeyList } from './key-list.js';
 import { setGeneral } from './metadata/general.js';
 import { parametersOf } from './metadata/parameter-counts.js';
@@ -81,6 +81,6 @@ async function pairsOf(
   pairs.set(u32('general.quantization_version', QUANTIZATION_VERSION));
   await architecture.vocabulary(pairs, checkpoint);
   checkVocabulary(pairs, weights, checkpoint);
-  pairs.set(...checkpoint.options.keyValues.map(encodedPair));
+  setGiven(pairs, checkpoint.options);
   return pairs.pairs;
 }

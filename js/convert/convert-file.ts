@@ -86,11 +86,13 @@ async function plannerOf(quantization: Quantization): Promise<Planner> {
   }
   // The rules of all those models are large, and of no use to what has other outputs.
   const { planFileType } = await part(() => import('../plan/file-type.js'));
-  const { isCheckpoint } = await part(() => import('../checkpoints/recognize.js'));
+  const { refuseOptions, whyNoCheckpoint } = await part(() => import('../checkpoints/recognize.js'));
   return async (model, tools) => {
-    const { architecture, program } = quantization;
-    if (architecture !== null || program === 'sd.cpp' || !(await isCheckpoint(model)))
+    const why = await whyNoCheckpoint(model, quantization);
+    if (why !== null) {
+      refuseOptions(quantization.checkpoint, why);
       return planFileType(model, quantization, tools);
+    }
     const { planCheckpoint } = await part(() => import('../checkpoints/plan.js'));
     return planCheckpoint(model, quantization, tools);
   };

@@ -27,7 +27,7 @@ import {
   type Mode,
 } from '../types.js';
 import { readDefaults, readGivenBatch, type Defaults } from './batch.js';
-import { CHECKPOINT_OPTIONS } from './checkpoint.js';
+import { CHECKPOINT_OPTIONS, readCheckpoint } from './checkpoint.js';
 import { LEAST_SPLIT_BYTES, readFormat, readFormatted } from './formats.js';
 import type { HeldQuantization } from './held.js';
 import type { Given } from './names.js';
@@ -121,7 +121,7 @@ function readFileType(given: Options, type: FileType, shared: Shared): Quantizat
     ...{ ...shared, ...form, rules, type, program },
     pure: flag('pure', given.pure),
     architecture: choice('architecture', given.architecture, named(ARCHITECTURES)) ?? null,
-    checkpoint: { via: null, name: null, pre: null, chatTemplate: true, keyValues: [] },
+    checkpoint: readCheckpoint(given),
   };
 }
 

@@ -7,7 +7,6 @@ export { AbortActions } from '../../../build/modules/abort-actions.js';
 export { knownKeys, nameIn, nearestName } from '../../../build/modules/checks.js';
 export { Hparams } from '../../../build/modules/checkpoints/config/hparams.js';
 export { CheckpointFiles } from '../../../build/modules/checkpoints/files.js';
-export { KeyList } from '../../../build/modules/checkpoints/key-list.js';
 export { setSpecialTokens } from '../../../build/modules/checkpoints/tokenizer/special-tokens.js';
 export {
   byteLevel,
@@ -41,7 +40,8 @@ export {
   fileTypeName,
   ggmlTypeNamed,
 } from '../../../build/modules/containers/gguf/ggml-types.js';
-export { refuseOptions, setGiven } from '../../../build/modules/checkpoints/given-options.js';
+export { setGiven } from '../../../build/modules/checkpoints/given-pairs.js';
+export { refuseOptions } from '../../../build/modules/checkpoints/recognize.js';
 export { KeyList } from '../../../build/modules/checkpoints/key-list.js';
 export { encodedPair } from '../../../build/modules/containers/gguf/plain-key-value.js';
 export { readGguf } from '../../../build/modules/containers/gguf/header.js';

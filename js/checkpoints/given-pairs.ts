@@ -4,15 +4,6 @@ import { QuantizeError, quoted } from '../errors.js';
 import type { CheckpointOptions } from './checkpoint.js';
 import type { KeyList } from './key-list.js';
 
-/** Throws `invalid_option` where one of the options was given and the output has no use for it; `why` says of what it is none. */
-export function refuseOptions(options: CheckpointOptions, why: string): void {
-  const { via, name, pre, chatTemplate, keyValues } = options;
-  const given = { via, name, pre, chatTemplate: chatTemplate ? null : false, keyValues: keyValues[0] ?? null };
-  const [option] = Object.entries(given).find(([, value]) => value !== null) ?? [];
-  if (option === undefined) return;
-  throw new QuantizeError('invalid_option', { detail: `${option} has no meaning, because ${why}; leave it out` });
-}
-
 /**
  * Sets the caller's pairs. Throws `invalid_option` for one whose type is not that of the pair in whose place it comes:
  * programs refuse the file.
