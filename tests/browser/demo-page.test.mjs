@@ -2,6 +2,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/gl
 import { serveDemo } from '../../tools/demo/server.mjs';
 import { startDemo } from './support/demo.mjs';
 import { chooseFolder, kGraph } from './support/demo-format-tests.mjs';
+import { answerOf, tryModel } from './support/demo-trial-tests.mjs';
 import { lowContrast, nameless, overflowing } from './support/readable.mjs';
 
 let setting;
@@ -43,16 +44,17 @@ describe.each([
     const { page } = demo;
     await expectReadable(demo);
     await demo.shoot(`${look}-welcome`);
-    await page.getByRole('button', { name: 'Try a sample' }).click();
+    await page.getByRole('button', { name: 'A language model' }).click();
     await demo.planned();
     await expectReadable(demo);
     await demo.shoot(`${look}-planned`);
     await demo.choose('target', 'storage');
     await demo.quantize();
-    await page.waitForFunction(() => Number(document.querySelector('[role=progressbar]')?.ariaValueNow) > 20);
+    await page.waitForFunction(() => document.querySelector('[role=progressbar], [data-testid=finished-figures]'));
     await demo.shoot(`${look}-running`);
     await demo.finished();
     await page.locator('.inspector-plots canvas').nth(2).waitFor();
+    await tryModel(demo);
     await expectReadable(demo);
     await demo.shoot(`${look}-finished`);
   });
@@ -73,7 +75,7 @@ describe.each([
 test('understands the sample: errors, layers, sizes, report', async () => {
   const demo = await open();
   const { page } = demo;
-  await page.getByRole('button', { name: 'Try a sample' }).click();
+  await page.getByRole('button', { name: 'An image model' }).click();
   await demo.planned();
   const planned = await page.locator('[data-testid=planned-size]').textContent();
   const line = await page.locator('.plan-line').textContent();
@@ -82,7 +84,7 @@ test('understands the sample: errors, layers, sizes, report', async () => {
   await demo.quantize();
   await demo.finished();
   const { name, bytes } = await demo.download('Report (JSON)');
-  expect(name).toBe('sample-model-Q4_K_M.gguf.report.json');
+  expect(name).toBe('diffusion-sample-Q4_K_M.gguf.report.json');
   const report = JSON.parse(bytes);
   expect(`${(report.totals.fileBytes / 1e6).toFixed(1)} MB`).toBe(planned);
   const worst = report.tensors
@@ -146,15 +148,28 @@ test('is used with the keyboard alone', async () => {
   await page.keyboard.press('Enter');
   await demo.finished();
   await expect(page.getByRole('status').textContent()).resolves.toMatch(/^Done in/);
+  await page.getByRole('button', { name: 'Try it' }).focus();
+  await page.keyboard.press('Enter');
+  await demo.until('the prompt', () => document.activeElement.name === 'prompt');
+  await page.keyboard.type(' reads');
+  await page.keyboard.press('Tab');
+  await page.keyboard.press('Enter');
+  await expect(answerOf(demo)).resolves.toMatch(/^The model reads a (?:word|guess|few|little|dot|program)/);
+  await expect(page.locator('p[role=status]').last().textContent()).resolves.toBe('The model has answered.');
+  await page.getByRole('button', { name: 'Unload' }).focus();
+  await page.keyboard.press('Enter');
+  await expect(focused()).resolves.toBe('Try it');
 });
 
-test('works without its server after the first visit', async () => {
+test('works without its server after the first visit, and llama.cpp after the first try', async () => {
   const server = await serveDemo(setting.root);
   let demo;
   try {
     demo = await setting.openAt(server.url);
     opened.push(demo);
     await demo.page.waitForFunction(() => navigator.serviceWorker.controller?.state === 'activated');
+    await makeSample(demo);
+    await tryModel(demo);
   } finally {
     await server.close();
   }
@@ -162,16 +177,21 @@ test('works without its server after the first visit', async () => {
   await page.reload();
   await page.locator('.engine-details').waitFor();
   await expect(page.evaluate(() => crossOriginIsolated)).resolves.toBe(true);
-  await page.getByRole('button', { name: 'Try a sample' }).click();
+  await makeSample(demo);
+  await page.locator('.inspector-plots canvas').nth(2).waitFor();
+  await expect(tryModel(demo)).resolves.toMatch(/^The model \w+ \w+/);
+});
+
+async function makeSample(demo) {
+  await demo.click('A language model');
   await demo.choose('target', 'memory');
   await demo.quantize();
   await demo.finished();
-  await page.locator('.inspector-plots canvas').nth(2).waitFor();
-});
+}
 
 test('obeys a policy that allows nothing but its own files and WebAssembly', async () => {
   const demo = await open('bare');
   const policy = await demo.page.locator('meta[http-equiv="Content-Security-Policy"]').getAttribute('content');
-  expect(policy).toMatch(/^default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; worker-src 'self'/);
+  expect(policy).toMatch(/^default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; worker-src 'self' blob:;/);
   expect(policy).not.toMatch(/unsafe-(?:inline|eval)(?<!wasm-unsafe-eval)/);
 });

@@ -3,6 +3,7 @@ import { readFileSync, readdirSync } from 'node:fs';
 import path from 'node:path';
 import { unzipped } from '../js/web-demo/support/zip.mjs';
 import { chooseFolder, describeFormats, filesInNode, kFolder } from './support/demo-format-tests.mjs';
+import { describePickedCheckpoints, describeTrials } from './support/demo-trial-tests.mjs';
 import { describeDemo, describeResults, describeTabs, expectSame, useDemo } from './support/demo-tests.mjs';
 
 const kTargets = ['disk', 'storage', 'memory'];
@@ -13,6 +14,8 @@ describe('the demo in Chromium', () => {
   describeResults(demo, { sites: ['isolated', 'bare'], targets: kTargets });
   describeDemo(demo, { targets: kTargets });
   describeTabs(demo);
+  describeTrials(demo);
+  describePickedCheckpoints(demo);
   describeFormats(demo, { targets: kTargets, folderTargets: ['folder', 'storage', 'memory'] });
 
   test('writes to the file that was picked', async () => {

@@ -1,6 +1,7 @@
 import { describe } from '@jest/globals';
 import { describeAddresses } from './support/demo-address-tests.mjs';
 import { describeFormats } from './support/demo-format-tests.mjs';
+import { describeTrials } from './support/demo-trial-tests.mjs';
 import { describeDemo, describeResults, describeTabs, useDemo } from './support/demo-tests.mjs';
 import { firefoxPages } from './support/driven-pages.mjs';
 
@@ -13,6 +14,7 @@ describe('the demo in Firefox', () => {
   describeResults(demo, { sites: ['isolated', 'bare'], targets: kTargets });
   describeDemo(demo, { targets: kTargets });
   describeTabs(demo);
+  describeTrials(demo);
   describeFormats(demo, { targets: kTargets, folderTargets: kTargets });
   describeAddresses(demo);
 });

@@ -1,6 +1,7 @@
 import { describe } from '@jest/globals';
 import { describeAddresses } from './support/demo-address-tests.mjs';
 import { describeFormats } from './support/demo-format-tests.mjs';
+import { describeTrials } from './support/demo-trial-tests.mjs';
 import { describeDemo, describeResults, useDemo } from './support/demo-tests.mjs';
 import { webKitPages } from './support/driven-pages.mjs';
 
@@ -12,6 +13,7 @@ describe('the demo in WebKitGTK with shared memory', () => {
 
   describeResults(demo, { sites: ['isolated'], targets: kTargets });
   describeDemo(demo, { targets: kTargets });
+  describeTrials(demo);
   describeFormats(demo, { targets: kTargets, folderTargets: kTargets });
   describeAddresses(demo);
 });

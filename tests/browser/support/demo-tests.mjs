@@ -6,6 +6,7 @@ import { ArrowQuant } from '../../../dist/index.js';
 import { makeSampleModel } from '../../../tools/make-sample-model.mjs';
 import { float32Tensor, modelFile } from '../../js/support/models/safetensors.mjs';
 import { makeLittleModel, startDemo } from './demo.mjs';
+import { tryModel } from './demo-trial-tests.mjs';
 import { lowContrast, nameless, overflowing } from './readable.mjs';
 
 /** Jest takes minutes to compare megabytes by element. */
@@ -146,17 +147,20 @@ export function describeDemo(demo, { targets }) {
     expectSame(bytes, expected);
   });
 
-  test('can be read and used when a sample has been quantized', async () => {
+  test('can be read and used when a sample has been quantized, and tried', async () => {
     const page = await demo.open();
     const look = async () => {
       for (const find of [nameless, lowContrast, overflowing]) expect(await page.evaluate(find)).toEqual([]);
     };
     await look();
-    await page.click('Try a sample');
+    await page.click('A language model');
     await page.choose('target', 'memory');
     await page.quantize();
     await page.finished();
     await page.until('the plots', () => document.querySelectorAll('.inspector-plots canvas').length > 2);
+    const answer = await tryModel(page);
+    // It goes on with the beginning that is there, in words of its sentences.
+    if (answer !== null) expect(answer).toMatch(/^The model (?:reads|is|was|and|a|the)\b/);
     await look();
   });
 
@@ -164,7 +168,7 @@ export function describeDemo(demo, { targets }) {
 
   test('stops when it is told to, keeps nothing, and starts again', async () => {
     const page = await demo.open();
-    await page.click('Try a sample');
+    await page.click('An image model');
     await page.choose('target', best);
     await page.quantize();
     await page.until('some progress', () => Number(document.querySelector('[role=progressbar]')?.ariaValueNow) > 0);

@@ -26,7 +26,7 @@ export function App() {
         <p>
           Everything happens on this machine: the page may connect to nothing but the site that it came from
           {HOSTS.length === 0 ? '' : ' and the hosts that it was built to read models from'}, and works offline after
-          the first visit.
+          the first visit, llama.cpp after the first try.
         </p>
         {referenceAddress !== null && (
           <p>

@@ -1,7 +1,7 @@
 import { cancel, downloadReport, downloadResult, quantize } from '../actions';
 import type { Progress } from '../engine/protocol';
 import * as format from '../format';
-import { chosenTarget, plan, planIsStale, reports, result, run, target, targets, trial, type Result } from '../store';
+import { chosenTarget, plan, planIsStale, reports, result, run, target, targets, type Result } from '../store';
 import { startTrial } from '../trial/actions';
 
 export function RunPanel() {
@@ -127,12 +127,7 @@ function Finished({ result: { report, name, bytes, file, written } }: { result: 
         </button>
       )}
       {written !== null && report.opensIn.includes('llama.cpp') && (
-        <button
-          type="button"
-          class="button is-wide"
-          disabled={trial.value.status === 'loading' || trial.value.status === 'ready'}
-          onClick={() => void startTrial()}
-        >
+        <button type="button" id="try-it" class="button is-wide" onClick={() => void startTrial()}>
           Try it
         </button>
       )}

@@ -12,7 +12,14 @@ export function TrialPanel() {
     <section id="try" class="card trial" aria-labelledby="try-title" aria-busy={state.status === 'loading'}>
       <div class="trial-head">
         <h2 id="try-title">Try it</h2>
-        <button type="button" class="button is-small" onClick={endTrial}>
+        <button
+          type="button"
+          class="button is-small"
+          onClick={() => {
+            endTrial();
+            document.getElementById('try-it')?.focus();
+          }}
+        >
           {state.status === 'loading' ? 'Cancel' : 'Unload'}
         </button>
       </div>

@@ -87,9 +87,9 @@ function OpenPanel() {
           Choose a folder
         </button>
       </div>
-      <div class="button-row" role="group" aria-labelledby="samples-title">
+      <div class="button-row is-centered" role="group" aria-labelledby="samples-title">
         <span class="open-hint" id="samples-title">
-          Or try one that is made here:
+          Or try a sample:
         </span>
         <button type="button" class="button is-small" onClick={() => void openSample('language')}>
           A language model
