@@ -1,8 +1,8 @@
 import { quoted } from '../../containers/invalid-file.js';
 import type { Checkpoint } from '../checkpoint.js';
-import { cleanedSpaces, decodedToken } from './decoders.js';
-import type { LoadedTokenizer } from './loaded.js';
-import { vocabularySize } from './sentence-piece.js';
+import { cleanedSpaces, decodedToken } from './loaded/decoders.js';
+import type { LoadedTokenizer } from './loaded/load.js';
+import { vocabularySize } from './pieces/sentence-piece.js';
 import { looksSpecial, padding, TOKEN_TYPES, withSpaces, type Token } from './token-list.js';
 
 /**

@@ -1,4 +1,4 @@
-import type { LoadedTokenizer } from './loaded.js';
+import type { LoadedTokenizer } from './loaded/load.js';
 import { ADDED_SCORE, TOKEN_TYPES, type Token } from './token-list.js';
 
 const BYTE = /^<0x[0-9a-f]{2}>$/iu;

@@ -8,15 +8,15 @@ import type { Checkpoint } from '../checkpoint.js';
 import type { KeyList } from '../key-list.js';
 import { vocabularyTokens } from './byte-level.js';
 import { isLlamaTokenizer, llamaTokens } from './llama-hf.js';
-import { loadTokenizer } from './loaded.js';
-import { preTokenizerName } from './pre-tokenizer.js';
-import { sentencePieceTokens } from './sentence-piece.js';
-import { setSpecialTokens } from './special-tokens.js';
+import { loadTokenizer } from './loaded/load.js';
+import { preTokenizerName } from './pre/name.js';
+import { sentencePieceTokens } from './pieces/sentence-piece.js';
+import { setSpecialTokens } from './special/special-tokens.js';
 import { setTokens, TOKEN_TYPES } from './token-list.js';
-import { movedPieces, plainPieces, setUnigram, unigramVocabulary, type UnigramVocabulary } from './unigram.js';
+import { movedPieces, plainPieces, setUnigram, unigramVocabulary, type UnigramVocabulary } from './pieces/unigram.js';
 import { phantomSpaced } from './word-piece.js';
 
-export { setSpecialTokens } from './special-tokens.js';
+export { setSpecialTokens } from './special/special-tokens.js';
 
 export interface SentencePieceOptions {
   /** Whether tokens that tokenizer.json adds count after all others, and texts are taken as they are, as Phi-3 has it. */

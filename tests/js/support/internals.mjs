@@ -8,6 +8,8 @@ export { knownKeys, nameIn, nearestName } from '../../../build/modules/checks.js
 export { Hparams } from '../../../build/modules/checkpoints/config/hparams.js';
 export { CheckpointFiles } from '../../../build/modules/checkpoints/files.js';
 export { setSpecialTokens } from '../../../build/modules/checkpoints/tokenizer/special-tokens.js';
+export { KeyList } from '../../../build/modules/checkpoints/key-list.js';
+export { setSpecialTokens } from '../../../build/modules/checkpoints/tokenizer/special/special-tokens.js';
 export {
   byteLevel,
   llamaHuggingFace,

@@ -1,7 +1,7 @@
-import { quoted } from '../../containers/invalid-file.js';
-import type { Checkpoint } from '../checkpoint.js';
-import type { PlainFile } from './plain.js';
-import { isTokenId, itemsOf, member } from './plain.js';
+import { quoted } from '../../../containers/invalid-file.js';
+import type { Checkpoint } from '../../checkpoint.js';
+import type { PlainFile } from '../plain.js';
+import { isTokenId, itemsOf, member } from '../plain.js';
 import { readPieceModel, type Piece } from './piece-model.js';
 import {
   ADDED_SCORE,
@@ -11,7 +11,7 @@ import {
   withSpaces,
   type Token,
   type TokenType,
-} from './token-list.js';
+} from '../token-list.js';
 
 export const PIECE_MODEL = 'tokenizer.model';
 

@@ -1,5 +1,5 @@
-import type { CheckpointFiles } from '../files.js';
-import { itemsOf } from './plain.js';
+import type { CheckpointFiles } from '../../files.js';
+import { itemsOf } from '../plain.js';
 
 /** What stands for a space where a space divides. */
 const SPACE = 'Ġ';

@@ -1,7 +1,7 @@
-import { text, texts } from '../../containers/gguf/key-values.js';
-import type { Checkpoint } from '../checkpoint.js';
-import type { KeyList } from '../key-list.js';
-import { member, type PlainFile } from './plain.js';
+import { text, texts } from '../../../containers/gguf/key-values.js';
+import type { Checkpoint } from '../../checkpoint.js';
+import type { KeyList } from '../../key-list.js';
+import { member, type PlainFile } from '../plain.js';
 
 const DEFAULT = 'default';
 

@@ -1,11 +1,11 @@
-import { flag, texts, u32 } from '../../containers/gguf/key-values.js';
-import { wholeNumber, type Json, isObject } from '../../formats/folder/json.js';
-import type { Checkpoint } from '../checkpoint.js';
-import type { KeyList } from '../key-list.js';
+import { flag, texts, u32 } from '../../../containers/gguf/key-values.js';
+import { wholeNumber, type Json, isObject } from '../../../formats/folder/json.js';
+import type { Checkpoint } from '../../checkpoint.js';
+import type { KeyList } from '../../key-list.js';
 import { setChatTemplates } from './chat-template.js';
 import { readMerges } from './merges.js';
 import { setNormalizer } from './normalizer.js';
-import { itemsOf, member, type PlainFile } from './plain.js';
+import { itemsOf, member, type PlainFile } from '../plain.js';
 import { PostProcessorReader, type AddFlags, type SpecialEntries } from './post-processor.js';
 
 export interface SpecialTokenOptions {

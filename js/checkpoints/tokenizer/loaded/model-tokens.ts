@@ -1,6 +1,6 @@
-import { quoted } from '../../containers/invalid-file.js';
-import { isRecord } from '../../containers/json.js';
-import { isTokenId, itemsOf, type PlainFile } from './plain.js';
+import { quoted } from '../../../containers/invalid-file.js';
+import { isRecord } from '../../../containers/json.js';
+import { isTokenId, itemsOf, type PlainFile } from '../plain.js';
 
 const LONE_SURROGATE = /\p{Surrogate}/u;
 

@@ -13,6 +13,8 @@ export interface TokenizerClass {
   readonly surrounds?: { readonly bos: boolean };
   /** Whether letters become small unless tokenizer_config.json denies it. */
   readonly lowers?: boolean;
+  /** Whether tokenizer.json alone says if a space is put before texts. */
+  readonly keepsPrefix?: boolean;
 }
 
 const PLAIN: TokenizerClass = { tokens: {} };
@@ -38,6 +40,7 @@ const CAMEMBERT: TokenizerClass = {
 const LLAMA: TokenizerClass = {
   tokens: { bos_token: '<s>', eos_token: '</s>', unk_token: '<unk>' },
   surrounds: { bos: true },
+  keepsPrefix: true,
 };
 
 const CODE_LLAMA: TokenizerClass = {

@@ -1,14 +1,7 @@
+/*! @huggingface/tokenizers: Copyright Hugging Face, licensed under the Apache License 2.0, https://www.apache.org/licenses/LICENSE-2.0 */
 import { Tokenizer } from '@huggingface/tokenizers';
 
 /** The ids of `text`, with special tokens, by a tokenizer.json. Throws what the library throws. */
 export function idsOf(tokenizer: Readonly<Record<string, unknown>>, text: string): readonly number[] {
-  const whole = {
-    normalizer: null,
-    pre_tokenizer: null,
-    post_processor: null,
-    decoder: null,
-    added_tokens: [],
-    ...tokenizer,
-  };
-  return new Tokenizer(whole, {}).encode(text).ids;
+  return new Tokenizer(tokenizer, {}).encode(text).ids;
 }

@@ -1,6 +1,6 @@
 /** Protocol buffers that lie in memory, as fields without what they mean. */
 
-import { decodeStrictly } from '../../containers/utf8.js';
+import { decodeStrictly } from '../../../containers/utf8.js';
 
 export type WireValue =
   | { readonly kind: 'varint'; readonly value: number }

@@ -1,6 +1,6 @@
-import { flag } from '../../containers/gguf/key-values.js';
-import type { KeyList } from '../key-list.js';
-import { itemsOf, member } from './plain.js';
+import { flag } from '../../../containers/gguf/key-values.js';
+import type { KeyList } from '../../key-list.js';
+import { itemsOf, member } from '../plain.js';
 
 /** As deep as sequences of normalizers are followed; published ones nest once. */
 const MOST_DEPTH = 32;

@@ -1,9 +1,9 @@
-import type { Checkpoint } from '../checkpoint.js';
+import type { Checkpoint } from '../../checkpoint.js';
 import { addedToken, addedTokensIn, decoderTokensIn, Vocabulary, type AddedToken } from './added-tokens.js';
 import { tokenizerClass, type TokenizerClass } from './classes.js';
 import { modelTokens } from './model-tokens.js';
-import { itemsOf, textIn, type PlainFile } from './plain.js';
-import { specialTokensOf, type SpecialToken } from './transformers.js';
+import { itemsOf, textIn, type PlainFile } from '../plain.js';
+import { specialTokensOf, type SpecialToken } from './special.js';
 
 /** A tokenizer as transformers 4.57.6, which llama.cpp's converter uses, loads it from a folder. */
 export interface LoadedTokenizer {

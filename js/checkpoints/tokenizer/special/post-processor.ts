@@ -1,5 +1,5 @@
-import { isRecord } from '../../containers/json.js';
-import { itemsOf, member, textIn, within } from './plain.js';
+import { isRecord } from '../../../containers/json.js';
+import { itemsOf, member, textIn, within } from '../plain.js';
 
 /** What tokenizer_config.json says of special tokens. Values are texts, objects with a `content`, or nothing. */
 export type SpecialEntries = Map<string, unknown>;

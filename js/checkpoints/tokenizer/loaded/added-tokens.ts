@@ -1,5 +1,5 @@
-import { quoted } from '../../containers/invalid-file.js';
-import { isTokenId, itemsOf, member, type PlainFile } from './plain.js';
+import { quoted } from '../../../containers/invalid-file.js';
+import { isTokenId, itemsOf, member, type PlainFile } from '../plain.js';
 
 /** A token that is found in texts before they are cut into others. */
 export interface AddedToken {

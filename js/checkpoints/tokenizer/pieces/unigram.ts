@@ -1,12 +1,12 @@
-import { flag, u8s } from '../../containers/gguf/key-values.js';
-import type { Checkpoint } from '../checkpoint.js';
-import type { KeyList } from '../key-list.js';
-import type { LoadedTokenizer } from './loaded.js';
-import { scoredTokens } from './model-tokens.js';
+import { flag, u8s } from '../../../containers/gguf/key-values.js';
+import type { Checkpoint } from '../../checkpoint.js';
+import type { KeyList } from '../../key-list.js';
+import type { LoadedTokenizer } from '../loaded/load.js';
+import { scoredTokens } from '../loaded/model-tokens.js';
 import { readPieceModel, UNIGRAM, type PieceModel } from './piece-model.js';
-import { itemsOf, member, textIn } from './plain.js';
+import { itemsOf, member, textIn } from '../plain.js';
 import { pieceToken, vocabularySize } from './sentence-piece.js';
-import { padding, TOKEN_TYPES, type Token } from './token-list.js';
+import { padding, TOKEN_TYPES, type Token } from '../token-list.js';
 
 /** Tokens by id, and what is done to texts before they are cut. */
 export interface UnigramVocabulary {

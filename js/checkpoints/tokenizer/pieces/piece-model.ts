@@ -1,5 +1,5 @@
-import { QuantizeError } from '../../errors.js';
-import type { CheckpointFiles } from '../files.js';
+import { QuantizeError } from '../../../errors.js';
+import type { CheckpointFiles } from '../../files.js';
 import { fieldsOf, wireText, type WireValue } from './wire.js';
 
 /** A piece of text and its score. Types are numbered as in llama.cpp's files. */

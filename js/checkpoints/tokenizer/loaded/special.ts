@@ -1,6 +1,6 @@
 import { addedToken, type AddedToken } from './added-tokens.js';
 import { SPECIAL_NAMES, type TokenizerClass } from './classes.js';
-import { itemsOf, member, textIn } from './plain.js';
+import { itemsOf, member, textIn } from '../plain.js';
 
 /** A special token, and how it is found in texts where a file says so. */
 export interface SpecialToken {
@@ -9,7 +9,7 @@ export interface SpecialToken {
 }
 
 /**
- * The special tokens of a tokenizer by their names in tokenizer_config.json, in the order of transformers; each text once.
+ * The special tokens of a tokenizer by their names in tokenizer_config.json, in the order of transformers.
  * `entries` is what files say, where null means that there is none; `described` is what is known of added tokens.
  */
 export function specialTokensOf(
@@ -18,17 +18,13 @@ export function specialTokensOf(
   described: readonly AddedToken[],
 ): ReadonlyMap<string, readonly SpecialToken[]> {
   const byContent = new Map(described.map((token) => [token.content, token]));
-  const seen = new Set<string>();
-  const found = new Map<string, readonly SpecialToken[]>();
-  for (const name of SPECIAL_NAMES) {
-    const value = entries.has(name) ? entries.get(name) : tokens[name];
-    const all = (Array.isArray(value) ? itemsOf(value) : [value]).flatMap((one) => specialToken(one, byContent));
-    found.set(
-      name,
-      all.filter(({ content }) => isNew(content, seen)),
-    );
-  }
-  return found;
+  return new Map(
+    SPECIAL_NAMES.map((name) => {
+      const value = entries.has(name) ? entries.get(name) : tokens[name];
+      const all = Array.isArray(value) ? itemsOf(value) : [value];
+      return [name, all.flatMap((one) => specialToken(one, byContent))];
+    }),
+  );
 }
 
 function specialToken(value: unknown, byContent: ReadonlyMap<string, AddedToken>): readonly SpecialToken[] {
@@ -36,10 +32,4 @@ function specialToken(value: unknown, byContent: ReadonlyMap<string, AddedToken>
   if (spelt !== undefined) return [{ content: spelt, described: byContent.get(spelt) }];
   const content = textIn(member(value, 'content'));
   return content === undefined ? [] : [{ content, described: byContent.get(content) ?? addedToken(content, value) }];
-}
-
-function isNew(content: string, seen: Set<string>): boolean {
-  if (seen.has(content)) return false;
-  seen.add(content);
-  return true;
 }

@@ -1,5 +1,5 @@
-import { decodeUtf8, encodeUtf8 } from '../../containers/utf8.js';
-import { itemsOf, member, textIn } from './plain.js';
+import { decodeUtf8, encodeUtf8 } from '../../../containers/utf8.js';
+import { itemsOf, member, textIn } from '../plain.js';
 
 /** How deep sequences of decoders are followed; published ones nest once. */
 const MOST_DEPTH = 32;
