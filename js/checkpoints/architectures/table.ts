@@ -1,20 +1,11 @@
 import { QuantizeError } from '../../errors.js';
 import type { Hparams } from '../config/hparams.js';
 import type { Architecture } from './architecture.js';
-import { gemma, gemma2, gemma3 } from './decoders/gemma.js';
-import { gpt2 } from './decoders/gpt2.js';
-import { llama, smollm3 } from './decoders/llama.js';
-import { olmo, olmo2, olmoMixture } from './decoders/olmo.js';
-import { phi2, phi3 } from './decoders/phi.js';
-import { qwen2, qwen2Mixture, qwen3, qwen3Mixture } from './decoders/qwen.js';
+import { DECODERS } from './decoders/table.js';
 import { ENCODERS } from './encoders/table.js';
 
 /** The kinds of models that a GGUF can be made of. */
-const ARCHITECTURES: readonly Architecture[] = [
-  ...[llama, smollm3, qwen2, qwen3, qwen2Mixture, qwen3Mixture, gemma, gemma2, gemma3, phi2, phi3],
-  ...[gpt2, olmo, olmo2, olmoMixture],
-  ...ENCODERS,
-];
+const ARCHITECTURES: readonly Architecture[] = [...DECODERS, ...ENCODERS];
 
 const BY_CLASS = new Map(ARCHITECTURES.flatMap((one) => one.classes.map((name) => [name, one] as const)));
 

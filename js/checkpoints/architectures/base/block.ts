@@ -1,6 +1,7 @@
 import type { Weight } from '../../weights/weight.js';
 import type { Recipe } from './recipes.js';
 import type { Sizes } from './sizes.js';
+import { only } from './split.js';
 
 /** What a place may be besides its name and shape. */
 export interface PlaceOptions {
@@ -35,7 +36,7 @@ export class Block {
   /** One tensor, under names with their endings. */
   tensor(made: string, part: string, shape: readonly (number | null)[], options: PlaceOptions = {}): Recipe {
     const { change, optional } = options;
-    const make = change === undefined ? undefined : ([first]: readonly Weight[]) => changed(change, first);
+    const make = change === undefined ? undefined : ([weight]: readonly Weight[]) => change(only(weight));
     return {
       parts: [{ name: this.part(part), shape }],
       products: [{ name: this.made(made), optional, make }],
@@ -53,11 +54,6 @@ export class Block {
       this.tensor(`${made}.bias`, `${part}.bias`, shape.slice(0, 1), { ...options, optional: isOptional }),
     ];
   }
-}
-
-function changed(change: (weight: Weight) => Weight, weight: Weight | undefined): Weight {
-  if (weight === undefined) throw new RangeError('a recipe without parts was used');
-  return change(weight);
 }
 
 /** The blocks of a model whose layers have the names of LLaMA. */

@@ -2,6 +2,7 @@ import { reshaped, rows, stacked } from '../../weights/operations.js';
 import type { Weight } from '../../weights/weight.js';
 import type { Block } from './block.js';
 import type { Recipe } from './recipes.js';
+import { only } from './split.js';
 
 /** One of the matrices that every expert of a layer has. */
 export interface ExpertMatrix {
@@ -64,11 +65,11 @@ export function stackedExperts(
 }
 
 /** Rows `begin` to `end` of each matrix of a stack. */
-function rowsOfEach(weight: Weight | undefined, begin: number, end: number, name: string): Weight {
-  if (weight === undefined) throw new RangeError('a recipe without parts was used');
-  const [count = 0, height = 0, width = 0] = weight.shape;
+export function rowsOfEach(weight: Weight | undefined, begin: number, end: number, name: string): Weight {
+  const stack = only(weight);
+  const [count = 0, height = 0, width = 0] = stack.shape;
   const matrices = Array.from({ length: count }, (_, index) =>
-    rows(reshaped(rows(weight, index, index + 1), [height, width]), begin, end),
+    rows(reshaped(rows(stack, index, index + 1), [height, width]), begin, end),
   );
   return stacked(matrices, name);
 }

@@ -65,13 +65,14 @@ const f = Math.fround;
 
 /**
  * What each frequency of Llama 3's positions is divided by: `size / 2` values for heads of `size`; undefined where a model has
- * another way. Every step is rounded to f32, as llama.cpp's converter computes with torch.
+ * another way. Every step is rounded to f32, as llama.cpp's converter computes with torch. `usual` is the factor of models that
+ * name none.
  */
-export function llama3Factors(checkpoint: Checkpoint, size: number): readonly number[] | undefined {
+export function llama3Factors(checkpoint: Checkpoint, size: number, usual: number): readonly number[] | undefined {
   const rope = fullRope(checkpoint);
   if (rope.text('rope_type')?.toLowerCase() !== 'llama3') return undefined;
   const base = f(floatOr(rope, 'rope_theta', 10_000));
-  const factor = floatOr(rope, 'factor', 8);
+  const factor = floatOr(rope, 'factor', usual);
   const low = floatOr(rope, 'low_freq_factor', 1);
   const high = floatOr(rope, 'high_freq_factor', 4);
   const context = rope.has('original_max_position_embeddings')

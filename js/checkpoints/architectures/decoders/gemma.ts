@@ -1,9 +1,9 @@
-import { flag, u32 } from '../../../containers/gguf/key-values.js';
+import { flag } from '../../../containers/gguf/key-values.js';
 import { QuantizeError } from '../../../errors.js';
 import { isObject } from '../../../formats/folder/json.js';
 import type { Checkpoint } from '../../checkpoint.js';
 import type { KeyList } from '../../key-list.js';
-import { byteLevel, sentencePiece } from '../../tokenizer/vocabularies.js';
+import { byteLevel, sentencePiece, setSpecialTokens } from '../../tokenizer/vocabularies.js';
 import { plusOne, rows } from '../../weights/operations.js';
 import type { Architecture } from '../architecture.js';
 import { allLayers, modelBlock, type Block } from '../base/block.js';
@@ -66,8 +66,14 @@ const noSpacePrefix = (pairs: KeyList): void => {
   pairs.set(flag('tokenizer.ggml.add_space_prefix', false));
 };
 
-/** `<end_of_turn>`, which llama.cpp's converter writes for all models of the first generation. */
-const END_OF_TURN = 107;
+/** The tokens of CodeGemma, which llama.cpp's converter writes for all models of the first generation. */
+const CODE_GEMMA = [
+  ['prefix', 67],
+  ['suffix', 69],
+  ['middle', 68],
+  ['fsep', 70],
+  ['eot', 107],
+] as const;
 
 export const gemma: Architecture = decoder({
   name: 'gemma',
@@ -87,7 +93,8 @@ export const gemma: Architecture = decoder({
   },
   vocabulary: async (pairs, checkpoint) => {
     await firstVocabulary(pairs, checkpoint, sentencePiece);
-    pairs.set(u32('tokenizer.ggml.eot_token_id', END_OF_TURN));
+    const types = CODE_GEMMA.map(([type]) => type);
+    await setSpecialTokens(pairs, checkpoint, { types, known: CODE_GEMMA, chatTemplate: false });
     noSpacePrefix(pairs);
   },
 });

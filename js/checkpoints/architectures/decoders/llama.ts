@@ -1,7 +1,13 @@
-import { flag, u32 } from '../../../containers/gguf/key-values.js';
+import { flag } from '../../../containers/gguf/key-values.js';
 import type { Checkpoint } from '../../checkpoint.js';
 import type { KeyList } from '../../key-list.js';
-import { addSpacePrefix, byteLevel, llamaHuggingFace, sentencePiece } from '../../tokenizer/vocabularies.js';
+import {
+  byteLevel,
+  llamaHuggingFace,
+  sentencePiece,
+  setSpacePrefix,
+  setSpecialTokens,
+} from '../../tokenizer/vocabularies.js';
 import { constant, permutedHeads } from '../../weights/operations.js';
 import type { Weight } from '../../weights/weight.js';
 import type { Architecture } from '../architecture.js';
@@ -12,6 +18,7 @@ import { separateExperts } from '../base/experts.js';
 import { countIn, EXPERTS, optionalCountIn, Parameters, setBaseParameters } from '../base/parameters.js';
 import type { Recipe } from '../base/recipes.js';
 import { llama3Factors } from '../base/rope.js';
+import { setPooling } from '../pooling.js';
 import { expertsOf, feedForwardOf, sizesOf, type Sizes } from '../base/sizes.js';
 
 /** Halves of heads lie one after the other in a checkpoint, and alternate in a GGUF. */
@@ -43,32 +50,45 @@ function feedForward(block: Block, checkpoint: Checkpoint, { embedding }: Sizes)
 }
 
 /** The factors of Llama 3's frequencies, as llama.cpp reads them. */
-export function ropeFrequencies(checkpoint: Checkpoint, { head }: Pick<Sizes, 'head'>): readonly Weight[] {
-  const factors = llama3Factors(checkpoint, head);
+export function ropeFrequencies(
+  checkpoint: Checkpoint,
+  { head }: Pick<Sizes, 'head'>,
+  defaults: { readonly factor: number } = { factor: 8 },
+): readonly Weight[] {
+  const factors = llama3Factors(checkpoint, head, defaults.factor);
   return factors === undefined
     ? []
     : [constant('rope_freqs.weight', [factors.length], Float32Array.from(factors), checkpoint)];
 }
 
 /** What the models whose class derives from LLaMA's write after all others. */
-export function setLlamaParameters(pairs: KeyList, checkpoint: Checkpoint, name: string): void {
+export function setLlamaParameters(pairs: KeyList, checkpoint: Checkpoint, name: string, { head }: Sizes): void {
   setBaseParameters(pairs, checkpoint, name);
   const parameters = new Parameters(pairs, name, checkpoint.hparams);
   parameters.count('vocab_size', 'vocab_size');
-  parameters.setCount('rope.dimension_count', sizesOf(checkpoint).head);
+  parameters.setCount('rope.dimension_count', head);
 }
 
 /** CodeLlama is known by its number of tokens, and so are Granite's smallest models. */
 const CODE_LLAMA_TOKENS = 32_016;
-const CODE_LLAMA_END = 32_010;
 const GRANITE_TOKENS = 49_152;
+
+/** The tokens around code that is to be filled in. */
+const CODE_LLAMA = [
+  ['prefix', 32_007],
+  ['suffix', 32_008],
+  ['middle', 32_009],
+  ['eot', 32_010],
+] as const;
 
 /** Tries the kinds of vocabularies that models of this layout have had. */
 export async function llamaVocabulary(pairs: KeyList, checkpoint: Checkpoint): Promise<void> {
-  await addSpacePrefix(pairs, checkpoint);
+  await setSpacePrefix(pairs, checkpoint);
   await firstVocabulary(pairs, checkpoint, sentencePiece, llamaHuggingFace, byteLevel);
   const tokens = countIn(checkpoint.hparams, 'vocab_size');
-  if (tokens === CODE_LLAMA_TOKENS) pairs.set(u32('tokenizer.ggml.eot_token_id', CODE_LLAMA_END));
+  if (tokens === CODE_LLAMA_TOKENS) {
+    await setSpecialTokens(pairs, checkpoint, { types: CODE_LLAMA.map(([type]) => type), known: CODE_LLAMA });
+  }
   if (tokens === GRANITE_TOKENS) pairs.set(flag('tokenizer.ggml.add_bos_token', false));
 }
 
@@ -78,7 +98,7 @@ export function llamaLike(family: Pick<Family, 'name' | 'classes'> & Partial<Fam
     recipes,
     generated: ropeFrequencies,
     parameters: (pairs, checkpoint) => {
-      setLlamaParameters(pairs, checkpoint, family.name);
+      setLlamaParameters(pairs, checkpoint, family.name, sizesOf(checkpoint));
     },
     vocabulary: llamaVocabulary,
     ...family,
@@ -105,4 +125,23 @@ export const smollm3 = llamaLike({
       ...gatedFeedForward(block, sizes.embedding, feedForwardOf(checkpoint)),
     ]),
   ],
+});
+
+/** Its feed-forward network has no gate. */
+export const arcee = llamaLike({
+  name: 'arcee',
+  classes: ['ArceeForCausalLM'],
+  recipes: (checkpoint, sizes) => [
+    ...outerTensors(sizes),
+    ...allLayers(sizes, (block) => [
+      ...preNorms(block, sizes.embedding),
+      ...attention(block, sizes, { bias: 'may', change: permuted }),
+      ...block.matrix('ffn_up', 'mlp.up_proj', [feedForwardOf(checkpoint), sizes.embedding]),
+      ...block.matrix('ffn_down', 'mlp.down_proj', [sizes.embedding, feedForwardOf(checkpoint)]),
+    ]),
+  ],
+  parameters: async (pairs, checkpoint) => {
+    setLlamaParameters(pairs, checkpoint, 'arcee', sizesOf(checkpoint));
+    await setPooling(pairs, checkpoint, 'arcee');
+  },
 });

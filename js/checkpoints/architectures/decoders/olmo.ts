@@ -96,3 +96,21 @@ export const olmoMixture: Architecture = decoder({
   },
   vocabulary,
 });
+
+export const seedOss: Architecture = decoder({
+  name: 'seed_oss',
+  classes: ['SeedOssForCausalLM'],
+  recipes: (checkpoint, sizes) => [
+    ...outerTensors(sizes),
+    ...allLayers(sizes, (block) => [
+      ...block.matrix('attn_norm', 'input_layernorm', [sizes.embedding]),
+      ...attention(block, sizes, { bias: 'may' }),
+      ...block.matrix('post_attention_norm', 'post_attention_layernorm', [sizes.embedding]),
+      ...gatedFeedForward(block, sizes.embedding, feedForwardOf(checkpoint)),
+    ]),
+  ],
+  parameters: (pairs, checkpoint) => {
+    setBaseParameters(pairs, checkpoint, 'seed_oss');
+  },
+  vocabulary,
+});

@@ -18,27 +18,29 @@ import type { Recipe } from '../base/recipes.js';
 import { expertsOf, feedForwardOf, positive, type Sizes } from '../base/sizes.js';
 import { setPooling } from '../pooling.js';
 
-const vocabulary = (pairs: KeyList, checkpoint: Checkpoint): Promise<void> =>
+export const qwenVocabulary = (pairs: KeyList, checkpoint: Checkpoint): Promise<void> =>
   firstVocabulary(pairs, checkpoint, sentencePiece, byteLevel);
 
-async function setParameters(pairs: KeyList, checkpoint: Checkpoint, name: string): Promise<void> {
+export async function setParameters(pairs: KeyList, checkpoint: Checkpoint, name: string): Promise<void> {
   setBaseParameters(pairs, checkpoint, name);
   await setPooling(pairs, checkpoint, name);
 }
 
+export const qwen2Recipes = (checkpoint: Checkpoint, sizes: Sizes): readonly Recipe[] => [
+  ...outerTensors(sizes),
+  ...allLayers(sizes, (block) => [
+    ...preNorms(block, sizes.embedding),
+    ...attention(block, sizes, { bias: 'may', isSquare: true }),
+    ...gatedFeedForward(block, sizes.embedding, feedForwardOf(checkpoint)),
+  ]),
+];
+
 export const qwen2: Architecture = decoder({
   name: 'qwen2',
   classes: ['Qwen2ForCausalLM', 'Qwen2Model'],
-  recipes: (checkpoint, sizes) => [
-    ...outerTensors(sizes),
-    ...allLayers(sizes, (block) => [
-      ...preNorms(block, sizes.embedding),
-      ...attention(block, sizes, { bias: 'may', isSquare: true }),
-      ...gatedFeedForward(block, sizes.embedding, feedForwardOf(checkpoint)),
-    ]),
-  ],
+  recipes: qwen2Recipes,
   parameters: (pairs, checkpoint) => setParameters(pairs, checkpoint, 'qwen2'),
-  vocabulary,
+  vocabulary: qwenVocabulary,
 });
 
 /** Norms of queries and keys, head by head. */
@@ -47,39 +49,50 @@ const headNorms = (block: Block, { head }: Sizes): readonly Recipe[] => [
   ...block.matrix('attn_k_norm', 'self_attn.k_norm', [head]),
 ];
 
+export const qwen3Recipes = (checkpoint: Checkpoint, sizes: Sizes): readonly Recipe[] => [
+  ...outerTensors(sizes),
+  ...allLayers(sizes, (block) => [
+    ...preNorms(block, sizes.embedding),
+    ...attention(block, sizes, { bias: 'may' }),
+    ...headNorms(block, sizes),
+    ...gatedFeedForward(block, sizes.embedding, feedForwardOf(checkpoint)),
+  ]),
+];
+
 export const qwen3: Architecture = decoder({
   name: 'qwen3',
   classes: ['Qwen3ForCausalLM', 'Qwen3Model'],
-  recipes: (checkpoint, sizes) => [
-    ...outerTensors(sizes),
-    ...allLayers(sizes, (block) => [
-      ...preNorms(block, sizes.embedding),
-      ...attention(block, sizes, { bias: 'may' }),
-      ...headNorms(block, sizes),
-      ...gatedFeedForward(block, sizes.embedding, feedForwardOf(checkpoint)),
-    ]),
-  ],
+  recipes: qwen3Recipes,
   parameters: (pairs, checkpoint) => setParameters(pairs, checkpoint, 'qwen3'),
-  vocabulary,
+  vocabulary: qwenVocabulary,
 });
 
 /** A router, and its experts, which are separate in most checkpoints. */
-function mixture(block: Block, checkpoint: Checkpoint, { embedding }: Sizes): readonly Recipe[] {
+function mixture(
+  block: Block,
+  checkpoint: Checkpoint,
+  { embedding }: Sizes,
+  stacked: (block: Block) => readonly Recipe[],
+): readonly Recipe[] {
   const experts = expertsOf(checkpoint);
-  const rows = expertRows(checkpoint);
   return [
     ...block.matrix('ffn_gate_inp', 'mlp.gate', [experts, embedding]),
-    separateExperts(block, 'mlp.experts', experts, gatedMatrices(embedding, rows)),
-    ...stackedExperts(block, 'mlp.experts', experts, [rows, embedding]),
+    separateExperts(block, 'mlp.experts', experts, gatedMatrices(embedding, expertRows(checkpoint))),
+    ...stacked(block),
   ];
 }
 
-const expertRows = ({ hparams }: Checkpoint): number =>
+const usualStacks =
+  (checkpoint: Checkpoint, { embedding }: Sizes) =>
+  (block: Block): readonly Recipe[] =>
+    stackedExperts(block, 'mlp.experts', expertsOf(checkpoint), [expertRows(checkpoint), embedding]);
+
+export const expertRows = ({ hparams }: Checkpoint): number =>
   optionalCountIn(hparams, 'moe_intermediate_size') === undefined
     ? Math.floor(countIn(hparams, ...FEED_FORWARD) / countIn(hparams, ...EXPERTS_USED))
     : positive(hparams, 'moe_intermediate_size');
 
-function setMixtureParameters(pairs: KeyList, checkpoint: Checkpoint, name: string): void {
+export function setMixtureParameters(pairs: KeyList, checkpoint: Checkpoint, name: string): void {
   setBaseParameters(pairs, checkpoint, name);
   const parameters = new Parameters(pairs, name, checkpoint.hparams);
   parameters.optionalCount('expert_feed_forward_length', 'moe_intermediate_size');
@@ -106,7 +119,7 @@ export const qwen2Mixture: Architecture = decoder({
     ...allLayers(sizes, (block) => [
       ...preNorms(block, sizes.embedding),
       ...attention(block, sizes, { bias: 'may', isSquare: true }),
-      ...mixture(block, checkpoint, sizes),
+      ...mixture(block, checkpoint, sizes, usualStacks(checkpoint, sizes)),
       ...sharedExpert(block, checkpoint, sizes),
     ]),
   ],
@@ -116,18 +129,25 @@ export const qwen2Mixture: Architecture = decoder({
   vocabulary: (pairs, checkpoint) => firstVocabulary(pairs, checkpoint, byteLevel),
 });
 
+/** `stacked` has the recipes of checkpoints whose experts are stacked. */
+export const qwen3MixtureRecipes = (
+  checkpoint: Checkpoint,
+  sizes: Sizes,
+  stacked: (block: Block) => readonly Recipe[],
+): readonly Recipe[] => [
+  ...outerTensors(sizes),
+  ...allLayers(sizes, (block) => [
+    ...preNorms(block, sizes.embedding),
+    ...attention(block, sizes, { bias: 'may' }),
+    ...headNorms(block, sizes),
+    ...mixture(block, checkpoint, sizes, stacked),
+  ]),
+];
+
 export const qwen3Mixture: Architecture = decoder({
   name: 'qwen3moe',
   classes: ['Qwen3MoeForCausalLM'],
-  recipes: (checkpoint, sizes) => [
-    ...outerTensors(sizes),
-    ...allLayers(sizes, (block) => [
-      ...preNorms(block, sizes.embedding),
-      ...attention(block, sizes, { bias: 'may' }),
-      ...headNorms(block, sizes),
-      ...mixture(block, checkpoint, sizes),
-    ]),
-  ],
+  recipes: (checkpoint, sizes) => qwen3MixtureRecipes(checkpoint, sizes, usualStacks(checkpoint, sizes)),
   parameters: (pairs, checkpoint) => {
     setMixtureParameters(pairs, checkpoint, 'qwen3moe');
   },
