@@ -4,6 +4,7 @@
  */
 
 import { flag, u32 } from '../../containers/gguf/key-values.js';
+import { quoted } from '../../containers/invalid-file.js';
 import type { Checkpoint } from '../checkpoint.js';
 import type { KeyList } from '../key-list.js';
 import { vocabularyTokens } from './byte-level.js';
@@ -46,14 +47,29 @@ export async function llamaHuggingFace(pairs: KeyList, checkpoint: Checkpoint): 
   return true;
 }
 
+export interface ByteLevelOptions {
+  /** Added tokens that are special ones where no file names others, by type. */
+  readonly special?: readonly (readonly [type: string, token: string])[];
+}
+
 /** tokenizer.json with byte-level BPE. */
-export async function byteLevel(pairs: KeyList, checkpoint: Checkpoint): Promise<boolean> {
+export async function byteLevel(
+  pairs: KeyList,
+  checkpoint: Checkpoint,
+  { special = [] }: ByteLevelOptions = {},
+): Promise<boolean> {
   const loaded = await loadTokenizer(checkpoint);
   if (loaded === null) return false;
+  const { file, vocabulary } = loaded;
+  const known = special.map(([type, token]) => {
+    const id = vocabulary.ids.get(token);
+    if (id === undefined || !vocabulary.added.has(id)) throw file.wrong(`there is no added token ${quoted(token)}`);
+    return [type, id] as const;
+  });
   const tokens = vocabularyTokens(loaded, checkpoint);
   const pre = await preTokenizerName(loaded, checkpoint);
   setTokens(pairs, { model: 'gpt2', pre, tokens, scores: false });
-  await setSpecialTokens(pairs, checkpoint, { loadMerges: true });
+  await setSpecialTokens(pairs, checkpoint, { loadMerges: true, known });
   return true;
 }
 
