@@ -1,3 +1,4 @@
+import path from 'node:path';
 import { InvalidArgumentError, Option } from 'commander';
 import { fileNameOf } from '../addresses.js';
 import { isHubText } from '../endpoints.js';
@@ -96,14 +97,19 @@ export function collectRule(text: string, earlier: readonly TypeRule[] | undefin
   }
 }
 
-/** The name of a model file with another ending in place of its own; that of a URL's lies in the current folder. */
+/**
+ * The name of a model file, or folder, with another ending in place of its own; that of a URL's, and of a folder that is named
+ * by where one is, lies in the current folder.
+ */
 export const siblingName = (input: string, ending: string): string =>
   `${localName(input).replace(/(-\d{5}-of-\d{5})?\.((safetensors|bin)(\.index\.json)?|gguf|onnx|ckpt|pth?)$/iu, '')}${ending}`;
 
 function localName(input: string): string {
   if (isHubText(input)) {
-    const { model, path } = hubAddress(input);
-    return (path === '' ? model : path).replace(/^.*\//su, '');
+    const { model, path: file } = hubAddress(input);
+    return (file === '' ? model : file).replace(/^.*\//su, '');
   }
-  return /^https?:/iu.test(input) && URL.canParse(input) ? fileNameOf(new URL(input)) : input;
+  if (/^https?:/iu.test(input) && URL.canParse(input)) return fileNameOf(new URL(input));
+  const place = input.replace(/(?<=[^/\\:])[/\\]+$/u, '');
+  return ['.', '..'].includes(path.basename(place)) ? path.basename(path.resolve(place)) : place;
 }

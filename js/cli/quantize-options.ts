@@ -7,6 +7,7 @@ import { CONTAINERS } from '../containers/table.js';
 import type { FileType, LayoutName, Mode, Profile, Program, QuantizeFileOptions } from '../index.js';
 import { ARCHITECTURES, FILE_TYPES, PROGRAMS, TENSOR_TYPES } from '../index.js';
 import { LAYOUTS } from '../layouts/table.js';
+import { checkpointOptions, type CheckpointOptions } from './gguf/options.js';
 import { onnxOptions, type OnnxOptions } from './onnx/options.js';
 import {
   collectRule,
@@ -25,7 +26,7 @@ import { headerOption } from './servers.js';
 const TYPES: readonly string[] = [...new Set([...FILE_TYPES, ...TENSOR_TYPES])];
 
 /** What `quantize` is told on the command line, as commander gives it. */
-export interface QuantizeOptions extends CommonOptions, OnnxOptions {
+export interface QuantizeOptions extends CommonOptions, OnnxOptions, CheckpointOptions {
   readonly format?: NonNullable<QuantizeFileOptions['format']>;
   readonly type?: FileType;
   readonly mix?: MixtureName;
@@ -54,6 +55,7 @@ export function addQuantizeOptions(command: Command): void {
   for (const option of [
     ...formatOptions(),
     ...ggufOptions(),
+    ...checkpointOptions(),
     ...affineOptions(),
     ...onnxOptions(),
     ...generalOptions(),
@@ -67,9 +69,9 @@ export function addQuantizeOptions(command: Command): void {
  * types and bits.
  */
 export function refuseMixedOptions(command: Command): void {
-  const given = (option: Option): boolean => command.getOptionValue(option.attributeName()) !== undefined;
+  const given = (option: Option): boolean => command.getOptionValueSource(option.attributeName()) === 'cli';
   const [affine] = affineOptions().filter(given);
-  const [gguf] = ggufOptions().filter(given);
+  const [gguf] = [...ggufOptions(), ...checkpointOptions()].filter(given);
   if (affine === undefined || gguf === undefined) return;
   command.error(`error: option '${affine.flags}' cannot be used with option '${gguf.flags}'`);
 }

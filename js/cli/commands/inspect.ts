@@ -4,6 +4,7 @@ import { inspectionOf, type Inspection } from '../../models/inspect.js';
 import { openModel } from '../../models/model.js';
 import { nodeFiles } from '../../runtime/node/files.js';
 import { formatBytes, formatJson, formatShape, printable } from '../format.js';
+import { shownText, wholePairs } from '../gguf/pairs.js';
 import { parsePath } from '../options.js';
 import { headerOption, webOptions, type ServerOptions } from '../servers.js';
 import { outputWidth, renderTable, type Column } from '../table.js';
@@ -20,6 +21,7 @@ Examples:
   $ arrowquant inspect model.safetensors
   $ arrowquant inspect model-Q4_K_M.gguf --kv
   $ arrowquant inspect hf:organization/model
+  $ arrowquant inspect model-Q4_K_M.gguf --json | jq -r '.keyValues[] | select(.key == "tokenizer.chat_template").value'
   $ arrowquant inspect model-int4.safetensors --json | jq '.tensors[].name'`;
 
 interface InspectOptions extends ServerOptions {
@@ -45,13 +47,13 @@ export function inspectCommand(): Command {
       // Nothing is computed: there is no need to start the quantizer.
       const web = await webOptions([file], options);
       const model = await openModel(await nodeFiles.openSource(file, undefined, web));
-      let inspection: Inspection;
       try {
-        inspection = await inspectionOf(model, endpointName(file));
+        const inspection = await inspectionOf(model, endpointName(file));
+        const whole = { ...inspection, keyValues: wholePairs(model) };
+        process.stdout.write(`${options.json === true ? formatJson(whole) : render(inspection, options)}\n`);
       } finally {
         await model.close();
       }
-      process.stdout.write(`${options.json === true ? formatJson(inspection) : render(inspection, options)}\n`);
     });
 }
 
@@ -78,7 +80,7 @@ const tensorTable = ({ tensors }: Inspection): string =>
   );
 
 const facts = ({ metadata }: Inspection): string[] =>
-  Object.entries(metadata).map(([key, text]) => printable(`${key}: ${text}`));
+  Object.entries(metadata).map(([key, text]) => printable(`${key}: ${shownText(text)}`));
 
 function summary({ container, files, tensors, elements, bytes }: Inspection): string[] {
   return [

@@ -6,6 +6,7 @@ import { FILE_TYPES } from '../../index.js';
 import { DEFAULT_BITS, PROFILES } from '../../options/batch.js';
 import { convertWithProgress } from '../conversion.js';
 import { checkOutput } from '../dry-run.js';
+import { checkpointSettings } from '../gguf/options.js';
 import { asksForOnnx } from '../onnx/jobs.js';
 import { onnxQuantization } from '../onnx/options.js';
 import { quantizeOnnx } from '../onnx/quantize.js';
@@ -19,8 +20,14 @@ const DEFAULT_TYPE: FileType = 'Q4_K_M';
 
 const EXAMPLES = `
 Examples:
+  $ arrowquant quantize ./Qwen3-0.6B qwen3.gguf --type Q4_K_M
+      the folder of a language model, as on Hugging Face, to a GGUF that llama.cpp, Ollama and LM Studio open
+  $ arrowquant quantize hf:Qwen/Qwen3-0.6B --type Q8_0 --via bf16 --name 'My Qwen' --kv general.author=string:me
+      the same from the Hugging Face Hub, with a name and a pair of one's own, to Qwen3-0.6B-Q8_0.gguf
+  $ arrowquant quantize ./all-MiniLM-L6-v2 --type F16 --dry-run
+      what a GGUF of an embedding model would have in it
   $ arrowquant quantize model.safetensors --type Q4_K_M
-      a GGUF for llama.cpp, ComfyUI-GGUF or stable-diffusion.cpp, to model-Q4_K_M.gguf
+      a GGUF of a diffusion model for ComfyUI-GGUF or stable-diffusion.cpp, to model-Q4_K_M.gguf
   $ arrowquant quantize model-f16.gguf --type Q5_K_M --rule 'attn_v=Q8_0' --dry-run
       what would become what, and why; nothing is written
   $ arrowquant quantize model.safetensors --type Q8_0 --rule 'attn\\.mask$=drop'
@@ -107,7 +114,7 @@ async function quantizeToOnnx(input: string, output: string | undefined, options
 function defaultOutput(input: string, { format, type, mix, bits, profile }: QuantizeOptions): string {
   if (format !== undefined && isFolderFormat(format)) {
     const named = type ?? mix ?? (bits === undefined ? usualTypeOf(format) : `int${bits}`);
-    return siblingName(input.replace(/(?<=[^/\\:])[/\\]+$/u, ''), `-${format}-${named}`);
+    return siblingName(input, `-${format}-${named}`);
   }
   if (type !== undefined) return siblingName(input, `-${type}${isFileType(type) ? '.gguf' : '.safetensors'}`);
   const named = bits ?? (profile === undefined ? DEFAULT_BITS : PROFILES[profile].bits);
@@ -140,6 +147,7 @@ function quantizationOf(target: string, options: QuantizeOptions): QuantizeFileO
       rules: rule,
     },
     ...onnxQuantization(options),
+    ...checkpointSettings(options),
     bits: bits === undefined ? undefined : (Number(bits) as BitWidth),
     groupSize: groupSize === undefined || groupSize === 'tensor' ? groupSize : (Number(groupSize) as GroupSize),
   };

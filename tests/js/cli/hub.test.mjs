@@ -202,6 +202,17 @@ describe('--header', () => {
 });
 
 test.each([
+  ['models/Qwen3-0.6B', 'models/Qwen3-0.6B-x.gguf'],
+  ['models/Qwen3-0.6B//', 'models/Qwen3-0.6B-x.gguf'],
+  ['./Qwen3-0.6B/model.safetensors', './Qwen3-0.6B/model-x.gguf'],
+  ['.', `${path.basename(process.cwd())}-x.gguf`],
+  ['./', `${path.basename(process.cwd())}-x.gguf`],
+  ['..', `${path.basename(path.dirname(process.cwd()))}-x.gguf`],
+])('what the folder %s becomes is called as it is', (input, output) => {
+  expect(siblingName(input, '-x.gguf')).toBe(output);
+});
+
+test.each([
   ['hf:team/model', 'model-x.gguf'],
   ['hf:team/model-1.5@refs%2Fpr%2F1', 'model-1.5-x.gguf'],
   ['hf:team/model@v1/sub/w-00001-of-00003.safetensors', 'w-x.gguf'],

@@ -20,6 +20,7 @@ export {
   wordPiece,
 } from '../../../build/modules/checkpoints/tokenizer/vocabularies.js';
 export { shorten } from '../../../build/modules/cli/format.js';
+export { checkpointSettings, collectKeyValue } from '../../../build/modules/cli/gguf/options.js';
 export { siblingName } from '../../../build/modules/cli/options.js';
 export { progressOn } from '../../../build/modules/cli/progress.js';
 export {
@@ -65,11 +66,9 @@ export {
   withKeyValue,
 } from '../../../build/modules/containers/gguf/key-values.js';
 export { readConfig } from '../../../build/modules/checkpoints/config/read.js';
-export { CheckpointFiles } from '../../../build/modules/checkpoints/files.js';
 export { Companions } from '../../../build/modules/models/companions.js';
 export { checkAcyclic } from '../../../build/modules/containers/onnx/check-graph.js';
 export { layOutModel } from '../../../build/modules/containers/onnx/write/lay-out.js';
-export { Companions } from '../../../build/modules/models/companions.js';
 export { openOnnx } from '../../../build/modules/containers/onnx/read/open.js';
 export { encodeModel as encodeOnnx } from '../../../build/modules/containers/onnx/write/model.js';
 export { inlineTensor } from '../../../build/modules/containers/onnx/write/tensor.js';
