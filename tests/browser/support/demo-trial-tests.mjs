@@ -15,7 +15,7 @@ const kEmbedding = golden('bert-st/all-TinyLM-L2-v1');
 /** In the page: whether its WebAssembly has what wllama needs. */
 function canTry() {
   try {
-    return new WebAssembly.Memory({ address: 'i64', initial: 1n }) !== null;
+    return Boolean(new WebAssembly.Memory({ address: 'i64', initial: 1n }));
   } catch {
     return false;
   }

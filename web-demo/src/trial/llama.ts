@@ -138,7 +138,7 @@ const ignore = (): void => undefined;
 
 function hasMemory64(): boolean {
   try {
-    return new WebAssembly.Memory({ address: 'i64', initial: 1n } as unknown as WebAssembly.MemoryDescriptor) !== null;
+    return Boolean(new WebAssembly.Memory({ address: 'i64', initial: 1n } as unknown as WebAssembly.MemoryDescriptor));
   } catch {
     return false;
   }
