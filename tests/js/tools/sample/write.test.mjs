@@ -47,7 +47,8 @@ describe('the language model of the samples', () => {
     });
     const known = successors();
     expect(text.map((token, index) => known.get(token).has(next[index]))).toEqual(text.map(() => true));
-    expect(next.at(2)).toBe('▁model');
+    // What follows most often.
+    expect(next.at(2)).toBe('▁story');
   });
 });
 
