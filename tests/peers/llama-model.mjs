@@ -87,6 +87,7 @@ function functionsOf(koffi, folder) {
     logitsAt: library.func('llama_get_logits_ith', 'void *', ['void *', 'int']),
     setEmbeddings: library.func('llama_set_embeddings', 'void', ['void *', 'bool']),
     embeddingOf: library.func('llama_get_embeddings_seq', 'void *', ['void *', 'int']),
+    embeddingAt: library.func('llama_get_embeddings_ith', 'void *', ['void *', 'int']),
   };
 }
 
@@ -141,13 +142,12 @@ function logitsOf(koffi, llama, model, tokens, threads) {
   return logits;
 }
 
-/** The model's embedding of all `tokens`, pooled as its file says. */
+/** The model's embedding of all `tokens`, pooled as its file says; where it says nothing, that of the last one. */
 function embeddingOf(koffi, llama, model, tokens, threads) {
   return inContext(llama, model, threads, (context) => {
     llama.setEmbeddings(context, true);
     decode(koffi, llama, context, tokens);
-    const address = llama.embeddingOf(context, 0);
-    if (address === null) throw new Error('llama.cpp has no pooled embedding');
+    const address = llama.embeddingOf(context, 0) ?? llama.embeddingAt(context, -1);
     return floatsAt(koffi, address, llama.width(model));
   });
 }
@@ -168,7 +168,7 @@ function tokensOf(llama, vocabulary, text, special) {
  * - `quantize(input, output, { type, pure, threads, requantize })` writes the GGUF file `output`; `type` is one of
  *   FILE_TYPE_NUMBERS. `requantize` lets it start from a quantized file.
  * - `logits(file, tokens, { threads })` are those after each token, tokens × vocabulary, computed on the CPU.
- * - `embedding(file, tokens, { threads })` is what a model of embeddings makes of the tokens, pooled.
+ * - `embedding(file, tokens, { threads })` is what a model of embeddings makes of the tokens, pooled as it says.
  * - `tokenize(file, texts, { special })` are the ids of each text's tokens; with `special` also of those that the
  *   vocabulary puts around it.
  * All throw an Error with llama.cpp's own words.

@@ -52,11 +52,7 @@ describe('an input that fails', () => {
   test.each([kLastShard, 'tokenizer.model', 'config.json'])('when %s changes while it is converted', async (name) => {
     const input = copyCase(kSharded.name, folder.at);
     const onTensor = () => appendFileSync(`${input}/${name}`, ' ');
-    const call = convert(input, { onTensor });
-    if (name === kLastShard) return expectNothing(call, { code: 'unreadable_input', file: `${input}/${name}` });
-    // What lies beside the weights has been read by then: the file is that of the checkpoint as it was.
-    await call;
-    return expectOutput(readFileSync(folder.path('out.gguf')), kSharded);
+    await expectNothing(convert(input, { onTensor }), { code: 'unreadable_input', file: `${input}/${name}` });
   });
 
   test('when a shard changes after the model was opened', async () => {

@@ -2,12 +2,11 @@ import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { ArrowQuant } from 'arrowquant';
 import { openLlamaModels } from '../../peers/llama-model.mjs';
 import { useFolder } from '../support/models/folder.mjs';
-import { caseNamed, kCases, kTexts, kTokenized, ownType, tokensOf } from './support/cases.mjs';
+import { caseNamed, kCases, kOverflowing, kTexts, kTokenized, ownType, tokensOf } from './support/cases.mjs';
 
 const kTypes = ['F16', 'BF16', 'F32', 'Q8_0', 'Q4_K_M'];
-const kTokens = [5, 9, 301, 77, 12, 402];
-/** Holds weights that overflow F16, to see that they are written as llama.cpp's converter writes them. */
-const kOverflowing = 'qwen3-f32';
+/** In every vocabulary. */
+const kTokens = [5, 9, 101, 77, 12, 142];
 
 const llama = openLlamaModels();
 const folder = useFolder();
@@ -24,8 +23,10 @@ async function converted({ input, options }, asked) {
 }
 
 /** What llama.cpp computes with a model: logits, or the embedding where that is what it is for. */
-const answerOf = (file, { name }) =>
-  name.startsWith('bert') ? llama.embedding(file, kTokens) : llama.logits(file, kTokens);
+const answerOf = (file, { kv }) =>
+  kv.some(({ key, value }) => key.endsWith('attention.causal') && !value)
+    ? llama.embedding(file, kTokens)
+    : llama.logits(file, kTokens);
 
 const isSame = (left, right) => left.length === right.length && left.every((value, i) => Object.is(value, right[i]));
 
@@ -59,11 +60,12 @@ describeWithLlama("llama.cpp's own library", () => {
       const answer = answerOf(await converted(one, { type }), one);
       expect({ type, finite: answer.every(Number.isFinite) }).toEqual({ type, finite: true });
       // Random weights give no two tokens the same chance: a model that was not read would.
-      expect(new Set(answer).size).toBeGreaterThan(32);
+      expect(new Set(answer).size).toBeGreaterThan(16);
     }
   });
 
-  test.each(kCases)('computes the same with $name as with the file that it has quantized itself', async (one) => {
+  const ordinary = kCases.filter(({ name }) => name !== kOverflowing);
+  test.each(ordinary)('computes the same with $name as with the file that it has quantized itself', async (one) => {
     const between = folder.path('between.gguf');
     await quantizer.quantizeFile(one.input, between, { ...one.options, type: ownType(one), durability: 'none' });
     llama.quantize(between, folder.path('theirs.gguf'), { type: 'Q5_K_S' });

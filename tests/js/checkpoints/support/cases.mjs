@@ -41,6 +41,9 @@ export function ownType({ auto, input }) {
   return halves.length > 0 ? auto.toUpperCase() : 'F32';
 }
 
+/** Holds weights that overflow F16, to see that they are written as llama.cpp's converter writes them. */
+export const kOverflowing = 'qwen3-f32';
+
 /** Texts with their tokens by one tokenizer, for the cases that have them. */
 export const tokensOf = (name) => json('tokens', `${name}.json`);
 export const kTexts = json('tokens', 'strings.json').map(([, text]) => text);
