@@ -133,4 +133,3 @@ export async function setSpacePrefix(pairs: KeyList, { files }: Checkpoint): Pro
   const value = (await files.plain('tokenizer_config.json'))?.get('add_prefix_space');
   if (typeof value === 'boolean') pairs.set(flag('tokenizer.ggml.add_space_prefix', value));
 }
-export const addSpacePrefix = (_: KeyList, __: Checkpoint): Promise<void> => Promise.resolve();
