@@ -1,10 +1,7 @@
-import { readFileSync } from 'node:fs';
 import { describe, expect, test } from '@jest/globals';
 import { checkpointFiles } from '../../support/checkpoint-files.mjs';
+import { goldenTable } from '../../support/golden-tables.mjs';
 import { readConfig } from '../../support/internals.mjs';
-
-const table = (name) =>
-  JSON.parse(readFileSync(new URL(`../../../golden/checkpoints/tables/${name}.json`, import.meta.url), 'utf8'));
 
 const read = (config, model) => readConfig(checkpointFiles({ 'config.json': JSON.stringify(config) }), model);
 
@@ -25,7 +22,7 @@ async function filledIn(config, names) {
   );
 }
 
-const { rows } = table('config_defaults');
+const { rows } = goldenTable('config_defaults');
 const known = rows.filter(({ defaults }) => defaults !== undefined);
 
 describe('what a config.json leaves out', () => {

@@ -1,0 +1,138 @@
+/** YAML as PyYAML's `safe_load` reads it. The parser is a library's; what texts stand for is decided here. */
+
+import { isAlias, isMap, isScalar, isSeq, parseDocument, Scalar, type Node, type Pair, type YAMLMap } from 'yaml';
+import { quoted } from '../../containers/invalid-file.js';
+import { isCardList, isCardObject, type CardValue } from './card-values.js';
+import { scalarOf, tagOfPlain } from './yaml-scalars.js';
+
+/** What YAML 1.1 allows no text to have. */
+const FORBIDDEN = /[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\u{10000}-\u{10ffff}]/u;
+
+const TAG = 'tag:yaml.org,2002:';
+
+/** The value of a document. Throws a SyntaxError that says what is wrong. */
+export function readYaml(text: string): CardValue {
+  const forbidden = FORBIDDEN.exec(text);
+  if (forbidden !== null) throw new SyntaxError(`YAML forbids the character ${codeOf(forbidden[0])} that is in it`);
+  try {
+    return valueIn(text);
+  } catch (cause) {
+    if (cause instanceof SyntaxError) throw cause;
+    // The library calls itself for what is inside.
+    throw new SyntaxError('it nests too deep', { cause });
+  }
+}
+
+function valueIn(text: string): CardValue {
+  const document = parseDocument(text, {
+    ...{ schema: 'failsafe', version: '1.1', merge: false, uniqueKeys: false, prettyErrors: false, logLevel: 'silent' },
+  });
+  const [error] = document.errors;
+  if (error !== undefined) throw new SyntaxError(`${error.message} (line ${lineAt(text, error.pos[0])} of it)`);
+  return new Reader(text).value(document.contents);
+}
+
+const codeOf = (character: string): string =>
+  `U+${(character.codePointAt(0) ?? 0).toString(16).toUpperCase().padStart(4, '0')}`;
+
+const lineAt = (text: string, position: number): number => text.slice(0, position).split('\n').length;
+
+/** Makes values of nodes. What an alias stands for is the same value, not a copy of it. */
+class Reader {
+  readonly #text: string;
+  readonly #anchors = new Map<string, CardValue | undefined>();
+
+  constructor(text: string) {
+    this.#text = text;
+  }
+
+  value(node: unknown): CardValue {
+    if (node === null || node === undefined) return null;
+    if (isAlias(node)) return this.#aliased(node.source);
+    const own = node as Node;
+    const anchor = 'anchor' in own && typeof own.anchor === 'string' ? own.anchor : undefined;
+    if (anchor !== undefined) {
+      if (this.#anchors.has(anchor)) throw this.#wrong(own, `the anchor &${anchor} is there twice`);
+      this.#anchors.set(anchor, undefined);
+    }
+    const value = this.#valueOf(own);
+    if (anchor !== undefined) this.#anchors.set(anchor, value);
+    return value;
+  }
+
+  #aliased(name: string): CardValue {
+    const value = this.#anchors.get(name);
+    if (value === undefined) throw new SyntaxError(`there is no &${name} before *${name}`);
+    return value;
+  }
+
+  #valueOf(node: Node): CardValue {
+    const tag = this.#tagOf(node);
+    if (isScalar(node)) {
+      const text = typeof node.value === 'string' ? node.value : '';
+      const isPlain = node.type === Scalar.PLAIN || node.tag === '!';
+      const named = tag ?? (isPlain ? tagOfPlain(text) : 'str');
+      const value = scalarOf(named, text);
+      if (value === undefined) throw this.#wrong(node, `${quoted(text)} is no !!${named}`);
+      return value;
+    }
+    if (isSeq(node)) return this.#list(node.items, node, tag);
+    if (isMap(node)) return this.#object(node, tag);
+    throw this.#wrong(node, 'there is what is no value');
+  }
+
+  #list(items: readonly unknown[], node: Node, tag: string | undefined): CardValue {
+    if (tag === 'omap' || tag === 'pairs') return { kind: 'other', what: 'a list of pairs' };
+    if (tag !== undefined && tag !== 'seq') throw this.#wrong(node, `a list is no !!${tag}`);
+    return items.map((item) => this.value(item));
+  }
+
+  #object(node: YAMLMap, tag: string | undefined): CardValue {
+    if (tag === 'set') return { kind: 'other', what: 'a set' };
+    if (tag !== undefined && tag !== 'map') throw this.#wrong(node, `an object is no !!${tag}`);
+    const merged: [string, CardValue][] = [];
+    const own: [string, CardValue][] = [];
+    for (const pair of node.items) {
+      if (isMergeKey(pair)) merged.push(...this.#merged(pair));
+      else own.push(...this.#member(pair));
+    }
+    return new Map([...merged, ...own]);
+  }
+
+  /** What an object takes over from others: of the same name, the last one's. */
+  #merged({ key, value }: Pair): readonly [string, CardValue][] {
+    const source = this.value(value);
+    const objects = isCardList(source) ? source : [source];
+    return objects.flatMap((object) => {
+      if (!isCardObject(object)) throw this.#wrong(key as Node, '<< needs an object, or a list of them');
+      return [...object];
+    });
+  }
+
+  #member({ key, value }: Pair): readonly [string, CardValue][] {
+    const name = isValueKey(key) ? '=' : this.value(key);
+    if (isCardList(name) || isCardObject(name)) throw this.#wrong(key as Node, 'a name must be no list and no object');
+    const member = this.value(value);
+    return typeof name === 'string' ? [[name, member]] : [];
+  }
+
+  /** The tag that is written down, without its namespace; undefined where there is none. */
+  #tagOf(node: Node): string | undefined {
+    const { tag } = node as { readonly tag?: string };
+    if (tag === undefined || tag === '!') return undefined;
+    if (tag.startsWith(TAG)) return tag.slice(TAG.length);
+    throw this.#wrong(node, `the tag ${tag} is unknown`);
+  }
+
+  #wrong(node: Node, detail: string): SyntaxError {
+    const [begin = 0] = node.range ?? [];
+    return new SyntaxError(`${detail} (line ${lineAt(this.#text, begin)} of it)`);
+  }
+}
+
+const isPlainText = (key: unknown, text: string): boolean =>
+  isScalar(key) && key.value === text && key.type === Scalar.PLAIN && key.tag === undefined;
+
+const isMergeKey = ({ key }: Pair): boolean => isPlainText(key, '<<');
+
+const isValueKey = (key: unknown): boolean => isPlainText(key, '=');
