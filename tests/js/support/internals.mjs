@@ -7,8 +7,11 @@ export { AbortActions } from '../../../build/modules/abort-actions.js';
 export { knownKeys, nameIn, nearestName } from '../../../build/modules/checks.js';
 export { Hparams } from '../../../build/modules/checkpoints/config/hparams.js';
 export { CheckpointFiles } from '../../../build/modules/checkpoints/files.js';
-export { setSpecialTokens } from '../../../build/modules/checkpoints/tokenizer/special-tokens.js';
 export { KeyList } from '../../../build/modules/checkpoints/key-list.js';
+export { setGeneral } from '../../../build/modules/checkpoints/metadata/general.js';
+export { modelIdOf } from '../../../build/modules/checkpoints/metadata/model-id.js';
+export { sizeLabel } from '../../../build/modules/checkpoints/metadata/size-label.js';
+export { titleOf } from '../../../build/modules/checkpoints/metadata/title.js';
 export { setSpecialTokens } from '../../../build/modules/checkpoints/tokenizer/special/special-tokens.js';
 export {
   byteLevel,
@@ -45,7 +48,6 @@ export {
 } from '../../../build/modules/containers/gguf/ggml-types.js';
 export { setGiven } from '../../../build/modules/checkpoints/given-pairs.js';
 export { refuseOptions } from '../../../build/modules/checkpoints/recognize.js';
-export { KeyList } from '../../../build/modules/checkpoints/key-list.js';
 export { encodedPair } from '../../../build/modules/containers/gguf/plain-key-value.js';
 export { readGguf } from '../../../build/modules/containers/gguf/header.js';
 export {
