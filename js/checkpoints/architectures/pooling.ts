@@ -58,10 +58,12 @@ async function poolingFolder({ files }: Checkpoint): Promise<string | undefined>
     const type = module.get('type');
     if (typeof type !== 'string') throw await files.wrong(MODULES_NAME, 'a module in it has no "type"');
     if (!type.endsWith('Pooling')) continue;
-    const folder = folderIn(module.get('path'));
-    if (folder === undefined)
-      throw await files.wrong(MODULES_NAME, 'the module that pools has no folder of the model as its "path"');
-    return folder;
+    const path = module.get('path');
+    if (typeof path !== 'string') throw await files.wrong(MODULES_NAME, 'the module that pools has no "path"');
+    return path
+      .split('/')
+      .filter((part) => part !== '' && part !== '.')
+      .join('/');
   }
   return undefined;
 }
@@ -76,13 +78,6 @@ function listIn(text: string): readonly JsonObject[] | undefined {
     if (error instanceof SyntaxError) return undefined;
     throw error;
   }
-}
-
-/** A path below the model's folder, without what means nothing in it. */
-function folderIn(path: Json | undefined): string | undefined {
-  if (typeof path !== 'string' || /^\/|[\\:\0]/u.test(path)) return undefined;
-  const parts = path.split('/').filter((part) => part !== '' && part !== '.');
-  return parts.includes('..') ? undefined : parts.join('/');
 }
 
 /** As Python has it: what is neither nothing nor empty. */

@@ -76,6 +76,7 @@ export { encodeModel as encodeOnnx } from '../../../build/modules/containers/onn
 export { inlineTensor } from '../../../build/modules/containers/onnx/write/tensor.js';
 export { looksLikeOnnx } from '../../../build/modules/containers/onnx/head.js';
 export { decodedWeights, inConverterOrder } from '../../../build/modules/checkpoints/weights/decoded.js';
+export { poolingType } from '../../../build/modules/checkpoints/architectures/pooling.js';
 export * as weightOperations from '../../../build/modules/checkpoints/weights/operations.js';
 export { TransposedSource } from '../../../build/modules/io/transposed-source.js';
 export { MemorySource } from '../../../build/modules/io/memory-source.js';
