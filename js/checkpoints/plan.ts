@@ -1,4 +1,5 @@
-import { findKeyValue, type GgufKeyValue } from '../containers/gguf/key-values.js';
+import { findKeyValue, textOf, type GgufKeyValue } from '../containers/gguf/key-values.js';
+import { quoted } from '../errors.js';
 import { plainValue } from '../containers/gguf/gguf.js';
 import type { CarriedKeyValues } from '../containers/gguf/contents.js';
 import { storageLabel, type Tensor } from '../layouts/tensor.js';
@@ -40,9 +41,17 @@ export async function planCheckpoint(
   const dropped = model.tensors.filter(isLeftOut).map((tensor) => droppedTensor(tensor, dropping(tensor)?.name ?? ''));
   return {
     ...plan,
+    notes: [...plan.notes, pairsNote(opened.keyValues)],
     warnings: [...opened.warnings, ...plan.warnings],
     dropped: [...plan.dropped, ...dropped],
   };
+}
+
+function pairsNote(keyValues: readonly GgufKeyValue[]): string {
+  const name = textOf(keyValues, 'general.name');
+  const tokens = findKeyValue(keyValues, 'tokenizer.ggml.tokens')?.array?.length ?? 0;
+  const called = name === undefined ? '' : `, which call it ${quoted(name)}`;
+  return `The file has ${keyValues.length} key-value pairs${called}, and a vocabulary of ${tokens} tokens.`;
 }
 
 const describedBy = (name: string) => ({ name, shape: [], dtype: 'F32', elements: 0 });

@@ -24,7 +24,7 @@ const FOREIGN_MODELS: readonly ForeignModel[] = [
   },
   {
     name: /(?:^|\.)layers\.0\.(?:self_attn\.(?:q|k|v|qkv|q_a|kv_a)_proj|attention\.wq|block_sparse_moe|linear_attn|mixer|mamba)\b|(?:^|\.)(?:embed_tokens|wte|word_embeddings|embed_in|tok_embeddings)\.weight$|^transformer\.h\.0\.|(?:^|\.)lm_head\.weight$/u,
-    what: `it is a language model in Hugging Face's layout, and llama.cpp reads other names and needs its tokenizer and settings; ${LLAMA_CONVERTER}`,
+    what: "it is a language model in Hugging Face's layout, and nothing beside it says which: give the folder that has its config.json and its tokenizer, or hf:organization/model",
   },
   {
     name: /^(?:first_stage_model\.|vae\.)?decoder\.(?:up\.0\.block\.0\.conv1|up_blocks\.0\.resnets\.0\.conv1|conv_in)\.weight$/u,
