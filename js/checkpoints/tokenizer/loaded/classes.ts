@@ -1,5 +1,7 @@
 /** What transformers' classes of tokenizers add to what their files say. */
 
+import type { AddedToken } from './added-tokens.js';
+
 /** Special tokens in the order in which transformers goes through them, by the names of tokenizer_config.json. */
 export const SPECIAL_NAMES = [
   ...['bos_token', 'eos_token', 'unk_token', 'sep_token', 'pad_token', 'cls_token', 'mask_token'],
@@ -13,6 +15,8 @@ export interface TokenizerClass {
   readonly surrounds?: { readonly bos: boolean };
   /** Whether letters become small unless tokenizer_config.json denies it. */
   readonly lowers?: boolean;
+  /** How special tokens are found in texts where no file says it, by their names. */
+  readonly found?: Readonly<Record<string, Partial<AddedToken>>>;
   /** Whether tokenizer.json alone says if a space is put before texts. */
   readonly keepsPrefix?: boolean;
 }
@@ -29,11 +33,11 @@ const ROBERTA: TokenizerClass = {
     ...{ bos_token: '<s>', eos_token: '</s>', unk_token: '<unk>', sep_token: '</s>', pad_token: '<pad>' },
     ...{ cls_token: '<s>', mask_token: '<mask>' },
   },
+  found: { mask_token: { lstrip: true } },
 };
 
-const MPNET: TokenizerClass = { tokens: { ...ROBERTA.tokens, unk_token: '[UNK]' }, lowers: true };
-
 const CAMEMBERT: TokenizerClass = {
+  ...ROBERTA,
   tokens: { ...ROBERTA.tokens, additional_special_tokens: ['<s>NOTUSED', '</s>NOTUSED', '<unk>NOTUSED'] },
 };
 
@@ -64,7 +68,12 @@ const GPT2: TokenizerClass = { tokens: { bos_token: END_OF_TEXT, eos_token: END_
 
 const GPT_NEOX: TokenizerClass = { tokens: GPT2.tokens, surrounds: { bos: false } };
 
-const QWEN2: TokenizerClass = { tokens: { eos_token: END_OF_TEXT, unk_token: END_OF_TEXT, pad_token: END_OF_TEXT } };
+const AS_IT_IS = { special: true, normalized: false };
+
+const QWEN2: TokenizerClass = {
+  tokens: { eos_token: END_OF_TEXT, unk_token: END_OF_TEXT, pad_token: END_OF_TEXT },
+  found: { bos_token: AS_IT_IS, eos_token: AS_IT_IS, unk_token: AS_IT_IS, pad_token: AS_IT_IS },
+};
 
 const BLOOM: TokenizerClass = {
   tokens: { bos_token: '<s>', eos_token: '</s>', unk_token: '<unk>', pad_token: '<pad>' },
@@ -76,7 +85,6 @@ const CLASSES: ReadonlyMap<string, TokenizerClass> = new Map([
   ...['Roberta', 'XLMRoberta'].map((name) => [name, ROBERTA] as const),
   ...['GPT2', 'CodeGen'].map((name) => [name, GPT2] as const),
   ['Llama', LLAMA],
-  ['MPNet', MPNET],
   ['Camembert', CAMEMBERT],
   ['CodeLlama', CODE_LLAMA],
   ['Gemma', GEMMA],
@@ -90,7 +98,6 @@ const CLASSES: ReadonlyMap<string, TokenizerClass> = new Map([
 const MODEL_TYPES: readonly (readonly [TokenizerClass, string])[] = [
   [BERT, 'bert distilbert electra ernie mobilebert squeezebert convbert megatron-bert'],
   [ROBERTA, 'roberta xlm-roberta xlm-roberta-xl roberta-prelayernorm'],
-  [MPNET, 'mpnet'],
   [CAMEMBERT, 'camembert'],
   [CODE_LLAMA, 'code_llama'],
   [

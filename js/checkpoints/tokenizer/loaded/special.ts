@@ -14,7 +14,7 @@ export interface SpecialToken {
  */
 export function specialTokensOf(
   entries: ReadonlyMap<string, unknown>,
-  { tokens }: TokenizerClass,
+  { tokens, found }: TokenizerClass,
   described: readonly AddedToken[],
 ): ReadonlyMap<string, readonly SpecialToken[]> {
   const byContent = new Map(described.map((token) => [token.content, token]));
@@ -22,14 +22,21 @@ export function specialTokensOf(
     SPECIAL_NAMES.map((name) => {
       const value = entries.has(name) ? entries.get(name) : tokens[name];
       const all = Array.isArray(value) ? itemsOf(value) : [value];
-      return [name, all.flatMap((one) => specialToken(one, byContent))];
+      return [name, all.flatMap((one) => specialToken(one, byContent, found?.[name]))];
     }),
   );
 }
 
-function specialToken(value: unknown, byContent: ReadonlyMap<string, AddedToken>): readonly SpecialToken[] {
+function specialToken(
+  value: unknown,
+  byContent: ReadonlyMap<string, AddedToken>,
+  found: Partial<AddedToken> | undefined,
+): readonly SpecialToken[] {
   const spelt = textIn(value);
-  if (spelt !== undefined) return [{ content: spelt, described: byContent.get(spelt) }];
+  if (spelt !== undefined) {
+    const otherwise = found === undefined ? undefined : addedToken(spelt, found);
+    return [{ content: spelt, described: byContent.get(spelt) ?? otherwise }];
+  }
   const content = textIn(member(value, 'content'));
   return content === undefined ? [] : [{ content, described: byContent.get(content) ?? addedToken(content, value) }];
 }
