@@ -3,11 +3,14 @@ import type { Checkpoint } from '../../checkpoint.js';
 import type { KeyList } from '../../key-list.js';
 import type { Weight } from '../../weights/weight.js';
 import type { Architecture } from '../architecture.js';
+import { checkOpenable, type Epsilon } from './openable.js';
 import { keptWeights, madeBy, type Kept, type Recipe } from './recipes.js';
 import { sizesOf, type Sizes } from './sizes.js';
 
 /** A family of decoders. */
 export interface Family extends Omit<Architecture, 'tensors'> {
+  /** Which key its norms have. */
+  readonly epsilon: Epsilon;
   /** What becomes of the checkpoint's tensors. */
   readonly recipes: (checkpoint: Checkpoint, sizes: Sizes) => readonly Recipe[] | Promise<readonly Recipe[]>;
   /** Tensors that are in no checkpoint, and stand before all others. */
@@ -20,7 +23,7 @@ export interface Family extends Omit<Architecture, 'tensors'> {
 
 /** The architecture of a family. */
 export function decoder(family: Family): Architecture {
-  const { recipes, generated, keep, sizes, ...architecture } = family;
+  const { epsilon, recipes, generated, keep, sizes, ...architecture } = family;
   return {
     ...architecture,
     async tensors(checkpoint: Checkpoint): Promise<readonly Weight[]> {
@@ -31,6 +34,10 @@ export function decoder(family: Family): Architecture {
       });
       const made = madeBy(checkpoint, await recipes(checkpoint, known), kept);
       return [...(generated?.(checkpoint, known) ?? []), ...made];
+    },
+    async parameters(pairs: KeyList, checkpoint: Checkpoint): Promise<void> {
+      await architecture.parameters(pairs, checkpoint);
+      checkOpenable(pairs, checkpoint, architecture.name, epsilon);
     },
   };
 }

@@ -38,6 +38,7 @@ function headNorms(block: Block, { head, heads, keyValueHeads, layers }: Sizes):
 
 export const commandR: Architecture = decoder({
   name: 'command-r',
+  epsilon: 'layer',
   classes: ['CohereForCausalLM'],
   recipes: (checkpoint, sizes) => recipes(checkpoint, sizes, (block) => headNorms(block, sizes)),
   parameters: (pairs, checkpoint) => {
@@ -52,6 +53,7 @@ export const commandR: Architecture = decoder({
 
 export const cohere2: Architecture = decoder({
   name: 'cohere2',
+  epsilon: 'layer',
   classes: ['Cohere2ForCausalLM'],
   recipes: (checkpoint, sizes) => recipes(checkpoint, sizes, () => []),
   parameters: (pairs, checkpoint) => {

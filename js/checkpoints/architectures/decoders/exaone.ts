@@ -42,6 +42,7 @@ function recipes(checkpoint: Checkpoint, sizes: Sizes): readonly Recipe[] {
 
 export const exaone: Architecture = decoder({
   name: 'exaone',
+  epsilon: 'rms',
   classes: ['ExaoneForCausalLM'],
   recipes,
   generated: ropeFrequencies,
@@ -52,10 +53,12 @@ export const exaone: Architecture = decoder({
       const detail = 'llama.cpp has no other activation_function than silu for models of this kind';
       throw new QuantizeError('unsupported_model', { file: name, detail });
     }
+    const parameters = new Parameters(pairs, 'exaone', hparams);
+    if (!hparams.has('rms_norm_eps')) parameters.float('attention.layer_norm_rms_epsilon', 'layer_norm_epsilon');
     const { embedding, heads } = sizesOf(checkpoint);
     const share = optionalFloatIn(rope, 'partial_rotary_factor') ?? 1;
     const rotated = Math.trunc(share * Math.floor(embedding / heads));
-    new Parameters(pairs, 'exaone', hparams).setCount('rope.dimension_count', rotated);
+    parameters.setCount('rope.dimension_count', rotated);
   },
   vocabulary: (pairs, checkpoint) => firstVocabulary(pairs, checkpoint, byteLevel),
 });
@@ -79,6 +82,7 @@ function slidingLayers(checkpoint: Checkpoint): readonly boolean[] | undefined {
 /** Norms stand behind attention and feed-forward network. */
 export const exaone4: Architecture = decoder({
   name: 'exaone4',
+  epsilon: 'rms',
   classes: ['Exaone4ForCausalLM'],
   recipes: (checkpoint, sizes) => [
     ...outerTensors(sizes),

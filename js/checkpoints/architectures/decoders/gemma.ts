@@ -77,6 +77,7 @@ const CODE_GEMMA = [
 
 export const gemma: Architecture = decoder({
   name: 'gemma',
+  epsilon: 'rms',
   classes: ['GemmaForCausalLM'],
   keep: withoutOutput,
   recipes: (checkpoint, sizes) => [
@@ -101,6 +102,7 @@ export const gemma: Architecture = decoder({
 
 export const gemma2: Architecture = decoder({
   name: 'gemma2',
+  epsilon: 'rms',
   classes: ['Gemma2ForCausalLM'],
   keep: withoutOutput,
   recipes: (checkpoint, sizes) => [
@@ -181,6 +183,7 @@ function refuseSoftCap({ hparams, name }: Checkpoint): void {
 
 export const gemma3: Architecture = decoder({
   name: 'gemma3',
+  epsilon: 'rms',
   classes: ['Gemma3ForCausalLM', 'Gemma3ForConditionalGeneration'],
   recipes: gemma3Recipes,
   parameters: (pairs, checkpoint) => {

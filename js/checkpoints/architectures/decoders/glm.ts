@@ -17,6 +17,7 @@ const SPECIAL = [
 /** Norms stand before and behind attention and feed-forward network; gate and up are one matrix. */
 export const glm4: Architecture = decoder({
   name: 'glm4',
+  epsilon: 'rms',
   classes: ['Glm4ForCausalLM'],
   recipes: (checkpoint, sizes) => [
     ...outerTensors(sizes),

@@ -61,6 +61,7 @@ const vocabulary = (pairs: KeyList, checkpoint: Checkpoint): Promise<void> =>
 
 export const gpt2: Architecture = decoder({
   name: 'gpt2',
+  epsilon: 'layer',
   classes: ['GPT2LMHeadModel'],
   keep,
   recipes: ({ hparams }, sizes) => recipes(countIn(hparams, 'n_ctx'), sizes, turned),
@@ -81,6 +82,7 @@ export const gpt2: Architecture = decoder({
 /** One head of keys and values for all queries. */
 export const starcoder: Architecture = decoder({
   name: 'starcoder',
+  epsilon: 'layer',
   classes: ['GPTBigCodeForCausalLM'],
   keep,
   sizes: (checkpoint) => ({ ...sizesOf(checkpoint), keyValueHeads: 1 }),

@@ -95,6 +95,7 @@ export async function llamaVocabulary(pairs: KeyList, checkpoint: Checkpoint): P
 /** A family whose class derives from LLaMA's, with all that it does not say otherwise. */
 export function llamaLike(family: Pick<Family, 'name' | 'classes'> & Partial<Family>): Architecture {
   return decoder({
+    epsilon: 'rms',
     recipes,
     generated: ropeFrequencies,
     parameters: (pairs, checkpoint) => {

@@ -39,6 +39,7 @@ const splitHeads =
 
 export const gptNeox: Architecture = decoder({
   name: 'gptneox',
+  epsilon: 'layer',
   classes: ['GPTNeoXForCausalLM'],
   recipes: (checkpoint, sizes) => [
     modelBlock.tensor('token_embd.weight', 'gpt_neox.embed_in.weight', [sizes.vocabulary, sizes.embedding]),
@@ -105,6 +106,7 @@ const FALCON_CONTEXT = 2048;
 
 export const falcon: Architecture = decoder({
   name: 'falcon',
+  epsilon: 'layer',
   classes: ['FalconForCausalLM', 'RWForCausalLM'],
   sizes: falconSizes,
   recipes: (_checkpoint, sizes) => [
@@ -141,7 +143,9 @@ function stackedNorms(block: Block, made: string, part: string, heads: number, h
 
 export const stablelm: Architecture = decoder({
   name: 'stablelm',
+  epsilon: 'layer',
   classes: ['StableLmForCausalLM', 'StableLMEpochForCausalLM'],
+  sizes: (checkpoint) => sizesOf(checkpoint, { ignoreHead: true }),
   recipes: (checkpoint, sizes) => [
     ...outerTensors(sizes, { norm: biased, isOutputNeeded: true }),
     ...allLayers(sizes, (block) => [
@@ -155,7 +159,7 @@ export const stablelm: Architecture = decoder({
   ],
   parameters: (pairs, checkpoint) => {
     const { hparams, rope } = checkpoint;
-    const { embedding, heads, layers } = sizesOf(checkpoint);
+    const { embedding, heads, layers } = sizesOf(checkpoint, { ignoreHead: true });
     const parameters = new Parameters(pairs, 'stablelm', hparams);
     parameters.count('context_length', 'max_position_embeddings');
     parameters.count('embedding_length', 'hidden_size');
@@ -174,6 +178,7 @@ export const stablelm: Architecture = decoder({
 
 export const starcoder2: Architecture = decoder({
   name: 'starcoder2',
+  epsilon: 'layer',
   classes: ['Starcoder2ForCausalLM'],
   recipes: (checkpoint, sizes) => [
     ...outerTensors(sizes, { norm: biased }),

@@ -20,6 +20,7 @@ const EPSILON = 1e-5;
 /** The first generation, whose norms have no weights. */
 export const olmo: Architecture = decoder({
   name: 'olmo',
+  epsilon: 'layer',
   classes: ['OlmoForCausalLM', 'OLMoForCausalLM'],
   recipes: (checkpoint, sizes) => [
     tokenEmbeddings(sizes),
@@ -51,6 +52,7 @@ function slidingLayers({ hparams, ...checkpoint }: Checkpoint): readonly boolean
 /** The second and third generation, whose norms stand behind attention and feed-forward network. */
 export const olmo2: Architecture = decoder({
   name: 'olmo2',
+  epsilon: 'rms',
   classes: ['Olmo2ForCausalLM', 'Olmo3ForCausalLM'],
   recipes: (checkpoint, sizes) => [
     ...outerTensors(sizes, { isOutputNeeded: true }),
@@ -75,6 +77,7 @@ export const olmo2: Architecture = decoder({
 
 export const olmoMixture: Architecture = decoder({
   name: 'olmoe',
+  epsilon: 'rms',
   classes: ['OlmoeForCausalLM'],
   recipes: (checkpoint, sizes) => {
     const experts = expertsOf(checkpoint);
@@ -99,6 +102,7 @@ export const olmoMixture: Architecture = decoder({
 
 export const seedOss: Architecture = decoder({
   name: 'seed_oss',
+  epsilon: 'rms',
   classes: ['SeedOssForCausalLM'],
   recipes: (checkpoint, sizes) => [
     ...outerTensors(sizes),

@@ -101,6 +101,7 @@ function setPhi3Parameters(pairs: KeyList, checkpoint: Checkpoint): void {
 
 export const phi3: Architecture = decoder({
   name: 'phi3',
+  epsilon: 'rms',
   classes: ['Phi3ForCausalLM'],
   sizes: (checkpoint) => sizesOf(checkpoint, { ignoreHead: true }),
   recipes: (checkpoint, sizes) => [
@@ -154,6 +155,7 @@ function setPhi2Parameters(pairs: KeyList, checkpoint: Checkpoint): void {
 
 export const phi2: Architecture = decoder({
   name: 'phi2',
+  epsilon: 'layer',
   classes: ['PhiForCausalLM'],
   sizes: (checkpoint) => {
     const sizes = sizesOf(checkpoint, { ignoreHead: true });

@@ -30,6 +30,7 @@ const keep = (name: string): string => name.replaceAll('thinker.', '');
 
 export const qwen2Vision: Architecture = decoder({
   name: 'qwen2vl',
+  epsilon: 'rms',
   classes: ['Qwen2VLForConditionalGeneration', 'Qwen2VLModel', 'Qwen2_5_VLForConditionalGeneration'],
   keep,
   recipes: qwen2Recipes,
@@ -51,6 +52,7 @@ function setDeepLayers(pairs: KeyList, checkpoint: Checkpoint, name: string): vo
 
 export const qwen3Vision: Architecture = decoder({
   name: 'qwen3vl',
+  epsilon: 'rms',
   classes: ['Qwen3VLForConditionalGeneration'],
   keep,
   recipes: qwen3Recipes,
@@ -92,6 +94,7 @@ function turnedExperts(block: Block, checkpoint: Checkpoint, embedding: number):
 
 export const qwen3VisionMixture: Architecture = decoder({
   name: 'qwen3vlmoe',
+  epsilon: 'rms',
   classes: ['Qwen3VLMoeForConditionalGeneration'],
   keep,
   recipes: (checkpoint, sizes) =>

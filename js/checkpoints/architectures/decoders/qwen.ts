@@ -37,6 +37,7 @@ export const qwen2Recipes = (checkpoint: Checkpoint, sizes: Sizes): readonly Rec
 
 export const qwen2: Architecture = decoder({
   name: 'qwen2',
+  epsilon: 'rms',
   classes: ['Qwen2ForCausalLM', 'Qwen2Model'],
   recipes: qwen2Recipes,
   parameters: (pairs, checkpoint) => setParameters(pairs, checkpoint, 'qwen2'),
@@ -61,6 +62,7 @@ export const qwen3Recipes = (checkpoint: Checkpoint, sizes: Sizes): readonly Rec
 
 export const qwen3: Architecture = decoder({
   name: 'qwen3',
+  epsilon: 'rms',
   classes: ['Qwen3ForCausalLM', 'Qwen3Model'],
   recipes: qwen3Recipes,
   parameters: (pairs, checkpoint) => setParameters(pairs, checkpoint, 'qwen3'),
@@ -113,6 +115,7 @@ function sharedExpert(block: Block, checkpoint: Checkpoint, { embedding }: Sizes
 
 export const qwen2Mixture: Architecture = decoder({
   name: 'qwen2moe',
+  epsilon: 'rms',
   classes: ['Qwen2MoeForCausalLM'],
   recipes: (checkpoint, sizes) => [
     ...outerTensors(sizes, { isOutputNeeded: true }),
@@ -146,6 +149,7 @@ export const qwen3MixtureRecipes = (
 
 export const qwen3Mixture: Architecture = decoder({
   name: 'qwen3moe',
+  epsilon: 'rms',
   classes: ['Qwen3MoeForCausalLM'],
   recipes: (checkpoint, sizes) => qwen3MixtureRecipes(checkpoint, sizes, usualStacks(checkpoint, sizes)),
   parameters: (pairs, checkpoint) => {
