@@ -142,7 +142,7 @@ function mutatedTensors(bytes, upTo) {
   if (kind === 0) list.splice(at, 1);
   else if (kind === 1) tensor.name = among(otherNames(tensor.name));
   else if (kind === 2) tensor.shape = among(shapesOf(tensor.shape));
-  else if (kind === 3) tensor.dtype = among(SAME_SIZE[tensor.dtype]);
+  else if (kind === 3) tensor.dtype = among(SAME_SIZE[tensor.dtype] ?? ['F64']);
   else if (kind === 4) {
     const other = among(list);
     [tensor.name, other.name] = [other.name, tensor.name];
