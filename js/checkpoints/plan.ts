@@ -2,7 +2,7 @@ import { findKeyValue, textOf, type GgufKeyValue } from '../containers/gguf/key-
 import { quoted } from '../errors.js';
 import { plainValue } from '../containers/gguf/gguf.js';
 import type { CarriedKeyValues } from '../containers/gguf/contents.js';
-import { storageLabel, type Tensor } from '../layouts/tensor.js';
+import type { Tensor } from '../layouts/tensor.js';
 import type { Model } from '../models/model.js';
 import type { PipelineTools } from '../pipeline/pipeline.js';
 import { planFileType, type FileTypeQuantization } from '../plan/file-type.js';
@@ -75,11 +75,14 @@ async function planThrough(
   quantization: CheckpointQuantization,
   tools: PipelineTools,
 ): Promise<ConversionPlan> {
-  const tensors = weights.map((weight) =>
-    asType(weight, f32Because(architecture, weight) === null ? intermediate : 'F32'),
+  const origins = new Map(
+    weights.map((weight) => {
+      const type = f32Because(architecture, weight) === null ? intermediate : 'F32';
+      return [weight.codec.name === type ? weight : cast(weight, type), weight] as const;
+    }),
   );
-  const gguf = asGguf(model, tensors, keyValues);
-  const plan = await planFileType(gguf, quantization, tools);
+  const gguf = asGguf(model, [...origins.keys()], keyValues);
+  const plan = await planFileType(gguf, quantization, tools, { origins });
   return { ...plan, carried: gguf.carried, notes: [...plan.notes, throughNote(intermediate, quantization)] };
 }
 
@@ -87,10 +90,6 @@ const throughNote = (intermediate: Intermediate, { checkpoint: { via } }: Checkp
   `The file is what llama.cpp's quantizer makes of the model's ${intermediate} GGUF${
     via === null ? ', the type of its own weights; via names another' : ''
   }.`;
-
-/** The weights as that type; reports say what they are in the checkpoint. */
-const asType = (weight: Weight, type: Intermediate): Weight =>
-  weight.codec.name === type ? weight : { ...cast(weight, type), format: storageLabel(weight) };
 
 /** What the GGUF would be that llama.cpp's converter writes. */
 function asGguf(model: Model, tensors: readonly Weight[], keyValues: readonly GgufKeyValue[]): Model {

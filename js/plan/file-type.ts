@@ -46,10 +46,12 @@ export interface FileTypeQuantization extends OutputForm {
   readonly measure: boolean;
 }
 
-/** What may be other than llama.cpp's quantizer has it. */
-export interface OtherRules {
-  /** Which tensor becomes what; then the tensors keep the model's order, too. */
-  readonly rulebook: Rulebook;
+/** What is known besides of a model that is no file itself. */
+export interface MadeModel {
+  /** Which tensor becomes what, otherwise than llama.cpp's quantizer has it; then the tensors keep the model's order, too. */
+  readonly rulebook?: Rulebook;
+  /** What the file has, by the tensors that are made of it. */
+  readonly origins?: ReadonlyMap<Tensor, Tensor>;
 }
 
 /** `general.quantization_version` of the block formats as they are today. */
@@ -65,18 +67,20 @@ export async function planFileType(
   model: Model,
   quantization: FileTypeQuantization,
   tools: PipelineTools,
-  other?: OtherRules,
+  made: MadeModel = {},
 ): Promise<ConversionPlan> {
   const { type, splitBytes, container, layout } = quantization;
   const prepared = await prepare(model, quantization);
   const { tensors, origins, taken, staleTexts } = prepared;
-  const types = orRefused(tensors, quantization, () => typesFor(model, tensors, quantization, other));
+  const types = orRefused(tensors, quantization, () => typesFor(model, tensors, quantization, made.rulebook));
   const { notes, opensIn, notIn, decisions, idle, ...subject } = types;
   checkReadable(tensors.filter((_, index) => decisions[index]?.kind !== 'drop'));
   checkOutput(tensors, { ...subject, opensIn, decisions }, quantization);
-  const planned = tensors.flatMap((tensor, index) => stepFor(tensor, decisions[index], quantization, origins[index]));
+  const planned = tensors.flatMap((tensor, index) =>
+    stepFor(tensor, decisions[index], quantization, made.origins?.get(tensor) ?? origins[index]),
+  );
   checkLeftovers(tensors, planned);
-  if (model.hasFinalNames && other === undefined) planned.sort((a, b) => compareTensors(a.planned, b.planned));
+  if (model.hasFinalNames && made.rulebook === undefined) planned.sort((a, b) => compareTensors(a.planned, b.planned));
   const narrowed = quantization.keepOverflowing ? await keepingOverflowing(planned, tools) : planned;
   const steps = withImportance(narrowed, quantization, model);
   const shapes = decisions.flatMap((decision) => (decision.kind === 'drop' ? [] : decision.keyValues));
@@ -146,7 +150,7 @@ const typesFor = (
   model: Model,
   tensors: readonly Tensor[],
   quantization: FileTypeQuantization,
-  other: OtherRules | undefined,
+  rulebook: Rulebook | undefined,
 ): TypePlan => {
   const { type, pure, rules, program, architecture } = quantization;
   return planTypes({
@@ -155,7 +159,7 @@ const typesFor = (
     hasFinalNames: model.hasFinalNames,
     keyValue: model.fact,
     file: model.name,
-    ...{ pure, rules, program, rulebook: other?.rulebook },
+    ...{ pure, rules, program, rulebook },
     ...(architecture !== null && { architecture }),
   });
 };
