@@ -18,6 +18,8 @@ import type { Weight } from './weights/weight.js';
 /** How a checkpoint is to be quantized. */
 export interface CheckpointQuantization extends FileTypeQuantization {
   readonly checkpoint: CheckpointOptions;
+  /** Whether what a type cannot hold becomes infinite, as the converter has it; nobody has asked for anything else. */
+  readonly overflows: boolean;
 }
 
 /**
@@ -66,7 +68,8 @@ async function planDirect(
   const rulebook = converterRulebook(architecture, quantization.type);
   const gguf = asGguf(model, weights, keyValues);
   const plan = await planFileType(gguf, quantization, tools, { rulebook });
-  return { ...plan, carried: gguf.carried, facts: [] };
+  const steps = plan.steps.map((step) => ({ ...step, overflows: quantization.overflows }));
+  return { ...plan, steps, carried: gguf.carried, facts: [] };
 }
 
 async function planThrough(

@@ -14,13 +14,17 @@ export async function convertWithProgress(
   const silent = quiet === true || (json === true && !process.stderr.isTTY);
   const view = progressOn(process.stderr, silent);
   let report: FileReport;
+  let told = 0;
   try {
     report = await withQuantizer({ threads, verbose }, (quantizer, signal) =>
       convert(quantizer, {
         signal,
         onEvent: (event) => {
           // Before the work, which may take hours.
-          if (event.type === 'start') printWarnings(event.warnings);
+          if (event.type === 'start') {
+            printWarnings(event.warnings);
+            told = event.warnings.length;
+          }
           view.onEvent(event);
         },
       }),
@@ -31,5 +35,7 @@ export async function convertWithProgress(
   } finally {
     view.stop();
   }
+  // What it took the work to find out.
+  printWarnings(report.warnings.slice(told));
   printReport(report, common);
 }

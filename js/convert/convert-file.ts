@@ -8,7 +8,6 @@ import type { ByteSink, ModelSink, ModelSource } from '../io/byte-io.js';
 import { byName, storedBytes } from '../layouts/tensor.js';
 import { checkUnchanged, filesOf, openModel, type Model } from '../models/model.js';
 import { memoryOf, shareWithStream } from '../pipeline/memory-budget.js';
-import type { TensorMetrics } from '../pipeline/metrics.js';
 import type { PipelineTools } from '../pipeline/pipeline.js';
 import type { FileTools } from '../pipeline/tools.js';
 import { filePlan, layOut, summaryOf, type ConversionPlan } from '../plan/plan.js';
@@ -20,10 +19,11 @@ import {
   type PlannedStep,
   type TensorReport,
 } from '../plan/report.js';
+import { infiniteWeights } from '../plan/warnings.js';
 import { planRestored, planUniform, type UniformQuantization } from '../plan/uniform.js';
 import { part } from '../part.js';
 import { callSafely } from '../pipeline/callbacks.js';
-import { convert, piecesOf, placedSteps, type ConversionEvents } from './convert.js';
+import { convert, piecesOf, placedSteps, type ConversionEvents, type FinishedTensor } from './convert.js';
 import { fingerprintOf } from './fingerprint.js';
 import { orderSteps } from './in-order.js';
 import type { ConvertFileOptions } from './options.js';
@@ -201,8 +201,10 @@ function reportOf(
   const totals = totalsOf(tensors, done.bytes);
   const { seconds } = done.clock;
   const bytesPerSecond = seconds === 0 ? 0 : totals.bytesBefore / seconds;
+  const summary = summaryOf(plan, model);
   return {
-    ...summaryOf(plan, model),
+    ...summary,
+    warnings: [...summary.warnings, ...infiniteWeights(done.tracker.overflowed)],
     output: endpointName(done.sink),
     files: done.output.files.map(({ name }) => name),
     tensors,
@@ -224,6 +226,7 @@ class Clock {
 /** Turns what the conversion tells into the caller's events, and keeps the reports. */
 class Tracker implements ConversionEvents {
   readonly reports: TensorReport[] = [];
+  readonly overflowed: PlannedStep[] = [];
   readonly #options: GivenConversionOptions;
   readonly #clock: Clock;
   readonly #sources: Model['sources'];
@@ -258,7 +261,8 @@ class Tracker implements ConversionEvents {
     });
   }
 
-  finished(step: PlannedStep, metrics: TensorMetrics | null): void {
+  finished(step: PlannedStep, { metrics, overflowed }: FinishedTensor): void {
+    if (overflowed) this.overflowed.push(step);
     const report = tensorReport(step, metrics);
     this.reports.push(report);
     const done = this.reports.length;

@@ -41,12 +41,19 @@ export interface Conversion {
   readonly events: ConversionEvents;
 }
 
+/** What is known of a tensor that is written. */
+export interface FinishedTensor {
+  readonly metrics: TensorMetrics | null;
+  /** Whether some of it is infinite or NaN that the type cannot hold otherwise. */
+  readonly overflowed: boolean;
+}
+
 /** Called as the conversion goes on, never after a failure or an abort; must not throw. */
 export interface ConversionEvents {
   /** `bytes` more bytes of the input have been dealt with. */
   advanced(step: PlannedStep, bytes: number): void;
   /** All of the tensor is written; `metrics` is null where nothing was measured. */
-  finished(step: PlannedStep, metrics: TensorMetrics | null): void;
+  finished(step: PlannedStep, { metrics, overflowed }: FinishedTensor): void;
 }
 
 /** The steps in the order in which their bytes lie in the output. */
@@ -159,7 +166,8 @@ class Run {
   readonly #conversion: Conversion;
   readonly #sink: ByteSink;
   readonly #pipeline: Pipeline;
-  readonly #completed: ReadonlyMap<string, TensorMetrics | null>;
+  readonly #completed: ReadonlyMap<string, FinishedTensor>;
+  readonly #overflowed = new Set<PlacedStep>();
   readonly #kept: KeptWriter;
   readonly #extents: Extents = new Map();
   readonly #keptRoom: KeptRoom;
@@ -208,6 +216,7 @@ class Run {
       step.parts !== null ||
       step.columns !== undefined ||
       step.rangeOf !== undefined ||
+      step.overflows === true ||
       step.places.some(({ file }) => file !== step.places[0].file) ||
       this.#completed.has(step.stored.name);
     return bundled(steps, isAlone);
@@ -223,12 +232,13 @@ class Run {
 
   async #startStep(step: PlacedStep, transcoding: Transcoding | null): Promise<void> {
     const { stored } = step;
-    const metrics = this.#completed.get(stored.name);
-    if (metrics !== undefined) {
+    const completed = this.#completed.get(stored.name);
+    if (completed !== undefined) {
       return this.#pipeline.start({
         end: async () => {
           this.#advance(step, storedBytes(stored));
-          await this.#finish([step], [metrics]);
+          if (completed.overflowed) this.#overflowed.add(step);
+          await this.#finish([step], [completed.metrics]);
         },
       });
     }
@@ -268,6 +278,9 @@ class Run {
         this.#advance(step, bytes);
       },
       finished: (metrics) => this.#finish([step], [metrics]),
+      overflowed: () => {
+        this.#overflowed.add(step);
+      },
     };
   }
 
@@ -297,11 +310,17 @@ class Run {
 
   async #finish(steps: readonly PlacedStep[], metrics: readonly (TensorMetrics | null)[]): Promise<void> {
     const { events } = this.#conversion;
-    const noted = steps.map(({ stored }, index) =>
-      this.#sink.complete(JSON.stringify([stored.name, metrics[index] ?? null])),
+    const finished = steps.map((step, index): FinishedTensor => ({
+      metrics: metrics[index] ?? null,
+      overflowed: this.#overflowed.has(step),
+    }));
+    await Promise.all(
+      steps.map(({ stored }, index) => this.#sink.complete(JSON.stringify([stored.name, finished[index]]))),
     );
-    await Promise.all(noted);
-    for (const [index, step] of steps.entries()) if (this.#goesOn()) events.finished(step, metrics[index] ?? null);
+    for (const [index, step] of steps.entries()) {
+      const one = finished[index];
+      if (one !== undefined && this.#goesOn()) events.finished(step, one);
+    }
   }
 
   #goesOn(): boolean {
@@ -333,7 +352,7 @@ function planeOrder(steps: readonly PlacedStep[]): ReadonlyMap<PlacedStep, reado
   return order;
 }
 
-/** What an earlier run has written, and what it measured. */
-function completedTensors({ completed }: ByteSink): ReadonlyMap<string, TensorMetrics | null> {
-  return new Map([...completed].map((text) => JSON.parse(text) as readonly [string, TensorMetrics | null]));
+/** What an earlier run has written, and what it found. */
+function completedTensors({ completed }: ByteSink): ReadonlyMap<string, FinishedTensor> {
+  return new Map([...completed].map((text) => JSON.parse(text) as readonly [string, FinishedTensor]));
 }

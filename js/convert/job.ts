@@ -26,6 +26,8 @@ export interface TensorJob {
   /** As in ConversionEvents. */
   readonly advanced: (bytes: number) => void;
   readonly finished: (metrics: TensorMetrics | null) => Promise<void>;
+  /** Something of the tensor has become infinite, or is NaN; called before it is finished. */
+  readonly overflowed: () => void;
 }
 
 /** Takes the planes, or the entries, of one tensor, to wherever they go. */

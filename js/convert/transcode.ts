@@ -1,5 +1,5 @@
 import { isFloat, needsRange, sameCodec, traitsOf, type Codec } from '../codecs/codec.js';
-import { QuantizeError } from '../errors.js';
+import { QuantizeError, type QuantizeErrorCode } from '../errors.js';
 import { storedBytes, type CodedTensor } from '../layouts/tensor.js';
 import { metricsOf } from '../pipeline/metrics.js';
 import type { Pipeline } from '../pipeline/pipeline.js';
@@ -14,7 +14,7 @@ import {
   type Stretch,
 } from '../pipeline/stretches.js';
 import { rowWeights } from '../rules/file-types.js';
-import type { ErrorSums, LeasedWindow, TranscodeOptions, WeightRange } from '../wasm/windows.js';
+import type { ErrorSums, LeasedWindow, TranscodedWindow, TranscodeOptions, WeightRange } from '../wasm/windows.js';
 import { Completion, type TensorJob } from './job.js';
 
 /** A tensor on its way from one codec to another. */
@@ -128,9 +128,11 @@ async function transcodeStretch(
   // A tensor that fits into one window is read once for both passes.
   const known = range ?? (needsRange(target) ? await scanStretch(tensor, window, stretch) : undefined);
   const options = { ...encodeOptions(job, target), range: known, firstRow: firstRowOf(job, target, first) };
-  const { planes, error } = await transcoding(tensor, first, target, () =>
-    window.transcode(weights, sourceCodecOf(tensor), target, options),
-  );
+  const encode = (changed?: TranscodeOptions): Promise<TranscodedWindow> =>
+    transcoding(tensor, first, target, () =>
+      window.transcode(weights, sourceCodecOf(tensor), target, { ...options, ...changed }),
+    );
+  const { planes, error } = await overflowing(job, encode);
   const cuts = cutsOf(target, stretch);
   await window.transfer(() =>
     planes.flatMap((bytes, plane) => {
@@ -141,6 +143,25 @@ async function transcodeStretch(
   );
   return error;
 }
+
+/** Where a step may overflow: that something does is told by its being refused at first. */
+async function overflowing(
+  { step, overflowed }: TensorJob,
+  encode: (changed?: TranscodeOptions) => Promise<TranscodedWindow>,
+): Promise<TranscodedWindow> {
+  try {
+    return await encode();
+  } catch (error) {
+    if (step.overflows !== true || !isOverflow(error)) throw error;
+    const encoded = await encode({ checked: false, overflows: true });
+    overflowed();
+    return encoded;
+  }
+}
+
+const OVERFLOWS: readonly QuantizeErrorCode[] = ['not_finite', 'float_overflow', 'scale_overflow'];
+
+const isOverflow = (error: unknown): boolean => error instanceof QuantizeError && OVERFLOWS.includes(error.code);
 
 /** What a transcoding is told besides source and target. */
 export function encodeOptions({ step, measure }: Pick<TensorJob, 'step' | 'measure'>, target: Codec): TranscodeOptions {

@@ -122,6 +122,7 @@ function readFileType(given: Options, type: FileType, shared: Shared): Quantizat
     pure: flag('pure', given.pure),
     architecture: choice('architecture', given.architecture, named(ARCHITECTURES)) ?? null,
     checkpoint: readCheckpoint(given),
+    overflows: choice('f16Overflow', given.f16Overflow, OVERFLOWS) === undefined,
   };
 }
 

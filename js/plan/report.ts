@@ -60,9 +60,15 @@ export interface DroppedTensor {
  * tensors are quantized though they were quantized before. `copied_undecoded`: tensors are copied because their types cannot
  * be decoded, or are not known. `rows_fell_back`: tensors get another type than they should, because their rows are no whole
  * blocks of it. `checkpoint_doubt`: something of a model in the layout of transformers is guessed, or left out.
+ * `infinite_weights`: tensors have infinities or NaN that llama.cpp's converter has there, too; only a report has it.
  */
 export type FileWarningCode =
-  'rule_without_match' | 'quantized_again' | 'copied_undecoded' | 'rows_fell_back' | 'checkpoint_doubt';
+  | 'rule_without_match'
+  | 'quantized_again'
+  | 'copied_undecoded'
+  | 'rows_fell_back'
+  | 'checkpoint_doubt'
+  | 'infinite_weights';
 
 /** What is likely to be a mistake, or costs quality, though the conversion can be done. */
 export interface FileWarning {
@@ -189,6 +195,11 @@ export interface PlannedStep {
   readonly kept: boolean;
   /** How much each column of a row counts, for codecs that use it. */
   readonly importance?: Float32Array | undefined;
+  /**
+   * What its type cannot hold becomes infinite or NaN, as llama.cpp's converter has it, and is told. Default: it is refused.
+   * Only floats and Q8_0 can have it, which do not look at whole rows or tensors.
+   */
+  readonly overflows?: boolean | undefined;
   /** How hard the codec searches, 0 being the least. */
   readonly effort?: number | undefined;
   /** Tensors whose extent counts beside its own, for a codec that needs to know it: all of them are scanned first. */

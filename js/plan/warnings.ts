@@ -4,7 +4,7 @@ import type { TensorDecision } from '../rules/decision.js';
 import type { IdleRule } from '../rules/rule.js';
 import { isFloat } from '../codecs/codec.js';
 import { isDType } from '../containers/dtypes.js';
-import { storageLabel, type Tensor } from '../layouts/tensor.js';
+import { storageLabel, targetLabel, type Tensor } from '../layouts/tensor.js';
 import type { FileWarning, PlannedStep } from './report.js';
 
 /** So many names stand for all of them. */
@@ -51,17 +51,32 @@ function quantizedAgain(steps: readonly PlannedStep[]): FileWarning[] {
   return [{ code: 'quantized_again', message }];
 }
 
+/** The first of their names, and how many there are besides. */
+function namesOf(steps: readonly PlannedStep[]): string {
+  const names = steps.slice(0, SHOWN_NAMES).map(({ stored }) => quoted(stored.name));
+  const others = steps.length - names.length;
+  return `${names.join(', ')}${others > 0 ? ` and ${others} more` : ''}`;
+}
+
 function copiedUndecoded(steps: readonly PlannedStep[]): FileWarning[] {
   const copied = steps.filter(({ planned }) => planned.target.kind === 'copied' && !isDType(planned.target.type.name));
   if (copied.length === 0) return [];
-  const names = copied.slice(0, SHOWN_NAMES).map(({ stored }) => quoted(stored.name));
-  const others = copied.length - names.length;
-  const list = `${names.join(', ')}${others > 0 ? ` and ${others} more` : ''}`;
   const are = copied.length === 1 ? 'is' : 'are';
-  const message = `${list} ${are} copied byte for byte, because ${labelsOf(copied)} cannot be decoded`;
+  const message = `${namesOf(copied)} ${are} copied byte for byte, because ${labelsOf(copied)} cannot be decoded`;
   const unknown = copied.some(({ planned: { target } }) => target.kind === 'copied' && target.type.id !== undefined);
   const upTo = '; where a tensor of an unknown type ends is told by where the next one begins';
   return [{ code: 'copied_undecoded', message: unknown ? `${message}${upTo}` : message }];
+}
+
+/** Where the output has weights that are no numbers any more, of tensors that may overflow. */
+export function infiniteWeights(steps: readonly PlannedStep[]): FileWarning[] {
+  if (steps.length === 0) return [];
+  const holds = steps.length === 1 ? 'holds' : 'hold';
+  const types = [...new Set(steps.map(({ planned: { target } }) => targetLabel(target)))].join(' and ');
+  const message =
+    `${namesOf(steps)} ${holds} weights that are infinite or NaN in ${types}, as llama.cpp's converter writes them; ` +
+    "f16Overflow 'error' refuses them, and 'f32' keeps as F32 what is too large for F16";
+  return [{ code: 'infinite_weights', message }];
 }
 
 /** Where rows are no whole blocks of the type that they should have. */

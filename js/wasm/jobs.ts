@@ -118,10 +118,21 @@ class RecordWriter {
     this.#at += JOB_WORDS.count;
   }
 
-  #writeOptions({ measure, checked, effort, range, importance, rowWeights, firstRow, rows }: TranscodeOptions): void {
+  #writeOptions({
+    measure,
+    checked,
+    overflows,
+    effort,
+    range,
+    importance,
+    rowWeights,
+    firstRow,
+    rows,
+  }: TranscodeOptions): void {
     const [words, at] = [this.#words, this.#at];
     words[at + JOB_WORDS.measure] = Number(measure ?? false);
     words[at + JOB_WORDS.checked] = Number(checked ?? false);
+    words[at + JOB_WORDS.overflows] = Number(overflows ?? false);
     words[at + JOB_WORDS.effort] = effort ?? 0;
     words[at + JOB_WORDS.rowWeights] = rowWeights ?? 0;
     words[at + JOB_WORDS.firstRow] = firstRow ?? 0;

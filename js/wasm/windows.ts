@@ -39,6 +39,11 @@ export interface TranscodeOptions {
    * always refuse what is not finite.
    */
   readonly checked?: boolean | undefined;
+  /**
+   * Where the target is Q8_0: what it cannot hold is not refused, but has an infinite scale, or one that is NaN, as gguf-py
+   * encodes it. Default false. The other codecs refuse it all the same.
+   */
+  readonly overflows?: boolean | undefined;
   /** The extent of the whole tensor, where the target needs it (`needsRange`). */
   readonly range?: WeightRange | undefined;
   /** How much each column of a row counts, for codecs that use it; `rowWeights` of them. */

@@ -97,6 +97,7 @@ std::optional<Work> read_record(Record record) {
   work.weights = static_cast<size_t>(record[kWeights]);
   work.measure = record[kMeasure] == 1;
   work.checked = record[kChecked] == 1;
+  work.overflows = record[kOverflows] == 1;
   work.checks_planes = true;
   if (!read_operand(record.subspan<kSourceWords, kOperandWords>(), work.weights, work.source)) return std::nullopt;
   if (work.verb == Verb::kScan) return work;

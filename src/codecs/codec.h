@@ -71,6 +71,9 @@ struct EncodeContext {
   ElementType weights_type = ElementType::kU8;
   /// The extent of the whole tensor, where needs_range asks for it; else it may be nullptr.
   const WeightRange* range = nullptr;
+  /// Weights and scales that the codec cannot hold become infinite, or NaN, as gguf-py has them, which llama.cpp's
+  /// converter writes with; a codec that has no such way refuses them all the same.
+  bool overflows = false;
 };
 
 /// How weights become bytes. The contract of all codecs:

@@ -40,6 +40,7 @@ EncodeContext context_of(const Work& work, size_t first) noexcept {
   context.row_weights = work.row_weights;
   context.first_row = work.first_row;
   context.effort = work.effort;
+  context.overflows = work.overflows;
   context.weights_type = type_of(work.source);
   if (work.has_range) context.range = &work.range;
   if (work.importance != nullptr) context.importance = {work.importance, work.row_weights};

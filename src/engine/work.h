@@ -50,6 +50,7 @@ struct Work {
   Verb verb = Verb::kTranscode;
   bool measure = false;        ///< kTranscode: decode again and sum up what was lost
   bool checked = false;        ///< kTranscode to floats: refuse weights that are not finite before or after
+  bool overflows = false;      ///< as EncodeContext has it
   bool checks_planes = false;  ///< refuse sources that no encoder writes
   bool has_range = false;
   bool begins_tensor = true;  ///< whoever does writes what all parts share

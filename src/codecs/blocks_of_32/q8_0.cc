@@ -1,7 +1,11 @@
 #include <array>
+#include <cmath>
 #include <cstddef>
 #include <cstdint>
+#include <span>
 
+#include "base/bytes.h"
+#include "base/half.h"
 #include "codecs/block_codec.h"
 #include "codecs/blocks_of_32/blocks_of_32.h"
 #include "simd/lanes_scalar.h"
@@ -52,18 +56,30 @@ struct Q80 {
     alignas(16) std::array<float, Lanes::kWidth> inv_scales;
     Lanes::store(inv_scales.data(), invert<Lanes>(scale));
     for (size_t r = 0; r < Lanes::kWidth; ++r) {
-      const auto inv_scale = Lanes::splat(inv_scales[r]);
-      const auto level = [&](size_t i) noexcept {
-        const auto weight = Lanes::load(from + r * kWeights + i);
-        return Lanes::round_magic(round_away<Lanes>(Lanes::mul(weight, inv_scale)));
-      };
-      for (size_t i = 0; i < kWeights; i += 4 * Lanes::kWidth) {
-        const auto low = Lanes::narrow(level(i), level(i + Lanes::kWidth));
-        const auto high = Lanes::narrow(level(i + 2 * Lanes::kWidth), level(i + 3 * Lanes::kWidth));
-        Lanes::store_bytes(&blocks[r].levels[i], Lanes::narrow_signed(low, high));
-      }
+      store_levels<Lanes>(from + r * kWeights, Lanes::splat(inv_scales[r]), blocks[r]);
     }
     return true;
+  }
+
+  template <typename Lanes>
+  static void store_levels(const float* from, typename Lanes::F32 inv_scale, Block& block) noexcept {
+    const auto level = [&](size_t i) noexcept {
+      return Lanes::round_magic(round_away<Lanes>(Lanes::mul(Lanes::load(from + i), inv_scale)));
+    };
+    for (size_t i = 0; i < kWeights; i += 4 * Lanes::kWidth) {
+      const auto low = Lanes::narrow(level(i), level(i + Lanes::kWidth));
+      const auto high = Lanes::narrow(level(i + 2 * Lanes::kWidth), level(i + 3 * Lanes::kWidth));
+      Lanes::store_bytes(&block.levels[i], Lanes::narrow_signed(low, high));
+    }
+  }
+
+  /// A block that `encode` refuses, as gguf-py has it: its scale is infinite, or NaN, in f16. Where it is so in f32,
+  /// too, all levels are 0.
+  static void encode_overflowing(const float* from, Block& block) noexcept {
+    const float scale = find_magnitudes<ScalarLanes>(from) / 127.0F;
+    store_u16(block.scale.data(), float_to_half(scale));
+    block.levels.fill(0);
+    if (std::isfinite(scale)) store_levels<ScalarLanes>(from, invert<ScalarLanes>(scale), block);
   }
 
   template <typename Lanes>
@@ -76,11 +92,31 @@ struct Q80 {
   }
 };
 
+/// Blocks that are refused are encoded all the same where that is asked for.
+template <EncodeBlocks kEncode>
+Status encode_q8_0(std::span<const float> weights, const Planes& planes, const EncodeContext& context) noexcept {
+  auto* blocks = reinterpret_cast<Q80::Block*>(planes[0].data());
+  size_t done = 0;
+  while (true) {
+    const Status status = kEncode(weights.subspan(done * kWeights), planes[0].subspan(done * sizeof(Q80::Block)));
+    if (status.ok()) return {};
+    if (!context.overflows) return status.offset_by(done * kWeights);
+    done += static_cast<size_t>(status.position) / kWeights;
+    Q80::encode_overflowing(&weights[done * kWeights], blocks[done]);
+    ++done;
+  }
+}
+
+constexpr Codec with_overflow(Codec codec) noexcept {
+  codec.encode = encode_q8_0<encode<Q80, WasmLanes>>;
+  return codec;
+}
+
 }  // namespace
 }  // namespace blocks_of_32
 
 extern const Codec kQ80;
-constinit const Codec kQ80 =
+constinit const Codec kQ80 = blocks_of_32::with_overflow(
     block_codec<blocks_of_32::encode<blocks_of_32::Q80, WasmLanes>, blocks_of_32::decode<blocks_of_32::Q80, WasmLanes>>(
         {
             .name = "Q8_0",
@@ -89,10 +125,11 @@ constinit const Codec kQ80 =
             .block_bytes = sizeof(blocks_of_32::Q80::Block),
             .searches = false,
             .file_types = {{{"Q8_0", 7}}},
-        });
+        }));
 
 extern const CodecReference kQ80Reference;
-constinit const CodecReference kQ80Reference = block_reference<blocks_of_32::encode<blocks_of_32::Q80, ScalarLanes>,
-                                                               blocks_of_32::decode<blocks_of_32::Q80, ScalarLanes>>();
+constinit const CodecReference kQ80Reference = {
+    blocks_of_32::encode_q8_0<blocks_of_32::encode<blocks_of_32::Q80, ScalarLanes>>,
+    decode_plane<blocks_of_32::decode<blocks_of_32::Q80, ScalarLanes>>};
 
 }  // namespace arrowquant
