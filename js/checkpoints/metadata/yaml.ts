@@ -1,8 +1,20 @@
 /** YAML as PyYAML's `safe_load` reads it. The parser is a library's; what texts stand for is decided here. */
 
-import { isAlias, isMap, isScalar, isSeq, parseDocument, Scalar, type Node, type Pair, type YAMLMap } from 'yaml';
+import {
+  isAlias,
+  isMap,
+  isScalar,
+  isSeq,
+  parseAllDocuments,
+  Scalar,
+  YAMLParseError,
+  type Node,
+  type Pair,
+  type YAMLMap,
+} from 'yaml';
 import { quoted } from '../../containers/invalid-file.js';
 import { isCardList, isCardObject, type CardValue } from './card-values.js';
+import { withIndents } from './yaml-indents.js';
 import { scalarOf, tagOfPlain } from './yaml-scalars.js';
 
 /** What YAML 1.1 allows no text to have. */
@@ -24,12 +36,31 @@ export function readYaml(text: string): CardValue {
 }
 
 function valueIn(text: string): CardValue {
-  const document = parseDocument(text, {
-    ...{ schema: 'failsafe', version: '1.1', merge: false, uniqueKeys: false, prettyErrors: false, logLevel: 'silent' },
-  });
-  const [error] = document.errors;
-  if (error !== undefined) throw new SyntaxError(`${error.message} (line ${lineAt(text, error.pos[0])} of it)`);
-  return new Reader(text).value(document.contents);
+  const first = parsed(text);
+  const [error] = first.errors;
+  if (error === undefined) return new Reader(text).value(first.contents);
+  const mended = withIndents(text);
+  const second = mended === text ? first : parsed(mended);
+  if (second.errors.length === 0) return new Reader(mended).value(second.contents);
+  throw new SyntaxError(`${error.message} (line ${lineAt(text, error.pos[0])} of it)`);
+}
+
+const OPTIONS = { schema: 'failsafe', version: '1.1', merge: false, uniqueKeys: false, prettyErrors: false } as const;
+
+interface Parsed {
+  readonly contents: unknown;
+  readonly errors: readonly YAMLParseError[];
+}
+
+/** The only document in a text. */
+function parsed(text: string): Parsed {
+  const documents = parseAllDocuments(text, { ...OPTIONS, logLevel: 'silent' });
+  const [first, second] = documents;
+  if (first === undefined || !Array.isArray(documents)) return { contents: null, errors: [] };
+  if (second === undefined || first.errors.length > 0) return first;
+  const [begin] = second.range;
+  const message = 'Only one document is allowed, and a line of three dashes ends it';
+  return { contents: null, errors: [new YAMLParseError([begin, begin], 'MULTIPLE_DOCS', message)] };
 }
 
 const codeOf = (character: string): string =>
