@@ -54,21 +54,20 @@ export async function setEncoderParameters(pairs: KeyList, checkpoint: Checkpoin
   setLabels(pairs, checkpoint, name);
 }
 
-/** What a classifier of one layer is called where its classes have names, and where it is the last of two. */
-const CLASSIFIERS = ['classifier.weight', 'classifier.out_proj.weight'];
-
 /** How llama.cpp knows a classifier: it is the last step where the classes have names. */
 export const classifierName = (name: string, checkpoint: Checkpoint): string =>
   labelsOf(checkpoint) === undefined
     ? name
     : name.replace(/^classifier\.(?=(?:weight|bias)$)/u, 'classifier.out_proj.');
 
-/** Without names of its classes llama.cpp takes it that there is one. */
+/** Without names of its classes llama.cpp takes it that there is one, and that a classifier of one step is the first of two. */
 function refuseNameless(checkpoint: Checkpoint, kept: readonly Kept[]): void {
   if (labelsOf(checkpoint) !== undefined) return;
-  const classifier = kept.find(({ name, weight }) => CLASSIFIERS.includes(name) && weight.shape[0] !== 1);
-  if (classifier === undefined) return;
-  const { weight } = classifier;
-  const detail = `its ${weight.shape[0] ?? 0} classes have no names, without which llama.cpp does not open it; give them names in config.json, under id2label`;
+  const nameless = kept.find(({ name, weight: { shape } }) =>
+    name === 'classifier.weight' ? shape[0] !== shape[1] : name === 'classifier.out_proj.weight' && shape[0] !== 1,
+  );
+  if (nameless === undefined) return;
+  const { weight } = nameless;
+  const detail = `the ${weight.shape[0] ?? 0} classes that it tells apart have no names, without which llama.cpp does not open it; give them names in config.json, under id2label`;
   throw new QuantizeError('unsupported_model', { file: sourceOf(weight).name, layer: weight.name, detail });
 }

@@ -84,7 +84,7 @@ describe("encoders become the files that llama.cpp's converter writes", () => {
 /** The cross-encoder with another config.json, and what is wrong with its files. */
 const kRefused = [
   ['classes without names', { id2label: undefined }, 'unsupported_model', 'under id2label'],
-  ['more names than classes', { id2label: { 0: 'no', 1: 'yes' } }, 'invalid_file', 'classifier.weight'],
+  ['more names than classes', { id2label: { 0: 'no', 1: 'yes' } }, 'invalid_file', 'classifier.bias'],
   ['names of classes in a list', { id2label: ['LABEL_0'] }, 'invalid_file', 'id2label'],
   ['classes without numbers', { id2label: { constructor: 'x' } }, 'invalid_file', 'id2label'],
   ['more positions than embeddings of them', { max_position_embeddings: 512 }, 'invalid_file', 'position_embeddings'],
