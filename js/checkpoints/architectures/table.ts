@@ -5,7 +5,7 @@ import { DECODERS } from './decoders/table.js';
 import { ENCODERS } from './encoders/table.js';
 
 /** The kinds of models that a GGUF can be made of. */
-const ARCHITECTURES: readonly Architecture[] = [...DECODERS, ...ENCODERS];
+export const ARCHITECTURES: readonly Architecture[] = [...DECODERS, ...ENCODERS];
 
 const BY_CLASS = new Map(ARCHITECTURES.flatMap((one) => one.classes.map((name) => [name, one] as const)));
 
