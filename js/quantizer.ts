@@ -258,15 +258,16 @@ export class ArrowQuant {
 
   /**
    * Reads elements `begin` to `end` of one flattened tensor of the model at `source`, as f32; quantized ones as what they
-   * are restored to. For several of them `open` the model once. Rejects as `quantizeFile` does, with `missing_tensor` when
-   * there is none of that name, and with `out_of_memory` for more elements than one array can have.
+   * are restored to, and of a language model in the layout of transformers also the tensors that its GGUF has. For several of
+   * them `open` the model once. Rejects as `quantizeFile` does, with `missing_tensor` when there is none of that name, and
+   * with `out_of_memory` for more elements than one array can have.
    */
   async readTensor(source: ModelSource, name: string, options?: ReadTensorOptions | null): Promise<Float32Array> {
     const once = names.onceRead(options, names.READ_TENSOR_OPTIONS);
     const [range, tensor] = reading('invalid_option', () => [readRange(once), readName(name)] as const);
     const from = readSource('source', source);
     return this.#fileCalls.reading(once, (work, tools) =>
-      work.withModel(tools, from, (model) => work.readTensor(tools, model, tensor, range)),
+      work.withModel(tools, from, (model) => work.readNamed(tools, model, tensor, range)),
     );
   }
 

@@ -9,9 +9,9 @@ import { openModel, type Model } from '../models/model.js';
 import type { FileTools } from '../pipeline/tools.js';
 
 export { dequantizeFile, planModel, quantizeFile } from '../convert/convert-file.js';
+export { readNamed } from '../convert/read-named.js';
 export { compareFiles } from '../models/compare.js';
 export { inspectionOf } from '../models/inspect.js';
-export { readTensor } from '../models/read-tensor.js';
 export { readQuantization } from '../options/quantization.js';
 export { readRestoredType } from '../options/restored.js';
 export { OpenedModel } from './opened-model.js';

@@ -2,11 +2,11 @@ import { asyncDispose } from '../async-dispose.js';
 import { reading } from '../checks.js';
 import { planModel } from '../convert/convert-file.js';
 import type { QuantizeFileOptions, ReadTensorOptions } from '../convert/options.js';
+import { readNamed } from '../convert/read-named.js';
 import { QuantizeError } from '../errors.js';
 import { endable } from '../models/endable.js';
 import type { InspectedTensor, Inspection } from '../models/inspect.js';
 import type { Model } from '../models/model.js';
-import { readTensor } from '../models/read-tensor.js';
 import { readName, readRange } from '../options/files.js';
 import type { Defaults } from '../options/batch.js';
 import { holdQuantization } from '../options/held.js';
@@ -55,15 +55,15 @@ export class OpenedModel implements Inspection {
   }
 
   /**
-   * Reads elements `begin` to `end` of one flattened tensor as f32, quantized ones as what they are restored to. Rejects as
-   * `readTensor` does, and with `invalid_option` when the model has been closed. What options say of servers was for `open`.
+   * Reads elements `begin` to `end` of one flattened tensor as f32, quantized ones as what they are restored to; of a language
+   * model in the layout of transformers also of the tensors that a plan of its GGUF names. Rejects as `readTensor` does, and with `invalid_option` when the model has been closed. What options say of servers was for `open`.
    */
   async read(name: string, options?: ReadTensorOptions | null): Promise<Float32Array> {
     const once = onceRead(options, READ_TENSOR_OPTIONS);
     const [range, tensor] = reading('invalid_option', () => [readRange(once), readName(name)] as const);
     return this.#follow(() =>
       this.#opener.calls.reading(once, (_, tools) =>
-        readTensor(tools, endable(this.#model, tools.signal), tensor, range),
+        readNamed(tools, endable(this.#model, tools.signal), tensor, range),
       ),
     );
   }

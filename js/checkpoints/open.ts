@@ -45,11 +45,40 @@ export async function openCheckpoint(
   isLeftOut: (tensor: Tensor) => boolean,
   tools: PipelineTools,
 ): Promise<OpenedCheckpoint> {
+  const kept = model.tensors.filter((tensor) => !isLeftOut(tensor));
+  const { architecture, intermediate, checkpoint, warnings } = await assembled(
+    { ...model, tensors: kept },
+    options,
+    fileType,
+    tools,
+  );
+  const weights = await architecture.tensors(checkpoint);
+  const keyValues = await pairsOf(checkpoint, architecture, weights);
+  return { architecture, weights, keyValues, intermediate, warnings };
+}
+
+/** The tensors of a checkpoint's GGUF, under their names there, with the values of the checkpoint. Rejects as `openCheckpoint` does. */
+export async function convertedTensors(model: Model, tools: PipelineTools): Promise<readonly Weight[]> {
+  const { architecture, checkpoint } = await assembled(model, NO_OPTIONS, null, tools);
+  return architecture.tensors(checkpoint);
+}
+
+const NO_OPTIONS: CheckpointOptions = { via: null, name: null, pre: null, chatTemplate: true, keyValues: [] };
+
+interface Assembled extends Pick<OpenedCheckpoint, 'architecture' | 'intermediate' | 'warnings'> {
+  readonly checkpoint: Checkpoint;
+}
+
+async function assembled(
+  model: Model,
+  options: CheckpointOptions,
+  fileType: FileType | null,
+  tools: PipelineTools,
+): Promise<Assembled> {
   const files = new CheckpointFiles(model.companions);
   const { hparams, classes, rope } = await readConfig(files);
   const architecture = architectureFor(classes, hparams, model.name);
-  const tensors = model.tensors.filter((tensor) => !isLeftOut(tensor));
-  const weights = await decodedWeights({ ...model, tensors }, hparams);
+  const weights = await decodedWeights(model, hparams);
   const intermediate = options.via ?? ownType(weights);
   const warnings: FileWarning[] = [];
   const checkpoint: Checkpoint = {
@@ -57,9 +86,7 @@ export async function openCheckpoint(
     fileType: FILE_TYPE_IDS[fileType ?? intermediate],
     warn: (warning) => void warnings.push(warning),
   };
-  const made = await architecture.tensors(checkpoint);
-  const keyValues = await pairsOf(checkpoint, architecture, made);
-  return { architecture, weights: made, keyValues, intermediate, warnings };
+  return { architecture, intermediate, checkpoint, warnings };
 }
 
 /** By the first matrix of halves, as the converter's own choice goes; where all are F32, that. */

@@ -9,7 +9,7 @@ import type { CheckpointOptions } from './checkpoint.js';
  * Whether a model is in the layout of transformers: config.json beside it says what it is. A diffusion model has rules of its
  * own, whatever lies beside it.
  */
-async function isCheckpoint(model: Model): Promise<boolean> {
+export async function isCheckpoint(model: Model): Promise<boolean> {
   if (model.hasFinalNames || model.carried !== null) return false;
   const config = await readModelConfig(model.companions);
   if (config === null) return false;
