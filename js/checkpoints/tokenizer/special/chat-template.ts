@@ -3,6 +3,8 @@ import type { Checkpoint } from '../../checkpoint.js';
 import type { KeyList } from '../../key-list.js';
 import { member, type PlainFile } from '../plain.js';
 
+const FOLDER = 'additional_chat_templates';
+const ENDING = '.jinja';
 const DEFAULT = 'default';
 
 interface NamedTemplate {
@@ -40,7 +42,14 @@ function namedTemplate(choice: unknown): readonly NamedTemplate[] {
 async function templateBeside({ files }: Checkpoint): Promise<unknown> {
   const main = await files.text('chat_template.jinja');
   if (main === null) return (await files.plain('chat_template.json'))?.get('chat_template');
-  return unixLines(main);
+  const names = (await files.list(FOLDER)).filter((name) => name.endsWith(ENDING));
+  if (names.length === 0) return unixLines(main);
+  const templates = [{ name: DEFAULT, template: unixLines(main) }];
+  for (const name of names) {
+    const template = await files.text(`${FOLDER}/${name}`);
+    if (template !== null) templates.push({ name: name.slice(0, -ENDING.length), template: unixLines(template) });
+  }
+  return templates;
 }
 
 /** Text as Python reads it from files. */

@@ -1,17 +1,17 @@
 import { describe, expect, test } from '@jest/globals';
 import {
+  addSpacePrefix,
   byteLevel,
   KeyList,
   llamaHuggingFace,
   sentencePiece,
-  setSpacePrefix,
   setSpecialTokens,
   wordPiece,
 } from '../../support/internals.mjs';
 import { caseNamed, checkpointOf, described, expectedOf, filesOf, pairsOf, table } from './folder.mjs';
 
 async function llamaFamily(pairs, checkpoint) {
-  await setSpacePrefix(pairs, checkpoint);
+  await addSpacePrefix(pairs, checkpoint);
   if (await sentencePiece(pairs, checkpoint)) return true;
   return (await llamaHuggingFace(pairs, checkpoint)) || byteLevel(pairs, checkpoint);
 }
@@ -33,6 +33,7 @@ const kRoads = {
   'qwen2-tied-card': byteLevel,
   'qwen3-f32': byteLevel,
   qwen3moe: byteLevel,
+  smollm3: llamaFamily,
 };
 
 /** What Gemma writes after its tokenizer. */
