@@ -40,7 +40,12 @@ function scales(name, dtype, shape) {
 /** fp8 of every value but NaN and infinity. */
 const fp8 = (name, dtype, shape) => {
   const isFinite = dtype === 'F8_E4M3' ? (one) => (one & 0x7f) !== 0x7f : (one) => (one & 0x7c) !== 0x7c;
-  return tensor(name, dtype, shape, bytes(product(shape)).map((one) => (isFinite(one) ? one : 0x35)));
+  return tensor(
+    name,
+    dtype,
+    shape,
+    bytes(product(shape)).map((one) => (isFinite(one) ? one : 0x35)),
+  );
 };
 
 const layer = (make) => {
