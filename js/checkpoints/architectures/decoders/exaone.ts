@@ -10,7 +10,7 @@ import { decoder, firstVocabulary } from '../base/decoder.js';
 import { optionalCountIn, optionalFloatIn, Parameters, setBaseParameters } from '../base/parameters.js';
 import type { Recipe } from '../base/recipes.js';
 import { feedForwardOf, sizesOf, type Sizes } from '../base/sizes.js';
-import { ropeFrequencies } from './llama.js';
+import { ropeFrequencies } from '../llama/llama.js';
 
 function layer(index: number, { embedding, head, heads, keyValueHeads }: Sizes, rows: number): readonly Recipe[] {
   const block = new Block(`blk.${index}.`, `transformer.h.${index}.`);

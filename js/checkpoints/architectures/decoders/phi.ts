@@ -1,11 +1,8 @@
-import { numberIn } from '../../config/hparams.js';
 import { flag } from '../../../containers/gguf/key-values.js';
 import { QuantizeError } from '../../../errors.js';
 import type { Checkpoint } from '../../checkpoint.js';
 import type { KeyList } from '../../key-list.js';
 import { byteLevel, sentencePiece } from '../../tokenizer/vocabularies.js';
-import { constant } from '../../weights/operations.js';
-import type { Weight } from '../../weights/weight.js';
 import type { Architecture } from '../architecture.js';
 import { allLayers, modelBlock, type Block } from '../base/block.js';
 import { outerTensors, preNorms, tokenEmbeddings } from '../base/common.js';
@@ -13,6 +10,7 @@ import { decoder, firstVocabulary, type VocabularyReader } from '../base/decoder
 import { countIn, floatIn, optionalCountIn, optionalFloatIn, Parameters, setFileType } from '../base/parameters.js';
 import type { Recipe } from '../base/recipes.js';
 import { fullRope } from '../base/rope.js';
+import { hasRopeFactors, ropeFactors } from '../base/rope-factors.js';
 import { feedForwardOf, sizesOf, type Sizes } from '../base/sizes.js';
 
 const EMBEDDING = ['hidden_size', 'n_embd'] as const;
@@ -29,26 +27,6 @@ function rotatedOf({ hparams, rope }: Checkpoint): number {
 const scaleOf = ({ hparams, rope }: Checkpoint): number =>
   countIn(hparams, ...CONTEXT) / countIn(rope, 'original_max_position_embeddings');
 
-/** Factors of the frequencies for long and for short texts; undefined where there are none. */
-function factorsOf(
-  checkpoint: Checkpoint,
-): { readonly long: readonly number[]; readonly short: readonly number[] } | undefined {
-  const { rope } = checkpoint;
-  const listed = rope.find('long_factor') ?? null;
-  if (listed === null || (Array.isArray(listed) && listed.length === 0)) return undefined;
-  return { long: listOf(checkpoint, 'long_factor'), short: listOf(checkpoint, 'short_factor') };
-}
-
-function listOf(checkpoint: Checkpoint, name: string): readonly number[] {
-  const { rope } = checkpoint;
-  const listed = rope.find(name);
-  const numbers = Array.isArray(listed) ? listed.map(numberIn) : [];
-  const values = numbers.flatMap((one) => one ?? []).filter((one) => Number.isFinite(Math.fround(one)));
-  const count = rotatedOf(checkpoint) / 2;
-  if (values.length !== count || numbers.length !== count) throw rope.wrong([name], `a list of ${count} numbers`);
-  return values;
-}
-
 /** What attention is multiplied with, for the texts that are longer. */
 function attentionFactor(checkpoint: Checkpoint): number {
   const scale = scaleOf(checkpoint);
@@ -58,15 +36,6 @@ function attentionFactor(checkpoint: Checkpoint): number {
   if (type === 'yarn') return scale > 1 ? 0.1 * Math.log(scale) + 1 : 1;
   const detail = `llama.cpp's phi3 has no rotation of the type ${JSON.stringify(type)} with factors`;
   throw new QuantizeError('unsupported_model', { file: checkpoint.name, detail });
-}
-
-function ropeFactors(checkpoint: Checkpoint): readonly Weight[] {
-  const factors = factorsOf(checkpoint);
-  if (factors === undefined) return [];
-  return (['long', 'short'] as const).map((kind) => {
-    const values = Float32Array.from(factors[kind]);
-    return constant(`rope_factors_${kind}.weight`, [values.length], values, checkpoint);
-  });
 }
 
 /** Queries, keys and values are one matrix, and so are gate and up. */
@@ -108,9 +77,9 @@ export const phi3: Architecture = decoder({
     ...outerTensors(sizes),
     ...allLayers(sizes, (block) => phi3Layer(block, sizes, feedForwardOf(checkpoint))),
   ],
-  generated: ropeFactors,
+  generated: (checkpoint) => ropeFactors(checkpoint, rotatedOf(checkpoint)),
   early: (pairs, checkpoint) => {
-    if (factorsOf(checkpoint) === undefined) return;
+    if (!hasRopeFactors(checkpoint)) return;
     new Parameters(pairs, 'phi3', checkpoint.rope).setFloat('rope.scaling.attn_factor', attentionFactor(checkpoint));
   },
   parameters: setPhi3Parameters,

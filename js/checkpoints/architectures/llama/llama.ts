@@ -24,7 +24,7 @@ import { expertsOf, feedForwardOf, sizesOf, type Sizes } from '../base/sizes.js'
 /** Halves of heads lie one after the other in a checkpoint, and alternate in a GGUF. */
 const permuted = (weight: Weight, heads: number): Weight => permutedHeads(weight, heads);
 
-const recipes = (checkpoint: Checkpoint, sizes: Sizes): readonly Recipe[] => [
+export const llamaRecipes = (checkpoint: Checkpoint, sizes: Sizes): readonly Recipe[] => [
   ...outerTensors(sizes),
   ...allLayers(sizes, (block) => [
     ...preNorms(block, sizes.embedding),
@@ -96,7 +96,7 @@ export async function llamaVocabulary(pairs: KeyList, checkpoint: Checkpoint): P
 export function llamaLike(family: Pick<Family, 'name' | 'classes'> & Partial<Family>): Architecture {
   return decoder({
     epsilon: 'rms',
-    recipes,
+    recipes: llamaRecipes,
     generated: ropeFrequencies,
     parameters: (pairs, checkpoint) => {
       setLlamaParameters(pairs, checkpoint, family.name, sizesOf(checkpoint));
