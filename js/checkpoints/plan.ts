@@ -37,10 +37,17 @@ export async function planCheckpoint(
   const dropping = ({ name }: Tensor) => rules.find(({ when }) => fulfils(describedBy(name), when));
   const isLeftOut = (tensor: Tensor): boolean => dropping(tensor)?.type === 'drop';
   const opened = await openCheckpoint(model, options, isDirect ? type : null, isLeftOut, tools);
+  const leftOut = model.tensors.filter(isLeftOut);
+  // Those that have done their work already match nothing that is left, which nobody needs to be told.
+  const done = new Set(leftOut.map(dropping));
+  const others = rules.filter(
+    (rule) => !done.has(rule) || opened.weights.some(({ name }) => fulfils(describedBy(name), rule.when)),
+  );
+  const planned = { ...quantization, rules: others };
   const plan = isDirect
-    ? await planDirect(model, opened, quantization, tools)
-    : await planThrough(model, opened, quantization, tools);
-  const dropped = model.tensors.filter(isLeftOut).map((tensor) => droppedTensor(tensor, dropping(tensor)?.name ?? ''));
+    ? await planDirect(model, opened, planned, tools)
+    : await planThrough(model, opened, planned, tools);
+  const dropped = leftOut.map((tensor) => droppedTensor(tensor, dropping(tensor)?.name ?? ''));
   return {
     ...plan,
     notes: [...plan.notes, pairsNote(opened.keyValues)],

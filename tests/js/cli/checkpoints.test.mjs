@@ -49,6 +49,29 @@ test("a name of one's own, pairs, and no chat template", async () => {
   });
 });
 
+test('rules know tensors by their names in the checkpoint and in the GGUF', async () => {
+  const rules = [
+    '--rule',
+    '^lm_head=drop',
+    '--rule',
+    'v_proj=F16',
+    '--rule',
+    'blk.1.attn_v=Q4_0',
+    '--rule',
+    'ffn_up=Q5_0',
+  ];
+  const { stdout, stderr } = await run(kPlain.folder, 'a.gguf', '--type', 'Q8_0', '--json', ...rules);
+  const { tensors, dropped, warnings } = JSON.parse(stdout);
+  const typeOf = (name) => tensors.find(({ outputName }) => outputName === name)?.to;
+  expect(['attn_v', 'ffn_up', 'ffn_down'].map((name) => typeOf(`blk.1.${name}.weight`))).toEqual([
+    'F16',
+    'Q5_0',
+    'Q8_0',
+  ]);
+  expect([typeOf('output.weight'), dropped.map(({ name }) => name)]).toEqual([undefined, ['lm_head.weight']]);
+  expect([warnings, stderr]).toEqual([[], '']);
+});
+
 test('--via says from which type it is quantized', async () => {
   const { stdout } = await run(kPlain.folder, 'a.gguf', '--type', 'Q4_0', '--via', 'f32', '--json');
   expect(JSON.parse(stdout).notes.join('\n')).toContain("what llama.cpp's quantizer makes of the model's F32 GGUF");
