@@ -37,7 +37,7 @@ const fromCase = (name, file) => (input) => copyFileSync(`${caseNamed(name).inpu
 
 /** What is wrong, in which case, the error's code, and what its sentence must name. */
 const kDamages = [
-  ['no config.json', 'llama-gqa-rope3', without('config.json'), 'unsupported_model', /config\.json/u],
+  ['no config.json', 'gemma2', without('config.json'), 'unsupported_model', /config\.json/u],
   ['config.json is empty', 'llama-gqa-rope3', writing('config.json', ''), 'invalid_file', /config\.json/u],
   ['config.json is a list', 'llama-gqa-rope3', writing('config.json', '[]'), 'invalid_file', /config\.json/u],
   ['config.json is cut off', 'gemma2', writing('config.json', '{"model_type": "gem'), 'invalid_file', /config\.json/u],
@@ -86,13 +86,6 @@ const kDamages = [
     tensors((list) => [...list, { ...list[0], name: 'model.layers.0.mystery.weight' }]),
     'unsupported_model',
     /mystery/u,
-  ],
-  [
-    'a matrix of integers',
-    'olmo2',
-    tensors((list) => void (tensorNamed(list, 'model.layers.0.mlp.up_proj.weight').dtype = 'I16')),
-    null,
-    /up_proj/u,
   ],
   [
     'a matrix that lies on its side',
