@@ -120,7 +120,7 @@ const ggufOptions = (): Option[] => [
   new Option('--for <program>', 'GGUF of a diffusion model: what is to open it (default: comfyui)').choices(PROGRAMS),
   new Option(
     '--f16-overflow <what>',
-    'tensors with weights too large for F16: refuse them, or keep them F32 (default: error)',
+    'tensors with weights too large for F16: refuse them, or keep them F32 (default: error; in a language model that becomes F16, BF16 or Q8_0 they are infinite, as llama.cpp writes them)',
   ).choices(['error', 'f32']),
 ];
 

@@ -16,12 +16,13 @@ export async function fingerprintOf(
 ): Promise<string> {
   const inputs = sources.map(({ name, size, version }) => [name, size, version]);
   const outputs = files.map(({ name, fileBytes, header }) => [name, fileBytes, header.length]);
-  const tensors = steps.map(({ planned, places, effort = 0 }) => [
+  const tensors = steps.map(({ planned, places, effort = 0, overflows = false }) => [
     planned.name,
     planned.target,
     planned.elements,
     places,
     effort,
+    overflows,
   ]);
   const text = JSON.stringify([revision, inputs, outputs, tensors, measure]);
   const headers = files.flatMap(({ header, literals = [] }) =>

@@ -164,7 +164,11 @@ export interface QuantizeFileOptions extends ConvertFileOptions {
     | Readonly<Record<string, KeyValue>>
     | null
     | undefined;
-  /** What happens to a tensor with a weight that is too large for the F16 or BF16 it would get. Default `error`. */
+  /**
+   * What happens to a tensor with a weight that is too large for the F16 or BF16 it would get. Default `error`; but a checkpoint that
+   * becomes F16, BF16 or Q8_0 has infinities, or NaN, where llama.cpp's converter writes them, and the report's warnings name the
+   * tensors.
+   */
   readonly f16Overflow?: 'error' | 'f32' | null | undefined;
   /**
    * Most bytes of one file, but for a tensor that is larger itself. Several are `NAME-00001-of-0000N.gguf`, or

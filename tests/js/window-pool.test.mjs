@@ -275,6 +275,20 @@ describe.each(['threads', 'single'])('a window, backend %s', (backend) => {
     await fromFloats(weights, kF32, { checked: true });
   });
 
+  test('Q8_0 has an infinite scale where it overflows, when asked', async () => {
+    const weights = new Float32Array(kWeights).fill(0.5);
+    const block = kWeights / 32 - 3;
+    weights[block * 32 + 5] = 1e30;
+    const target = codecNamed('Q8_0');
+    await expect(fromFloats(weights, target)).rejects.toMatchObject({ code: 'scale_overflow', index: block * 32 });
+    const { planes } = await fromFloats(weights, target, { overflows: true });
+    const expected = Array.from({ length: 34 }, (_, byte) => [0, 0x7c][byte] ?? (byte === 7 ? 127 : 0));
+    expect([...planes[0].slice(block * 34, (block + 1) * 34)]).toEqual(expected);
+    const others = await fromFloats(new Float32Array(kWeights).fill(0.5), target);
+    const rest = (bytes) => Buffer.concat([bytes.slice(0, block * 34), bytes.slice((block + 1) * 34)]);
+    expect(rest(planes[0]).equals(rest(others.planes[0]))).toBe(true);
+  });
+
   test('refuses what is not finite, when asked', async () => {
     const weights = new Float32Array(kWeights);
     weights[kWeights - 9] = Number.NaN;
