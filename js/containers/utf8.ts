@@ -25,6 +25,13 @@ function makeDecoder(options: TextDecoderOptions): TextDecoder {
 /** Throws `missing_global`, as the others do. */
 export const encodeUtf8 = (text: string): Uint8Array<ArrayBuffer> => (encoder ??= makeEncoder()).encode(text);
 
+/** Bytes that a character of a text (a UTF-16 unit) takes at most. */
+export const MOST_UTF8_BYTES = 3;
+
+/** Puts a text at the beginning of `bytes`, which must be long enough; gives how many bytes it takes. */
+export const encodeUtf8Into = (text: string, bytes: Uint8Array): number =>
+  (encoder ??= makeEncoder()).encodeInto(text, bytes).written;
+
 /** The text of valid UTF-8. It may begin with a byte order mark, and keeps it. */
 export const decodeUtf8 = (bytes: Uint8Array): string => (decoder ??= makeDecoder({ ignoreBOM: true })).decode(bytes);
 

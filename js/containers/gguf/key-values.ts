@@ -1,6 +1,6 @@
 import { QuantizeError } from '../../errors.js';
 import { quoted } from '../invalid-file.js';
-import { decodeUtf8, encodeUtf8 } from '../utf8.js';
+import { decodeUtf8, encodeUtf8, encodeUtf8Into, MOST_UTF8_BYTES } from '../utf8.js';
 
 /** The types of values in GGUF files, by name; the position is the number in the file. */
 export const GGUF_TYPES = [
@@ -196,8 +196,19 @@ export const flag = (key: string, value: boolean): GgufKeyValue =>
 
 export const text = (key: string, value: string): GgufKeyValue => new GgufKeyValue(key, 'string', encodeText(value));
 
-export const texts = (key: string, values: readonly string[]): GgufKeyValue =>
-  new GgufKeyValue(key, 'array', joined([arrayHead('string', values.length), ...values.map(encodeText)]));
+export function texts(key: string, values: readonly string[]): GgufKeyValue {
+  const elements = new Uint8Array(
+    values.reduce((sum, value) => sum + LENGTH_BYTES + value.length * MOST_UTF8_BYTES, 0),
+  );
+  const view = new DataView(elements.buffer);
+  let at = 0;
+  for (const value of values) {
+    const length = encodeUtf8Into(value, elements.subarray(at + LENGTH_BYTES));
+    view.setBigUint64(at, BigInt(length), true);
+    at += LENGTH_BYTES + length;
+  }
+  return new GgufKeyValue(key, 'array', joined([arrayHead('string', values.length), elements.subarray(0, at)]));
+}
 
 /** An array of i32, as `comfy.gguf.orig_shape.<name>` is. What is no i32 throws `internal`. */
 export function i32s(key: string, values: readonly number[]): GgufKeyValue {
