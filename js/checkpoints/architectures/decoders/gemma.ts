@@ -1,8 +1,8 @@
 import { flag } from '../../../containers/gguf/key-values.js';
 import { QuantizeError } from '../../../errors.js';
-import { isObject } from '../../../formats/folder/json.js';
 import type { Checkpoint } from '../../checkpoint.js';
 import type { KeyList } from '../../key-list.js';
+import { itemsOf } from '../../tokenizer/plain.js';
 import { byteLevel, sentencePiece, setSpecialTokens } from '../../tokenizer/vocabularies.js';
 import { plusOne, rows } from '../../weights/operations.js';
 import type { Architecture } from '../architecture.js';
@@ -148,11 +148,9 @@ export async function gemma3Recipes(checkpoint: Checkpoint, sizes: Sizes): Promi
 /** A SentencePiece vocabulary is as large as config.json says; of another one its tokens are counted. */
 async function tokensOf({ files, hparams }: Checkpoint): Promise<number> {
   if ((await files.bytes('tokenizer.model')) !== null) return countIn(hparams, 'vocab_size');
-  const tokenizer = await files.object('tokenizer.json');
-  const model = tokenizer?.get('model');
-  const vocabulary = isObject(model) ? model.get('vocab') : undefined;
-  const added = tokenizer?.get('added_tokens');
-  return (isObject(vocabulary) ? vocabulary.size : 0) + (Array.isArray(added) ? added.length : 0);
+  const tokenizer = await files.plain('tokenizer.json');
+  const vocabulary = Object.keys(tokenizer?.get('model', 'vocab') ?? {});
+  return vocabulary.length + itemsOf(tokenizer?.get('added_tokens')).length;
 }
 
 /** The pairs of the third generation: those of all models, some of them with defaults of their own. */

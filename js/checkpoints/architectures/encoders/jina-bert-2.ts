@@ -1,7 +1,6 @@
 import { text } from '../../../containers/gguf/key-values.js';
 import { quoted } from '../../../containers/invalid-file.js';
 import { QuantizeError } from '../../../errors.js';
-import { isObject } from '../../../formats/folder/json.js';
 import type { Checkpoint } from '../../checkpoint.js';
 import type { KeyList } from '../../key-list.js';
 import { byteLevel, setTokenTypeCount, wordPiece } from '../../tokenizer/vocabularies.js';
@@ -69,8 +68,8 @@ async function vocabulary(pairs: KeyList, checkpoint: Checkpoint): Promise<void>
 
 /** Whether tokens of byte-level BPE end where words end, whatever is between them. */
 async function isOfWords({ files }: Checkpoint): Promise<boolean> {
-  const before = (await files.object('tokenizer.json'))?.get('pre_tokenizer');
-  return isObject(before) && before.get('type') === 'Whitespace';
+  const type = (await files.plain('tokenizer.json'))?.get('pre_tokenizer', 'type');
+  return type === 'Whitespace';
 }
 
 const WORDS = 'whitespace';

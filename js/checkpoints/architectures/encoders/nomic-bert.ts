@@ -1,6 +1,6 @@
 import { u32 } from '../../../containers/gguf/key-values.js';
 import { QuantizeError } from '../../../errors.js';
-import { isObject, type Json } from '../../../formats/folder/json.js';
+import { type Json } from '../../../formats/folder/json.js';
 import type { Checkpoint } from '../../checkpoint.js';
 import { numberIn, type Hparams } from '../../config/hparams.js';
 import type { KeyList } from '../../key-list.js';
@@ -176,8 +176,7 @@ function refuseOthers({ hparams, name }: Checkpoint): void {
 
 /** Whether tokens are pieces of SentencePiece; they may be parts of words, too. Rejects with `invalid_file` for others. */
 async function hasPieces({ files }: Checkpoint): Promise<boolean> {
-  const model = (await files.object('tokenizer.json'))?.get('model');
-  const type = isObject(model) ? model.get('type') : undefined;
+  const type = (await files.plain('tokenizer.json'))?.get('model', 'type');
   if (type === 'Unigram' || type === 'WordPiece') return type === 'Unigram';
   throw await files.wrong('tokenizer.json', 'its "model" is neither "Unigram" nor "WordPiece"');
 }
