@@ -42,8 +42,8 @@ function checkedName(name: string): string {
   throw new QuantizeError('invalid_option', { detail });
 }
 
-/** None where the tokenizer is of a kind that the library does not know, or might take ages. */
-async function idsOfCheckText(loaded: LoadedTokenizer): Promise<readonly number[]> {
+/** The ids of CHECK_TEXT with special tokens; none where the tokenizer is of a kind that the library does not know, or might take ages. */
+export async function idsOfCheckText(loaded: LoadedTokenizer): Promise<readonly number[]> {
   const tokenizer = effectiveTokenizer(loaded);
   const patterns = patternsIn([tokenizer['normalizer'], tokenizer['pre_tokenizer']]);
   if (patterns.length > MOST_PATTERNS || !patterns.every(isBounded)) return [];
@@ -57,6 +57,9 @@ async function idsOfCheckText(loaded: LoadedTokenizer): Promise<readonly number[
 
 /** The name of the tokenizer that makes these ids of CHECK_TEXT. */
 export function nameOf(ids: readonly number[]): string | undefined {
-  const hash = bytesToHex(sha256(encodeUtf8(`[${ids.join(', ')}]`)));
+  const hash = hashOf(ids);
   return Object.entries(HASHES).find(([, hashes]) => hashes.includes(hash))?.[0];
 }
+
+/** SHA-256 of the ids as Python writes them. */
+export const hashOf = (ids: readonly number[]): string => bytesToHex(sha256(encodeUtf8(`[${ids.join(', ')}]`)));
