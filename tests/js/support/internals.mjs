@@ -13,6 +13,13 @@ export { setGeneral } from '../../../build/modules/checkpoints/metadata/general.
 export { modelIdOf } from '../../../build/modules/checkpoints/metadata/model-id.js';
 export { sizeLabel } from '../../../build/modules/checkpoints/metadata/size-label.js';
 export { titleOf } from '../../../build/modules/checkpoints/metadata/title.js';
+export { loadTokenizer } from '../../../build/modules/checkpoints/tokenizer/loaded/load.js';
+export { decodedToken } from '../../../build/modules/checkpoints/tokenizer/loaded/decoders.js';
+export { isBounded } from '../../../build/modules/checkpoints/tokenizer/pre/bounded-pattern.js';
+export { guessedName } from '../../../build/modules/checkpoints/tokenizer/pre/guess.js';
+export { hashOf, idsOfCheckText, preTokenizerName } from '../../../build/modules/checkpoints/tokenizer/pre/name.js';
+export { CHECK_TEXT, HASHES, PRE_TOKENIZERS } from '../../../build/modules/checkpoints/tokenizer/pre/names.js';
+export { PlainFile } from '../../../build/modules/checkpoints/tokenizer/plain.js';
 export { setSpecialTokens } from '../../../build/modules/checkpoints/tokenizer/special/special-tokens.js';
 export {
   byteLevel,
