@@ -28,10 +28,13 @@ function sourceOf(value: CardValue, parameters: number): CardSource {
 
 const HUB = 'https://huggingface.co/';
 
+/** With the converter's point that stands for every character. */
+const HUB_PAGE = /^https?:\/\/huggingface.co\/([^/]+\/[^/]+)$/su;
+
 /** By an address, or an id on the hub. */
 function namedSource(name: string, parameters: number): CardObject {
   if (!/^(?:https?|ssh):\/\//u.test(name)) return identified(name, parameters, true);
-  const [, id] = /^https?:\/\/huggingface.co\/([^/]+\/[^/]+)$/su.exec(name) ?? [];
+  const [, id] = name.includes('huggingface.co') ? (HUB_PAGE.exec(name) ?? []) : [];
   const known = id === undefined ? [] : identified(id, parameters, false);
   return new Map<string, CardValue>([...known, ['repo_url', name]]);
 }

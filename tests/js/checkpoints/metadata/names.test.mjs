@@ -2,10 +2,15 @@ import { describe, expect, test } from '@jest/globals';
 import { goldenTable } from '../../support/golden-tables.mjs';
 import { modelIdOf, sizeLabel, titleOf } from '../../support/internals.mjs';
 
-const { params, rows } = goldenTable('names');
+const kIds = ['names', 'more_names'].flatMap((table) => {
+  const { params, rows } = goldenTable(table);
+  return rows.map((row) => ({ ...row, params }));
+});
+
+const kTitles = ['titles', 'more_titles'].flatMap((table) => goldenTable(table).rows);
 
 describe("a model's id", () => {
-  test.each(rows)('$id', ({ id, title, components }) => {
+  test.each(kIds)('$id', ({ id, title, components, params }) => {
     for (const [index, parameters] of params.entries()) {
       const { name, organization, basename, finetune, version, sizeLabel: size } = modelIdOf(id, parameters);
       const parts = [name, organization, basename, finetune, version, size];
@@ -16,7 +21,7 @@ describe("a model's id", () => {
 });
 
 describe('a title', () => {
-  test.each(goldenTable('titles').rows)('of %j', (id, title) => {
+  test.each(kTitles)('of %j', (id, title) => {
     expect(titleOf(id)).toBe(title);
   });
 });
