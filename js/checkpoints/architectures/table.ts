@@ -3,9 +3,10 @@ import type { Hparams } from '../config/hparams.js';
 import type { Architecture } from './architecture.js';
 import { DECODERS } from './decoders/table.js';
 import { ENCODERS } from './encoders/table.js';
+import { OTHERS } from './others/table.js';
 
 /** The kinds of models that a GGUF can be made of. */
-export const ARCHITECTURES: readonly Architecture[] = [...DECODERS, ...ENCODERS];
+export const ARCHITECTURES: readonly Architecture[] = [...DECODERS, ...ENCODERS, ...OTHERS];
 
 const BY_CLASS = new Map(ARCHITECTURES.flatMap((one) => one.classes.map((name) => [name, one] as const)));
 
