@@ -28,18 +28,18 @@ export const pooledBy = (mode) => ({
 
 /**
  * Writes a model of which a table has config, names and shapes: with seeded weights in BF16, the tokenizer of the case `like`,
- * but for its files `without`, and `files` besides.
+ * but for its files `without` and with those of `renamed` under another name, and `files` besides.
  *
  * @returns {{input: string, options: object}} As a case has them.
  */
-export function writeDescribed({ name, like, config, tensors, files = {}, without = [], pre }, parent) {
+export function writeDescribed({ name, like, config, tensors, files = {}, without = [], renamed = {}, pre }, parent) {
   const folder = path.join(parent, name);
   const { input } = caseNamed(like);
   mkdirSync(folder, { recursive: true });
   for (const file of readdirSync(input).filter(
     (one) => one.startsWith('tokenizer') || one.startsWith('sentencepiece'),
   )) {
-    if (!without.includes(file)) cpSync(path.join(input, file), path.join(folder, file));
+    if (!without.includes(file)) cpSync(path.join(input, file), path.join(folder, renamed[file] ?? file));
   }
   for (const [file, text] of Object.entries({ 'config.json': JSON.stringify(config), ...files })) {
     mkdirSync(path.dirname(path.join(folder, file)), { recursive: true });
