@@ -16,7 +16,9 @@ export async function fingerprintOf(
 ): Promise<string> {
   const inputs = sources.map(({ name, size, version }) => [name, size, version]);
   const outputs = files.map(({ name, fileBytes, header }) => [name, fileBytes, header.length]);
-  const tensors = steps.map(({ planned, places, effort = 0, overflows = false }) => [
+  const tensors = steps.map(({ stored, planned, places, effort = 0, overflows = false }) => [
+    // Weights may be rounded to another type on their way.
+    stored.codec?.name ?? stored.dtype,
     planned.name,
     planned.target,
     planned.elements,
