@@ -76,7 +76,7 @@ async function assembled(
   tools: PipelineTools,
 ): Promise<Assembled> {
   const files = new CheckpointFiles(model.companions);
-  const { hparams, classes, rope } = await readConfig(files);
+  const { hparams, classes, rope } = await readConfig(files, model.name);
   const architecture = architectureFor(classes, hparams, model.name);
   const weights = await decodedWeights(model, hparams);
   const intermediate = options.via ?? ownType(weights);
