@@ -1,4 +1,4 @@
-import { QuantizeError } from '../../errors.js';
+import { QuantizeError, quoted } from '../../errors.js';
 import type { Hparams } from '../config/hparams.js';
 import type { Architecture } from './architecture.js';
 import { DECODERS } from './decoders/table.js';
@@ -10,8 +10,8 @@ export const ARCHITECTURES: readonly Architecture[] = [...DECODERS, ...ENCODERS,
 
 const BY_CLASS = new Map(ARCHITECTURES.flatMap((one) => one.classes.map((name) => [name, one] as const)));
 
-/** What config.json's `architectures` may begin with, sorted. */
-export const ARCHITECTURE_CLASSES: readonly string[] = [...BY_CLASS.keys()].sort();
+/** What GGUFs call them. The classes are several times as many: no sentence has room for them. */
+const NAMES = [...new Set(ARCHITECTURES.map(({ name }) => name))];
 
 /** The architecture of a model whose config.json has these `architectures`: the first one counts. Throws `unsupported_model`. */
 export function architectureFor(classes: readonly string[], hparams: Hparams, file: string): Architecture {
@@ -21,7 +21,7 @@ export function architectureFor(classes: readonly string[], hparams: Hparams, fi
   const problem =
     name === undefined
       ? 'config.json names no architecture'
-      : `its architecture ${JSON.stringify(name)} is none of those that a GGUF can be made of`;
-  const detail = `${problem} (${ARCHITECTURE_CLASSES.join(', ')}); for another one, convert it with llama.cpp's convert_hf_to_gguf.py and give that file`;
+      : `its architecture ${quoted(name)} is of none of the kinds that a GGUF can be made of`;
+  const detail = `${problem} (${NAMES.join(', ')}); for another one, convert it with llama.cpp's convert_hf_to_gguf.py and give that file`;
   throw new QuantizeError('unsupported_model', { file, detail });
 }

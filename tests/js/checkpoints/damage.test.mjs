@@ -46,7 +46,7 @@ const kDamages = [
     'llama-gqa-rope3',
     config({ architectures: ['NoSuchForCausalLM'], model_type: 'nosuch' }),
     'unsupported_model',
-    /NoSuchForCausalLM.*LlamaForCausalLM/u,
+    /NoSuchForCausalLM.*\(llama, .*bert/u,
   ],
   ['a shard is missing', 'mistral-sharded', without('model-00003-of-00005.safetensors'), 'missing_shard', /00003/u],
   [
