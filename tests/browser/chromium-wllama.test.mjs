@@ -50,13 +50,22 @@ async function convertAndTry({ site, folder, names, type }) {
   );
   wllama.setCompat(null);
   await wllama.loadModel([file], { n_gpu_layers: 0 });
-  const { usage, choices } = await wllama.createCompletion({ prompt: 'The model', max_tokens: 16, temperature: 0 });
+  const messages = [{ role: 'user', content: 'The model' }];
+  let tokens = 0;
+  let text = '';
+  for await (const piece of await wllama.createChatCompletion({
+    messages,
+    max_tokens: 16,
+    temperature: 0,
+    stream: true,
+  })) {
+    text += piece.choices[0]?.delta.content ?? '';
+    tokens = piece.timings?.predicted_n ?? tokens;
+  }
   await wllama.exit();
   return {
     sha256: Array.from(hash, (byte) => byte.toString(16).padStart(2, '0')).join(''),
-    tokens: usage.completion_tokens,
-    text: choices[0].text,
-    complaints,
+    ...{ tokens, text, complaints },
   };
 }
 
@@ -64,7 +73,7 @@ test.each([
   ['llama-spm-tied', 'llama2-spm-tied', 'F16'],
   ['gemma2', 'gemma-2-tiny-it', 'Q8_0'],
 ])(
-  'the page makes of %s what llama.cpp makes of it, and llama.cpp in the page goes on with a text',
+  'the page makes of %s what llama.cpp makes of it, and llama.cpp in the page answers a question',
   async (name, model, type) => {
     const folder = `${kGolden}/${name}/${model}`;
     const { outputs } = JSON.parse(readFileSync(inProject(`${kGolden}/${name}/case.json`), 'utf8'));

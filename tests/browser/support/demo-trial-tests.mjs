@@ -31,8 +31,7 @@ export async function tryModel(page) {
     expect(await page.appears('#try [role=alert]')).toMatch(/64-bit addresses.*current Chrome, Edge or Firefox/);
     return null;
   }
-  await page.appears('textarea[name=prompt]');
-  expect(await page.evaluate(() => document.activeElement.name)).toBe('prompt');
+  await page.until('the prompt to be typed into', () => document.activeElement.name === 'prompt');
   await page.click(/^(?:Go on|Ask|Make a vector)/);
   return answerOf(page);
 }

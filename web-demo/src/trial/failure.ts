@@ -37,5 +37,15 @@ export function loadFailure(lines: readonly string[], error: unknown): string {
   return `llama.cpp does not open the file: ${reason.trim().replace(/\.$/, '')}.`;
 }
 
+/** Why a model that was loaded stopped in the middle of an answer. */
+export function answerFailure(lines: readonly string[], error: unknown): string {
+  const thrown = error instanceof Error ? error.message : String(error);
+  if (firstMatch([...lines, thrown], /invalid UTF-8/) !== undefined) {
+    return 'The model wrote bytes that are no text, which llama.cpp does not survive here: press Try it to load it again.';
+  }
+  const reason = (lines[0] ?? thrown).trim().replace(/\.$/, '');
+  return `llama.cpp has failed, and Try it loads the model again: ${reason}.`;
+}
+
 const firstMatch = (lines: readonly string[], pattern: RegExp): RegExpExecArray | undefined =>
   lines.map((line) => pattern.exec(line)).find((match) => match !== null) ?? undefined;

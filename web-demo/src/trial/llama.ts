@@ -2,7 +2,7 @@
 
 import { Wllama, type LoadedContextInfo, type LoadModelParams, type WllamaLogger } from '@wllama/wllama';
 import wasmUrl from '@wllama/wllama/esm/wasm/wllama.wasm?url';
-import { loadFailure, obstacleTo } from './failure';
+import { answerFailure, loadFailure, obstacleTo } from './failure';
 
 /**
  * Without a graphics card, which computes what is a little different on each machine. Of 2048 tokens, those of the prompt and of
@@ -34,13 +34,14 @@ export async function openInLlama(file: File, signal: AbortSignal): Promise<Load
   if (obstacle !== null) throw new Error(obstacle);
   const loaded = await load(file, false, signal);
   const kind = kindOf(loaded.metadata);
-  if (kind !== 'embedding') return new Opened(loaded.wllama, kind);
+  if (kind !== 'embedding') return new Opened(loaded, kind);
   await loaded.wllama.exit();
-  return new Opened((await load(file, true, signal)).wllama, kind);
+  return new Opened(await load(file, true, signal), kind);
 }
 
 interface Loaded {
   readonly wllama: Wllama;
+  readonly log: Log;
   readonly metadata: Readonly<Record<string, string>>;
 }
 
@@ -60,7 +61,7 @@ async function load(file: File, embeddings: boolean, signal: AbortSignal): Promi
     const info: LoadedContextInfo & { readonly success?: boolean } = wllama.getLoadedContextInfo();
     if (info.success === false) throw new Error('llama.cpp does not open the file');
     if (info.has_encoder) throw new Error('a model with an encoder and a decoder cannot be tried in this page');
-    return { wllama, metadata: info.metadata };
+    return { wllama, log, metadata: info.metadata };
   } catch (error) {
     await wllama.exit();
     throw signal.aborted ? error : new Error(loadFailure(log.lines, error));
@@ -78,13 +79,24 @@ function kindOf(metadata: Readonly<Record<string, string>>): TrialKind {
 class Opened implements LoadedModel {
   readonly kind: TrialKind;
   readonly #wllama: Wllama;
+  readonly #log: Log;
 
-  constructor(wllama: Wllama, kind: TrialKind) {
+  constructor({ wllama, log }: Loaded, kind: TrialKind) {
     this.#wllama = wllama;
+    this.#log = log;
     this.kind = kind;
   }
 
   async *generate(prompt: string, signal: AbortSignal): AsyncIterable<string> {
+    this.#log.lines.length = 0;
+    try {
+      yield* this.#pieces(prompt, signal);
+    } catch (error) {
+      throw signal.aborted ? error : new Error(answerFailure(this.#log.lines, error));
+    }
+  }
+
+  async *#pieces(prompt: string, signal: AbortSignal): AsyncIterable<string> {
     const settings = { stream: true, max_tokens: MOST_TOKENS, abortSignal: signal } as const;
     if (this.kind === 'chat') {
       const messages = [{ role: 'user', content: prompt } as const];

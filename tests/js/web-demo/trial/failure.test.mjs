@@ -1,10 +1,11 @@
 import { beforeAll, expect, test } from '@jest/globals';
 import { importBundled } from '../support/bundled.mjs';
 
+let answerFailure;
 let loadFailure;
 let obstacleTo;
 beforeAll(async () => {
-  ({ loadFailure, obstacleTo } = await importBundled('trial/failure.ts'));
+  ({ answerFailure, loadFailure, obstacleTo } = await importBundled('trial/failure.ts'));
 });
 
 const kOneSentence = /^(?:[^.!?]|\.(?=\S))+\.$/u;
@@ -42,4 +43,13 @@ test.each([
 test('without a complaint the reason is what was thrown', () => {
   expect(loadFailure([], new Error('(ABORT) exit(1)'))).toBe('llama.cpp does not open the file: (ABORT) exit(1).');
   expect(loadFailure([], 'unknown')).toBe('llama.cpp does not open the file: unknown.');
+});
+
+test('a model that stops in the middle of an answer can be loaded again', () => {
+  const crash = new Error('Invalid typed array length: 1163217991');
+  const bytes = answerFailure(['[json.exception.type_error.316] invalid UTF-8 byte at index 14: 0xB2'], crash);
+  expect(bytes).toMatch(/bytes that are no text.*press Try it/);
+  const others = answerFailure(['failed to find a memory slot for batch of size 1.'], crash);
+  expect(others).toMatch(/Try it loads the model again: failed to find a memory slot for batch of size 1\.$/);
+  for (const sentence of [bytes, others, answerFailure([], crash)]) expect(sentence).toMatch(kOneSentence);
 });
