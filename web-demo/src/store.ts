@@ -90,6 +90,11 @@ export const announcement = signal('');
 
 export const isBusy = computed(() => run.value.status === 'running');
 
+/** Whether what is planned is a language model's file, which no program for images opens. */
+export const isForLlama = computed(
+  () => plan.value.status === 'ready' && plan.value.plan.opensIn.includes('llama.cpp'),
+);
+
 /** What the person has chosen; a folder cannot go everywhere that a file can, nor the other way round. */
 export const chosenTarget = signal<TargetKind | null>(null);
 export const targets = computed(() => availableTargets(isFolder(settings.value.output)));

@@ -2,7 +2,7 @@ import { ARCHITECTURES } from 'arrowquant';
 import { changeSettings } from '../../actions';
 import { BIT_WIDTHS, FILE_TYPES, GROUP_SIZES, PROGRAM_TITLES, type Settings } from '../../settings';
 import { FORMATS, isFolder, isFormat, outputsFor, type OutputName } from '../../outputs';
-import { isBusy, model, settings } from '../../store';
+import { isBusy, isForLlama, model, settings } from '../../store';
 import { Check, Field, Segments } from './fields';
 import { FormatSettings } from './FormatSettings';
 import { RulesEditor } from './RulesEditor';
@@ -94,7 +94,7 @@ function GgufSettings({ type, pure, architecture, program }: Settings) {
             changeSettings({ architecture: ARCHITECTURES.find((one) => one === currentTarget.value) ?? null });
           }}
         >
-          <option value="">found out from the names</option>
+          <option value="">found out by itself</option>
           {ARCHITECTURES.map((one) => (
             <option key={one} value={one}>
               {one === 'none' ? 'none: any model, by general rules' : one}
@@ -102,15 +102,17 @@ function GgufSettings({ type, pure, architecture, program }: Settings) {
           ))}
         </select>
       </Field>
-      <Segments
-        title="Program that opens a diffusion model"
-        name="program"
-        value={program}
-        choices={PROGRAM_TITLES}
-        onChange={(chosen) => {
-          changeSettings({ program: chosen });
-        }}
-      />
+      {!isForLlama.value && (
+        <Segments
+          title="Program that opens a diffusion model"
+          name="program"
+          value={program}
+          choices={PROGRAM_TITLES}
+          onChange={(chosen) => {
+            changeSettings({ program: chosen });
+          }}
+        />
+      )}
       <Check
         title="Pure"
         hint="This type for every layer that is quantized, no better one for the sensitive ones"
