@@ -7,7 +7,7 @@ import type { Model } from '../../models/model.js';
 import type { Hparams } from '../config/hparams.js';
 import { numbersOf } from './numbers.js';
 import { dequantized } from './quantized/method.js';
-import { decodedWeight, floatsAt } from './quantized/rows.js';
+import { decodedWeight, readFloats } from './quantized/rows.js';
 import { isFloatType, type Weight } from './weight.js';
 
 /** What weights are taken from. */
@@ -51,7 +51,7 @@ function weightOf(tensor: Tensor): Weight {
   }
   return decodedWeight({
     ...{ name, shape, parts: [tensor], format: tensor.dtype },
-    decode: ({ row, rows, column, columns }) => floatsAt(tensor, row * (shape.at(-1) ?? 1) + column, rows * columns),
+    decode: ({ row, column }, into) => readFloats(tensor, row * (shape.at(-1) ?? 1) + column, into),
   });
 }
 

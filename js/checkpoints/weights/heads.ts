@@ -36,9 +36,9 @@ interface Heading {
 type Read = (begin: number, bytes: number) => Promise<Uint8Array>;
 
 /** Bytes of the permuted rows, from any of them on: whole pairs of rows by two reads, and others each by itself. */
-async function permuted(heading: Heading, position: number, bytes: number, read: Read): Promise<Uint8Array> {
+async function permuted(heading: Heading, position: number, into: Uint8Array, read: Read): Promise<void> {
   const { half, row } = heading;
-  const into = new Uint8Array(bytes);
+  const bytes = into.length;
   const most = Math.max(1, Math.floor(PIECE_BYTES / (2 * row)));
   for (let at = 0; at < bytes;) {
     const place = position + at;
@@ -59,7 +59,6 @@ async function permuted(heading: Heading, position: number, bytes: number, read:
       at = end;
     }
   }
-  return into;
 }
 
 /** Rows that are copied number by number: of short ones each would be a call. */

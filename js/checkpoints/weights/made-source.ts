@@ -4,9 +4,10 @@ import { rangesOf } from '../../pipeline/stretches.js';
 
 /** What is made at a time. */
 const PIECE_BYTES = 2 ** 20;
+const MOST_ELEMENT_BYTES = 8;
 
-/** Gives bytes of what is made, in memory of their own; whole elements. */
-export type Make = (position: number, bytes: number) => Promise<Uint8Array>;
+/** Fills `into`, which numbers of any size may be put in, with what is made from `position` on; whole elements. */
+export type Make = (position: number, into: Uint8Array) => Promise<void>;
 
 /**
  * Bytes that are made of others while they are read, piece by piece. It is named after the first of the ranges that it is made
@@ -33,17 +34,20 @@ export class MadeSource implements ByteSource {
     this.#sources = [...new Set(ranges.map(({ source }) => source))];
     this.#make = make;
     this.readAside = async (position, bytes) => {
-      if (bytes <= PIECE_BYTES) return make(position, bytes);
       const own = new Uint8Array(bytes);
-      await this.read(own, position);
+      await this.#makeAll(own, position);
       return own;
     };
   }
 
   async read(into: Uint8Array, position: number): Promise<void> {
+    if (into.byteOffset % MOST_ELEMENT_BYTES === 0) await this.#makeAll(into, position);
+    else into.set(await this.readAside(position, into.length));
+  }
+
+  async #makeAll(into: Uint8Array, position: number): Promise<void> {
     for (let at = 0; at < into.length; at += PIECE_BYTES) {
-      const bytes = Math.min(PIECE_BYTES, into.length - at);
-      into.set(await this.#make(position + at, bytes), at);
+      await this.#make(position + at, into.subarray(at, Math.min(at + PIECE_BYTES, into.length)));
     }
   }
 

@@ -61,10 +61,10 @@ export function gptqWeight(base: string, packing: GptqPacking, tensors: Readonly
       parts: Object.values(layer),
       format: `gptq int${packing.bits}`,
     },
-    decode: async (block) => {
+    decode: async (block, into) => {
       const reading = (held ??= sharedOf(layer));
       try {
-        return await decoded(turned, await reading, packing, block);
+        await decode({ turned, shared: await reading, packing }, block, into);
       } finally {
         // Nobody is likely to ask for more behind the end: other layers need the room.
         if (block.row + block.rows === outputs && block.column + block.columns === inputs) held = null;
@@ -105,7 +105,15 @@ async function sharedOf({ groups: names, scales, zeros }: Layer): Promise<Shared
   return { groups, scales: await floatsAt(scales, 0, scales.elements), zeros: await wordsAt(zeros, 0, zeros.elements) };
 }
 
-async function decoded(turned: Tensor, shared: Shared, packing: GptqPacking, block: Block): Promise<Float32Array> {
+/** A layer that has been looked into. */
+interface Opened {
+  /** Its words, a row for each output. */
+  readonly turned: Tensor;
+  readonly shared: Shared;
+  readonly packing: GptqPacking;
+}
+
+async function decode({ turned, shared, packing }: Opened, block: Block, values: Float32Array): Promise<void> {
   const { row: first, rows, column, columns } = block;
   const [outputs = 0, across = 0] = turned.shape;
   const { bits, zeroOffset } = packing;
@@ -116,7 +124,6 @@ async function decoded(turned: Tensor, shared: Shared, packing: GptqPacking, blo
   const count = shared.scales.length / outputs;
   const zeros = new Int32Array(count);
   const scales = new Float32Array(count);
-  const values = new Float32Array(rows * columns);
   for (let row = 0, at = 0; row < rows; ++row) {
     const output = first + row;
     for (let group = 0; group < count; ++group) {
@@ -130,5 +137,4 @@ async function decoded(turned: Tensor, shared: Shared, packing: GptqPacking, blo
       values[at] = (((word >>> ((input % per) * bits)) & mask) - (zeros[group] ?? 0)) * (scales[group] ?? 0);
     }
   }
-  return values;
 }

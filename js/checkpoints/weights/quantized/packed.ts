@@ -56,7 +56,7 @@ export function packedWeight(
   const format = `int${packing.bits} g${packing.groupSize}`;
   return decodedWeight({
     ...{ name: base, shape: [rows, columns], parts: stored, format },
-    decode: (block) => unpacked(parts, columns, packing, block),
+    decode: (block, into) => unpack({ parts, width: columns, packing }, block, into),
   });
 }
 
@@ -83,12 +83,15 @@ function checkShapes({ words, scales, zeroPoints }: Parts, rows: number, columns
   }
 }
 
-async function unpacked(
-  { words, scales, zeroPoints }: Parts,
-  width: number,
-  packing: Packing,
-  block: Block,
-): Promise<Float32Array> {
+/** A weight that is packed; `width` are its columns. */
+interface Packed {
+  readonly parts: Parts;
+  readonly width: number;
+  readonly packing: Packing;
+}
+
+async function unpack({ parts, width, packing }: Packed, block: Block, values: Float32Array): Promise<void> {
+  const { words, scales, zeroPoints } = parts;
   const { row: first, rows, column, columns } = block;
   const { bits, groupSize } = packing;
   const [per, mask, across, groups] = [perWord(packing), 2 ** bits - 1, words.shape[1] ?? 0, width / groupSize];
@@ -103,7 +106,6 @@ async function unpacked(
     floatsAt(scales, first * groups, rows * groups),
     zeroPoints === undefined ? null : wordsAt(zeroPoints, top * groups, (bottom - top) * groups),
   ]);
-  const values = new Float32Array(rows * columns);
   for (let row = 0, at = 0; row < rows; ++row) {
     const zeroRow = (Math.floor((first + row) / per) - top) * groups;
     const zeroShift = ((first + row) % per) * bits;
@@ -117,5 +119,4 @@ async function unpacked(
       }
     }
   }
-  return values;
 }

@@ -22,8 +22,8 @@ export interface Decoded {
   readonly parts: readonly Tensor[];
   /** How reports call it. */
   readonly format: string;
-  /** Gives the numbers of a block, row by row. All dimensions but the last are rows. */
-  readonly decode: (block: Block) => Promise<Float32Array>;
+  /** Fills `into` with the numbers of a block, row by row. All dimensions but the last are rows. */
+  readonly decode: (block: Block, into: Float32Array) => Promise<void>;
 }
 
 const WIDTH = 4;
@@ -32,14 +32,12 @@ export function decodedWeight({ name, shape, parts, format, decode }: Decoded): 
   const elements = shape.reduce((product, size) => product * size, 1);
   const columns = shape.at(-1) ?? 1;
   const ranges = parts.flatMap(({ planes }) => planes.flat());
-  const make = async (position: number, bytes: number): Promise<Uint8Array> => {
-    const made = new Float32Array(bytes / WIDTH);
+  const make = async (position: number, { buffer, byteOffset, length }: Uint8Array): Promise<void> => {
+    const into = new Float32Array(buffer, byteOffset, length / WIDTH);
     let at = 0;
-    for (const block of blocksIn(position / WIDTH, bytes / WIDTH, columns)) {
-      made.set(await decode(block), at);
-      at += block.rows * block.columns;
+    for (const block of blocksIn(position / WIDTH, into.length, columns)) {
+      await decode(block, into.subarray(at, (at += block.rows * block.columns)));
     }
-    return new Uint8Array(made.buffer);
   };
   const source = new MadeSource(ranges, elements * WIDTH, make);
   return {
@@ -76,12 +74,16 @@ export const planeIn = ({ name, planes }: Tensor): StoredPlane => {
 
 /** Elements of a tensor as F32. */
 export async function floatsAt(tensor: Tensor, first: number, count: number): Promise<Float32Array> {
+  const floats = new Float32Array(count);
+  await readFloats(tensor, first, floats);
+  return floats;
+}
+
+/** The same, as many as `into` has. */
+export async function readFloats(tensor: Tensor, first: number, into: Float32Array): Promise<void> {
   const numbers = numbersOf(tensor.dtype);
   if (numbers === undefined) throw new RangeError(`${tensor.dtype} are no numbers`);
-  const bytes = await bytesAt(planeIn(tensor), first * numbers.bytes, count * numbers.bytes);
-  const floats = new Float32Array(count);
-  numbers.read(bytes, floats);
-  return floats;
+  numbers.read(await bytesAt(planeIn(tensor), first * numbers.bytes, into.length * numbers.bytes), into);
 }
 
 /** 32-bit words of a tensor. */

@@ -1,6 +1,6 @@
 import type { Tensor } from '../../../layouts/tensor.js';
 import type { Weight } from '../weight.js';
-import { damaged, decodedWeight, floatsAt, shapeText, type Block } from './rows.js';
+import { damaged, decodedWeight, floatsAt, readFloats, shapeText, type Block } from './rows.js';
 
 /** Numbers of one byte, which is what such weights are. */
 const ELEMENTS: readonly string[] = ['F8_E4M3', 'F8_E5M2', 'I8', 'U8'];
@@ -15,14 +15,12 @@ export function scaledWeight(weight: Tensor, scale: Tensor, tile: readonly numbe
   if (!ELEMENTS.includes(weight.dtype)) throw damaged(weight, `has scales, but is ${weight.dtype}`);
   if (!SCALES.includes(scale.dtype)) throw damaged(weight, `has scales of ${scale.dtype}`);
   const grid = gridOf(weight, scale, tile);
-  const decode = async (block: Block): Promise<Float32Array> => {
-    const columns = weight.shape.at(-1) ?? 1;
-    const values = await floatsAt(weight, block.row * columns + block.column, block.rows * block.columns);
+  const decode = async (block: Block, values: Float32Array): Promise<void> => {
+    await readFloats(weight, block.row * (weight.shape.at(-1) ?? 1) + block.column, values);
     const least = grid.rowBegin(block.row) + grid.column(block.column);
     const most = grid.rowBegin(block.row + block.rows - 1) + grid.column(block.column + block.columns - 1);
     const scales = await floatsAt(scale, least, most - least + 1);
     multiply(values, scales, block, grid, least);
-    return values;
   };
   const { name, shape } = weight;
   return decodedWeight({ name, shape, parts: [weight, scale], format: `${weight.dtype} scaled`, decode });
