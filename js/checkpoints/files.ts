@@ -4,10 +4,13 @@ import { invalidFile } from '../containers/invalid-file.js';
 import { decodeJson } from '../containers/json.js';
 import type { ByteSource } from '../io/byte-io.js';
 import type { Companions } from '../models/companions.js';
-import { PlainFile } from './tokenizer/plain.js';
+import { hasLoneSurrogate, PlainFile } from './tokenizer/plain.js';
 
-/** The largest vocabularies take some tens of megabytes. */
+/** The largest vocabularies take some tens of megabytes; as JSON they take several times as much while they are read. */
 const MOST_BYTES = 128 * 2 ** 20;
+const MOST_JSON_BYTES = 64 * 2 ** 20;
+
+const ESCAPED_SURROGATE = /\\u[dD][89a-fA-F]/u;
 
 /** The files of a checkpoint besides its weights. Each is read once, when it is asked for. */
 export class CheckpointFiles {
@@ -75,13 +78,13 @@ export class CheckpointFiles {
   async #readPlain(name: string): Promise<PlainFile | null> {
     const source = await this.#companions.find(name);
     if (source === null) return null;
-    return new PlainFile(parsed(decodeJson(await readBytes(source), source, source.fileName), source), source);
+    const bytes = await readBytes(source, MOST_JSON_BYTES);
+    return new PlainFile(parsed(decodeJson(bytes, source, source.fileName), source), source);
   }
 }
 
-async function readBytes(source: ByteSource): Promise<Uint8Array> {
-  if (source.size > MOST_BYTES)
-    throw invalidFile(source, `its ${source.size} bytes are over the limit of ${MOST_BYTES}`);
+async function readBytes(source: ByteSource, most = MOST_BYTES): Promise<Uint8Array> {
+  if (source.size > most) throw invalidFile(source, `its ${source.size} bytes are over the limit of ${most}`);
   const bytes = new Uint8Array(source.size);
   if (source.readAside === undefined) await source.read(bytes, 0);
   else bytes.set(await source.readAside(0, source.size));
@@ -89,9 +92,12 @@ async function readBytes(source: ByteSource): Promise<Uint8Array> {
 }
 
 function parsed(text: string, source: ByteSource): unknown {
+  let value: unknown;
   try {
-    return JSON.parse(text);
+    value = JSON.parse(text);
   } catch (cause) {
     throw invalidFile(source, 'it is no JSON', { cause });
   }
+  if (ESCAPED_SURROGATE.test(text) && hasLoneSurrogate(value)) throw invalidFile(source, 'it has halves of characters');
+  return value;
 }

@@ -22,6 +22,20 @@ export const textIn = (value: unknown): string | undefined =>
 export const isTokenId = (value: unknown): value is number =>
   typeof value === 'number' && Number.isInteger(value) && value >= 0 && value < 2 ** 31;
 
+const LONE_SURROGATE = /\p{Surrogate}/u;
+
+/** Whether a text in a value, or a name in it, has half of a character, which no UTF-8 can hold. */
+export function hasLoneSurrogate(value: unknown): boolean {
+  const left = [value];
+  while (left.length > 0) {
+    const one = left.pop();
+    if (typeof one === 'string' && LONE_SURROGATE.test(one)) return true;
+    if (Array.isArray(one)) for (const item of itemsOf(one)) left.push(item);
+    else if (isRecord(one)) for (const [name, item] of Object.entries(one)) left.push(name, item);
+  }
+  return false;
+}
+
 /** A file with a JSON object. */
 export class PlainFile {
   readonly values: Readonly<Record<string, unknown>>;

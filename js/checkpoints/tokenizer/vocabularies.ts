@@ -70,6 +70,8 @@ export async function byteLevel(
   const pre = await preTokenizerName(loaded, checkpoint);
   setTokens(pairs, { model: 'gpt2', pre, tokens, scores: false });
   await setSpecialTokens(pairs, checkpoint, { loadMerges: true, known });
+  if (!pairs.has('tokenizer.ggml.merges') && pre !== 'whitespace')
+    throw file.wrong('it has no merges, without which llama.cpp cuts no texts');
   return true;
 }
 
@@ -124,9 +126,11 @@ function setUnigramTokens(pairs: KeyList, { tokens, addsPrefix }: UnigramVocabul
 }
 
 /** How many kinds of segments a text may have, which encoders tell apart. */
-export const setTokenTypeCount = (pairs: KeyList, { hparams }: Checkpoint): void => {
-  pairs.set(u32('tokenizer.ggml.token_type_count', hparams.optionalWhole('type_vocab_size') ?? 1));
-};
+export function setTokenTypeCount(pairs: KeyList, { hparams }: Checkpoint): void {
+  const count = hparams.optionalWhole('type_vocab_size') ?? 1;
+  if (count < 0 || count >= 2 ** 32) throw hparams.wrong(['type_vocab_size'], 'a number of 32 bits');
+  pairs.set(u32('tokenizer.ggml.token_type_count', count));
+}
 
 /** Whether a space is put before texts, where tokenizer_config.json says it: what the Llama family writes before all else. */
 export async function setSpacePrefix(pairs: KeyList, { files }: Checkpoint): Promise<void> {

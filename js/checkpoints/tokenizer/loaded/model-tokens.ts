@@ -2,8 +2,6 @@ import { quoted } from '../../../containers/invalid-file.js';
 import { isRecord } from '../../../containers/json.js';
 import { isTokenId, itemsOf, type PlainFile } from '../plain.js';
 
-const LONE_SURROGATE = /\p{Surrogate}/u;
-
 /** The ids of a tokenizer.json's own tokens, by text. Throws `invalid_file`. */
 export function modelTokens(file: PlainFile): Map<string, number> {
   const vocabulary = file.get('model', 'vocab');
@@ -15,7 +13,6 @@ export function modelTokens(file: PlainFile): Map<string, number> {
     const other = texts.get(id);
     if (other !== undefined)
       throw file.wrong(`the tokens ${quoted(other)} and ${quoted(text)} have the same id, ${id}`);
-    if (LONE_SURROGATE.test(text)) throw file.wrong(`the token with the id ${id} has half of a character`);
     ids.set(text, id);
     texts.set(id, text);
   }

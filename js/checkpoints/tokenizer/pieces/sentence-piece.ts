@@ -22,7 +22,7 @@ export interface AddedPieces {
 }
 
 /** More than any model has, and few enough to be held. */
-const MOST_TOKENS = 2 ** 24;
+const MOST_TOKENS = 2 ** 20;
 
 /** How many tokens the model has: `vocab_size` of config.json, or `otherwise` without it. Throws `invalid_file`. */
 export function vocabularySize({ hparams }: Checkpoint, otherwise: number): number {

@@ -1,4 +1,3 @@
-import { isRecord } from '../../../containers/json.js';
 import { itemsOf, member, textIn, type PlainFile } from '../plain.js';
 
 /** As deep as sequences are followed; published ones nest once. */
@@ -69,14 +68,4 @@ function beginsTexts(postProcessor: unknown, depth: number): boolean {
   if (several.length > 0) return depth < MOST_DEPTH && several.some((one) => beginsTexts(one, depth + 1));
   const [first] = itemsOf(member(postProcessor, 'single'));
   return member(first, 'SpecialToken') !== undefined;
-}
-
-/** All regular expressions in parts of a tokenizer.json; what lies too deep for a tokenizer is one that nothing matches. */
-export function patternsIn(value: unknown, depth = 0): readonly string[] {
-  if (depth > MOST_DEPTH) return ['('];
-  if (Array.isArray(value)) return value.flatMap((one) => patternsIn(one, depth + 1));
-  if (!isRecord(value)) return [];
-  return Object.entries(value).flatMap(([name, one]) =>
-    name === 'Regex' && typeof one === 'string' ? [one] : patternsIn(one, depth + 1),
-  );
 }

@@ -5,14 +5,11 @@ import { encodeUtf8 } from '../../../containers/utf8.js';
 import { QuantizeError } from '../../../errors.js';
 import { part } from '../../../part.js';
 import type { Checkpoint } from '../../checkpoint.js';
-import { isBounded } from './bounded-pattern.js';
 import { effectiveTokenizer } from '../loaded/effective.js';
-import { guessedName, patternsIn } from './guess.js';
+import { guessedName } from './guess.js';
+import { isHarmless } from './harmless.js';
 import type { LoadedTokenizer } from '../loaded/load.js';
 import { CHECK_TEXT, HASHES, PRE_TOKENIZERS } from './names.js';
-
-/** Published tokenizers have up to seven. */
-const MOST_PATTERNS = 16;
 
 /**
  * llama.cpp's name of how a tokenizer cuts texts: what the caller says, what the ids of a text show, or what its parts suggest,
@@ -45,8 +42,7 @@ function checkedName(name: string): string {
 /** The ids of CHECK_TEXT with special tokens; none where the tokenizer is of a kind that the library does not know, or might take ages. */
 export async function idsOfCheckText(loaded: LoadedTokenizer): Promise<readonly number[]> {
   const tokenizer = effectiveTokenizer(loaded);
-  const patterns = patternsIn([tokenizer['normalizer'], tokenizer['pre_tokenizer']]);
-  if (patterns.length > MOST_PATTERNS || !patterns.every(isBounded)) return [];
+  if (!isHarmless(tokenizer)) return [];
   const { idsOf } = await part(() => import('./library.js'));
   try {
     return idsOf(tokenizer, CHECK_TEXT);
