@@ -26,6 +26,7 @@ export {
   llamaHuggingFace,
   sentencePiece,
   setSpacePrefix,
+  setTokenTypeCount,
   unigram,
   unigramPieces,
   wordPiece,

@@ -27,6 +27,7 @@ const NORMALIZERS = [
 const PRE_TOKENIZERS = [
   ...['BertPreTokenizer', 'ByteLevel', 'Digits', 'Metaspace', 'Punctuation', 'Split', 'Whitespace', 'WhitespaceSplit'],
 ];
+const PATTERNED = ['Replace', 'Split'];
 const AFFIXES = ['continuing_subword_prefix', 'continuing_subword_suffix', 'end_of_word_suffix', 'unk_token'];
 
 /**
@@ -54,13 +55,20 @@ function stepsOf(step: unknown, parts: string, depth: number): readonly unknown[
 }
 
 function isKnown(step: unknown, kinds: readonly string[]): boolean {
-  const pattern = within(step, 'pattern', 'Regex');
+  const type = textIn(member(step, 'type')) ?? '';
   return (
-    kinds.includes(textIn(member(step, 'type')) ?? '') &&
+    kinds.includes(type) &&
     member(step, 'str_rep') === undefined &&
     isShort(member(step, 'prepend')) &&
-    (pattern === undefined || (typeof pattern === 'string' && isBounded(pattern)))
+    (!PATTERNED.includes(type) || hasPattern(member(step, 'pattern')))
   );
+}
+
+function hasPattern(pattern: unknown): boolean {
+  const expression = member(pattern, 'Regex');
+  return expression === undefined
+    ? typeof member(pattern, 'String') === 'string'
+    : typeof expression === 'string' && isBounded(expression);
 }
 
 const isShort = (affix: unknown): boolean => typeof affix !== 'string' || affix.length <= MOST_AFFIX;

@@ -50,6 +50,21 @@ describe('the tokenizers of the golden set', () => {
   });
 });
 
+test('merges.txt has the merges where tokenizer.json has none', async () => {
+  const files = filesOf('qwen3-f32');
+  const whole = await pairsOf(byteLevel, checkpointOf(files, { options: { pre: 'qwen2' } }));
+  const tokenizer = JSON.parse(files.get('tokenizer.json'));
+  delete tokenizer.model.merges;
+  files.set('tokenizer.json', tokenizer);
+  expect(await pairsOf(byteLevel, checkpointOf(files, { options: { pre: 'qwen2' } }))).toEqual(whole);
+});
+
+test('chat templates are left out on request', async () => {
+  const options = { pre: 'llama-bpe', chatTemplate: false };
+  const { pairs } = await pairsOf(llamaFamily, checkpointOf(filesOf('smollm3'), { options }));
+  expect(pairs.map(({ key }) => key).filter((key) => key.includes('template'))).toEqual([]);
+});
+
 describe('special tokens', () => {
   const kTypes = { string: 'string', u32: 'uint32', bool: 'bool', array: 'array' };
 
