@@ -7,7 +7,7 @@ import { linesOf } from './python-words.js';
 export const CARD_NAME = 'README.md';
 
 /** The largest published ones have some hundreds of kilobytes, of results. */
-const MOST_CHARACTERS = 8 * 2 ** 20;
+const MOST_CHARACTERS = 2 * 2 ** 20;
 
 /**
  * What the model card says about itself before its text; empty where there is no card, or nothing such in it. Rejects with

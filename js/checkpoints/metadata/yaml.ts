@@ -22,18 +22,31 @@ const FORBIDDEN = /[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\u{10000}-\u{10f
 
 const TAG = 'tag:yaml.org,2002:';
 
+/** What no front matter has. The library calls itself for each level, and engines end when there is no room left for that. */
+const MOST_BRACKETS = 128;
+const MOST_COLUMNS = 200;
+
 /** The value of a document. Throws a SyntaxError that says what is wrong. */
 export function readYaml(text: string): CardValue {
   const forbidden = FORBIDDEN.exec(text);
   if (forbidden !== null) throw new SyntaxError(`YAML forbids the character ${codeOf(forbidden[0])} that is in it`);
-  try {
-    return valueIn(text);
-  } catch (cause) {
-    if (cause instanceof SyntaxError) throw cause;
-    // The library calls itself for what is inside.
-    throw new SyntaxError('it nests too deep', { cause });
-  }
+  if (openBrackets(text) > MOST_BRACKETS || columns(text) > MOST_COLUMNS) throw new SyntaxError('it nests too deep');
+  return valueIn(text);
 }
+
+/** At least as many brackets as are ever open, as those in texts count, too. */
+function openBrackets(text: string): number {
+  let [open, most] = [0, 0];
+  for (const [bracket] of text.matchAll(/[[{\]}]/gu)) {
+    open = bracket === '[' || bracket === '{' ? open + 1 : Math.max(open - 1, 0);
+    most = Math.max(most, open);
+  }
+  return most;
+}
+
+/** The widest of what stands before texts: each level takes a column at least. */
+const columns = (text: string): number =>
+  text.split('\n').reduce((most, line) => Math.max(most, /^(?: |[-?:](?= |$))*/u.exec(line)?.[0].length ?? 0), 0);
 
 function valueIn(text: string): CardValue {
   const first = parsed(text);
