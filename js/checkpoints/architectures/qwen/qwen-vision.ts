@@ -18,7 +18,7 @@ import {
   qwen3Recipes,
   qwenVocabulary,
   setMixtureParameters,
-  setParameters,
+  setQwen3Parameters,
 } from './qwen.js';
 
 /** The text part of models that see: positions have sections for time, height and width, without which llama.cpp opens none. */
@@ -57,7 +57,7 @@ export const qwen3Vision: Architecture = decoder({
   keep,
   recipes: qwen3Recipes,
   parameters: async (pairs, checkpoint) => {
-    await setParameters(pairs, checkpoint, 'qwen3vl');
+    await setQwen3Parameters(pairs, checkpoint, 'qwen3vl');
     setDeepLayers(pairs, checkpoint, 'qwen3vl');
   },
   vocabulary: qwenVocabulary,

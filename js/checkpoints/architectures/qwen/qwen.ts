@@ -17,11 +17,12 @@ import {
 import type { Recipe } from '../base/recipes.js';
 import { expertsOf, feedForwardOf, positive, type Sizes } from '../base/sizes.js';
 import { setPooling } from '../pooling.js';
+import { isReranker, rerankerRecipes, setReranker } from './reranker.js';
 
 export const qwenVocabulary = (pairs: KeyList, checkpoint: Checkpoint): Promise<void> =>
   firstVocabulary(pairs, checkpoint, sentencePiece, byteLevel);
 
-export async function setParameters(pairs: KeyList, checkpoint: Checkpoint, name: string): Promise<void> {
+async function setParameters(pairs: KeyList, checkpoint: Checkpoint, name: string): Promise<void> {
   setBaseParameters(pairs, checkpoint, name);
   await setPooling(pairs, checkpoint, name);
 }
@@ -50,7 +51,7 @@ const headNorms = (block: Block, { head }: Sizes): readonly Recipe[] => [
   ...block.matrix('attn_k_norm', 'self_attn.k_norm', [head]),
 ];
 
-export const qwen3Recipes = (checkpoint: Checkpoint, sizes: Sizes): readonly Recipe[] => [
+const languageRecipes = (checkpoint: Checkpoint, sizes: Sizes): readonly Recipe[] => [
   ...outerTensors(sizes),
   ...allLayers(sizes, (block) => [
     ...preNorms(block, sizes.embedding),
@@ -60,12 +61,23 @@ export const qwen3Recipes = (checkpoint: Checkpoint, sizes: Sizes): readonly Rec
   ]),
 ];
 
+/** What becomes of the tensors of a language model, or of one that answers with a score. */
+export async function qwen3Recipes(checkpoint: Checkpoint, sizes: Sizes): Promise<readonly Recipe[]> {
+  const recipes = languageRecipes(checkpoint, sizes);
+  return (await isReranker(checkpoint)) ? rerankerRecipes(checkpoint, sizes, recipes) : recipes;
+}
+
+export async function setQwen3Parameters(pairs: KeyList, checkpoint: Checkpoint, name: string): Promise<void> {
+  await setParameters(pairs, checkpoint, name);
+  if (await isReranker(checkpoint)) setReranker(pairs, checkpoint, name);
+}
+
 export const qwen3: Architecture = decoder({
   name: 'qwen3',
   epsilon: 'rms',
   classes: ['Qwen3ForCausalLM', 'Qwen3Model'],
   recipes: qwen3Recipes,
-  parameters: (pairs, checkpoint) => setParameters(pairs, checkpoint, 'qwen3'),
+  parameters: (pairs, checkpoint) => setQwen3Parameters(pairs, checkpoint, 'qwen3'),
   vocabulary: qwenVocabulary,
 });
 

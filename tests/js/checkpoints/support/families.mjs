@@ -119,6 +119,7 @@ export function writeFamily(family, parent) {
   mkdirSync(folder, { recursive: true });
   const tensors = tensorsOf(family);
   copyTokenizer(family.like, folder, family.replaced);
+  if (family.card !== undefined) writeFileSync(path.join(folder, 'README.md'), family.card);
   writeFileSync(path.join(folder, 'config.json'), JSON.stringify(family.config, null, 2));
   if (family.shards === undefined) writeFileSync(path.join(folder, 'model.safetensors'), safetensorsOf(tensors));
   else writeShards(folder, tensors, family.shards);
