@@ -9,8 +9,7 @@ import { outerTensors, preNorms, tokenEmbeddings } from '../base/common.js';
 import { decoder, firstVocabulary, type VocabularyReader } from '../base/decoder.js';
 import { countIn, floatIn, optionalCountIn, optionalFloatIn, Parameters, setFileType } from '../base/parameters.js';
 import type { Recipe } from '../base/recipes.js';
-import { fullRope } from '../base/rope.js';
-import { hasRopeFactors, ropeFactors } from '../base/rope-factors.js';
+import { fullRope, hasRopeFactors, ropeFactors } from '../base/rope.js';
 import { feedForwardOf, sizesOf, type Sizes } from '../base/sizes.js';
 
 const EMBEDDING = ['hidden_size', 'n_embd'] as const;

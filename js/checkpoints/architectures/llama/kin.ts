@@ -20,7 +20,7 @@ import {
   setBaseParameters,
 } from '../base/parameters.js';
 import type { Recipe } from '../base/recipes.js';
-import { ropeFactors } from '../base/rope-factors.js';
+import { ropeFactors } from '../base/rope.js';
 import { feedForwardOf, sizesOf, type Sizes } from '../base/sizes.js';
 import { gateAndUp, only } from '../base/split.js';
 
