@@ -3,6 +3,8 @@ import { inspectionOf } from '../../../build/modules/models/inspect.js';
 import { filesOf, openModel } from '../../../build/modules/models/model.js';
 
 /** What tests use of the package's insides: where a thing has moved, only this file says so. */
+export { keptName } from '../../../build/modules/checkpoints/architectures/base/names.js';
+export { llama3Factors } from '../../../build/modules/checkpoints/architectures/base/rope.js';
 export { ARCHITECTURES } from '../../../build/modules/checkpoints/architectures/table.js';
 export { AbortActions } from '../../../build/modules/abort-actions.js';
 export { knownKeys, nameIn, nearestName } from '../../../build/modules/checks.js';
