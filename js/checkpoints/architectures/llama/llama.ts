@@ -110,8 +110,10 @@ export const llama = llamaLike({
   name: 'llama',
   classes: [
     ...['LlamaForCausalLM', 'LLaMAForCausalLM', 'LlamaModel', 'MistralForCausalLM', 'MixtralForCausalLM'],
-    'LlavaForConditionalGeneration',
+    ...['LlavaForConditionalGeneration', 'VLlama3ForCausalLM'],
   ],
+  // Idefics 3 and SmolVLM call so what others call language_model.
+  keep: (name) => name.replaceAll('text_model.', ''),
 });
 
 /** Some of its layers rotate no positions, which llama.cpp knows by itself. */

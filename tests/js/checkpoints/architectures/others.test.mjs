@@ -38,6 +38,10 @@ const kDigests = {
     f16: 'b954cb8bee1c23ecd66b27bfeb81e38d5a156864accae7d640b2a9b847b09649',
     q8_0: '4be977cc742b3421ba29597bcb6533fc892a67bac598e19728314abae5bf75ec',
   },
+  'SmolVLM-Tiny-Instruct': {
+    f16: '0b84256ce9d8eaa3dbc8723126340dbf71626b845f3a5337ac9e7db6bc476426',
+    q8_0: 'ca2a68056d31a3102cbcc41298f68990416082de63eabfbcd467e60806d625db',
+  },
 };
 
 const folder = useFolder();

@@ -187,5 +187,42 @@ const kLfm2Embedding = {
   tensors: lfm2Tensors(''),
 };
 
+const kSmolVlm = {
+  name: 'SmolVLM-Tiny-Instruct',
+  like: 'llama-gqa-rope3',
+  pre: 'smollm',
+  config: {
+    architectures: ['SmolVLMForConditionalGeneration'],
+    model_type: 'smolvlm',
+    ...{ image_token_id: 5, scale_factor: 2, vision_config: { hidden_size: 8, model_type: 'smolvlm_vision' } },
+    text_config: {
+      architectures: ['VLlama3ForCausalLM'],
+      model_type: 'llama',
+      ...{ hidden_size: kWidth, intermediate_size: kInner, num_hidden_layers: kLayers, vocab_size: kByteTokens },
+      ...{ num_attention_heads: kHeads, num_key_value_heads: 2, max_position_embeddings: 128 },
+    },
+  },
+  tensors: [
+    ...linear('lm_head', kByteTokens, kWidth, false),
+    ...linear('model.connector.modality_projection.proj', kWidth, 32, false),
+    ...linear('model.vision_model.encoder.layers.0.self_attn.q_proj', 8, 8),
+    ['model.text_model.embed_tokens.weight', [kByteTokens, kWidth]],
+    ...norm('model.text_model.norm', kWidth, false),
+    ...layers(kLayers, 'model.text_model.layers.', (at) => [
+      ...norm(`${at}input_layernorm`, kWidth, false),
+      ...norm(`${at}post_attention_layernorm`, kWidth, false),
+      ...[
+        ['q', kWidth],
+        ['k', 16],
+        ['v', 16],
+        ['o', kWidth],
+      ].flatMap(([name, rows]) => linear(`${at}self_attn.${name}_proj`, rows, kWidth, false)),
+      ...linear(`${at}mlp.gate_proj`, kInner, kWidth, false),
+      ...linear(`${at}mlp.up_proj`, kInner, kWidth, false),
+      ...linear(`${at}mlp.down_proj`, kWidth, kInner, false),
+    ]),
+  ],
+};
+
 /** Models that are not only decoders, as their checkpoints lie on hubs, but tiny. */
-export const kOthers = [kT5Small, kFlanT5, kUmt5, kT5Encoder, kGemmaEmbedding, kLfm2, kLfm2Embedding];
+export const kOthers = [...[kT5Small, kFlanT5, kUmt5, kT5Encoder, kGemmaEmbedding, kLfm2, kLfm2Embedding, kSmolVlm]];
