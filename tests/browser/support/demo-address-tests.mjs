@@ -1,14 +1,20 @@
 /** The demo's field for an address, in any browser: a page that may read from nobody, and one that was built for a hub. */
 import { createServer } from 'node:http';
-import { readFileSync, rmSync } from 'node:fs';
+import { readFileSync, readdirSync, rmSync } from 'node:fs';
+import path from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals';
 import { buildDemo } from '../../../tools/demo.mjs';
 import { serveDemo } from '../../../tools/demo/server.mjs';
 import { startHub } from '../../js/support/hub.mjs';
 import { expectSame } from './demo-tests.mjs';
+import { kCheckpoint } from './demo-trial-tests.mjs';
 
 /** Mostly free: then the site of the last time, which knows the hub's address, can be used again. */
 const kPort = 47_613;
+
+/** By name, what the files of a folder hold. */
+const contentsOf = (folder) =>
+  Object.fromEntries(readdirSync(folder).map((name) => [name, readFileSync(path.join(folder, name))]));
 
 /** @param {ReturnType<typeof import('./demo-tests.mjs').useDemo>} demo */
 export function describeAddresses(demo) {
@@ -50,7 +56,11 @@ function describeConnected(demo) {
 
   beforeAll(async () => {
     const files = { 'README.md': Buffer.from('# A model'), 'little.safetensors': readFileSync(demo.model) };
-    const models = { 'team/open': { files }, 'team/private': { files, isPrivate: true } };
+    const models = {
+      'team/open': { files },
+      'team/private': { files, isPrivate: true },
+      'team/Tiny-Llama': { files: contentsOf(kCheckpoint) },
+    };
     hub = await startHub(models, { port: kPort });
     // Where large files are, and what else a test asks, is at other ports.
     const hosts = ['http://127.0.0.1:*'];
@@ -95,6 +105,22 @@ function describeConnected(demo) {
     expect(ranges.length).toBeGreaterThan(2);
     // WebKit forgets the range where a redirect leads to the file: once when it is opened, once when it is quantized.
     expect(asked.length - ranges.length).toBeLessThanOrEqual(2);
+  });
+
+  test('of a language model on a hub becomes the GGUF that Node makes of it', async () => {
+    await open();
+    await ask(page, 'hf:team/Tiny-Llama');
+    await page.planned();
+    expect(await page.appears('.plan-line')).toContain('opens in llama.cpp');
+    await page.choose('target', 'memory');
+    await page.quantize();
+    await page.finished();
+    const output = path.join(demo.setting.folder, 'of-a-hub.gguf');
+    await demo.quantizer.quantizeFile('hf:team/Tiny-Llama', output, { type: 'Q4_K_M', hubUrl: hub.url });
+    const expected = readFileSync(output);
+    const made = await page.download(/^Download/, expected.length);
+    expect(made.name).toBe('Tiny-Llama-Q4_K_M.gguf');
+    expectSame(made.bytes, expected);
   });
 
   test('that needs a token gives it to the hub alone, and it is kept nowhere', async () => {
