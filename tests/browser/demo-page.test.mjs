@@ -182,6 +182,24 @@ test('works without its server after the first visit, and llama.cpp after the fi
   await expect(tryModel(demo)).resolves.toMatch(/^The model \w+ \w+/);
 });
 
+test.each([
+  ['script', /\/assets\/llama-/],
+  ['program', /\/assets\/wllama-/],
+])('says that llama.cpp cannot be loaded, where its %s is missing', async (_what, address) => {
+  // A service worker would load it by itself, where routes do not reach.
+  const demo = await setting.open('isolated', { serviceWorkers: 'block' });
+  try {
+    await demo.page.route(address, (route) => route.fulfill({ status: 404 }));
+    await makeSample(demo);
+    await demo.click('Try it');
+    await expect(demo.appears('#try [role=alert]')).resolves.toMatch(
+      /llama\.cpp itself cannot be loaded from the site/,
+    );
+  } finally {
+    await demo.close();
+  }
+});
+
 async function makeSample(demo) {
   await demo.click('A language model');
   await demo.choose('target', 'memory');

@@ -1,6 +1,7 @@
 /** What people do with a file that was just made: have llama.cpp run it in the page. */
 
 import { announcement, result, trial, type TrialAnswer } from '../store';
+import { NOT_THERE } from './failure';
 import type { LoadedModel } from './llama';
 
 let loaded: LoadedModel | null = null;
@@ -18,8 +19,8 @@ export async function startTrial(): Promise<void> {
   const signal = begin();
   trial.value = { status: 'loading' };
   try {
-    const { openInLlama } = await import('./llama').catch((error: unknown) => {
-      throw new Error(`llama.cpp itself cannot be loaded from the site of this page: ${messageOf(error)}`);
+    const { openInLlama } = await import('./llama').catch(() => {
+      throw new Error(NOT_THERE);
     });
     const opened = await openInLlama(file, signal);
     if (signal.aborted) return void opened.close();

@@ -2,6 +2,10 @@
 
 import * as format from '../format';
 
+/** Its program is a part of the site that is loaded when it is needed. */
+export const NOT_THERE =
+  'llama.cpp itself cannot be loaded from the site of this page: once there is a connection, try it again.';
+
 /** What a browser has for it. */
 export interface Machine {
   /** WebAssembly whose memory has 64-bit addresses, which wllama is built for. */

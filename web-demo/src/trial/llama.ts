@@ -2,7 +2,7 @@
 
 import { Wllama, type LoadedContextInfo, type LoadModelParams, type WllamaLogger } from '@wllama/wllama';
 import wasmUrl from '@wllama/wllama/esm/wasm/wllama.wasm?url';
-import { answerFailure, loadFailure, obstacleTo } from './failure';
+import { answerFailure, loadFailure, NOT_THERE, obstacleTo } from './failure';
 
 /**
  * Without a graphics card, which computes what is a little different on each machine. Of 2048 tokens, those of the prompt and of
@@ -32,11 +32,23 @@ export interface LoadedModel {
 export async function openInLlama(file: File, signal: AbortSignal): Promise<LoadedModel> {
   const obstacle = obstacleTo(file.size, { hasMemory64: hasMemory64() });
   if (obstacle !== null) throw new Error(obstacle);
+  await fetchProgram(signal);
   const loaded = await load(file, false, signal);
   const kind = kindOf(loaded.metadata);
   if (kind !== 'embedding') return new Opened(loaded, kind);
   await loaded.wllama.exit();
   return new Opened(await load(file, true, signal), kind);
+}
+
+/** Has the browser keep the program, for the worker to find it: where that finds none, wllama waits for ever. */
+async function fetchProgram(signal: AbortSignal): Promise<void> {
+  try {
+    const response = await fetch(wasmUrl, { signal });
+    if (!response.ok) throw new Error(response.statusText);
+    await response.arrayBuffer();
+  } catch (error) {
+    throw signal.aborted ? error : new Error(NOT_THERE);
+  }
 }
 
 interface Loaded {

@@ -20,7 +20,7 @@ export function TrialPanel() {
             document.getElementById('try-it')?.focus();
           }}
         >
-          {state.status === 'loading' ? 'Cancel' : 'Unload'}
+          {CLOSING[state.status]}
         </button>
       </div>
       {state.status === 'loading' && <Loading />}
@@ -34,6 +34,8 @@ export function TrialPanel() {
     </section>
   );
 }
+
+const CLOSING = { loading: 'Cancel', failed: 'Close', ready: 'Unload' } as const;
 
 function Loading() {
   const line = useRef<HTMLParagraphElement>(null);
