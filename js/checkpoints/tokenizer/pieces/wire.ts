@@ -1,6 +1,7 @@
 /** Protocol buffers that lie in memory, as fields without what they mean. */
 
 import { decodeStrictly } from '../../../containers/utf8.js';
+import { QuantizeError } from '../../../errors.js';
 
 export type WireValue =
   | { readonly kind: 'varint'; readonly value: number }
@@ -78,7 +79,8 @@ export function wireText(bytes: Uint8Array): string {
   try {
     return decodeStrictly(bytes);
   } catch (cause) {
-    if (cause instanceof TypeError) throw new RangeError('it has a text that is no UTF-8', { cause });
-    throw cause;
+    // Not of what class: its own may be another realm's.
+    if (cause instanceof QuantizeError) throw cause;
+    throw new RangeError('it has a text that is no UTF-8', { cause });
   }
 }
