@@ -13,12 +13,14 @@ import { pickedCase } from './support/picked.mjs';
 
 const kMutations = 10_000;
 /** So many of those that can be planned are converted as well. */
-const kConvertedOf = 10;
+const kConvertedOf = 20;
 /** And of these, so many are shown to llama.cpp. */
-const kLoadedOf = 4;
+const kLoadedOf = 2;
+/** One names all architectures that are known. */
+const kLongestSentence = 4000;
 const kTypes = ['Q4_K_M', 'F16', 'Q8_0', 'BF16'];
 /** For a machine that does much else. */
-const kPatience = 300_000;
+const kPatience = 480_000;
 const kMostMegabytes = 500;
 
 /** How often a file is the one that is damaged; others once. */
@@ -46,7 +48,8 @@ async function refusal(call) {
   } catch (error) {
     if (!(error instanceof QuantizeError)) throw error;
     const { code, message } = error;
-    const isSentence = code !== 'internal' && message.length > 20 && message.length < 2000 && !message.includes('\n');
+    const isSentence =
+      code !== 'internal' && message.length > 20 && message.length < kLongestSentence && !message.includes('\n');
     if (!isSentence) throw error;
     return error;
   }

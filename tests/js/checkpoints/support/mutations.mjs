@@ -17,7 +17,7 @@ const TEXTS = [
   '<0xZZ>',
   '<unk>',
   '../../etc/passwd',
-  'x'.repeat(5000),
+  'x'.repeat(1000),
   '[PAD7]',
   'é',
 ];
