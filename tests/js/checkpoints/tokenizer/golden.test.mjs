@@ -1,17 +1,17 @@
 import { describe, expect, test } from '@jest/globals';
 import {
-  addSpacePrefix,
   byteLevel,
   KeyList,
   llamaHuggingFace,
   sentencePiece,
+  setSpacePrefix,
   setSpecialTokens,
   wordPiece,
 } from '../../support/internals.mjs';
 import { caseNamed, checkpointOf, described, expectedOf, filesOf, pairsOf, table } from './folder.mjs';
 
 async function llamaFamily(pairs, checkpoint) {
-  await addSpacePrefix(pairs, checkpoint);
+  await setSpacePrefix(pairs, checkpoint);
   if (await sentencePiece(pairs, checkpoint)) return true;
   return (await llamaHuggingFace(pairs, checkpoint)) || byteLevel(pairs, checkpoint);
 }
