@@ -80,6 +80,7 @@ export {
 } from '../../../build/modules/containers/gguf/key-values.js';
 export { readConfig } from '../../../build/modules/checkpoints/config/read.js';
 export { Companions } from '../../../build/modules/models/companions.js';
+export { readModelConfig } from '../../../build/modules/models/model-config.js';
 export { checkAcyclic } from '../../../build/modules/containers/onnx/check-graph.js';
 export { layOutModel } from '../../../build/modules/containers/onnx/write/lay-out.js';
 export { openOnnx } from '../../../build/modules/containers/onnx/read/open.js';
