@@ -1,5 +1,13 @@
 import { kind, type Kind } from './kind.js';
-import { longScaling, mixedScaling, plainScaling, ropeKeys, ropeType, scalingUnlessGiven } from './rope-rules.js';
+import {
+  longScaling,
+  mixedScaling,
+  plainScaling,
+  ropeKeys,
+  ropeType,
+  rotatedRopeKeys,
+  scalingUnlessGiven,
+} from './rope-rules.js';
 import * as rules from './rules.js';
 
 const { everyNthIsFull, headDim, keyValueHeads, upperLayersSlide, usedWindow } = rules;
@@ -128,6 +136,7 @@ export const DECODERS: Readonly<Record<string, Kind>> = {
     'partial_rotary_factor=0.5 rms_norm_eps=1e-5 moe_intermediate_size=1408 num_experts_per_tok=8 n_shared_experts=1 n_routed_experts=128 routed_scaling_factor=1 n_group=1 topk_group=1 first_k_dense_replace=1 norm_topk_prob=true rope_scaling=null',
     [ropeType, ropeKeys],
   ),
+  'gpt-sw3': kind('50257 - - - - - - - null true', GPT2, [], GPT2_NAMES),
   gpt2: kind('50257 - - - - - - - null true', GPT2, [], GPT2_NAMES),
   gpt_bigcode: kind('50257 - - - - - - - null true', GPT2, [rules.multiQuery], GPT2_NAMES),
   gpt_neox: kind(
@@ -148,6 +157,12 @@ export const DECODERS: Readonly<Record<string, Kind>> = {
     '32000 4096 11008 32 32 null 2048 1e4 null false',
     `${GRANITE} num_local_experts=8 num_experts_per_tok=2 rope_scaling=null`,
     [keyValueHeads, ropeKeys],
+  ),
+  granitemoehybrid: kind(
+    '32000 4096 11008 32 32 null 2048 1e4 null false',
+    `${GRANITE} num_local_experts=8 num_experts_per_tok=2 shared_intermediate_size=1024 position_embedding_type=null layer_types=null mamba_n_heads=128 mamba_n_groups=1 mamba_d_state=256 mamba_d_head=auto mamba_d_conv=4 mamba_expand=2 rope_scaling=null`,
+    [keyValueHeads, rules.mambaHeads, rules.mambaLayers, rotatedRopeKeys],
+    { layers_block_type: 'layer_types' },
   ),
   granitemoeshared: kind(
     '32000 4096 11008 32 32 null 2048 1e4 null false',

@@ -69,9 +69,9 @@ export class Hparams {
 
 const isNothing = (value: Json | undefined): boolean => value === undefined || value === null;
 
-/** A finite number, as JavaScript has it. */
+/** A finite number, as JavaScript has it; `-0` is one of Python's whole numbers, and those know no sign of zero. */
 export function numberIn(value: Json | undefined): number | undefined {
   if (typeof value !== 'object' || value === null || !('number' in value)) return undefined;
-  const number = Number(value.number);
+  const number = value.number === '-0' ? 0 : Number(value.number);
   return Number.isFinite(number) ? number : undefined;
 }

@@ -52,6 +52,9 @@ export const ropeKeys: Rule = (config) => {
   return type !== 'llama3' || COMPARED.every((name) => isNumber(scaling.get(name)));
 };
 
+/** Granite: only where positions are rotated at all. */
+export const rotatedRopeKeys: Rule = (config) => config.get('position_embedding_type') !== 'rope' || ropeKeys(config);
+
 /** OLMo: nothing but a type and a factor. */
 export const plainScaling: Rule = (config) =>
   onlyScaling(config, 2, (scaling) => {

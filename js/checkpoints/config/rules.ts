@@ -178,6 +178,24 @@ export const headsOfExpandedSize: Rule = (config) => {
   return heads !== undefined && dim !== undefined && heads * dim === expanded(config);
 };
 
+/** Granite: the heads of layers with a state share the expanded size. */
+export const mambaHeads: Rule = (config) => {
+  const size = intIn(config.get('hidden_size'));
+  const expand = intIn(config.get('mamba_expand'));
+  const heads = intIn(config.get('mamba_n_heads'));
+  if (size === undefined || expand === undefined || heads === undefined || heads === 0) return false;
+  if (config.get('mamba_d_head') === 'auto' && (size * expand) % heads === 0) {
+    config.set('mamba_d_head', jsonNumber((size * expand) / heads));
+  }
+  return intIn(config.get('mamba_d_head')) === (size * expand) / heads;
+};
+
+/** Granite. */
+export const mambaLayers: Rule = (config) => {
+  const types = config.get('layer_types');
+  return isNull(types) || (isList(types) && types.every((type) => type === 'mamba' || type === 'attention'));
+};
+
 function expanded(config: Map<string, Json>): number | undefined {
   const size = intIn(config.get('hidden_size'));
   const factor = config.get('expand');

@@ -67,7 +67,8 @@ function numberOf(value: Json, name: string, wrong: Wrong): CardNumber {
   return { kind: isFloat(value) ? 'float' : 'int', value: jsonValue(value.number) };
 }
 
-const jsonValue = (number: string): number => Number(number);
+/** Python's whole numbers know no sign of zero. */
+const jsonValue = (number: string): number => (number === '-0' ? 0 : Number(number));
 
 function textOf(value: Json, name: string, wrong: Wrong): string {
   if (typeof value !== 'string') throw wrong(`${quoted(name)} must be text`);

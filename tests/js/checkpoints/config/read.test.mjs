@@ -132,4 +132,10 @@ describe('what the model is', () => {
     const { hparams } = await read({ model_type: 'gemma2', architectures: ['A'], num_hidden_layers: 1e9 });
     expect(hparams.has('layer_types')).toBe(false);
   });
+
+  test('a whole number has no sign of zero', async () => {
+    const text = '{"architectures": ["A"], "eps": -0, "other": -0.0}';
+    const { hparams } = await readConfig(checkpointFiles({ 'config.json': text }));
+    expect([hparams.number('eps'), hparams.number('other')]).toEqual([0, -0]);
+  });
 });
