@@ -6,8 +6,10 @@ import { intIn, kind, type Kind } from './kind.js';
 /** What a config has of its own, and its text model in `text_config`; with the kind of that where it does not say. */
 const COMPOSITES: ReadonlyMap<Json | undefined, string> = new Map([
   ['gemma3', 'gemma3_text'],
+  ['idefics3', 'llama'],
   ['llava', 'llama'],
   ['mistral3', 'mistral'],
+  ['smolvlm', 'llama'],
 ]);
 
 /** Whose text model is of that kind whatever it says. */

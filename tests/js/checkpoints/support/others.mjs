@@ -97,6 +97,9 @@ const kT5Encoder = {
   tensors: [kSharedEmbeddings, ...reader(gated)],
 };
 
+/** Of six layers the last one attends to all of a text. */
+const kGemmaLayers = 6;
+
 const kGemmaEmbedding = {
   name: 'embeddinggemma-tiny',
   like: 'gemma3-text',
@@ -104,14 +107,14 @@ const kGemmaEmbedding = {
   config: {
     architectures: ['Gemma3TextModel'],
     model_type: 'gemma3_text',
-    ...{ hidden_size: kWidth, intermediate_size: kInner, num_hidden_layers: kLayers, num_attention_heads: kHeads },
+    ...{ hidden_size: kWidth, intermediate_size: kInner, num_hidden_layers: kGemmaLayers, num_attention_heads: kHeads },
     ...{ num_key_value_heads: 1, head_dim: 8, sliding_window: 512, max_position_embeddings: 256 },
     ...{ use_bidirectional_attention: true, vocab_size: kGemmaTokens },
   },
   tensors: [
     ['embed_tokens.weight', [kGemmaTokens, kWidth]],
     ...norm('norm', kWidth, false),
-    ...layers(kLayers, 'layers.', (at) => [
+    ...layers(kGemmaLayers, 'layers.', (at) => [
       ...[
         ['q', kWidth],
         ['k', 8],
@@ -130,48 +133,38 @@ const kGemmaEmbedding = {
 };
 
 const kLfm2Config = {
-  architectures: ['Lfm2ForCausalLM'],
   model_type: 'lfm2',
   ...{ hidden_size: kWidth, block_ff_dim: 96, block_multiple_of: 32, num_hidden_layers: kLayers },
   ...{ num_attention_heads: kHeads, num_key_value_heads: 2, full_attn_idxs: [1], conv_L_cache: 3 },
   ...{ max_position_embeddings: 128, norm_eps: 1e-5, vocab_size: kByteTokens },
 };
 
-const lfm2Tensors = (prefix) =>
-  [
-    ['embed_tokens.weight', [kByteTokens, kWidth]],
-    ...norm('embedding_norm', kWidth, false),
-    ...layers(kLayers, 'layers.', (at, layer) => [
-      ...norm(`${at}operator_norm`, kWidth, false),
-      ...norm(`${at}ffn_norm`, kWidth, false),
-      ...linear(`${at}feed_forward.w1`, kInner, kWidth, false),
-      ...linear(`${at}feed_forward.w2`, kWidth, kInner, false),
-      ...linear(`${at}feed_forward.w3`, kInner, kWidth, false),
-      ...(layer === 1
-        ? [
-            ...[
-              ['q_proj', kWidth],
-              ['k_proj', 16],
-              ['v_proj', 16],
-              ['out_proj', kWidth],
-            ].flatMap(([name, rows]) => linear(`${at}self_attn.${name}`, rows, kWidth, false)),
-            ...['q', 'k'].flatMap((name) => norm(`${at}self_attn.${name}_layernorm`, 8, false)),
-          ]
-        : [
-            [`${at}conv.conv.weight`, [kWidth, 1, 3]],
-            ...linear(`${at}conv.in_proj`, 3 * kWidth, kWidth, false),
-            ...linear(`${at}conv.out_proj`, kWidth, kWidth, false),
-          ]),
-    ]),
-  ].map(([name, shape]) => [`${prefix}${name}`, shape]);
-
-const kLfm2 = {
-  name: 'LFM2-Tiny',
-  like: 'llama-gqa-rope3',
-  pre: 'lfm2',
-  config: kLfm2Config,
-  tensors: lfm2Tensors('model.'),
-};
+const kLfm2Tensors = [
+  ['embed_tokens.weight', [kByteTokens, kWidth]],
+  ...norm('embedding_norm', kWidth, false),
+  ...layers(kLayers, 'layers.', (at, layer) => [
+    ...norm(`${at}operator_norm`, kWidth, false),
+    ...norm(`${at}ffn_norm`, kWidth, false),
+    ...linear(`${at}feed_forward.w1`, kInner, kWidth, false),
+    ...linear(`${at}feed_forward.w2`, kWidth, kInner, false),
+    ...linear(`${at}feed_forward.w3`, kInner, kWidth, false),
+    ...(layer === 1
+      ? [
+          ...[
+            ['q_proj', kWidth],
+            ['k_proj', 16],
+            ['v_proj', 16],
+            ['out_proj', kWidth],
+          ].flatMap(([name, rows]) => linear(`${at}self_attn.${name}`, rows, kWidth, false)),
+          ...['q', 'k'].flatMap((name) => norm(`${at}self_attn.${name}_layernorm`, 8, false)),
+        ]
+      : [
+          [`${at}conv.conv.weight`, [kWidth, 1, 3]],
+          ...linear(`${at}conv.in_proj`, 3 * kWidth, kWidth, false),
+          ...linear(`${at}conv.out_proj`, kWidth, kWidth, false),
+        ]),
+  ]),
+];
 
 const kLfm2Embedding = {
   name: 'LFM2-Tiny-Embedding',
@@ -184,7 +177,7 @@ const kLfm2Embedding = {
     block_auto_adjust_ff_dim: false,
     block_ff_dim: kInner,
   },
-  tensors: lfm2Tensors(''),
+  tensors: kLfm2Tensors,
 };
 
 const kSmolVlm = {
@@ -225,4 +218,4 @@ const kSmolVlm = {
 };
 
 /** Models that are not only decoders, as their checkpoints lie on hubs, but tiny. */
-export const kOthers = [...[kT5Small, kFlanT5, kUmt5, kT5Encoder, kGemmaEmbedding, kLfm2, kLfm2Embedding, kSmolVlm]];
+export const kOthers = [kT5Small, kFlanT5, kUmt5, kT5Encoder, kGemmaEmbedding, kLfm2Embedding, kSmolVlm];
