@@ -10,13 +10,13 @@ interface ForeignModel {
   readonly what: string;
 }
 
-const LLAMA_CONVERTER = "llama.cpp's convert_hf_to_gguf.py makes a GGUF of it, which can be quantized here";
+const GIVE_FOLDER = 'give the folder that has its config.json and its tokenizer, or hf:organization/model';
 
 /** The first one that fits counts. */
 const FOREIGN_MODELS: readonly ForeignModel[] = [
   {
     name: /(?:^|\.)(?:encoder|decoder)\.block\.0\.layer\.0\.SelfAttention\.q\.weight$/u,
-    what: `it is a T5 text encoder in Hugging Face's layout, and ComfyUI-GGUF reads those with llama.cpp's names; ${LLAMA_CONVERTER}`,
+    what: `it is a T5 text encoder in Hugging Face's layout, and ComfyUI-GGUF reads those with llama.cpp's names, and nothing beside it says more: ${GIVE_FOLDER}`,
   },
   {
     name: /(?:^|\.)text_model\.encoder\.layers\.0\.|(?:^|\.)transformer\.resblocks\.0\./u,
@@ -24,7 +24,7 @@ const FOREIGN_MODELS: readonly ForeignModel[] = [
   },
   {
     name: /(?:^|\.)layers\.0\.(?:self_attn\.(?:q|k|v|qkv|q_a|kv_a)_proj|attention\.wq|block_sparse_moe|linear_attn|mixer|mamba)\b|(?:^|\.)(?:embed_tokens|wte|word_embeddings|embed_in|tok_embeddings)\.weight$|^transformer\.h\.0\.|(?:^|\.)lm_head\.weight$/u,
-    what: "it is a language model in Hugging Face's layout, and nothing beside it says which: give the folder that has its config.json and its tokenizer, or hf:organization/model",
+    what: `it is a language model in Hugging Face's layout, and nothing beside it says which: ${GIVE_FOLDER}`,
   },
   {
     name: /^(?:first_stage_model\.|vae\.)?decoder\.(?:up\.0\.block\.0\.conv1|up_blocks\.0\.resnets\.0\.conv1|conv_in)\.weight$/u,

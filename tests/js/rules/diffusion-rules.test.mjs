@@ -118,6 +118,6 @@ test('a text encoder is offered to stable-diffusion.cpp only where that takes it
   expect(() => plan(matrices(t5))).toThrow(/T5.*stable-diffusion\.cpp takes it as it is/u);
   const part = { has: ['encoder.block.0.layer.0.SelfAttention.q.weight'] };
   expect(() => plan(matrices(part))).toThrow(
-    /T5.*convert_hf_to_gguf\.py makes a GGUF of it, which can be quantized here; archi/u,
+    /T5.*give the folder that has its config\.json and its tokenizer, or hf:organization\/model; archi/u,
   );
 });
