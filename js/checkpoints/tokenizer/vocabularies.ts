@@ -79,6 +79,9 @@ export async function byteLevel(
 export async function wordPiece(pairs: KeyList, checkpoint: Checkpoint): Promise<boolean> {
   const loaded = await loadTokenizer(checkpoint);
   if (loaded === null) return false;
+  const kind = loaded.file.get('model', 'type');
+  if (typeof kind === 'string' && kind !== 'WordPiece')
+    throw loaded.file.wrong(`its model is of the kind ${quoted(kind)}, but this model's tokenizer is a WordPiece`);
   const tokens = vocabularyTokens(loaded, checkpoint).map(phantomSpaced);
   const pre = await preTokenizerName(loaded, checkpoint);
   setTokenTypeCount(pairs, checkpoint);

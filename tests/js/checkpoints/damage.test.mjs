@@ -125,7 +125,10 @@ const kDamages = [
   [
     'a tokenizer without merges',
     'qwen2-tied-card',
-    json('tokenizer.json', ({ model }) => void delete model.merges),
+    (input) => {
+      json('tokenizer.json', ({ model }) => void delete model.merges)(input);
+      without('merges.txt')(input);
+    },
     'invalid_file',
     /tokenizer\.json.*merges/u,
   ],
