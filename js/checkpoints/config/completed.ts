@@ -5,10 +5,18 @@ import { intIn, kind, type Kind } from './kind.js';
 
 /** What a config has of its own, and its text model in `text_config`; with the kind of that where it does not say. */
 const COMPOSITES: ReadonlyMap<Json | undefined, string> = new Map([
+  ['aya_vision', 'cohere2'],
+  ['cohere2_vision', 'cohere2'],
   ['gemma3', 'gemma3_text'],
+  ['granite_speech', 'granite'],
   ['idefics3', 'llama'],
+  ['internvl', 'qwen2'],
+  ['lfm2_vl', 'lfm2'],
   ['llava', 'llama'],
+  ['llava_next', 'llama'],
+  ['llava_onevision', 'qwen2'],
   ['mistral3', 'mistral'],
+  ['qwen2_audio', 'qwen2'],
   ['smolvlm', 'llama'],
 ]);
 
