@@ -16,6 +16,10 @@ import {
 const MOST_LAYERS = 512;
 const MOST_EXPERTS = 512;
 
+/** No model has as many; what lists heads, or the experts of all layers, must end. */
+const MOST_HEADS = 4096;
+const MOST_EXPERTS_OF_ALL_LAYERS = 65_536;
+
 /** The sizes that say how large a decoder's tensors are. */
 export interface Sizes {
   readonly layers: number;
@@ -29,12 +33,13 @@ export interface Sizes {
 }
 
 /** Throws `invalid_file` for sizes that no model has, or that contradict each other. */
-export function sizesOf({ hparams }: Checkpoint, options: { readonly ignoreHead?: boolean } = {}): Sizes {
+export function sizesOf({ hparams, weights }: Checkpoint, options: { readonly ignoreHead?: boolean } = {}): Sizes {
   const layers = between(hparams, 1, MOST_LAYERS, ...LAYERS);
+  if (layers > weights.length) throw hparams.wrong(LAYERS, `no more than the ${weights.length} tensors that there are`);
   const embedding = positive(hparams, ...EMBEDDING);
-  const heads = positive(hparams, ...HEADS);
+  const heads = between(hparams, 1, MOST_HEADS, ...HEADS);
   const given = optionalCountIn(hparams, ...KEY_VALUE_HEADS);
-  const keyValueHeads = given === undefined ? heads : positive(hparams, ...KEY_VALUE_HEADS);
+  const keyValueHeads = given === undefined ? heads : between(hparams, 1, heads, ...KEY_VALUE_HEADS);
   if (heads % keyValueHeads !== 0) {
     throw hparams.wrong(given === undefined ? HEADS : KEY_VALUE_HEADS, `a divisor of the ${heads} attention heads`);
   }
@@ -53,7 +58,9 @@ export const feedForwardOf = ({ hparams }: Checkpoint): number => positive(hpara
 
 /** How many experts a layer has. Throws `invalid_file` where a token is sent to more than there are, or to none. */
 export function expertsOf({ hparams }: Checkpoint): number {
-  const experts = between(hparams, 1, MOST_EXPERTS, ...EXPERTS);
+  const layers = between(hparams, 1, MOST_LAYERS, ...LAYERS);
+  const most = Math.min(MOST_EXPERTS, Math.floor(MOST_EXPERTS_OF_ALL_LAYERS / layers));
+  const experts = between(hparams, 1, most, ...EXPERTS);
   between(hparams, 1, experts, ...EXPERTS_USED);
   return experts;
 }

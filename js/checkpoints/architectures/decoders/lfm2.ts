@@ -1,4 +1,5 @@
 import { i32s } from '../../../containers/gguf/key-values.js';
+import type { Json } from '../../../formats/folder/json.js';
 import type { Checkpoint } from '../../checkpoint.js';
 import type { KeyList } from '../../key-list.js';
 import { byteLevel } from '../../tokenizer/vocabularies.js';
@@ -11,11 +12,16 @@ import { countIn, floatIn, optionalFloatIn, Parameters, setBaseParameters } from
 import type { Recipe } from '../base/recipes.js';
 import { positive, sizesOf, type Sizes } from '../base/sizes.js';
 
+const isAttention = (type: Json): boolean => typeof type === 'string' && type.endsWith('_attention');
+
 /** Which layers attend; the others convolve over a few tokens. */
 function attendingLayers({ hparams }: Checkpoint, { layers }: Sizes): readonly boolean[] {
   const listed = hparams.find('layer_types');
-  if (!Array.isArray(listed) || listed.length !== layers) throw hparams.wrong(['layer_types'], `a list of ${layers}`);
-  return listed.map((type) => type !== 'conv');
+  const known = Array.isArray(listed) ? listed.filter((type: Json) => type === 'conv' || isAttention(type)) : [];
+  if (known.length !== layers || !Array.isArray(listed) || listed.length !== layers) {
+    throw hparams.wrong(['layer_types'], `a list of ${layers}, conv or full_attention`);
+  }
+  return known.map(isAttention);
 }
 
 /** Rows inside the feed-forward network, which config.json says before they are cut and rounded up. */

@@ -86,9 +86,9 @@ function falconSizes(checkpoint: Checkpoint): Sizes {
 function falconLayer(index: number, sizes: Sizes): readonly Recipe[] {
   const { embedding, head, heads, keyValueHeads } = sizes;
   const block = new Block(`blk.${index}.`, `transformer.h.${index}.`);
-  const stretches = grouped(keyValueHeads, heads / keyValueHeads, head).flat();
   const projected = embedding + 2 * keyValueHeads * head;
-  const change = (weight: Weight): Weight => gathered(weight, stretches);
+  const change = (weight: Weight): Weight =>
+    gathered(weight, grouped(keyValueHeads, heads / keyValueHeads, head).flat());
   const optional = { ...biased, optional: true };
   return [
     ...block.matrix('attn_norm', 'input_layernorm', [embedding], biased),
@@ -141,6 +141,14 @@ function stackedNorms(block: Block, made: string, part: string, heads: number, h
   return { parts, products: [{ name, optional: true, make: (weights) => stacked(weights, name) }] };
 }
 
+const headNorms = (block: Block, { weights }: Checkpoint, { head, heads, keyValueHeads }: Sizes): readonly Recipe[] =>
+  weights.some(({ name }) => name.includes('_layernorm.norms.'))
+    ? [
+        stackedNorms(block, 'attn_q_norm', 'self_attn.q_layernorm', heads, head),
+        stackedNorms(block, 'attn_k_norm', 'self_attn.k_layernorm', keyValueHeads, head),
+      ]
+    : [];
+
 export const stablelm: Architecture = decoder({
   name: 'stablelm',
   epsilon: 'layer',
@@ -151,8 +159,7 @@ export const stablelm: Architecture = decoder({
     ...allLayers(sizes, (block) => [
       ...block.matrix('attn_norm', 'input_layernorm', [sizes.embedding], biased),
       ...attention(block, sizes, { bias: 'may', isSquare: true }),
-      stackedNorms(block, 'attn_q_norm', 'self_attn.q_layernorm', sizes.heads, sizes.head),
-      stackedNorms(block, 'attn_k_norm', 'self_attn.k_layernorm', sizes.keyValueHeads, sizes.head),
+      ...headNorms(block, checkpoint, sizes),
       ...block.matrix('ffn_norm', 'post_attention_layernorm', [sizes.embedding], { ...biased, optional: true }),
       ...gatedFeedForward(block, sizes.embedding, feedForwardOf(checkpoint)),
     ]),

@@ -36,7 +36,7 @@ const kRefused = [
     'qwen2',
     config({ architectures: ['NewForCausalLM'] }),
     'unsupported_model',
-    /NewForCausalLM.*LlamaForCausalLM/u,
+    /NewForCausalLM.*qwen2/u,
   ],
   ['no class', 'qwen2', config({ architectures: [] }), 'unsupported_model', /architecture/u],
   ['a matrix less', 'llama-rope3', lacking('mlp.up_proj'), 'invalid_file', /model\.layers\.0\.mlp\.up_proj\.weight/u],
