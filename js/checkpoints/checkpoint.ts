@@ -1,6 +1,7 @@
 import type { PlainKeyValue } from '../containers/gguf/plain-key-value.js';
 import type { PipelineTools } from '../pipeline/pipeline.js';
 import type { FileWarning } from '../plan/report.js';
+import type { Tensor } from '../layouts/tensor.js';
 import type { Hparams } from './config/hparams.js';
 import type { CheckpointFiles } from './files.js';
 import type { Weight } from './weights/weight.js';
@@ -36,6 +37,8 @@ export interface Checkpoint {
   readonly options: CheckpointOptions;
   /** In the order in which llama.cpp's converter reads them: file by file, and by name in each; quantized ones decoded. */
   readonly weights: readonly Weight[];
+  /** The same as it is stored, in the same order. */
+  readonly stored: readonly Tensor[];
   /** `general.file_type` of the file that is written, or of the one that llama.cpp would quantize. */
   readonly fileType: number;
   readonly tools: PipelineTools;

@@ -3,19 +3,21 @@ import type { Tensor } from '../layouts/tensor.js';
 import type { Model } from '../models/model.js';
 import type { PipelineTools } from '../pipeline/pipeline.js';
 import type { FileWarning } from '../plan/report.js';
-import { FILE_TYPE_IDS } from '../rules/file-types.js';
+import { FILE_TYPE_IDS } from '../containers/gguf/ggml-types.js';
 import type { FileType } from '../types.js';
 import type { Architecture } from './architectures/architecture.js';
 import { architectureFor } from './architectures/table.js';
 import { checkVocabulary } from './architectures/base/vocabulary.js';
-import type { Checkpoint, CheckpointOptions, Intermediate } from './checkpoint.js';
+import { INTERMEDIATES, type Checkpoint, type CheckpointOptions, type Intermediate } from './checkpoint.js';
+import type { Hparams } from './config/hparams.js';
 import { readConfig } from './config/read.js';
 import { CheckpointFiles } from './files.js';
 import { setGiven } from './given-pairs.js';
 import { KeyList } from './key-list.js';
 import { setGeneral } from './metadata/general.js';
 import { parametersOf } from './metadata/parameter-counts.js';
-import { decodedWeights } from './weights/decoded.js';
+import { decodedWeights, inConverterOrder } from './weights/decoded.js';
+import { methodOf } from './weights/quantized/method.js';
 import type { Weight } from './weights/weight.js';
 
 /** `general.quantization_version`, which every file has. */
@@ -25,7 +27,7 @@ const QUANTIZATION_VERSION = 2;
 export interface OpenedCheckpoint {
   readonly architecture: Architecture;
   /** Under their names in the GGUF, in its order. */
-  readonly weights: readonly Weight[];
+  readonly tensors: readonly Tensor[];
   readonly keyValues: readonly GgufKeyValue[];
   /** The type of the checkpoint's own weights, or the one that the caller wants in its place. */
   readonly intermediate: Intermediate;
@@ -52,13 +54,13 @@ export async function openCheckpoint(
     fileType,
     tools,
   );
-  const weights = await architecture.tensors(checkpoint);
-  const keyValues = await pairsOf(checkpoint, architecture, weights);
-  return { architecture, weights, keyValues, intermediate, warnings };
+  const tensors = await architecture.tensors(checkpoint);
+  const keyValues = await pairsOf(checkpoint, architecture, tensors);
+  return { architecture, tensors, keyValues, intermediate, warnings };
 }
 
 /** The tensors of a checkpoint's GGUF, under their names there, with the values of the checkpoint. Rejects as `openCheckpoint` does. */
-export async function convertedTensors(model: Model, tools: PipelineTools): Promise<readonly Weight[]> {
+export async function convertedTensors(model: Model, tools: PipelineTools): Promise<readonly Tensor[]> {
   const { architecture, checkpoint } = await assembled(model, NO_OPTIONS, null, tools);
   return architecture.tensors(checkpoint);
 }
@@ -78,15 +80,22 @@ async function assembled(
   const files = new CheckpointFiles(model.companions);
   const { hparams, classes, rope } = await readConfig(files, model.name);
   const architecture = architectureFor(classes, hparams, model.name);
-  const weights = await decodedWeights(model, hparams);
+  const weights = await decodedWeights(model, hparams, architecture.ownMethod);
   const intermediate = options.via ?? ownType(weights);
   const warnings: FileWarning[] = [];
   const checkpoint: Checkpoint = {
     ...{ name: model.name, files, hparams, rope, options, weights, tools },
-    fileType: FILE_TYPE_IDS[fileType ?? intermediate],
+    stored: inConverterOrder(model),
+    fileType: fileTypeId(fileType ?? intermediate, architecture, hparams),
     warn: (warning) => void warnings.push(warning),
   };
   return { architecture, intermediate, checkpoint, warnings };
+}
+
+/** Files of floats with experts that are MXFP4 are of a type of their own. */
+function fileTypeId(type: FileType, { ownMethod }: Architecture, hparams: Hparams): number {
+  const isMixed = ownMethod === 'mxfp4' && methodOf(hparams) === ownMethod;
+  return FILE_TYPE_IDS[isMixed && INTERMEDIATES.some((float) => float === type) ? 'MXFP4_MOE' : type];
 }
 
 /** By the first matrix of halves, as the converter's own choice goes; where all are F32, that. */
@@ -98,16 +107,16 @@ function ownType(weights: readonly Weight[]): Intermediate {
 async function pairsOf(
   checkpoint: Checkpoint,
   architecture: Architecture,
-  weights: readonly Weight[],
+  tensors: readonly Tensor[],
 ): Promise<readonly GgufKeyValue[]> {
   const pairs = new KeyList();
   pairs.set(text('general.architecture', architecture.name));
   await architecture.early?.(pairs, checkpoint);
-  await setGeneral(pairs, checkpoint, parametersOf(weights));
+  await setGeneral(pairs, checkpoint, parametersOf(tensors));
   await architecture.parameters(pairs, checkpoint);
   pairs.set(u32('general.quantization_version', QUANTIZATION_VERSION));
   await architecture.vocabulary(pairs, checkpoint);
-  checkVocabulary(pairs, weights, checkpoint);
+  checkVocabulary(pairs, tensors, checkpoint);
   setGiven(pairs, checkpoint.options);
   return pairs.pairs;
 }

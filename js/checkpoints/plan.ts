@@ -1,8 +1,8 @@
 import { findKeyValue, textOf, type GgufKeyValue } from '../containers/gguf/key-values.js';
-import { quoted } from '../errors.js';
+import { QuantizeError, quoted } from '../errors.js';
 import { plainValue } from '../containers/gguf/gguf.js';
 import type { CarriedKeyValues } from '../containers/gguf/contents.js';
-import type { Tensor } from '../layouts/tensor.js';
+import { sourceOf, type CodedTensor, type Tensor } from '../layouts/tensor.js';
 import type { Model } from '../models/model.js';
 import type { PipelineTools } from '../pipeline/pipeline.js';
 import { planFileType, type FileTypeQuantization } from '../plan/file-type.js';
@@ -13,7 +13,6 @@ import type { CheckpointOptions, Intermediate } from './checkpoint.js';
 import { openCheckpoint, type OpenedCheckpoint } from './open.js';
 import { CONVERTER_TYPES, converterRulebook, f32Because } from './types.js';
 import { cast } from './weights/operations.js';
-import type { Weight } from './weights/weight.js';
 
 /** How a checkpoint is to be quantized. */
 export interface CheckpointQuantization extends FileTypeQuantization {
@@ -41,7 +40,7 @@ export async function planCheckpoint(
   // Those that have done their work already match nothing that is left, which nobody needs to be told.
   const done = new Set(leftOut.map(dropping));
   const others = rules.filter(
-    (rule) => !done.has(rule) || opened.weights.some(({ name }) => fulfils(describedBy(name), rule.when)),
+    (rule) => !done.has(rule) || opened.tensors.some(({ name }) => fulfils(describedBy(name), rule.when)),
   );
   const planned = { ...quantization, rules: others };
   const plan = isDirect
@@ -71,9 +70,9 @@ async function planDirect(
   quantization: CheckpointQuantization,
   tools: PipelineTools,
 ): Promise<ConversionPlan> {
-  const { architecture, weights, keyValues } = opened;
+  const { architecture, tensors, keyValues } = opened;
   const rulebook = converterRulebook(architecture, quantization.type);
-  const gguf = asGguf(model, weights, keyValues);
+  const gguf = asGguf(model, tensors, keyValues);
   const plan = await planFileType(gguf, quantization, tools, { rulebook });
   const steps = plan.steps.map((step) => ({ ...step, overflows: quantization.overflows }));
   return { ...plan, steps, carried: gguf.carried, facts: [] };
@@ -81,12 +80,12 @@ async function planDirect(
 
 async function planThrough(
   model: Model,
-  { architecture, weights, keyValues, intermediate }: OpenedCheckpoint,
+  { architecture, tensors, keyValues, intermediate }: OpenedCheckpoint,
   quantization: CheckpointQuantization,
   tools: PipelineTools,
 ): Promise<ConversionPlan> {
   const origins = new Map(
-    weights.map((weight) => {
+    tensors.map(decodedOnly).map((weight) => {
       const type = f32Because(architecture, weight) === null ? intermediate : 'F32';
       return [weight.codec.name === type ? weight : cast(weight, type), weight] as const;
     }),
@@ -96,13 +95,24 @@ async function planThrough(
   return { ...plan, carried: gguf.carried, notes: [...plan.notes, throughNote(intermediate, quantization)] };
 }
 
+/** Throws `unsupported_dtype` for what llama.cpp's quantizer does not quantize again. */
+function decodedOnly(tensor: Tensor): CodedTensor {
+  if (tensor.codec !== null) return tensor;
+  throw new QuantizeError('unsupported_dtype', {
+    file: sourceOf(tensor).name,
+    layer: tensor.name,
+    detail: `weights that are ${tensor.type.name} already`,
+    advice: `llama.cpp's quantizer does not quantize them again, so make a file of the type ${CONVERTER_TYPES.join(', ')} without "via", in which they stay as they are`,
+  });
+}
+
 const throughNote = (intermediate: Intermediate, { checkpoint: { via } }: CheckpointQuantization): string =>
   `The file is what llama.cpp's quantizer makes of the model's ${intermediate} GGUF${
     via === null ? ', the type of its own weights; via names another' : ''
   }.`;
 
 /** What the GGUF would be that llama.cpp's converter writes. */
-function asGguf(model: Model, tensors: readonly Weight[], keyValues: readonly GgufKeyValue[]): Model {
+function asGguf(model: Model, tensors: readonly Tensor[], keyValues: readonly GgufKeyValue[]): Model {
   const carried: CarriedKeyValues = { container: 'gguf', keyValues };
   return {
     ...model,

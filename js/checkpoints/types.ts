@@ -1,5 +1,6 @@
 import { fitting } from '../rules/fallbacks.js';
 import { BASE_TYPES } from '../rules/file-types.js';
+import { isDecoded, undecodedBecause } from '../rules/type-rules.js';
 import { asItIs, type Rulebook } from '../rules/rulebook.js';
 import type { FileType } from '../types.js';
 import type { Architecture } from './architectures/architecture.js';
@@ -30,10 +31,12 @@ export const converterRulebook = (architecture: Architecture, target: FileType):
   prefix: '',
   leftOutBecause: () => null,
   outputOf: asItIs,
-  keptBecause: ({ output }) => f32Because(architecture, output),
+  keptBecause: ({ tensor, output }) =>
+    isDecoded(tensor) ? f32Because(architecture, output) : undecodedBecause(tensor.dtype),
   typesOf: (open) =>
     new Map(
       open.map(({ tensor, output }) => {
+        if (!isDecoded(tensor)) return [tensor, { type: 'keep' as const, rule: undecodedBecause(tensor.dtype) }];
         const rule = f32Because(architecture, output);
         const choice =
           rule === null

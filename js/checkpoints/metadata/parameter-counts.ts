@@ -1,4 +1,4 @@
-import type { Weight } from '../weights/weight.js';
+import type { Tensor } from '../../layouts/tensor.js';
 
 /** The parameters of a model, as sizes in names are made of them. */
 export interface ParameterCounts {
@@ -11,9 +11,9 @@ export interface ParameterCounts {
 }
 
 /** Experts of a layer lie in one tensor, with them as the third dimension from the end; for biases the second. */
-export function parametersOf(weights: readonly Weight[]): ParameterCounts {
+export function parametersOf(tensors: readonly Tensor[]): ParameterCounts {
   let [total, shared, expert, expertSum, expertTensors] = [0, 0, 0, 0, 0];
-  for (const { name, shape, elements } of weights) {
+  for (const { name, shape, elements } of tensors) {
     total += elements;
     const experts =
       name.includes('_exps.') && shape.length >= 3 ? (shape.at(name.includes('.bias') ? -2 : -3) ?? 0) : 0;

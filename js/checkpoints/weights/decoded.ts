@@ -33,11 +33,15 @@ export function inConverterOrder({ tensors, container }: StoredModel): readonly 
 /**
  * The weights of a checkpoint in the converter's order. What is F32, F16 or BF16 stays what it is, and is read where it lies; all
  * else is F32 that is made while it is read: numbers of other types, and quantized weights, which the converter's arithmetic
- * decodes. What cannot be read has a `refusal`. Rejects as `dequantized` does.
+ * decodes, unless `method` is what it calls them. What cannot be read has a `refusal`. Rejects as `dequantized` does.
  */
-export async function decodedWeights(model: StoredModel, hparams: Hparams): Promise<readonly Weight[]> {
+export async function decodedWeights(
+  model: StoredModel,
+  hparams: Hparams,
+  method?: string,
+): Promise<readonly Weight[]> {
   const tensors = new Map(inConverterOrder(model).map((tensor) => [tensor.name, tensor]));
-  const { inPlace, last, taken } = await dequantized(tensors, hparams);
+  const { inPlace, last, taken } = await dequantized(tensors, hparams, method);
   const weights = [...tensors.values()].filter(({ name }) => !taken.has(name));
   return [...weights.map((tensor) => inPlace.get(tensor.name) ?? weightOf(tensor)), ...last];
 }

@@ -1,7 +1,7 @@
 import { invalidFile } from '../../../containers/invalid-file.js';
+import type { Tensor } from '../../../layouts/tensor.js';
 import type { Checkpoint } from '../../checkpoint.js';
 import type { KeyList } from '../../key-list.js';
-import type { Weight } from '../../weights/weight.js';
 import type { Architecture } from '../architecture.js';
 import { checkOpenable, type Epsilon } from './openable.js';
 import { keptWeights, madeBy, type Kept, type Recipe } from './recipes.js';
@@ -14,7 +14,7 @@ export interface Family extends Omit<Architecture, 'tensors'> {
   /** What becomes of the checkpoint's tensors. */
   readonly recipes: (checkpoint: Checkpoint, sizes: Sizes) => readonly Recipe[] | Promise<readonly Recipe[]>;
   /** Tensors that are in no checkpoint, and stand before all others. */
-  readonly generated?: (checkpoint: Checkpoint, sizes: Sizes) => readonly Weight[];
+  readonly generated?: (checkpoint: Checkpoint, sizes: Sizes) => readonly Tensor[];
   /** Another name for a tensor's place, or null where it has none and is left out. */
   readonly keep?: (name: string, checkpoint: Checkpoint) => string | null;
   /** Where config.json's sizes are not simply those of the model. */
@@ -26,7 +26,7 @@ export function decoder(family: Family): Architecture {
   const { epsilon, recipes, generated, keep, sizes, ...architecture } = family;
   return {
     ...architecture,
-    async tensors(checkpoint: Checkpoint): Promise<readonly Weight[]> {
+    async tensors(checkpoint: Checkpoint): Promise<readonly Tensor[]> {
       const known = (sizes ?? sizesOf)(checkpoint);
       const kept = keptWeights(checkpoint).flatMap(({ name, weight }): readonly Kept[] => {
         const other = keep === undefined ? inModel(name) : keep(inModel(name), checkpoint);
@@ -45,7 +45,7 @@ export function decoder(family: Family): Architecture {
 const BARE = ['embed_tokens.', 'layers.', 'norm.'];
 
 /** Models that were saved without what turns their states into words have shorter names. */
-const inModel = (name: string): string => (BARE.some((bare) => name.startsWith(bare)) ? `model.${name}` : name);
+export const inModel = (name: string): string => (BARE.some((bare) => name.startsWith(bare)) ? `model.${name}` : name);
 
 /** Writes what a GGUF says of a vocabulary; false where a checkpoint has none of that kind. */
 export type VocabularyReader = (pairs: KeyList, checkpoint: Checkpoint) => Promise<boolean>;

@@ -1,8 +1,8 @@
 import { findKeyValue, type GgufValue } from '../../../containers/gguf/key-values.js';
 import { invalidFile, quoted } from '../../../containers/invalid-file.js';
+import type { Tensor } from '../../../layouts/tensor.js';
 import type { Checkpoint } from '../../checkpoint.js';
 import type { KeyList } from '../../key-list.js';
-import type { Weight } from '../../weights/weight.js';
 
 /**
  * Throws `invalid_file` where the tokens of a GGUF are not as many as its embeddings, or two are the same: llama.cpp does not
@@ -10,7 +10,7 @@ import type { Weight } from '../../weights/weight.js';
  */
 export function checkVocabulary(
   pairs: KeyList,
-  tensors: readonly Weight[],
+  tensors: readonly Tensor[],
   checkpoint: Pick<Checkpoint, 'name'>,
 ): void {
   const list = findKeyValue(pairs.pairs, 'tokenizer.ggml.tokens');

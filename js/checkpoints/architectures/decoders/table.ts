@@ -12,6 +12,7 @@ import { deepseek2 } from './deepseek.js';
 import { exaone, exaone4 } from './exaone.js';
 import { gemma, gemma2, gemma3 } from './gemma.js';
 import { glm4 } from './glm.js';
+import { gptOss } from './gpt-oss.js';
 import { lfm2 } from './lfm2.js';
 import { olmo, olmo2, olmoMixture, seedOss } from './olmo.js';
 import { phi2, phi3 } from './phi.js';
@@ -21,5 +22,5 @@ export const DECODERS: readonly Architecture[] = [
   ...[llama, smollm3, arcee, mistral3, granite, graniteMixture, graniteHybrid, ernie, miniCpm, nemotron],
   ...[qwen2, qwen3, qwen2Mixture, qwen3Mixture, qwen2Vision, qwen3Vision, qwen3VisionMixture],
   ...[gemma, gemma2, gemma3, phi2, phi3, olmo, olmo2, olmoMixture, seedOss, deepseek2, lfm2],
-  ...[gpt2, starcoder, gptNeox, falcon, stablelm, starcoder2, cohere2, commandR, glm4, exaone, exaone4],
+  ...[gpt2, starcoder, gptNeox, falcon, stablelm, starcoder2, cohere2, commandR, glm4, exaone, exaone4, gptOss],
 ];

@@ -32,14 +32,18 @@ const METHODS: Readonly<Record<string, (tensors: Tensors, config: Hparams) => De
   modelopt: (tensors) => scaled(tensors, [['.weight_scale', '.weight']], null, /\.(?:input|k|v)_scale$/u),
 };
 
+/** How a checkpoint's config says that it is quantized. */
+export const methodOf = (hparams: Hparams): string | undefined =>
+  hparams.section('quantization_config')?.text('quant_method');
+
 /**
  * What llama.cpp's converter makes of a quantized checkpoint, as its config says that it is. Rejects with `unsupported_dtype`
- * for methods that are not known, and with `invalid_file` for tensors that are not as their method demands.
+ * for methods that are not known unless they are `left`, which stays as it is, and with `invalid_file` for tensors that are not as their method demands.
  */
-export async function dequantized(tensors: Tensors, hparams: Hparams): Promise<Dequantized> {
+export async function dequantized(tensors: Tensors, hparams: Hparams, left?: string): Promise<Dequantized> {
   const config = hparams.section('quantization_config');
-  const method = config?.text('quant_method');
-  if (config === undefined || method === undefined) return NONE;
+  const method = methodOf(hparams);
+  if (config === undefined || method === undefined || method === left) return NONE;
   const decode = Object.hasOwn(METHODS, method) ? METHODS[method] : undefined;
   if (decode === undefined) throw unknown(tensors, method);
   return decode(tensors, config);
