@@ -90,6 +90,8 @@ export { looksLikeOnnx } from '../../../build/modules/containers/onnx/head.js';
 export { decodedWeights, inConverterOrder } from '../../../build/modules/checkpoints/weights/decoded.js';
 export { poolingType } from '../../../build/modules/checkpoints/architectures/pooling.js';
 export * as weightOperations from '../../../build/modules/checkpoints/weights/operations.js';
+export { everyOther, everyOtherOf } from '../../../build/modules/checkpoints/weights/every-other.js';
+export { mxfp4Tensor } from '../../../build/modules/checkpoints/weights/mxfp4.js';
 export { TransposedSource } from '../../../build/modules/io/transposed-source.js';
 export { MemorySource } from '../../../build/modules/io/memory-source.js';
 export { cutMatrix } from '../../../build/modules/convert/columns/strips.js';

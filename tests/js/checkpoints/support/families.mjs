@@ -11,13 +11,22 @@ export const kFamilies = JSON.parse(readFileSync(kFile, 'utf8'));
 /** The name that their folders have: GGUFs get their names from it. */
 const kFolder = 'Tiny-Model';
 
-const kBytes = { F32: 4, F16: 2, BF16: 2 };
+const kBytes = { F32: 4, F16: 2, BF16: 2, U8: 1 };
 
 /** A seed for the weights of a tensor (FNV-1a of its name). */
 function seedOf(name) {
   let seed = 0x811c9dc5;
   for (const byte of Buffer.from(name)) seed = Math.imul(seed ^ byte, 0x01000193) >>> 0;
   return seed === 0 ? 1 : seed;
+}
+
+/** Any bytes. */
+function* anyBytes(name) {
+  let state = seedOf(name);
+  for (;;) {
+    state = (Math.imul(state, 0x0019660d) + 0x3c6ef35f) >>> 0;
+    yield state >>> 24;
+  }
 }
 
 /** Bits of weights of that type, of some size between 1/64 and 1, of both signs. */
@@ -36,7 +45,7 @@ function* bitsOf(name, dtype) {
 }
 
 function weightsOf(name, dtype, count) {
-  const bits = bitsOf(name, dtype);
+  const bits = dtype === 'U8' ? anyBytes(name) : bitsOf(name, dtype);
   const bytes = Buffer.alloc(count * kBytes[dtype]);
   for (let index = 0; index < count; ++index)
     bytes.writeUIntLE(bits.next().value, index * kBytes[dtype], kBytes[dtype]);
