@@ -1,7 +1,7 @@
 import { quoted } from '../../containers/invalid-file.js';
 import { f32, f32s, flags, i32, i32s, text, texts, u32 } from '../../containers/gguf/key-values.js';
 import type { KeyList } from '../key-list.js';
-import { isFalsy, type CardNumber, type CardValue } from './card-values.js';
+import { isFalsy, type CardNumber, type CardValue } from './card/card-values.js';
 
 /** What is wrong with a file. */
 export type Wrong = (detail: string) => Error;

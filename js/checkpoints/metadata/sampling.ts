@@ -3,8 +3,8 @@ import { invalidFile, quoted } from '../../containers/invalid-file.js';
 import { isObject, parseJson, type Json, type JsonObject } from '../../formats/folder/json.js';
 import type { Checkpoint } from '../checkpoint.js';
 import { isFloat, isNumber } from '../config/kind.js';
-import type { CardNumber } from './card-values.js';
-import { hasByteOrderMark } from './front-matter.js';
+import type { CardNumber } from './card/card-values.js';
+import { hasByteOrderMark } from './card/front-matter.js';
 import type { PairWriter, Wrong } from './pair-writer.js';
 
 const FILE = 'generation_config.json';

@@ -305,7 +305,11 @@ describe('a model that is not known', () => {
   });
 
   test.each([
-    ['a language model', 'model.layers.0.self_attn.q_proj.weight', /language model.*give the folder that has its config\.json and its tokenizer, or hf:/u],
+    [
+      'a language model',
+      'model.layers.0.self_attn.q_proj.weight',
+      /language model.*give the folder that has its config\.json and its tokenizer, or hf:/u,
+    ],
     ['GPT-2', 'transformer.h.0.attn.c_attn.weight', /language model/u],
     ['T5', 'encoder.block.0.layer.0.SelfAttention.q.weight', /T5.*llama\.cpp's names/u],
     ['CLIP', 'text_model.encoder.layers.0.self_attn.q_proj.weight', /CLIP.*safetensors/u],

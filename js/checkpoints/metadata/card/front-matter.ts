@@ -1,8 +1,8 @@
-import { decodeJson } from '../../containers/json.js';
-import { part } from '../../part.js';
-import type { CheckpointFiles } from '../files.js';
+import { decodeJson } from '../../../containers/json.js';
+import { part } from '../../../part.js';
+import type { CheckpointFiles } from '../../files.js';
 import { isCardObject, type CardObject } from './card-values.js';
-import { linesOf } from './python-words.js';
+import { linesOf } from '../python-words.js';
 
 export const CARD_NAME = 'README.md';
 

@@ -1,6 +1,6 @@
 import { isCardList, isCardObject, type CardObject, type CardValue } from './card-values.js';
-import { modelIdOf } from './model-id.js';
-import { titleOf } from './title.js';
+import { modelIdOf } from '../model-id.js';
+import { titleOf } from '../title.js';
 
 /** A model or a dataset that a card names; null for what is neither a name nor an object. */
 export type CardSource = CardObject | null;

@@ -12,7 +12,7 @@ import {
   type Pair,
   type YAMLMap,
 } from 'yaml';
-import { quoted } from '../../containers/invalid-file.js';
+import { quoted } from '../../../containers/invalid-file.js';
 import { isCardList, isCardObject, type CardValue } from './card-values.js';
 import { withIndents } from './yaml-indents.js';
 import { scalarOf, tagOfPlain } from './yaml-scalars.js';
