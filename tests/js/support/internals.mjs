@@ -20,7 +20,9 @@ export { decodedToken } from '../../../build/modules/checkpoints/tokenizer/loade
 export { isBounded } from '../../../build/modules/checkpoints/tokenizer/pre/bounded-pattern.js';
 export { guessedName } from '../../../build/modules/checkpoints/tokenizer/pre/guess.js';
 export { hashOf, idsOfCheckText, preTokenizerName } from '../../../build/modules/checkpoints/tokenizer/pre/name.js';
+export { idsOf } from '../../../build/modules/checkpoints/tokenizer/pre/library.js';
 export { CHECK_TEXT, HASHES, PRE_TOKENIZERS } from '../../../build/modules/checkpoints/tokenizer/pre/names.js';
+export { reducedModel } from '../../../build/modules/checkpoints/tokenizer/pre/reduced.js';
 export { PlainFile } from '../../../build/modules/checkpoints/tokenizer/plain.js';
 export { setSpecialTokens } from '../../../build/modules/checkpoints/tokenizer/special/special-tokens.js';
 export {

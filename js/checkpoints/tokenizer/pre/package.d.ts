@@ -3,4 +3,6 @@
 export class Tokenizer {
   constructor(tokenizer: object, config: object);
   encode(text: string): { readonly ids: readonly number[] };
+  /** Without special tokens. */
+  tokenize(text: string): readonly string[];
 }
