@@ -4,6 +4,7 @@ import { invalidFile } from '../containers/invalid-file.js';
 import { decodeJson } from '../containers/json.js';
 import type { ByteSource } from '../io/byte-io.js';
 import type { Companions } from '../models/companions.js';
+import { MergeList, placeOfMerges, type ArrayPlace } from './tokenizer/merge-list.js';
 import { hasLoneSurrogate, PlainFile } from './tokenizer/plain.js';
 
 /** The largest vocabularies take some tens of megabytes; as JSON they take several times as much while they are read. */
@@ -79,7 +80,14 @@ export class CheckpointFiles {
     const source = await this.#companions.find(name);
     if (source === null) return null;
     const bytes = await readBytes(source, MOST_JSON_BYTES);
-    return new PlainFile(parsed(decodeJson(bytes, source, source.fileName), source), source);
+    const parse = (part: Uint8Array): unknown => parsed(decodeJson(part, source, source.fileName), source);
+    const place = placeOfMerges(bytes);
+    if (place === null) return new PlainFile(parse(bytes), source);
+    const merges = new MergeList(bytes, place, parse);
+    const file = new PlainFile(parse(withoutElements(bytes, place)), source, merges);
+    // Those that nobody goes through have to be JSON, too.
+    merges.check();
+    return file;
   }
 }
 
@@ -89,6 +97,12 @@ async function readBytes(source: ByteSource, most = MOST_BYTES): Promise<Uint8Ar
   if (source.readAside === undefined) await source.read(bytes, 0);
   else bytes.set(await source.readAside(0, source.size));
   return bytes;
+}
+
+/** JSON with an empty array in the place of one. `bytes` are lost. */
+function withoutElements(bytes: Uint8Array, { begin, end }: ArrayPlace): Uint8Array {
+  bytes.copyWithin(begin + 1, end - 1);
+  return bytes.subarray(0, bytes.length - (end - begin - 2));
 }
 
 function parsed(text: string, source: ByteSource): unknown {

@@ -12,13 +12,13 @@ import { looksSpecial, padding, TOKEN_TYPES, withSpaces, type Token } from './to
 export function vocabularyTokens(loaded: LoadedTokenizer, checkpoint: Checkpoint): readonly Token[] {
   const { ids } = loaded.vocabulary;
   const size = vocabularySize(checkpoint, ids.size);
-  const tokens = Array.from({ length: size }, (_, id) => padding(id));
+  const tokens = new Array<Token | undefined>(size).fill(undefined);
   for (const [text, id] of ids) {
     if (id >= size)
       throw loaded.file.wrong(`the token ${quoted(text)} has the id ${id}, but the model has ${size} tokens`);
     tokens[id] = tokenOf(text, id, loaded);
   }
-  return tokens;
+  return tokens.map((token, id) => token ?? padding(id));
 }
 
 function tokenOf(text: string, id: number, loaded: LoadedTokenizer): Token {

@@ -40,10 +40,12 @@ export function hasLoneSurrogate(value: unknown): boolean {
 export class PlainFile {
   readonly values: Readonly<Record<string, unknown>>;
   readonly #source: ByteSource;
+  readonly #merges: Iterable<unknown> | null;
 
-  /** Throws `invalid_file` for what is no object. */
-  constructor(values: unknown, source: ByteSource) {
+  /** Throws `invalid_file` for what is no object. `merges` are those of its model, where they are not among the values. */
+  constructor(values: unknown, source: ByteSource, merges: Iterable<unknown> | null = null) {
     this.#source = source;
+    this.#merges = merges;
     if (!isRecord(values)) throw this.wrong('it is JSON, but no object');
     this.values = values;
   }
@@ -55,6 +57,12 @@ export class PlainFile {
   /** What lies under names one in the other. */
   get(...names: readonly string[]): unknown {
     return within(this.values, ...names);
+  }
+
+  /** The elements of `model.merges`; null where it is no list. */
+  get merges(): Iterable<unknown> | null {
+    const merges = this.get('model', 'merges');
+    return this.#merges ?? (Array.isArray(merges) ? itemsOf(merges) : null);
   }
 
   wrong(detail: string): Error {

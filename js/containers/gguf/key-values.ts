@@ -196,18 +196,33 @@ export const flag = (key: string, value: boolean): GgufKeyValue =>
 
 export const text = (key: string, value: string): GgufKeyValue => new GgufKeyValue(key, 'string', encodeText(value));
 
-export function texts(key: string, values: readonly string[]): GgufKeyValue {
-  const elements = new Uint8Array(
-    values.reduce((sum, value) => sum + LENGTH_BYTES + value.length * MOST_UTF8_BYTES, 0),
-  );
-  const view = new DataView(elements.buffer);
-  let at = 0;
+export function texts(key: string, values: Iterable<string>): GgufKeyValue {
+  let bytes = new Uint8Array(FIRST_TEXTS_BYTES);
+  let view = new DataView(bytes.buffer);
+  let at = ARRAY_HEAD_BYTES;
+  let count = 0;
   for (const value of values) {
-    const length = encodeUtf8Into(value, elements.subarray(at + LENGTH_BYTES));
+    const most = at + LENGTH_BYTES + value.length * MOST_UTF8_BYTES;
+    if (most > bytes.length) {
+      bytes = grown(bytes, most);
+      view = new DataView(bytes.buffer);
+    }
+    const length = encodeUtf8Into(value, bytes.subarray(at + LENGTH_BYTES));
     view.setBigUint64(at, BigInt(length), true);
     at += LENGTH_BYTES + length;
+    ++count;
   }
-  return new GgufKeyValue(key, 'array', joined([arrayHead('string', values.length), elements.subarray(0, at)]));
+  bytes.set(arrayHead('string', count));
+  return new GgufKeyValue(key, 'array', bytes.slice(0, at));
+}
+
+const FIRST_TEXTS_BYTES = 2 ** 10;
+
+/** A copy with room for `least` bytes, and more behind them. */
+function grown(bytes: Uint8Array<ArrayBuffer>, least: number): Uint8Array<ArrayBuffer> {
+  const larger = new Uint8Array(Math.max(least, Math.ceil(bytes.length * 1.5)));
+  larger.set(bytes);
+  return larger;
 }
 
 /** An array of i32, as `comfy.gguf.orig_shape.<name>` is. What is no i32 throws `internal`. */

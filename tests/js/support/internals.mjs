@@ -15,6 +15,7 @@ export { setGeneral } from '../../../build/modules/checkpoints/metadata/general.
 export { modelIdOf } from '../../../build/modules/checkpoints/metadata/model-id.js';
 export { sizeLabel } from '../../../build/modules/checkpoints/metadata/size-label.js';
 export { titleOf } from '../../../build/modules/checkpoints/metadata/title.js';
+export { MergeList, placeOfMerges } from '../../../build/modules/checkpoints/tokenizer/merge-list.js';
 export { loadTokenizer } from '../../../build/modules/checkpoints/tokenizer/loaded/load.js';
 export { decodedToken } from '../../../build/modules/checkpoints/tokenizer/loaded/decoders.js';
 export { isBounded } from '../../../build/modules/checkpoints/tokenizer/pre/bounded-pattern.js';

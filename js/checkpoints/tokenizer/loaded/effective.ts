@@ -8,12 +8,18 @@ import { member } from '../plain.js';
  */
 export const effectiveTokenizer = (loaded: LoadedTokenizer): Readonly<Record<string, unknown>> => ({
   ...loaded.file.values,
+  model: modelOf(loaded),
   normalizer: normalizerOf(loaded) ?? null,
   pre_tokenizer: preTokenizerOf(loaded) ?? null,
   post_processor: postProcessorOf(loaded) ?? null,
   decoder: null,
   added_tokens: addedTokensOf(loaded),
 });
+
+function modelOf({ file }: LoadedTokenizer): unknown {
+  const model = file.get('model');
+  return isRecord(model) && file.merges !== null ? { ...model, merges: file.merges } : model;
+}
 
 const addedTokensOf = ({ vocabulary }: LoadedTokenizer): readonly object[] =>
   [...vocabulary.added].map(([id, { singleWord, ...token }]) => ({ ...token, single_word: singleWord, id }));

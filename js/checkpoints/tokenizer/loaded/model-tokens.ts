@@ -5,24 +5,31 @@ import { isTokenId, itemsOf, type PlainFile } from '../plain.js';
 /** The ids of a tokenizer.json's own tokens, by text. Throws `invalid_file`. */
 export function modelTokens(file: PlainFile): Map<string, number> {
   const vocabulary = file.get('model', 'vocab');
-  const pairs = Array.isArray(vocabulary) ? scoredTokens(file).map(({ text }, id) => [text, id] as const) : named(file);
+  const pairs = Array.isArray(vocabulary) ? scored(file) : named(file);
   const ids = new Map<string, number>();
-  const texts = new Map<number, string>();
+  const taken = new Set<number>();
   for (const [text, id] of pairs) {
     if (!isTokenId(id)) throw file.wrong(`the id of the token ${quoted(text)} is no whole number`);
-    const other = texts.get(id);
-    if (other !== undefined)
+    if (taken.has(id)) {
+      const [other = ''] = [...ids].find(([, one]) => one === id) ?? [];
       throw file.wrong(`the tokens ${quoted(other)} and ${quoted(text)} have the same id, ${id}`);
+    }
     ids.set(text, id);
-    texts.set(id, text);
+    taken.add(id);
   }
   return ids;
 }
 
-function named(file: PlainFile): readonly (readonly [string, unknown])[] {
+type Named = readonly [text: string, id: unknown];
+
+function* scored(file: PlainFile): Iterable<Named> {
+  for (const [id, { text }] of scoredTokens(file).entries()) yield [text, id];
+}
+
+function* named(file: PlainFile): Iterable<Named> {
   const vocabulary = file.get('model', 'vocab');
   if (!isRecord(vocabulary)) throw file.wrong('its model has no vocabulary');
-  return Object.entries(vocabulary);
+  for (const text in vocabulary) yield [text, vocabulary[text]];
 }
 
 export interface ScoredToken {

@@ -10,20 +10,30 @@ const BYTE = /^<0x[0-9A-F]{2}>$/u;
  */
 export function reducedModel(model: unknown, words: readonly string[], postProcessor: unknown): unknown {
   const [vocabulary, all] = [member(model, 'vocab'), member(model, 'merges')];
-  if (!isRecord(model) || model['type'] !== 'BPE' || !isRecord(vocabulary) || !Array.isArray(all)) return model;
-  if (textIn(model['continuing_subword_suffix']) !== undefined) return model;
+  if (!isRecord(model) || model['type'] !== 'BPE' || !isRecord(vocabulary) || !isList(all)) return whole(model);
+  if (textIn(model['continuing_subword_suffix']) !== undefined) return whole(model);
   const text = words.map((word) => word + (textIn(model['end_of_word_suffix']) ?? '')).join(' ');
   const merges = reducedMerges(all, text);
   const named = new Set([model['unk_token'], ...textsIn(postProcessor)]);
   const isKept = (token: string): boolean => text.includes(token) || BYTE.test(token) || named.has(token);
-  return merges === undefined ? model : { ...model, vocab: reducedVocabulary(vocabulary, isKept), merges };
+  return merges === undefined ? whole(model) : { ...model, vocab: reducedVocabulary(vocabulary, isKept), merges };
 }
 
+const isList = (value: unknown): value is Iterable<unknown> =>
+  typeof value === 'object' && value !== null && Symbol.iterator in value;
+
+/** With merges as the library needs them. */
+const whole = (model: unknown): unknown => {
+  const merges = member(model, 'merges');
+  return isRecord(model) && isList(merges) && !Array.isArray(merges) ? { ...model, merges: [...merges] } : model;
+};
+
 /** As pairs; undefined where they should be texts and one is none. */
-function reducedMerges(merges: readonly unknown[], text: string): readonly (readonly unknown[])[] | undefined {
-  const isSpelt = !Array.isArray(merges[0]);
+function reducedMerges(merges: Iterable<unknown>, text: string): readonly (readonly unknown[])[] | undefined {
+  let isSpelt: boolean | undefined;
   const kept: (readonly unknown[])[] = [];
   for (const merge of merges) {
+    isSpelt ??= !Array.isArray(merge);
     if (isSpelt && typeof merge !== 'string') return undefined;
     const sides = isSpelt ? String(merge).split(' ', 2) : itemsOf(merge);
     const [left, right] = sides;

@@ -1,5 +1,5 @@
 import type { CheckpointFiles } from '../../files.js';
-import { itemsOf } from '../plain.js';
+import { itemsOf, type PlainFile } from '../plain.js';
 
 /** What stands for a space where a space divides. */
 const SPACE = 'Ġ';
@@ -8,16 +8,21 @@ const SPACE = 'Ġ';
  * The merges of byte-level BPE, each as its two parts with a space between. Empty where there are none. Rejects with
  * `invalid_file` where one is neither a text nor a pair of texts.
  */
-export async function readMerges(files: CheckpointFiles): Promise<readonly string[]> {
+export async function readMerges(files: CheckpointFiles): Promise<Iterable<string>> {
   const tokenizer = await files.plain('tokenizer.json');
-  const merges = itemsOf(tokenizer?.get('model', 'merges'));
-  if (tokenizer === null || merges.length === 0) return mergesOfLines((await files.text('merges.txt')) ?? '');
-  const isSpelt = typeof merges[0] === 'string';
-  return merges.map((merge, index) => {
+  for (const first of tokenizer?.merges ?? [])
+    if (tokenizer !== null) return speltMerges(tokenizer, typeof first === 'string');
+  return mergesOfLines((await files.text('merges.txt')) ?? '');
+}
+
+function* speltMerges(file: PlainFile, isSpelt: boolean): Iterable<string> {
+  let index = 0;
+  for (const merge of file.merges ?? []) {
     const spelt = isSpelt ? merge : joinedPair(merge);
-    if (typeof spelt === 'string') return spelt;
-    throw tokenizer.wrong(`merge ${index} is ${isSpelt ? 'no text' : 'no pair of texts'}`);
-  });
+    if (typeof spelt !== 'string') throw file.wrong(`merge ${index} is ${isSpelt ? 'no text' : 'no pair of texts'}`);
+    yield spelt;
+    ++index;
+  }
 }
 
 function joinedPair(merge: unknown): string | undefined {
