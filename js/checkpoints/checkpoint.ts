@@ -1,7 +1,7 @@
 import type { PlainKeyValue } from '../containers/gguf/plain-key-value.js';
+import type { Tensor } from '../layouts/tensor.js';
 import type { PipelineTools } from '../pipeline/pipeline.js';
 import type { FileWarning } from '../plan/report.js';
-import type { Tensor } from '../layouts/tensor.js';
 import type { Hparams } from './config/hparams.js';
 import type { CheckpointFiles } from './files.js';
 import type { Weight } from './weights/weight.js';
@@ -25,6 +25,13 @@ export interface CheckpointOptions {
   readonly keyValues: readonly PlainKeyValue[];
 }
 
+/** A tensor of a checkpoint that a rule of the caller's drops. */
+export interface LeftOut {
+  readonly tensor: Tensor;
+  /** What the report calls the rule. */
+  readonly rule: string;
+}
+
 /** A model in the layout of transformers, opened: config, weights and what lies beside them. */
 export interface Checkpoint {
   /** What error messages call it. */
@@ -39,6 +46,7 @@ export interface Checkpoint {
   readonly weights: readonly Weight[];
   /** The same as it is stored, in the same order. */
   readonly stored: readonly Tensor[];
+  readonly leftOut: readonly LeftOut[];
   /** `general.file_type` of the file that is written, or of the one that llama.cpp would quantize. */
   readonly fileType: number;
   readonly tools: PipelineTools;

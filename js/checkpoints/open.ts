@@ -8,7 +8,13 @@ import type { FileType } from '../types.js';
 import type { Architecture } from './architectures/architecture.js';
 import { architectureFor } from './architectures/table.js';
 import { checkVocabulary } from './architectures/base/vocabulary.js';
-import { INTERMEDIATES, type Checkpoint, type CheckpointOptions, type Intermediate } from './checkpoint.js';
+import {
+  INTERMEDIATES,
+  type Checkpoint,
+  type CheckpointOptions,
+  type Intermediate,
+  type LeftOut,
+} from './checkpoint.js';
 import type { Hparams } from './config/hparams.js';
 import { readConfig } from './config/read.js';
 import { CheckpointFiles } from './files.js';
@@ -36,22 +42,22 @@ export interface OpenedCheckpoint {
 
 /**
  * Reads all that a GGUF says of a checkpoint; `fileType` is what it becomes where that is a type that the converter writes
- * itself, null where it is quantized from the intermediate. `isLeftOut` says which of its tensors the caller does not want.
- * Rejects with `unsupported_model` for models that llama.cpp's converter does not know, and with `invalid_file` for files
- * that contradict each other.
+ * itself, null where it is quantized from the intermediate. `leftOut` are those of its tensors that the caller does not want.
+ * Rejects with `unsupported_model` for models that llama.cpp's converter does not know, with `invalid_file` for files that
+ * contradict each other, and with `invalid_option` where the GGUF needs what is left out.
  */
 export async function openCheckpoint(
   model: Model,
   options: CheckpointOptions,
   fileType: FileType | null,
-  isLeftOut: (tensor: Tensor) => boolean,
+  leftOut: readonly LeftOut[],
   tools: PipelineTools,
 ): Promise<OpenedCheckpoint> {
-  const kept = model.tensors.filter((tensor) => !isLeftOut(tensor));
   const { architecture, intermediate, checkpoint, warnings } = await assembled(
-    { ...model, tensors: kept },
+    model,
     options,
     fileType,
+    leftOut,
     tools,
   );
   const tensors = await architecture.tensors(checkpoint);
@@ -61,7 +67,7 @@ export async function openCheckpoint(
 
 /** The tensors of a checkpoint's GGUF, under their names there, with the values of the checkpoint. Rejects as `openCheckpoint` does. */
 export async function convertedTensors(model: Model, tools: PipelineTools): Promise<readonly Tensor[]> {
-  const { architecture, checkpoint } = await assembled(model, NO_OPTIONS, null, tools);
+  const { architecture, checkpoint } = await assembled(model, NO_OPTIONS, null, [], tools);
   return architecture.tensors(checkpoint);
 }
 
@@ -75,17 +81,20 @@ async function assembled(
   model: Model,
   options: CheckpointOptions,
   fileType: FileType | null,
+  leftOut: readonly LeftOut[],
   tools: PipelineTools,
 ): Promise<Assembled> {
   const files = new CheckpointFiles(model.companions);
   const { hparams, classes, rope } = await readConfig(files, model.name);
   const architecture = architectureFor(classes, hparams, model.name);
-  const weights = await decodedWeights(model, hparams, architecture.ownMethod);
+  const without = new Set(leftOut.map(({ tensor }) => tensor));
+  const kept = { ...model, tensors: model.tensors.filter((tensor) => !without.has(tensor)) };
+  const weights = await decodedWeights(kept, hparams, architecture.ownMethod);
   const intermediate = options.via ?? ownType(weights);
   const warnings: FileWarning[] = [];
   const checkpoint: Checkpoint = {
-    ...{ name: model.name, files, hparams, rope, options, weights, tools },
-    stored: inConverterOrder(model),
+    ...{ name: model.name, files, hparams, rope, options, weights, leftOut, tools },
+    stored: inConverterOrder(kept),
     fileType: fileTypeId(fileType ?? intermediate, architecture, hparams),
     warn: (warning) => void warnings.push(warning),
   };

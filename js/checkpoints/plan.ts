@@ -9,10 +9,12 @@ import { planFileType, type FileTypeQuantization } from '../plan/file-type.js';
 import type { ConversionPlan } from '../plan/plan.js';
 import { droppedTensor } from '../plan/report.js';
 import { fulfils } from '../rules/rule.js';
-import type { CheckpointOptions, Intermediate } from './checkpoint.js';
+import type { CheckpointOptions, Intermediate, LeftOut } from './checkpoint.js';
+import { needsDropped } from './left-out.js';
 import { openCheckpoint, type OpenedCheckpoint } from './open.js';
 import { CONVERTER_TYPES, converterRulebook, f32Because } from './types.js';
 import { cast } from './weights/operations.js';
+import type { Weight } from './weights/weight.js';
 
 /** How a checkpoint is to be quantized. */
 export interface CheckpointQuantization extends FileTypeQuantization {
@@ -34,11 +36,13 @@ export async function planCheckpoint(
   const { type, checkpoint: options, rules } = quantization;
   const isDirect = CONVERTER_TYPES.includes(type) && (options.via === null || options.via === type);
   const dropping = ({ name }: Tensor) => rules.find(({ when }) => fulfils(describedBy(name), when));
-  const isLeftOut = (tensor: Tensor): boolean => dropping(tensor)?.type === 'drop';
-  const opened = await openCheckpoint(model, options, isDirect ? type : null, isLeftOut, tools);
-  const leftOut = model.tensors.filter(isLeftOut);
+  const leftOut = model.tensors.flatMap((tensor): readonly LeftOut[] => {
+    const rule = dropping(tensor);
+    return rule?.type === 'drop' ? [{ tensor, rule: rule.name }] : [];
+  });
+  const opened = await openCheckpoint(model, options, isDirect ? type : null, leftOut, tools);
   // Those that have done their work already match nothing that is left, which nobody needs to be told.
-  const done = new Set(leftOut.map(dropping));
+  const done = new Set(leftOut.map(({ tensor }) => dropping(tensor)));
   const others = rules.filter(
     (rule) => !done.has(rule) || opened.tensors.some(({ name }) => fulfils(describedBy(name), rule.when)),
   );
@@ -46,13 +50,22 @@ export async function planCheckpoint(
   const plan = isDirect
     ? await planDirect(model, opened, planned, tools)
     : await planThrough(model, opened, planned, tools);
-  const dropped = leftOut.map((tensor) => droppedTensor(tensor, dropping(tensor)?.name ?? ''));
+  refuseNeeded(plan, opened);
+  const dropped = leftOut.map(({ tensor, rule }) => droppedTensor(tensor, rule));
   return {
     ...plan,
     notes: [...plan.notes, pairsNote(opened.keyValues)],
     warnings: [...opened.warnings, ...plan.warnings],
     dropped: [...plan.dropped, ...dropped],
   };
+}
+
+/** Rules see the names in the GGUF as well: what llama.cpp does not open a file without is not to be dropped by those either. */
+function refuseNeeded({ dropped }: ConversionPlan, { tensors }: OpenedCheckpoint): void {
+  const weights: readonly (Tensor & Pick<Weight, 'isOptional'>)[] = tensors;
+  const optional = new Set(weights.filter(({ isOptional }) => isOptional === true).map(({ name }) => name));
+  const needed = dropped.find(({ name }) => !optional.has(name));
+  if (needed !== undefined) throw needsDropped(needed);
 }
 
 function pairsNote(keyValues: readonly GgufKeyValue[]): string {
@@ -72,8 +85,15 @@ async function planDirect(
 ): Promise<ConversionPlan> {
   const { architecture, tensors, keyValues } = opened;
   const rulebook = converterRulebook(architecture, quantization.type);
-  const gguf = asGguf(model, tensors, keyValues);
-  const plan = await planFileType(gguf, quantization, tools, { rulebook });
+  // Kept, too: llama.cpp computes with norms and biases as F32 alone.
+  const origins = new Map(
+    tensors.map((tensor) => {
+      const isCast = tensor.codec !== null && f32Because(architecture, tensor) !== null;
+      return [isCast ? cast(tensor, 'F32') : tensor, tensor] as const;
+    }),
+  );
+  const gguf = asGguf(model, [...origins.keys()], keyValues);
+  const plan = await planFileType(gguf, quantization, tools, { rulebook, origins });
   const steps = plan.steps.map((step) => ({ ...step, overflows: quantization.overflows }));
   return { ...plan, steps, carried: gguf.carried, facts: [] };
 }
@@ -87,7 +107,7 @@ async function planThrough(
   const origins = new Map(
     tensors.map(decodedOnly).map((weight) => {
       const type = f32Because(architecture, weight) === null ? intermediate : 'F32';
-      return [weight.codec.name === type ? weight : cast(weight, type), weight] as const;
+      return [cast(weight, type), weight] as const;
     }),
   );
   const gguf = asGguf(model, [...origins.keys()], keyValues);

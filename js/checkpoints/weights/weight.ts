@@ -7,7 +7,10 @@ import { sourceOf, type CodedTensor, type StoredPlane } from '../../layouts/tens
  * Weights that a checkpoint has, or that are made of them while they are read: a tensor of F32, F16 or BF16 with one plane. What
  * changes it makes another one; nothing is read before the bytes are needed.
  */
-export type Weight = CodedTensor;
+export type Weight = CodedTensor & {
+  /** Of a tensor of a GGUF: whether llama.cpp opens it without. */
+  readonly isOptional?: boolean;
+};
 
 const FLOAT_TYPES = ['F32', 'F16', 'BF16'] as const;
 

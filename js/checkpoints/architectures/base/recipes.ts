@@ -2,7 +2,8 @@ import { invalidFile, quoted } from '../../../containers/invalid-file.js';
 import { QuantizeError } from '../../../errors.js';
 import { patternOf } from '../../../plan/plan.js';
 import { sourceOf } from '../../../layouts/tensor.js';
-import type { Checkpoint } from '../../checkpoint.js';
+import type { Checkpoint, LeftOut } from '../../checkpoint.js';
+import { needsDropped } from '../../left-out.js';
 import { renamed, type Weight } from '../../weights/weight.js';
 import { keptName } from './names.js';
 
@@ -76,7 +77,8 @@ function addProducts(made: Map<string, Weight>, recipe: Recipe, found: ReadonlyM
   if (first === undefined) return;
   for (const product of recipe.products) {
     if (made.has(product.name)) throw hasNoPlace(first);
-    made.set(product.name, renamed(product.make === undefined ? first : product.make(parts), product.name));
+    const weight = product.make === undefined ? first : product.make(parts);
+    made.set(product.name, { ...renamed(weight, product.name), isOptional: product.optional === true });
   }
 }
 
@@ -91,6 +93,13 @@ function hasOtherShape(weight: Weight, { shape }: Part): QuantizeError {
   return invalidFile(sourceOf(weight), detail, { layer: weight.name });
 }
 
+/** What a rule drops that would have that name; families have longer or shorter ones for the beginnings of names. */
+const droppedAs = (name: string, { leftOut }: Checkpoint): LeftOut | undefined =>
+  leftOut.find(({ tensor }) => {
+    const kept = keptName(tensor.name) ?? '';
+    return `.${kept}`.endsWith(`.${name}`) || `.${name}`.endsWith(`.${kept}`);
+  });
+
 function refuseIncomplete(
   checkpoint: Checkpoint,
   recipes: readonly Recipe[],
@@ -102,6 +111,8 @@ function refuseIncomplete(
     if (missing === undefined) continue;
     const isBegun = parts.some(({ name }) => found.has(name));
     if (!isBegun && products.every(({ name, optional }) => made.has(name) || optional === true)) continue;
+    const dropped = droppedAs(missing.name, checkpoint);
+    if (dropped !== undefined) throw needsDropped({ name: dropped.tensor.name, rule: dropped.rule });
     const detail = `there is no tensor ${quoted(missing.name)} in it, which the GGUF needs; a shard or a layer may be missing`;
     throw invalidFile(checkpoint, detail, { layer: missing.name });
   }
