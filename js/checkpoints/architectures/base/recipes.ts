@@ -56,7 +56,7 @@ export function madeBy(checkpoint: Checkpoint, recipes: readonly Recipe[], kept:
   const made = new Map<string, Weight>();
   for (const { name, weight } of kept) {
     const place = places.get(name);
-    if (place === undefined) throw hasNoPlace(weight);
+    if (place === undefined) throw hasNoPlace(weight, patternOfKinds(kept, places));
     if (found.has(name)) throw invalidFile(sourceOf(weight), `it has ${quoted(name)} twice`, { layer: weight.name });
     if (!fits(weight, place.part)) throw hasOtherShape(weight, place.part);
     found.set(name, weight);
@@ -76,14 +76,31 @@ function addProducts(made: Map<string, Weight>, recipe: Recipe, found: ReadonlyM
   const [first] = parts;
   if (first === undefined) return;
   for (const product of recipe.products) {
-    if (made.has(product.name)) throw hasNoPlace(first);
+    if (made.has(product.name)) throw hasNoPlace(first, patternOf(first.name));
     const weight = product.make === undefined ? first : product.make(parts);
     made.set(product.name, { ...renamed(weight, product.name), isOptional: product.optional === true });
   }
 }
 
-function hasNoPlace(weight: Weight): QuantizeError {
-  const detail = `llama.cpp has no place for the tensor ${quoted(weight.name)} in models of this kind; leave it out with the rule '${patternOf(weight.name)}=drop'`;
+/** More kinds in one pattern would be hard to read. */
+const MOST_KINDS = 8;
+
+/** What names of the same tensor in all layers have in common. */
+const kindOf = ({ weight: { name } }: Kept): string => name.replace(/\d+/gu, '#');
+
+/** A pattern for all tensors without a place; for the first one where others of its kind have places. */
+function patternOfKinds(kept: readonly Kept[], places: ReadonlyMap<string, unknown>): string {
+  const placed = new Set(kept.filter(({ name }) => places.has(name)).map(kindOf));
+  const [first, ...others] = kept.filter(({ name }) => !places.has(name));
+  if (first === undefined) throw new RangeError('all tensors have places');
+  if (placed.has(kindOf(first))) return patternOf(first.weight.name);
+  const kinds = new Map([first, ...others].map((one) => [kindOf(one), one.weight.name]));
+  const unplaced = [...kinds].filter(([kind]) => !placed.has(kind)).slice(0, MOST_KINDS);
+  return unplaced.map(([, name]) => patternOf(name).replace(/\d+/gu, '[0-9]+')).join('|');
+}
+
+function hasNoPlace(weight: Weight, pattern: string): QuantizeError {
+  const detail = `llama.cpp has no place for the tensor ${quoted(weight.name)} in models of this kind; leave it out with the rule '${pattern}=drop'`;
   return new QuantizeError('unsupported_model', { file: sourceOf(weight).name, layer: weight.name, detail });
 }
 

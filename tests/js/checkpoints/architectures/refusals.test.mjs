@@ -295,6 +295,21 @@ test('a rule of the caller leaves out what has no place', async () => {
   expect(readFileSync(output).equals(readFileSync(usual))).toBe(true);
 });
 
+test('the rule that is advised leaves out all that has no place', async () => {
+  const family = named('qwen2');
+  const usual = folder.path('usual.gguf');
+  await quantizer.quantizeFile(writeFamily(family, folder.path('.')), usual, { ...pre(family), type: 'F16' });
+  const biases = ['mlp.up_proj.bias BF16 128', 'self_attn.o_proj.bias BF16 64'];
+  const more = biases.reduce((whole, line) => adding(`model.layers.#.${line}`)(whole), family);
+  const input = writeFamily(more, folder.path('.'));
+  const output = folder.path('dropped.gguf');
+  const options = { ...pre(family), type: 'F16' };
+  const error = await quantizer.quantizeFile(input, output, options).catch((thrown) => thrown);
+  const [, pattern] = /the rule '(.*)=drop'/u.exec(error.message);
+  await quantizer.quantizeFile(input, output, { ...options, rules: [[pattern, 'drop']] });
+  expect(readFileSync(output).equals(readFileSync(usual))).toBe(true);
+});
+
 test('buffers of old checkpoints are left out', async () => {
   const family = named('gpt2');
   const usual = folder.path('usual.gguf');
