@@ -18,12 +18,14 @@ import {
 import type { Hparams } from './config/hparams.js';
 import { readConfig } from './config/read.js';
 import { CheckpointFiles } from './files.js';
+import { refuseBroken } from './left-out.js';
 import { setGiven } from './given-pairs.js';
 import { KeyList } from './key-list.js';
 import { setGeneral } from './metadata/general.js';
 import { parametersOf } from './metadata/parameter-counts.js';
 import { decodedWeights, inConverterOrder } from './weights/decoded.js';
 import { methodOf } from './weights/quantized/method.js';
+import { withModelOpt } from './weights/quantized/model-opt.js';
 import type { Weight } from './weights/weight.js';
 
 /** `general.quantization_version`, which every file has. */
@@ -89,7 +91,8 @@ async function assembled(
   const architecture = architectureFor(classes, hparams, model.name);
   const without = new Set(leftOut.map(({ tensor }) => tensor));
   const kept = { ...model, tensors: model.tensors.filter((tensor) => !without.has(tensor)) };
-  const weights = await decodedWeights(kept, hparams, architecture.ownMethod);
+  refuseBroken(model.tensors, leftOut);
+  const weights = await decodedWeights(kept, await withModelOpt(hparams, files), architecture.ownMethod);
   const intermediate = options.via ?? ownType(weights);
   const warnings: FileWarning[] = [];
   const checkpoint: Checkpoint = {

@@ -60,6 +60,11 @@ export class Hparams {
     return isObject(value) ? new Hparams(value, this.#file) : undefined;
   }
 
+  /** The same, with another value of that name. */
+  with(name: string, value: Json): Hparams {
+    return new Hparams(new Map([...this.#values, [name, value]]), this.#file);
+  }
+
   wrong(names: readonly string[], needed: string): Error {
     const [first = ''] = names;
     const name = names.find((one) => this.#values.has(one)) ?? first;

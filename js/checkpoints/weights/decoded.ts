@@ -64,5 +64,6 @@ const unreadable = (tensor: Tensor): QuantizeError =>
     file: sourceOf(tensor).name,
     layer: tensor.name,
     detail: storageLabel(tensor),
-    advice: 'its numbers cannot be read, so convert the tensor to F32 first',
+    advice:
+      'its numbers cannot be read, so make floats of it first (arrowquant dequantize), in a folder with config.json and tokenizer',
   });

@@ -4,7 +4,9 @@ import { readRanges } from '../../../io/read-ranges.js';
 import { sourceOf, type Tensor } from '../../../layouts/tensor.js';
 import { bytesOf } from '../../../models/scaled/layer.js';
 import type { Hparams } from '../../config/hparams.js';
-import type { Weight } from '../weight.js';
+import { isFloatType, type Weight } from '../weight.js';
+import { keptName } from '../../architectures/base/names.js';
+import { formatOf, isCompanion, splitWeights } from './companions.js';
 import { gptqWeight } from './gptq.js';
 import { packedShape, packedShapeTensor, packedWeight } from './packed.js';
 import { besides } from './rows.js';
@@ -42,21 +44,60 @@ export const methodOf = (hparams: Hparams): string | undefined =>
  */
 export async function dequantized(tensors: Tensors, hparams: Hparams, left?: string): Promise<Dequantized> {
   const config = hparams.section('quantization_config');
-  const method = methodOf(hparams);
-  if (config === undefined || method === undefined || method === left) return NONE;
+  if (left !== undefined && methodOf(hparams) === left) return NONE;
+  const made = config === undefined ? NONE : await decodedBy(config, tensors);
+  refuseUndecoded(tensors, made, config?.text('quant_method'));
+  return made;
+}
+
+async function decodedBy(config: Hparams, tensors: Tensors): Promise<Dequantized> {
+  // What has been made floats of keeps its config.json.
+  if ([...tensors.values()].every((tensor) => isFloat(tensor) && !isCompanion(tensor.name))) return NONE;
+  const method = config.text('quant_method');
+  if (isNvfp4(config)) throw unknown(tensors, 'NVFP4');
+  if (method === undefined) return NONE;
   const decode = Object.hasOwn(METHODS, method) ? METHODS[method] : undefined;
   if (decode === undefined) throw unknown(tensors, method);
   return decode(tensors, config);
 }
 
-function unknown(tensors: Tensors, format: string): QuantizeError {
-  const [first] = tensors.values();
-  return new QuantizeError('unsupported_dtype', {
-    ...(first !== undefined && { file: sourceOf(first).name, layer: first.name }),
-    detail: `weights quantized with ${quoted(format)}`,
-    advice: 'start from the model as it was before it was quantized',
-  });
+/** As ModelOpt says it, of all layers or of some. */
+function isNvfp4(config: Hparams): boolean {
+  const layers = config.section('quantized_layers');
+  const algorithms = [...(layers?.values.keys() ?? [])].map((layer) => layers?.section(layer)?.text('quant_algo'));
+  return [config.text('quant_algo'), ...algorithms].some((algorithm) => algorithm?.endsWith('NVFP4') === true);
 }
+
+/** Throws where quantized weights are left that no method has decoded: as they are, they would be numbers without their scales. */
+function refuseUndecoded(tensors: Tensors, { taken }: Dequantized, method: string | undefined): void {
+  const isLeft = ({ name }: Tensor): boolean => isCompanion(name) && !taken.has(name) && keptName(name) !== null;
+  const split = splitWeights(tensors.values()).find((parts) => parts.some(isLeft));
+  if (split === undefined) return;
+  const format = formatOf(split) ?? method;
+  throw unreadable(
+    split[0],
+    format === undefined ? 'quantized weights, of which config.json does not say how' : quantizedWith(format),
+  );
+}
+
+const isFloat = ({ codec }: Tensor): boolean => codec !== null && isFloatType(codec.name);
+
+function unknown(tensors: Tensors, format: string): QuantizeError {
+  const all = [...tensors.values()];
+  const first = splitWeights(all)[0]?.[0] ?? all.find((tensor) => !isFloat(tensor)) ?? all[0];
+  return unreadable(first, quantizedWith(format));
+}
+
+const ADVICE =
+  'start from the model as it was before it was quantized, or from floats that arrowquant dequantize makes of it, in a folder with its config.json and tokenizer';
+
+const quantizedWith = (format: string): string => `weights quantized with ${quoted(format)}`;
+
+const unreadable = (tensor: Tensor | undefined, detail: string): QuantizeError =>
+  new QuantizeError('unsupported_dtype', {
+    ...(tensor !== undefined && { file: sourceOf(tensor).name, layer: tensor.name }),
+    ...{ detail, advice: ADVICE },
+  });
 
 /** Ends of names of scales, and what the names of their weights have in its place. */
 type Suffixes = readonly (readonly [scale: string, weight: string])[];

@@ -265,6 +265,31 @@ describe('what contradicts itself is refused by name', () => {
     await expect(decoding).rejects.toMatchObject({ code: 'invalid_file', file: 'config.json' });
   });
 
+  test.each(Object.keys(kQuantizedCheckpoints))('%s of which config.json says nothing', async (name) => {
+    const decoding = decodedWeights(await open(kQuantizedCheckpoints[name].tensors()), hparamsOf());
+    await expect(decoding).rejects.toMatchObject({ code: 'unsupported_dtype' });
+    await expect(decoding).rejects.toThrow(/quantized.*arrowquant dequantize/u);
+  });
+
+  test.each([
+    ['MLX', { bits: 4, group_size: 64 }, ['w.weight', 'w.scales', 'w.biases']],
+    ['NVFP4', undefined, ['w.weight', 'w.weight_scale', 'w.weight_scale_2']],
+    ['NVFP4', { quant_method: 'modelopt', quant_algo: 'NVFP4' }, ['w.weight', 'w.weight_scale']],
+    ['NVFP4', { quant_method: 'modelopt', quantized_layers: { w: { quant_algo: 'W4A16_NVFP4' } } }, ['w.weight', 'x']],
+    ['bitsandbytes', undefined, ['w.weight', 'w.weight.absmax', 'w.weight.quant_state.bitsandbytes__nf4']],
+    ['in the order of activations', kQuantizedCheckpoints['packed int4'].config, ['w.weight', 'w.weight_g_idx']],
+  ])('%s is named (%j)', async (format, config, names) => {
+    const tensors = names.map((name) => tensor(name, 'U8', [1, 1], [1]));
+    const decoding = decodedWeights(await open(tensors), hparamsOf(config));
+    await expect(decoding).rejects.toMatchObject({ code: 'unsupported_dtype' });
+    await expect(decoding).rejects.toThrow(format);
+  });
+
+  test('a tensor of a type that is not read says what reads it', async () => {
+    const [weight] = await decodedWeights(await open([tensor('w', 'U64', [1], new Uint8Array(8))]), hparamsOf());
+    expect(weight.refusal.message).toContain('arrowquant dequantize');
+  });
+
   test('a group that there is not, when it is read', async () => {
     const { config, tensors } = kQuantizedCheckpoints['GPTQ of 4 bits, version 2'];
     const all = tensors();
@@ -276,6 +301,12 @@ describe('what contradicts itself is refused by name', () => {
       layer: expect.stringContaining('g_idx'),
     });
   });
+});
+
+test('floats are floats, whatever config.json says of what they were', async () => {
+  const model = await open([tensor('w.weight', 'BF16', [1, 1], [1, 2])]);
+  const weights = await decodedWeights(model, hparamsOf({ quant_method: 'bitsandbytes', load_in_4bit: true }));
+  expect(weights).toEqual(model.tensors);
 });
 
 test('experts of a layer have tiles of their own', async () => {
