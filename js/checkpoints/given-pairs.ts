@@ -1,22 +1,66 @@
+import { findKeyValue, textOf, type GgufKeyValue } from '../containers/gguf/key-values.js';
 import { encodedPair } from '../containers/gguf/plain-key-value.js';
-import type { GgufKeyValue } from '../containers/gguf/key-values.js';
 import { QuantizeError, quoted } from '../errors.js';
+import { ARCHITECTURES } from './architectures/table.js';
 import type { CheckpointOptions } from './checkpoint.js';
 import type { KeyList } from './key-list.js';
+import { settable } from './settable-pairs.js';
+import type { Weight } from './weights/weight.js';
 
 /**
- * Sets the caller's pairs. Throws `invalid_option` for one whose type is not that of the pair in whose place it comes:
- * programs refuse the file.
+ * Sets the caller's pairs. Throws `invalid_option` for those that follow from weights or vocabulary, that are of another model's
+ * architecture, and whose type or value llama.cpp would not take: it would refuse the file.
  */
-export function setGiven(pairs: KeyList, { keyValues }: CheckpointOptions): void {
+export function setGiven(
+  pairs: KeyList,
+  weights: readonly Pick<Weight, 'name'>[],
+  { keyValues, name }: Pick<CheckpointOptions, 'keyValues' | 'name'>,
+): void {
+  const architecture = textOf(pairs.pairs, 'general.architecture') ?? '';
+  const tokens = findKeyValue(pairs.pairs, 'tokenizer.ggml.tokens')?.array?.length ?? 0;
+  const hasPositions = weights.some((weight) => weight.name === 'position_embd.weight');
   for (const given of keyValues.map(encodedPair)) {
-    const before = pairs.pairs.find(({ key }) => key === given.key);
-    if (before !== undefined && typeOf(before) !== typeOf(given)) {
-      const detail = `keyValues gives ${quoted(given.key)} the type ${typeOf(given)}, but it is of the type ${typeOf(before)}`;
-      throw new QuantizeError('invalid_option', { detail });
+    if (given.key === 'general.name' && name !== null) throw refused(given, 'is what name says already; leave one out');
+    checkArchitecture(given, architecture);
+    const known = settable(given.key, architecture, hasPositions);
+    if (known === null) throw refused(given, 'follows from the model itself; leave it out');
+    const before = findKeyValue(pairs.pairs, given.key);
+    checkType(given, before === undefined ? known?.type : typeOf(before));
+    if (known?.values?.isRight(given.value, tokens) === false) {
+      throw refused(given, `must be ${known.values.needed}, as llama.cpp takes nothing else`);
     }
     pairs.set(given);
   }
+  checkAdded(pairs, keyValues);
+}
+
+const refused = ({ key }: Pick<GgufKeyValue, 'key'>, why: string): QuantizeError =>
+  new QuantizeError('invalid_option', { detail: `keyValues has ${quoted(key)}, which ${why}` });
+
+function checkArchitecture(given: GgufKeyValue, architecture: string): void {
+  const [first] = given.key.split('.', 1);
+  if (first === architecture || !ARCHITECTURES.some(({ name }) => name === first)) return;
+  throw refused(given, `nobody reads in a model of the architecture ${quoted(architecture)}; leave it out`);
+}
+
+function checkType(given: GgufKeyValue, type: string | undefined): void {
+  if (type === undefined || type === typeOf(given)) return;
+  const detail = `keyValues gives ${quoted(given.key)} the type ${typeOf(given)}, but it is of the type ${type}`;
+  throw new QuantizeError('invalid_option', { detail });
 }
 
 const typeOf = ({ type, array }: GgufKeyValue): string => (array === null ? type : `${array.type}[]`);
+
+/** llama.cpp ends itself over a text to which it should add a token that it does not know. */
+function checkAdded(pairs: KeyList, given: CheckpointOptions['keyValues']): void {
+  for (const [added, token] of [
+    ['bos', 'bos'],
+    ['eos', 'eos'],
+    ['sep', 'seperator'],
+  ] as const) {
+    const key = `tokenizer.ggml.add_${added}_token`;
+    const id = `tokenizer.ggml.${token}_token_id`;
+    if (pairs.has(id) || !given.some((pair) => pair.key === key && pair.value === true)) continue;
+    throw refused({ key }, `needs ${quoted(id)}, and the model has none; give that, too`);
+  }
+}

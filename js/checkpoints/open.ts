@@ -129,6 +129,6 @@ async function pairsOf(
   pairs.set(u32('general.quantization_version', QUANTIZATION_VERSION));
   await architecture.vocabulary(pairs, checkpoint);
   checkVocabulary(pairs, tensors, checkpoint);
-  setGiven(pairs, checkpoint.options);
+  setGiven(pairs, tensors, checkpoint.options);
   return pairs.pairs;
 }
