@@ -1,6 +1,6 @@
 /** The caller's own key-value pairs for a GGUF. */
 
-import { fieldsOf, invalidOption, knownKeys, nameIn } from '../checks.js';
+import { fieldsOf, invalidOption, knownKeys, nameIn, shown } from '../checks.js';
 import type { GgufElement, GgufElementType, PlainKeyValue } from '../containers/gguf/plain-key-value.js';
 import { utf8Bytes } from '../containers/utf8.js';
 import { QuantizeError, quoted } from '../errors.js';
@@ -119,5 +119,6 @@ function readInteger(place: string, { bits, isSigned }: Integers, value: unknown
   if (typeof whole === 'bigint' && whole >= least && whole <= most) return whole;
   const beyond = typeof value === 'number' && Number.isInteger(value) && !Number.isSafeInteger(value);
   const hint = beyond ? '; numbers so large are exact as bigints only' : '';
-  throw invalidOption(place, value, `a whole number from ${String(least)} to ${String(most)}${hint}`);
+  const said = typeof value === 'bigint' ? String(value) : shown(value);
+  throw refused(`${place} is ${said}, must be a whole number from ${String(least)} to ${String(most)}${hint}`);
 }

@@ -48,7 +48,7 @@ test.each([
   [[...kGguf, '--kv', 'key=int:1'], '"int" is no type; there are u8, u8[], i8'],
   [[...kGguf, '--kv', 'key=u8[]:1, 2'], '"1, 2" is no array in JSON'],
   [[...kGguf, '--kv', 'key=u8[]:{}'], '"{}" is JSON, but no array.'],
-  [[...kGguf, '--kv', 'key=u8:256'], 'keyValues["key"].value is 256n, must be a whole number from 0 to 255'],
+  [[...kGguf, '--kv', 'key=u8:256'], 'keyValues["key"].value is 256, must be a whole number from 0 to 255'],
   [[...kGguf, '--kv', 'key=u8:seven'], 'keyValues["key"].value is "seven", must be a whole number from 0 to 255'],
   [[...kGguf, '--kv', 'key=u8[]:[[1]]'], 'keyValues["key"].value[0] is an array, must be a whole number'],
   [[...kGguf, '--kv', 'a=u8:1', '--kv', 'a=u8:2'], 'keyValues has "a" twice'],
