@@ -40,7 +40,8 @@ export const methodOf = (hparams: Hparams): string | undefined =>
 
 /**
  * What llama.cpp's converter makes of a quantized checkpoint, as its config says that it is. Rejects with `unsupported_dtype`
- * for methods that are not known unless they are `left`, which stays as it is, and with `invalid_file` for tensors that are not as their method demands.
+ * for methods that are not known, unless they are `left`, which stays as it is, or all tensors are floats, and with
+ * `invalid_file` for tensors that are not as their method demands.
  */
 export async function dequantized(tensors: Tensors, hparams: Hparams, left?: string): Promise<Dequantized> {
   const config = hparams.section('quantization_config');
