@@ -90,7 +90,8 @@ function unknown(tensors: Tensors, format: string): QuantizeError {
 }
 
 const ADVICE =
-  'start from the model as it was before it was quantized, or from floats that arrowquant dequantize makes of it, in a folder with its config.json and tokenizer';
+  'restore its floats to a file beside its config.json (arrowquant dequantize) and give that file, ' +
+  'or start from the model as it was before it was quantized';
 
 const quantizedWith = (format: string): string => `weights quantized with ${quoted(format)}`;
 
