@@ -9,8 +9,8 @@ import { openModel, type Model } from '../models/model.js';
 import type { FileTools } from '../pipeline/tools.js';
 
 export { dequantizeFile, planModel, quantizeFile } from '../convert/convert-file.js';
+export { compareNamed as compareFiles } from '../convert/compare-named.js';
 export { readNamed } from '../convert/read-named.js';
-export { compareFiles } from '../models/compare.js';
 export { inspectionOf } from '../models/inspect.js';
 export { readQuantization } from '../options/quantization.js';
 export { readRestoredType } from '../options/restored.js';

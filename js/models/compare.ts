@@ -55,7 +55,14 @@ export interface FileComparison {
 }
 
 /** Called once per tensor, in the order of the result's lists, with the fraction of the tensors that are done. */
-type Progress = ((tensor: string, progress: number) => unknown) | null | undefined;
+export type Progress = ((tensor: string, progress: number) => unknown) | null | undefined;
+
+/** The tensors that a model is compared by, beside those of another one. */
+export type TensorsBeside = (model: Model, other: Model) => Promise<readonly Tensor[]>;
+
+/** Those that the model has, its factors taken in. */
+export const ownTensors = async (model: Model): Promise<readonly Tensor[]> =>
+  (await withFactors(model, { foreign: 'keep' })).tensors;
 
 /** Compares two models, tensor by tensor, quantized ones by what they are restored to. */
 export async function compareFiles(
@@ -63,13 +70,14 @@ export async function compareFiles(
   a: ModelSource,
   b: ModelSource,
   progress: Progress,
+  tensorsBeside: TensorsBeside = ownTensors,
 ): Promise<FileComparison> {
   const { files, signal } = tools;
   const left = await openModel(await files.openSource(a, signal));
   try {
     const right = await openModel(await files.openSource(b, signal));
     try {
-      const comparison = await compareModels(left, right, tools, progress);
+      const comparison = await compareModels(left, right, { tools, progress, tensorsBeside });
       await checkUnchanged(left);
       await checkUnchanged(right);
       return comparison;
@@ -81,10 +89,18 @@ export async function compareFiles(
   }
 }
 
-async function compareModels(left: Model, right: Model, tools: FileTools, progress: Progress): Promise<FileComparison> {
-  const decoded = async (model: Model): Promise<readonly Tensor[]> =>
-    (await withFactors(model, { foreign: 'keep' })).tensors;
-  const { pairs, onlyInA, onlyInB } = pairTensors(await decoded(left), await decoded(right));
+interface Comparing {
+  readonly tools: FileTools;
+  readonly progress: Progress;
+  readonly tensorsBeside: TensorsBeside;
+}
+
+async function compareModels(
+  left: Model,
+  right: Model,
+  { tools, progress, tensorsBeside }: Comparing,
+): Promise<FileComparison> {
+  const { pairs, onlyInA, onlyInB } = pairTensors(await tensorsBeside(left, right), await tensorsBeside(right, left));
   const { signal } = tools;
   const told = new InOrder((index) => {
     if (!signal.aborted) callSafely(progress, pairs[index]?.one.name ?? '', (index + 1) / pairs.length);
