@@ -1,4 +1,5 @@
 import path from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { InvalidArgumentError, Option } from 'commander';
 import { fileNameOf } from '../addresses.js';
 import { isHubText } from '../endpoints.js';
@@ -110,6 +111,7 @@ function localName(input: string): string {
     return (file === '' ? model : file).replace(/^.*\//su, '');
   }
   if (/^https?:/iu.test(input) && URL.canParse(input)) return fileNameOf(new URL(input));
+  if (/^file:/iu.test(input) && URL.canParse(input)) return localName(fileURLToPath(input));
   const place = input.replace(/(?<=[^/\\:])[/\\]+$/u, '');
   return ['.', '..'].includes(path.basename(place)) ? path.basename(path.resolve(place)) : place;
 }

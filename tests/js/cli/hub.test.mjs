@@ -1,5 +1,6 @@
 import { mkdirSync, readFileSync, watch } from 'node:fs';
 import path from 'node:path';
+import { pathToFileURL } from 'node:url';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { startHub } from '../support/hub.mjs';
 import { siblingName } from '../support/internals.mjs';
@@ -208,6 +209,7 @@ test.each([
   ['.', `${path.basename(process.cwd())}-x.gguf`],
   ['./', `${path.basename(process.cwd())}-x.gguf`],
   ['..', `${path.basename(path.dirname(process.cwd()))}-x.gguf`],
+  [`${pathToFileURL(path.resolve('My model')).href}/`, path.resolve('My model-x.gguf')],
 ])('what the folder %s becomes is called as it is', (input, output) => {
   expect(siblingName(input, '-x.gguf')).toBe(output);
 });
