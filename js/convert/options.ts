@@ -72,12 +72,12 @@ export type KeyValueType =
  * A value of a GGUF and its type. Whole numbers must be in the type's range, those of 64 bits may be bigints; floats are
  * finite, and rounded to the nearest, half to even. Texts are well-formed Unicode. Neither texts nor arrays are empty.
  */
-export type KeyValue =
-  | { readonly type: KeyValueType; readonly value: number | bigint | boolean | string }
-  | {
-      readonly type: `${KeyValueType}[]`;
-      readonly value: readonly (number | bigint)[] | readonly boolean[] | readonly string[];
-    };
+export type KeyValue = Valued<'string', string> | Valued<'bool', boolean> | Valued<NumberType, number | bigint>;
+
+type NumberType = Exclude<KeyValueType, 'string' | 'bool'>;
+
+type Valued<Type extends KeyValueType, Value> =
+  { readonly type: Type; readonly value: Value } | { readonly type: `${Type}[]`; readonly value: readonly Value[] };
 
 export interface QuantizeFileOptions extends ConvertFileOptions {
   /**
@@ -156,7 +156,7 @@ export interface QuantizeFileOptions extends ConvertFileOptions {
   readonly chatTemplate?: boolean | null | undefined;
   /**
    * The same: key-value pairs, by key. One that the file would have gets this value; others are added. Those that follow from
-   * the weights, such as `general.architecture`, are not for callers to set.
+   * weights and vocabulary are not for callers to set (docs/checkpoints.md, "Pairs").
    */
   readonly keyValues?:
     | ReadonlyMap<string, KeyValue>

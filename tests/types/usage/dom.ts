@@ -54,6 +54,10 @@ export async function usePage(): Promise<void> {
   await quantizer.quantizeBatch(weights, 4, { groupSize: 100 });
   // @ts-expect-error weights are Float32Arrays
   await quantizer.quantizeBatch({ a: [1, 2, 3] }, 4);
+  const keyValues = { a: { type: 'u8', value: 1 }, b: { type: 'string[]', value: ['c'] } } as const;
+  await quantizer.quantizeFile('Qwen3-0.6B', 'qwen3.gguf', { type: 'Q4_K_M', keyValues });
+  // @ts-expect-error a text is no number
+  await quantizer.quantizeFile('Qwen3-0.6B', 'qwen3.gguf', { keyValues: { a: { type: 'u8', value: 'b' } } });
   // @ts-expect-error errors have stable codes
   console.log(code === 'nonsense');
 
