@@ -34,6 +34,32 @@ test('llama.cpp is there wherever it runs', () => {
   expect(llama !== null).toBe(process.platform === 'linux' && process.arch === 'x64');
 });
 
+/** All that callers may set of a model that llama.cpp reads, at once; `token` is the id of one. */
+const settable = (architecture, { token, hasPositions }) => ({
+  ...(!hasPositions && { [`${architecture}.context_length`]: { type: 'u32', value: 64 } }),
+  [`${architecture}.rope.freq_base`]: { type: 'f32', value: 5000 },
+  [`${architecture}.rope.freq_base_swa`]: { type: 'f32', value: 5000 },
+  [`${architecture}.rope.scaling.type`]: { type: 'string', value: 'yarn' },
+  [`${architecture}.rope.scaling.factor`]: { type: 'f32', value: 2 },
+  [`${architecture}.rope.scaling.original_context_length`]: { type: 'u32', value: 32 },
+  [`${architecture}.rope.scaling.yarn_beta_fast`]: { type: 'f32', value: 32 },
+  ...Object.fromEntries(
+    ['bos', 'eos', 'eot', 'unknown', 'seperator', 'padding', 'cls', 'mask', 'fim_pre'].map((name) => [
+      `tokenizer.ggml.${name}_token_id`,
+      { type: 'u32', value: token },
+    ]),
+  ),
+  ...Object.fromEntries(
+    ['bos_token', 'eos_token', 'sep_token', 'space_prefix'].map((name) => [
+      `tokenizer.ggml.add_${name}`,
+      { type: 'bool', value: true },
+    ]),
+  ),
+  'tokenizer.ggml.pre': { type: 'string', value: 'llama-bpe' },
+  'tokenizer.chat_template': { type: 'string', value: '{{ nothing }}' },
+  'general.name': { type: 'string', value: 'mine' },
+});
+
 /** Elsewhere the digests of golden.test.mjs say that they are the same files. */
 const describeWithLlama = llama === null ? () => undefined : describe;
 
@@ -52,6 +78,15 @@ describeWithLlama("llama.cpp's own library", () => {
       expect(llama.tokenize(file, kTexts)).toEqual(bare);
       expect(llama.tokenize(file, kTexts, { special: true })).toEqual(special);
     });
+  });
+
+  test.each(kCases)('opens $name with all pairs that callers may set', async (one) => {
+    const { value: architecture } = one.kv.find(({ key }) => key === 'general.architecture');
+    const hasPositions = ['bert', 'gpt2'].includes(architecture);
+    const keyValues = settable(architecture, { token: kTokens[0], hasPositions });
+    const file = await converted(one, { type: 'F32', keyValues });
+    expect(llama.tokenize(file, ['a'], { special: true })[0].filter((id) => id === kTokens[0])).not.toHaveLength(0);
+    expect(answerOf(file, one).every(Number.isFinite)).toBe(true);
   });
 
   test.each(kCases)('opens what becomes of $name, and computes with it', async (one) => {
