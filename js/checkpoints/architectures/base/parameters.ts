@@ -38,7 +38,7 @@ const GATING = [
 ] as const;
 
 /** llama.cpp's numbers of how a router makes weights of its scores. */
-export const GATING_FUNCTIONS: ReadonlyMap<string, number> = new Map([
+const GATING_FUNCTIONS: ReadonlyMap<string, number> = new Map([
   ['softmax', 1],
   ['sigmoid', 2],
   ['sqrtsoftplus', 4],

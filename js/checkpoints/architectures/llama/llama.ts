@@ -82,7 +82,7 @@ const CODE_LLAMA = [
 ] as const;
 
 /** Tries the kinds of vocabularies that models of this layout have had. */
-export async function llamaVocabulary(pairs: KeyList, checkpoint: Checkpoint): Promise<void> {
+async function llamaVocabulary(pairs: KeyList, checkpoint: Checkpoint): Promise<void> {
   await setSpacePrefix(pairs, checkpoint);
   await firstVocabulary(pairs, checkpoint, sentencePiece, llamaHuggingFace, byteLevel);
   const tokens = countIn(checkpoint.hparams, 'vocab_size');

@@ -13,7 +13,7 @@ import {
   type TokenType,
 } from '../token-list.js';
 
-export const PIECE_MODEL = 'tokenizer.model';
+const PIECE_MODEL = 'tokenizer.model';
 
 /** How tokens that are added to those of tokenizer.model are taken. */
 export interface AddedPieces {
