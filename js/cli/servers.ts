@@ -5,6 +5,8 @@ import { Option } from 'commander';
 import { isHubText } from '../endpoints.js';
 import { QuantizeError, type WebOptions } from '../index.js';
 import { HUB_URL, HUB_URL_FORM, hubUrlOf, isToken } from '../runtime/http/access.js';
+import { textOfPage } from '../runtime/hub/address.js';
+import { parsePath } from './options.js';
 
 const WEB_URL = /^https?:/iu;
 
@@ -22,7 +24,8 @@ export const headerOption = (): Option =>
   ).argParser((text: string, earlier: readonly string[] | undefined) => [...(earlier ?? []), text]);
 
 export const HUB_HELP = `
-A model on a hub is hf:organization/model, with @revision and /file where they are needed. The hub is asked with the access
+A model on a hub is hf:organization/model, with @revision and /file where they are needed, or the address of its page, such as
+https://huggingface.co/organization/model/tree/main. The hub is asked with the access
 token of HF_TOKEN, or the one that "hf auth login" has stored; HF_ENDPOINT names another hub.`;
 
 /** The name and the value of a header. No message repeats what may be a secret. */
@@ -45,6 +48,13 @@ export async function webOptions(inputs: readonly string[], { header }: ServerOp
   // A token is the hub's: what is wrong with it does not matter to others.
   const accessToken = origins.has(new URL(hubUrl).origin) ? await accessTokenOf(process.env) : undefined;
   return { headers, accessToken, hubUrl };
+}
+
+/** What is read as a model: the address of a model's page on the hub of the environment is the model there. */
+export function parseInput(text: string): string {
+  const input = parsePath(text);
+  if (!WEB_URL.test(input) || !URL.canParse(input)) return input;
+  return textOfPage(new URL(input), hubUrlOf(process.env['HF_ENDPOINT']?.trim()) ?? HUB_URL) ?? input;
 }
 
 /** The server that an input is read from; empty for what is no address. */

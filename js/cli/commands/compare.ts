@@ -2,8 +2,8 @@ import { Command } from 'commander';
 import type { FileComparison, TensorComparison } from '../../index.js';
 import { EXIT } from '../exit.js';
 import { formatCosine, formatError, formatJson, formatShape, printable } from '../format.js';
-import { jsonOption, parsePath, threadsOption, verboseOption, type CommonOptions } from '../options.js';
-import { headerOption, webOptions } from '../servers.js';
+import { jsonOption, threadsOption, verboseOption, type CommonOptions } from '../options.js';
+import { headerOption, parseInput, webOptions } from '../servers.js';
 import { withQuantizer } from '../session.js';
 import { outputWidth, renderTable, type Column } from '../table.js';
 
@@ -28,8 +28,8 @@ Example:
 export function compareCommand(): Command {
   return new Command('compare')
     .description('Compare two model files tensor by tensor.')
-    .argument('<a>', 'model file', parsePath)
-    .argument('<b>', 'model file', parsePath)
+    .argument('<a>', 'model file', parseInput)
+    .argument('<b>', 'model file', parseInput)
     .addOption(threadsOption())
     .addOption(headerOption())
     .addOption(jsonOption())

@@ -15,7 +15,7 @@ import {
   verboseOption,
   type CommonOptions,
 } from '../options.js';
-import { headerOption, webOptions } from '../servers.js';
+import { headerOption, parseInput, webOptions } from '../servers.js';
 
 interface DequantizeOptions extends CommonOptions, Pick<DequantizeFileOptions, 'dtype'> {}
 
@@ -30,7 +30,7 @@ Examples:
 export function dequantizeCommand(): Command {
   return new Command('dequantize')
     .description('Restore the floats of a quantized model, a GGUF or what "arrowquant quantize" wrote, to safetensors.')
-    .argument('<in>', 'file to restore', parsePath)
+    .argument('<in>', 'file to restore', parseInput)
     .argument('[out]', 'file to write (default: <in> with -restored added to its name)', parsePath)
     .addOption(
       new Option('--dtype <type>', 'element type of tensors that were quantized (default: as before; F32 for a GGUF)')

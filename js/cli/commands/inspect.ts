@@ -5,8 +5,7 @@ import { openModel } from '../../models/model.js';
 import { nodeFiles } from '../../runtime/node/files.js';
 import { formatBytes, formatJson, formatShape, printable } from '../format.js';
 import { shownText, wholePairs } from '../gguf/pairs.js';
-import { parsePath } from '../options.js';
-import { headerOption, webOptions, type ServerOptions } from '../servers.js';
+import { headerOption, parseInput, webOptions, type ServerOptions } from '../servers.js';
 import { outputWidth, renderTable, type Column } from '../table.js';
 
 const COLUMNS: readonly Column[] = [
@@ -36,7 +35,7 @@ export function inspectCommand(): Command {
     .argument(
       '<file>',
       'safetensors, GGUF or PyTorch file, one part or the index of a sharded model, the URL of one, or hf:organization/model',
-      parsePath,
+      parseInput,
     )
     .addOption(headerOption())
     .option('--kv', 'only the key-value pairs (of safetensors: the metadata)')

@@ -13,7 +13,7 @@ import { quantizeOnnx } from '../onnx/quantize.js';
 import { durabilityOf, parsePath, siblingName } from '../options.js';
 import { printPlan } from '../plan.js';
 import { addQuantizeOptions, refuseMixedOptions, refuseOnnxPlaces, type QuantizeOptions } from '../quantize-options.js';
-import { HUB_HELP, webOptions } from '../servers.js';
+import { HUB_HELP, parseInput, webOptions } from '../servers.js';
 import { withQuantizer } from '../session.js';
 
 const DEFAULT_TYPE: FileType = 'Q4_K_M';
@@ -62,7 +62,7 @@ export function quantizeCommand(): Command {
     .argument(
       '<in>',
       'safetensors, GGUF, ONNX or PyTorch file, one part or the index of a sharded model, the URL of one, a folder, or hf:organization/model',
-      parsePath,
+      parseInput,
     )
     .argument(
       '[out]',

@@ -1,4 +1,5 @@
 import { unreadable } from '../failures.js';
+import { HUB_URL } from '../http/access.js';
 
 /** A model on a hub, as callers write it. */
 export interface HubAddress {
@@ -47,6 +48,45 @@ function decoded(revision: string, text: string): string {
     // It has a "%" that encodes nothing.
   }
   throw unreadable(text, 'no revision can be called that; write "/" in it as %2F');
+}
+
+/** The other names of the hub that is meant when none is named. */
+const HUB_HOSTS: readonly string[] = ['huggingface.co', 'www.huggingface.co', 'hf.co'];
+
+/** The page of a model, of a folder or of a file of it. */
+const PAGE =
+  /^\/((?:(?:datasets|spaces)\/)?[^/@]+\/[^/@]+)(?:\/(?:tree|blob)\/((?:refs\/(?:pr|convert)\/)?[^/]+)(?:\/(.+?))?)?\/*$/u;
+
+/** Pages of a hub that are about no model. */
+const OTHER_PAGES = /^\/(?:api|blog|collections|docs|learn|organizations|papers|posts|settings|tasks)\//u;
+
+/**
+ * What `hubAddress` reads in place of the page that browsers show of a model, `https://huggingface.co/organization/model`, of
+ * a folder or of a file of it: without its query and fragment. Null for what is no such page of the hub at `hubUrl`. Datasets
+ * and spaces are refused where the text is read.
+ */
+export function textOfPage(url: URL, hubUrl: string): string | null {
+  const place = placeOnHub(url, new URL(hubUrl));
+  const [, model, revision, path] = place === null || OTHER_PAGES.test(place) ? [] : (PAGE.exec(place) ?? []);
+  if (model === undefined) return null;
+  const named = revision === undefined || revision === DEFAULT_REVISION ? model : `${model}@${revision}`;
+  return `hf:${named}${path === undefined ? '' : `/${path.split('/').map(decodedPart).join('/')}`}`;
+}
+
+/** The path behind the hub's own address; null for what is elsewhere, or says who asks. */
+function placeOnHub({ protocol, origin, host, username, password, pathname }: URL, hub: URL): string | null {
+  const isUsual = hub.origin === HUB_URL && /^https?:$/u.test(protocol) && HUB_HOSTS.includes(host);
+  const base = hub.pathname.replace(/\/+$/u, '');
+  if ((origin !== hub.origin && !isUsual) || `${username}${password}` !== '') return null;
+  return pathname.startsWith(`${base}/`) ? pathname.slice(base.length) : null;
+}
+
+function decodedPart(part: string): string {
+  try {
+    return decodeURIComponent(part);
+  } catch {
+    return part;
+  }
 }
 
 /** The address of a file of a model at a commit. */

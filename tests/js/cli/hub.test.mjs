@@ -58,6 +58,27 @@ describe('a model on a hub', () => {
     expect(made.equals(local)).toBe(true);
   });
 
+  test('is quantized by the address of its page as by its name', async () => {
+    const page = `${hub.url}/team/model/tree/main?not=sent`;
+    const { code, stdout, stderr } = await run(['quantize', page, '--json'], { HF_TOKEN: 'hf_accepted' });
+    expect([code, stderr]).toEqual([0, '']);
+    expect(JSON.parse(stdout).input).toBe('hf:team/model/weights.safetensors');
+    expect(folder.list()).toContain('model-int4.safetensors');
+    expect(JSON.stringify([hub.requests, hub.fetched])).not.toContain('not=sent');
+  });
+
+  test.each([
+    ['team/model', /^error: Cannot read team\/model: .*; hf:team\/model reads it from the Hugging Face Hub\n$/],
+    ['team/model.gguf', /^error: Cannot read team\/model\.gguf: there is no such file or folder\n$/],
+    ['./team/model', /^error: Cannot read \.\/team\/model: there is no such file or folder\n$/],
+    ['here/model', /^error: Cannot read here\/model: there is no such file or folder\n$/],
+  ])('is thought of where there is nothing at %s', async (input, message) => {
+    mkdirSync(folder.path('here'));
+    const { code, stderr } = await run(['quantize', input]);
+    expect(code).toBe(1);
+    expect(stderr).toMatch(message);
+  });
+
   test.each([
     ['HF_TOKEN', { HF_TOKEN: 'hf_accepted', HUGGING_FACE_HUB_TOKEN: 'hf_wrong' }, true],
     ['the older name', { HUGGING_FACE_HUB_TOKEN: 'hf_accepted' }, true],

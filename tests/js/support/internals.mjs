@@ -142,6 +142,7 @@ export { withDifferences } from '../../../build/modules/runtime/differences.js';
 export { retryDelay } from '../../../build/modules/runtime/http/retries.js';
 export { HTTP_SETTINGS } from '../../../build/modules/runtime/http/settings.js';
 export { openHttp } from '../../../build/modules/runtime/http/source.js';
+export { textOfPage } from '../../../build/modules/runtime/hub/address.js';
 export { listed, modelsIn, nearFiles } from '../../../build/modules/runtime/hub/choose.js';
 export { availableCores, coresWithin } from '../../../build/modules/runtime/node/cores.js';
 export { FileLock } from '../../../build/modules/runtime/node/file-lock.js';

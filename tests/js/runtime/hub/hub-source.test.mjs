@@ -1,6 +1,6 @@
 import { afterEach, describe, expect, test } from '@jest/globals';
 import { commitOf, startHub } from '../../support/hub.mjs';
-import { HTTP_SETTINGS, openRemote } from '../../support/internals.mjs';
+import { HTTP_SETTINGS, openRemote, textOfPage } from '../../support/internals.mjs';
 import { halfTensor, modelFile } from '../../support/models/safetensors.mjs';
 
 /** As in use, but without the long waits. */
@@ -337,5 +337,81 @@ describe('what passes is tried again', () => {
     await serve({});
     hub.before.hub = (_request, response) => response.writeHead(200, { 'content-type': 'application/json' }).end('{}');
     await expect(refusal('hf:team/model')).resolves.toMatch(/does not tell its commit/);
+  });
+});
+
+describe('the page of a model on the hub', () => {
+  test.each([
+    ['', 'hf:team/model/model.safetensors'],
+    ['/', 'hf:team/model/model.safetensors'],
+    ['?library=transformers#files', 'hf:team/model/model.safetensors'],
+    ['/tree/main', 'hf:team/model/model.safetensors'],
+    ['/tree/main/', 'hf:team/model/model.safetensors'],
+    ['/tree/main/a%20folder', 'hf:team/model/a folder/other.gguf'],
+    ['/blob/main/a%20folder/other.gguf?download=true', 'hf:team/model/a folder/other.gguf'],
+    ['/tree/v2', 'hf:team/model@v2/second.gguf'],
+    ['/blob/refs%2Fpr%2F1/third.gguf', 'hf:team/model@refs%2Fpr%2F1/third.gguf'],
+    ['/tree/refs/pr/1', 'hf:team/model@refs/pr/1/third.gguf'],
+  ])('is read as the model: %p', async (page, name) => {
+    await serve(
+      { 'model.safetensors': kLarge, 'a folder/other.gguf': kLarge },
+      { revisions: { v2: { 'second.gguf': kLarge }, 'refs/pr/1': { 'third.gguf': kLarge } }, isPrivate: true },
+    );
+    const source = await open(`${hub.url}/team/model${page}`, { accessToken: 'hf_valid' });
+    expect(source.name).toBe(name);
+    expect((await bytesOf(source)).equals(kLarge)).toBe(true);
+    expect(hub.requests.every(({ headers }) => headers.authorization === 'Bearer hf_valid')).toBe(true);
+    expect(JSON.stringify(hub.fetched)).not.toContain('hf_valid');
+  });
+
+  test('is read below the address of a hub with a path', async () => {
+    expect(textOfPage(new URL('https://hub.example/models/team/model/tree/v2/sub'), 'https://hub.example/models')).toBe(
+      'hf:team/model@v2/sub',
+    );
+    expect(textOfPage(new URL('https://hub.example/team/model'), 'https://hub.example/models')).toBe(null);
+  });
+
+  test.each([
+    ['https://huggingface.co/team/model', 'hf:team/model'],
+    ['http://HuggingFace.co/team/model/', 'hf:team/model'],
+    ['https://www.huggingface.co/team/model/tree/main/sub', 'hf:team/model/sub'],
+    ['https://hf.co/team/model/blob/main/%E0%A4.gguf', 'hf:team/model/%E0%A4.gguf'],
+    ['https://huggingface.co/datasets/team/data/tree/main', 'hf:datasets/team/data'],
+    ['https://huggingface.co/spaces/team/space', 'hf:spaces/team/space'],
+    ['https://huggingface.co/team', null],
+    ['https://huggingface.co/team/model/resolve/main/m.gguf', null],
+    ['https://huggingface.co/datasets/team/data/resolve/main/m.gguf', null],
+    ['https://huggingface.co/team/model/discussions', null],
+    ['https://huggingface.co/docs/transformers', null],
+    ['https://user:password@huggingface.co/team/model', null],
+    ['https://huggingface.co:8443/team/model', null],
+    ['https://huggingface.co.example/team/model', null],
+    ['https://cdn.hf.co/team/model', null],
+    ['https://example.org/team/model/tree/main', null],
+    ['file:///team/model', null],
+  ])('is told from others: %s, %p', (url, text) => {
+    expect(textOfPage(new URL(url), 'https://huggingface.co')).toBe(text);
+    const isSame = url.startsWith('https://example.org');
+    expect(textOfPage(new URL(url), 'https://example.org')).toBe(isSame ? 'hf:team/model' : null);
+  });
+
+  test.each(['datasets/team/data', 'spaces/team/space/tree/main', 'datasets/data'])(
+    'is refused where it is of no model: %s',
+    async (page) => {
+      await serve({ 'model.safetensors': kSmall });
+      await expect(refusal(`${hub.url}/${page}`)).resolves.toMatch(
+        /: only models of a hub can be read, and it must be hf:/,
+      );
+      expect(hub.requests).toEqual([]);
+    },
+  );
+
+  test('of another server is no more than an address there', async () => {
+    await serve({ 'model.safetensors': kSmall });
+    const options = { hubUrl: 'https://hub.example', accessToken: 'hf_valid' };
+    await expect(refusal(`${hub.url}/team/model`, options)).resolves.toMatch(new RegExp(`${hub.url}/team/model: `));
+    expect(hub.requests.map(({ path, headers }) => [path, headers.authorization])).toEqual([
+      ['/team/model', undefined],
+    ]);
   });
 });
