@@ -5,7 +5,7 @@ import type { Given } from './dropped';
 import { EngineClient, EngineError } from './engine/client';
 import type { Progress, Source, Target } from './engine/protocol';
 import * as format from './format';
-import { absolute, HUB_URL, nameOf, obstacleTo, withoutQuery } from './hosts';
+import { absolute, HUB_URL, named, nameOf, obstacleTo, withoutQuery } from './hosts';
 import { isFolder, outputsFor } from './outputs';
 import { LANGUAGE_FOLDER, type SampleKind } from './sample/samples.mjs';
 import { outputName, PROGRAM_TITLES, quantizeOptions, type Settings } from './settings';
@@ -66,7 +66,8 @@ export async function openFiles({ files, paths, folder }: Given): Promise<void> 
 }
 
 /** Opens what lies on a server. The token is kept as long as the model is open, and nowhere but in memory. */
-export async function openAddress(address: string, accessToken: string): Promise<void> {
+export async function openAddress(given: string, accessToken: string): Promise<void> {
+  const address = named(given);
   if (address === '' || isBusy.value) return;
   const obstacle = obstacleTo(address);
   if (obstacle !== null) {

@@ -11,6 +11,28 @@ export const HUB_URL = __HUB__;
 
 const HUB_NAME = /^hf:/i;
 
+/** The other names of the hub that pages are usually built for. */
+const HUB_HOSTS: readonly string[] = ['huggingface.co', 'www.huggingface.co', 'hf.co'];
+
+/** The page of a model on a hub, of a folder or of a file of it. */
+const HUB_PAGE =
+  /^\/((?:(?:datasets|spaces)\/)?[^/@]+\/[^/@]+)(?:\/(?:tree|blob)\/((?:refs\/(?:pr|convert)\/)?[^/]+)(?:\/(.+?))?)?\/*$/;
+
+/** The model whose page on the hub an address is, as `hf:` names it; other addresses as they are. */
+export function named(address: string): string {
+  const url = URL.canParse(address) ? new URL(address) : null;
+  const hub = new URL(HUB_URL);
+  const isUsual = hub.host === 'huggingface.co' && /^https?:$/.test(url?.protocol ?? '');
+  const isHub = url?.origin === hub.origin || (isUsual && HUB_HOSTS.includes(url?.host ?? ''));
+  if (url === null || !isHub || url.username !== '' || url.password !== '') return address;
+  const base = hub.pathname.replace(/\/+$/, '');
+  const place = url.pathname.startsWith(base) ? url.pathname.slice(base.length) : '';
+  const [, model, revision = 'main', path] = HUB_PAGE.exec(place) ?? [];
+  if (model === undefined) return address;
+  const file = path === undefined ? '' : `/${path.split('/').map(decodedName).join('/')}`;
+  return `hf:${model}${revision === 'main' ? '' : `@${revision}`}${file}`;
+}
+
 /** Where requests for an address go to first; null for what is no address. */
 function originOf(address: string): URL | null {
   if (HUB_NAME.test(address)) return new URL(HUB_URL);

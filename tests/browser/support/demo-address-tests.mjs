@@ -88,6 +88,7 @@ function describeConnected(demo) {
   test.each([
     ['the file', () => `${hub.url}/team/open/resolve/main/little.safetensors`, 'little-Q8_0.gguf'],
     ['the model', () => 'hf:team/open', 'open-Q8_0.gguf'],
+    ['its page', () => `${hub.url}/team/open/tree/main?not=sent`, 'open-Q8_0.gguf'],
   ])('that is the name of %s is read by ranges', async (_title, address, name) => {
     await open();
     const before = hub.fetched.length;

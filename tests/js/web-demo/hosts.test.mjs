@@ -72,3 +72,25 @@ test.each([
   const { nameOf } = await builtFor();
   expect(nameOf(address)).toBe(name);
 });
+
+test.each([
+  ['https://huggingface.co/team/model', 'hf:team/model'],
+  ['https://HuggingFace.co/team/model/?library=transformers#files', 'hf:team/model'],
+  ['https://huggingface.co/team/model/tree/main', 'hf:team/model'],
+  ['https://www.huggingface.co/team/model/tree/v1/sub', 'hf:team/model@v1/sub'],
+  ['http://hf.co/team/model/blob/refs%2Fpr%2F1/a%20b.gguf', 'hf:team/model@refs%2Fpr%2F1/a b.gguf'],
+  ['https://huggingface.co/datasets/team/data', 'hf:datasets/team/data'],
+  ['hf:team/model', 'hf:team/model'],
+  ...[
+    'https://huggingface.co/team/model/resolve/main/m.gguf?download=true',
+    'https://huggingface.co/team',
+    'https://user:password@huggingface.co/team/model',
+    'https://huggingface.co.example/team/model',
+    'https://models.example/team/model/tree/main',
+    '/team/model',
+    'ftp://huggingface.co/team/model',
+  ].map((address) => [address, address]),
+])('%s is read as %s', async (address, name) => {
+  const { named } = await builtFor();
+  expect(named(address)).toBe(name);
+});

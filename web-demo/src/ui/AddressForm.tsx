@@ -20,7 +20,7 @@ export function AddressForm() {
           ref={address}
           name="address"
           type="text"
-          placeholder="hf:organization/model, or https://…"
+          placeholder="hf:organization/model, its page on the hub, or https://…"
           autocomplete="off"
           autocapitalize="off"
           spellcheck={false}
