@@ -19,20 +19,13 @@ afterAll(() => quantizer.dispose());
 
 /** The tensors of a safetensors file, in its order. */
 function tensorsOf(file) {
-  const header = Number(file.readBigUInt64LE());
-  const entries = Object.entries(JSON.parse(file.subarray(8, 8 + header).toString()));
-  return Object.entries(entries).map(
-    ([
-      name,
-      {
-        dtype,
-        shape,
-        data_offsets: [begin, end],
-      },
-    ]) => ({
-      ...{ name, dtype, shape, bytes: file.subarray(8 + header + begin, 8 + header + end) },
-    }),
-  );
+  const begin = 8 + Number(file.readBigUInt64LE());
+  const entries = Object.entries(JSON.parse(file.subarray(8, begin).toString()));
+  const tensors = entries.filter(([name]) => name !== '__metadata__');
+  return tensors.map(([name, { dtype, shape, data_offsets: offsets }]) => {
+    const [first, end] = offsets.map((offset) => begin + offset);
+    return { name, dtype, shape, bytes: file.subarray(first, end) };
+  });
 }
 
 /** A case in which the weights of one layer are fp8, each 2 or -2, with one scale that makes 3 of them. */
