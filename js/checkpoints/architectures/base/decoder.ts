@@ -59,7 +59,7 @@ export async function firstVocabulary(
   for (const read of kinds) if (await read(pairs, checkpoint)) return;
   throw invalidFile(
     checkpoint,
-    'there is no tokenizer beside it that models of this kind have (tokenizer.json, tokenizer.model); of other files, such as ' +
-      "vocab.txt, transformers makes a tokenizer.json: AutoTokenizer.from_pretrained('…').save_pretrained('…')",
+    'there is no tokenizer beside it that models of this kind have (tokenizer.json, tokenizer.model); of other files ' +
+      "transformers makes a tokenizer.json: AutoTokenizer.from_pretrained('…').save_pretrained('…')",
   );
 }

@@ -186,6 +186,7 @@ const MASK_ID = 250_001;
 
 async function vocabulary(pairs: KeyList, checkpoint: Checkpoint): Promise<void> {
   const options = hasExperts(checkpoint.hparams) ? { maskId: MASK_ID } : {};
+  if ((await checkpoint.files.plain('tokenizer.json')) === null) return firstVocabulary(pairs, checkpoint);
   if (!(await hasPieces(checkpoint))) return firstVocabulary(pairs, checkpoint, wordPiece);
   return firstVocabulary(pairs, checkpoint, (...all) => unigram(...all, options));
 }

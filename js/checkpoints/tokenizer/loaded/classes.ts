@@ -19,6 +19,8 @@ export interface TokenizerClass {
   readonly found?: Readonly<Record<string, Partial<AddedToken>>>;
   /** Whether tokenizer.json alone says if a space is put before texts. */
   readonly keepsPrefix?: boolean;
+  /** What the files of folders that are older than tokenizer.json are made into; none can be made where it is missing. */
+  readonly older?: 'bert' | 'gpt2' | 'roberta' | 'qwen2';
 }
 
 const PLAIN: TokenizerClass = { tokens: {} };
@@ -26,9 +28,10 @@ const PLAIN: TokenizerClass = { tokens: {} };
 const BERT: TokenizerClass = {
   tokens: { unk_token: '[UNK]', sep_token: '[SEP]', pad_token: '[PAD]', cls_token: '[CLS]', mask_token: '[MASK]' },
   lowers: true,
+  older: 'bert',
 };
 
-const ROBERTA: TokenizerClass = {
+const XLM_ROBERTA: TokenizerClass = {
   tokens: {
     ...{ bos_token: '<s>', eos_token: '</s>', unk_token: '<unk>', sep_token: '</s>', pad_token: '<pad>' },
     ...{ cls_token: '<s>', mask_token: '<mask>' },
@@ -36,9 +39,11 @@ const ROBERTA: TokenizerClass = {
   found: { mask_token: { lstrip: true } },
 };
 
+const ROBERTA: TokenizerClass = { ...XLM_ROBERTA, older: 'roberta' };
+
 const CAMEMBERT: TokenizerClass = {
-  ...ROBERTA,
-  tokens: { ...ROBERTA.tokens, additional_special_tokens: ['<s>NOTUSED', '</s>NOTUSED', '<unk>NOTUSED'] },
+  ...XLM_ROBERTA,
+  tokens: { ...XLM_ROBERTA.tokens, additional_special_tokens: ['<s>NOTUSED', '</s>NOTUSED', '<unk>NOTUSED'] },
 };
 
 const LLAMA: TokenizerClass = {
@@ -64,7 +69,10 @@ const COHERE: TokenizerClass = {
 
 const END_OF_TEXT = '<|endoftext|>';
 
-const GPT2: TokenizerClass = { tokens: { bos_token: END_OF_TEXT, eos_token: END_OF_TEXT, unk_token: END_OF_TEXT } };
+const GPT2: TokenizerClass = {
+  tokens: { bos_token: END_OF_TEXT, eos_token: END_OF_TEXT, unk_token: END_OF_TEXT },
+  older: 'gpt2',
+};
 
 const GPT_NEOX: TokenizerClass = { tokens: GPT2.tokens, surrounds: { bos: false } };
 
@@ -73,6 +81,7 @@ const AS_IT_IS = { special: true, normalized: false };
 const QWEN2: TokenizerClass = {
   tokens: { eos_token: END_OF_TEXT, unk_token: END_OF_TEXT, pad_token: END_OF_TEXT },
   found: { bos_token: AS_IT_IS, eos_token: AS_IT_IS, unk_token: AS_IT_IS, pad_token: AS_IT_IS },
+  older: 'qwen2',
 };
 
 const BLOOM: TokenizerClass = {
@@ -82,8 +91,9 @@ const BLOOM: TokenizerClass = {
 /** By what tokenizer_config.json calls them, without `Tokenizer` and `Fast`. */
 const CLASSES: ReadonlyMap<string, TokenizerClass> = new Map([
   ...['Bert', 'DistilBert', 'Electra', 'MobileBert', 'SqueezeBert', 'ConvBert'].map((name) => [name, BERT] as const),
-  ...['Roberta', 'XLMRoberta'].map((name) => [name, ROBERTA] as const),
   ...['GPT2', 'CodeGen'].map((name) => [name, GPT2] as const),
+  ['Roberta', ROBERTA],
+  ['XLMRoberta', XLM_ROBERTA],
   ['Llama', LLAMA],
   ['Camembert', CAMEMBERT],
   ['CodeLlama', CODE_LLAMA],
@@ -97,7 +107,8 @@ const CLASSES: ReadonlyMap<string, TokenizerClass> = new Map([
 /** What config.json's `model_type` stands for where no class is named. */
 const MODEL_TYPES: readonly (readonly [TokenizerClass, string])[] = [
   [BERT, 'bert distilbert electra ernie mobilebert squeezebert convbert megatron-bert'],
-  [ROBERTA, 'roberta xlm-roberta xlm-roberta-xl roberta-prelayernorm'],
+  [ROBERTA, 'roberta roberta-prelayernorm'],
+  [XLM_ROBERTA, 'xlm-roberta xlm-roberta-xl'],
   [CAMEMBERT, 'camembert'],
   [CODE_LLAMA, 'code_llama'],
   [

@@ -2,6 +2,7 @@ import type { Checkpoint } from '../../checkpoint.js';
 import { addedToken, addedTokensIn, decoderTokensIn, Vocabulary, type AddedToken } from './added-tokens.js';
 import { tokenizerClass, type TokenizerClass } from './classes.js';
 import { modelTokens } from './model-tokens.js';
+import { olderTokenizer } from './older.js';
 import { itemsOf, textIn, type PlainFile } from '../plain.js';
 import { specialTokensOf, type SpecialToken } from './special.js';
 
@@ -17,21 +18,21 @@ export interface LoadedTokenizer {
   readonly cleansSpaces: boolean;
 }
 
-/** Null without tokenizer.json. Rejects with `invalid_file`. */
+/** Null without tokenizer.json and what it can be made of. Rejects with `invalid_file`. */
 export async function loadTokenizer(checkpoint: Checkpoint): Promise<LoadedTokenizer | null> {
   const { files } = checkpoint;
-  const file = await files.plain('tokenizer.json');
-  if (file === null) return null;
   const config = await files.plain('tokenizer_config.json');
   const model = await files.plain('config.json');
   const kind = tokenizerClass(
     textIn(config?.get('tokenizer_class')) ?? textIn(model?.get('tokenizer_class')),
     textIn(model?.get('model_type')),
   );
+  const entries = await specialEntries(checkpoint, config);
+  const file = (await files.plain('tokenizer.json')) ?? (await olderTokenizer(files, kind, config, entries));
+  if (file === null) return null;
   const vocabulary = new Vocabulary(modelTokens(file));
   vocabulary.add(addedTokensIn(file));
-  const described = await describedTokens(checkpoint, file, config);
-  const entries = await specialEntries(checkpoint, config);
+  const described = await describedTokens(checkpoint, file, config, entries);
   const padding = file.get('padding', 'pad_token');
   if (!entries.has('pad_token') && kind.tokens['pad_token'] === undefined) entries.set('pad_token', padding);
   const special = specialTokensOf(entries, kind, described);
@@ -54,11 +55,14 @@ async function describedTokens(
   { files }: Checkpoint,
   file: PlainFile,
   config: PlainFile | null,
+  entries: ReadonlyMap<string, unknown>,
 ): Promise<readonly AddedToken[]> {
   if (config?.has('added_tokens_decoder') === true) return decoderTokensIn(config);
   const byId = new Map<unknown, AddedToken>();
   const more = await files.plain('added_tokens.json');
-  for (const [content, id] of Object.entries(more?.values ?? {})) byId.set(id, addedToken(content, {}));
+  const named = [...specialTokensOf(entries, { tokens: {} }, []).values()].flat().map(({ content }) => content);
+  for (const [content, id] of Object.entries(more?.values ?? {}))
+    byId.set(id, addedToken(content, { special: named.includes(content) }));
   for (const token of addedTokensIn(file)) byId.set(token.id, token);
   return [...byId].sort(([one], [other]) => Number(one) - Number(other)).map(([, token]) => token);
 }

@@ -25,25 +25,31 @@ function changedFiles({ case: name, files: changed, gone }) {
   const files = filesOf(name);
   for (const [file, content] of Object.entries(changed)) {
     const own = kPartly.includes(file) ? JSON.parse(files.get(file)) : {};
-    files.set(file, { ...own, ...content });
+    files.set(file, typeof content === 'string' ? content : { ...own, ...content });
   }
   for (const file of [...gone, 'chat_template.jinja']) files.delete(file);
   return files;
 }
 
-describe('tokens that are added to others', () => {
-  const kRows = table('added_tokens').rows;
+describe.each([
+  ['tokens that are added to others', 'added_tokens'],
+  ['folders without tokenizer.json', 'older_tokenizers'],
+])('%s', (_, name) => {
+  const kRows = table(name).rows;
 
-  test.each(kRows.map((row) => [`${row.name} (${row.case})`, row]))('%s: as the converter has them', async (_, row) => {
-    const checkpoint = checkpointOf(changedFiles(row), { options: { pre: 'qwen2' } });
-    const { pairs } = await pairsOf((list, from) => written(list, from, row.case), checkpoint);
-    const found = pairs.map(described).filter(({ key }) => key !== 'tokenizer.ggml.pre');
-    expect(found).toEqual(row.kv.map(([key, type, value]) => ({ key, type, sha256: String(value) })));
-  });
+  test.each(kRows.map((row) => [`${row.name} (${row.case})`, row]))(
+    '%s: as the converter has them',
+    async (__, row) => {
+      const checkpoint = checkpointOf(changedFiles(row), { options: { pre: 'qwen2' } });
+      const { pairs } = await pairsOf((list, from) => written(list, from, row.case), checkpoint);
+      const found = pairs.map(described).filter(({ key }) => key !== 'tokenizer.ggml.pre');
+      expect(found).toEqual(row.kv.map(([key, type, value]) => ({ key, type, sha256: String(value) })));
+    },
+  );
 
   test.each(kRows.filter(({ ids }) => ids !== null).map((row) => [`${row.name} (${row.case})`, row]))(
     '%s: the check text has the ids that transformers gives it',
-    async (_, row) => {
+    async (__, row) => {
       const loaded = await loadTokenizer(checkpointOf(changedFiles(row)));
       expect(hashOf(await idsOfCheckText(loaded))).toBe(row.ids);
     },

@@ -86,6 +86,43 @@ describe('tokenizers that say what cannot be', () => {
   });
 });
 
+describe('files of folders without tokenizer.json that say what cannot be', () => {
+  const kWrong = {
+    'a merge of three': ['merges.txt', '#version: 0.2\nĠ t x\n', 'its line "Ġ t x" is no pair'],
+    'an empty line': ['merges.txt', '#version: 0.2\n\nĠ t\n', 'its line "" is no pair'],
+    'a merge of unknown tokens': ['merges.txt', '#version: 0.2\n__proto__ t\n', 'it has the token "__proto__"'],
+    'an id that is no number': ['vocab.json', { Ġ: 0, t: 1, Ġt: 'two' }, 'the id of the token "Ġt" is no whole number'],
+  };
+
+  test.each(Object.keys(kWrong))('%s', async (name) => {
+    const [file, content, detail] = kWrong[name];
+    const files = new Map([
+      ['config.json', { model_type: 'gpt2', vocab_size: 4 }],
+      ['vocab.json', { Ġ: 0, t: 1, Ġt: 2 }],
+      ['merges.txt', '#version: 0.2\nĠ t\n'],
+    ]);
+    expect(await refusal(byteLevel, files)).toMatchObject({ found: true });
+    await expect(refusal(byteLevel, files.set(file, content))).rejects.toMatchObject({
+      code: 'invalid_file',
+      file,
+      detail: expect.stringContaining(detail),
+    });
+  });
+
+  test.each(['vocab.json', 'merges.txt'])('without %s there is no tokenizer', async (file) => {
+    const files = filesOf('gpt2');
+    files.delete('tokenizer.json');
+    files.delete(file);
+    expect(await refusal(byteLevel, files)).toEqual({ found: false, pairs: [] });
+  });
+
+  test('there is none of a class that is not made of them', async () => {
+    const files = filesOf('gpt2').set('tokenizer_config.json', { tokenizer_class: 'GPTNeoXTokenizer' });
+    files.delete('tokenizer.json');
+    expect(await refusal(byteLevel, files)).toEqual({ found: false, pairs: [] });
+  });
+});
+
 describe('tokenizers that are not there', () => {
   test.each([byteLevel, llamaHuggingFace, sentencePiece, unigram])('%p is false', async (write) => {
     const { found, pairs } = await refusal(write, new Map([['config.json', {}]]));
