@@ -38,7 +38,9 @@ export const roberta: Architecture = encoder({
   recipes,
   parameters,
   async vocabulary(pairs, checkpoint) {
-    await firstVocabulary(pairs, checkpoint, byteLevel);
+    // The converter takes these tokens for BERT's where tokenizer.json is missing, which cuts no text rightly.
+    const isOlder = (await checkpoint.files.plain('tokenizer.json')) === null;
+    await firstVocabulary(pairs, checkpoint, ...(isOlder ? [] : [byteLevel]));
     setTokenTypeCount(pairs, checkpoint);
   },
 });
