@@ -68,12 +68,10 @@ describe('a model on a hub', () => {
   });
 
   test.each([
-    ['team/model', /^error: Cannot read team\/model: .*; hf:team\/model reads it from the Hugging Face Hub\n$/],
+    ['team/model', /^error: Cannot read team\/model: .*; a model on a hub is written hf:team\/model\n$/],
     ['team/model.gguf', /^error: Cannot read team\/model\.gguf: there is no such file or folder\n$/],
     ['./team/model', /^error: Cannot read \.\/team\/model: there is no such file or folder\n$/],
-    ['here/model', /^error: Cannot read here\/model: there is no such file or folder\n$/],
   ])('is thought of where there is nothing at %s', async (input, message) => {
-    mkdirSync(folder.path('here'));
     const { code, stderr } = await run(['quantize', input]);
     expect(code).toBe(1);
     expect(stderr).toMatch(message);
