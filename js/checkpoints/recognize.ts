@@ -10,12 +10,11 @@ import type { CheckpointOptions } from './checkpoint.js';
  * own, whatever lies beside it.
  */
 export async function isCheckpoint(model: Model): Promise<boolean> {
-  if (model.hasFinalNames || model.carried !== null) return false;
+  if (model.hasFinalNames || model.carried !== null || detectFamily(model.tensors) !== null) return false;
   const config = await readModelConfig(model.companions);
   if (config === null) return false;
   const { architectures, model_type: type } = config;
-  const isSaid = typeof type === 'string' || (Array.isArray(architectures) && architectures.length > 0);
-  return isSaid && detectFamily(model.tensors) === null;
+  return typeof type === 'string' || (Array.isArray(architectures) && architectures.length > 0);
 }
 
 /** Why a file of that kind is not made as one of a checkpoint; null where it is. */

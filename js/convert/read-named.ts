@@ -1,3 +1,4 @@
+import { withOwnFactors } from '../models/factors.js';
 import { readTensor, type ElementRange } from '../models/read-tensor.js';
 import type { Model } from '../models/model.js';
 import { part } from '../part.js';
@@ -17,7 +18,7 @@ export async function readNamed(
 }
 
 async function modelWith(name: string, model: Model, tools: FileTools): Promise<Model> {
-  if (model.tensors.some((tensor) => tensor.name === name)) return model;
+  if ((await withOwnFactors(name, model)) !== undefined) return model;
   const { isCheckpoint } = await part(() => import('../checkpoints/recognize.js'));
   if (!(await isCheckpoint(model))) return model;
   const { convertedTensors } = await part(() => import('../checkpoints/open.js'));

@@ -120,7 +120,13 @@ const kDamages = [
     'invalid_file',
     /max_position/u,
   ],
-  ['no tokenizer', 'qwen2-tied-card', without('tokenizer.json'), null, /AutoTokenizer\.from_pretrained/u],
+  [
+    'no tokenizer',
+    'qwen2-tied-card',
+    (input) => ['tokenizer.json', 'vocab.json'].forEach((name) => without(name)(input)),
+    null,
+    /AutoTokenizer\.from_pretrained/u,
+  ],
   ['no tokenizer.model', 'gemma2', without('tokenizer.model'), null, /tokenizer\.model/u],
   [
     'a tokenizer without merges',
