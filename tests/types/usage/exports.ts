@@ -47,6 +47,8 @@ import {
   type InputContainerName,
   type InspectedTensor,
   type Inspection,
+  type KeyValue,
+  type KeyValueType,
   type LayoutName,
   type MixtureName,
   type Mode,
@@ -218,3 +220,6 @@ const fileTypes: readonly FileType[] = FILE_TYPES;
 const programs: readonly Program[] = PROGRAMS;
 const tensorTypes: readonly TensorType[] = TENSOR_TYPES;
 export const lists: readonly (readonly string[])[] = [architectures, blockTypes, fileTypes, programs, tensorTypes];
+
+const pairTypes: readonly KeyValueType[] = ['u8', 'string[]'];
+export const pairs: ReadonlyMap<string, KeyValue> = new Map([['a', { type: 'u32', value: pairTypes.length }]]);
