@@ -222,4 +222,4 @@ const tensorTypes: readonly TensorType[] = TENSOR_TYPES;
 export const lists: readonly (readonly string[])[] = [architectures, blockTypes, fileTypes, programs, tensorTypes];
 
 const pairTypes: readonly KeyValueType[] = ['u8', 'string[]'];
-export const pairs: ReadonlyMap<string, KeyValue> = new Map([['a', { type: 'u32', value: pairTypes.length }]]);
+export const pairs: Readonly<Record<string, KeyValue>> = { a: { type: 'u32', value: pairTypes.length } };
