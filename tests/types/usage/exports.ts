@@ -221,5 +221,5 @@ const programs: readonly Program[] = PROGRAMS;
 const tensorTypes: readonly TensorType[] = TENSOR_TYPES;
 export const lists: readonly (readonly string[])[] = [architectures, blockTypes, fileTypes, programs, tensorTypes];
 
-const pairTypes: readonly KeyValueType[] = ['u8', 'string[]'];
+const pairTypes: readonly KeyValueType[] = ['u8', 'string'];
 export const pairs: Readonly<Record<string, KeyValue>> = { a: { type: 'u32', value: pairTypes.length } };
