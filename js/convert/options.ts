@@ -72,12 +72,13 @@ export type KeyValueType =
  * A value of a GGUF and its type. Whole numbers must be in the type's range, those of 64 bits may be bigints; floats are
  * finite, and rounded to the nearest, half to even. Texts are well-formed Unicode. Neither texts nor arrays are empty.
  */
-export type KeyValue = Valued<'string', string> | Valued<'bool', boolean> | Valued<NumberType, number | bigint>;
-
-type NumberType = Exclude<KeyValueType, 'string' | 'bool'>;
-
-type Valued<Type extends KeyValueType, Value> =
-  { readonly type: Type; readonly value: Value } | { readonly type: `${Type}[]`; readonly value: readonly Value[] };
+export type KeyValue =
+  | { readonly type: 'string'; readonly value: string }
+  | { readonly type: 'string[]'; readonly value: readonly string[] }
+  | { readonly type: 'bool'; readonly value: boolean }
+  | { readonly type: 'bool[]'; readonly value: readonly boolean[] }
+  | { readonly type: Exclude<KeyValueType, 'string' | 'bool'>; readonly value: number | bigint }
+  | { readonly type: `${Exclude<KeyValueType, 'string' | 'bool'>}[]`; readonly value: readonly (number | bigint)[] };
 
 export interface QuantizeFileOptions extends ConvertFileOptions {
   /**
