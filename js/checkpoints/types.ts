@@ -1,5 +1,6 @@
 import { fitting } from '../rules/fallbacks.js';
 import { BASE_TYPES } from '../rules/file-types.js';
+import { onlyF32Because } from '../rules/language/tensors.js';
 import { isDecoded, undecodedBecause } from '../rules/type-rules.js';
 import { asItIs, type Rulebook } from '../rules/rulebook.js';
 import type { FileType } from '../types.js';
@@ -33,6 +34,7 @@ export const converterRulebook = (architecture: Architecture, target: FileType):
   outputOf: asItIs,
   keptBecause: ({ tensor, output }) =>
     isDecoded(tensor) ? f32Because(architecture, output) : undecodedBecause(tensor.dtype),
+  onlyF32Because: ({ tensor, output }) => onlyF32Because(architecture.name, { ...tensor, ...output }),
   typesOf: (open) =>
     new Map(
       open.map(({ tensor, output }) => {

@@ -49,6 +49,19 @@ function decision(choice: TypeChoice, { tensor, output }: PlacedTensor): TensorD
   return { kind: 'convert', type, ...result, insteadOf };
 }
 
+/** Throws `invalid_option` where a rule of the caller's gives a tensor a type that programs cannot compute with there. */
+function refuseOtherThanF32(choice: TypeChoice | null, placed: PlacedTensor, rulebook: Rulebook): void {
+  if (choice === null || ['F32', 'keep', 'drop', placed.tensor.dtype].includes(choice.type)) return;
+  const why = rulebook.onlyF32Because?.(placed) ?? null;
+  if (why === null) return;
+  const { name } = placed.tensor;
+  throw new QuantizeError('invalid_option', {
+    layer: name,
+    detail: `${choice.rule} makes ${choice.type} of ${quoted(name)}, which llama.cpp computes with as F32 alone (${why})`,
+    advice: 'leave that rule out, or have it say F32',
+  });
+}
+
 function decide({ tensors, rules }: TypeRequest, rulebook: Rulebook): TensorDecision[] {
   const parts = tensors.map((tensor) => {
     const leftOut = rulebook.leftOutBecause(tensor);
@@ -59,6 +72,7 @@ function decide({ tensors, rules }: TypeRequest, rulebook: Rulebook): TensorDeci
   for (const part of parts) {
     if ('leftOut' in part) continue;
     const choice = choiceOfRules(rules, part, rulebook.keptBecause(part) === null);
+    refuseOtherThanF32(choice, part, rulebook);
     if (choice === null) open.push(part);
     else settled.set(part.tensor, (choice.type === 'keep' ? rulebook.neededType?.(part) : null) ?? choice);
   }

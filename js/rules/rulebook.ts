@@ -18,6 +18,8 @@ export interface Rulebook {
   outputOf(tensor: TensorDescription): OutputForm;
   /** Why a tensor is never quantized; null when it may be. */
   keptBecause(placed: PlacedTensor): string | null;
+  /** Why no rule of the caller's may give a tensor another type than F32: no program would open the file; null when one may. */
+  onlyF32Because?(placed: PlacedTensor): string | null;
   /** What a tensor has to become for the program to open the file, where it must not stay what it is. */
   neededType?(placed: PlacedTensor): TypeChoice | null;
   /**

@@ -4,7 +4,7 @@ import type { TensorDescription } from '../rule.js';
 import type { Rulebook } from '../rulebook.js';
 import { isDecoded, undecodedBecause } from '../type-rules.js';
 import { describeLanguageModel } from './model.js';
-import { keptBecause } from './tensors.js';
+import { keptBecause, onlyF32Because } from './tensors.js';
 import { languageTypes } from './types.js';
 
 /** ggml does not count leading dimensions of 1, and writes a tensor without them. */
@@ -19,6 +19,7 @@ export const languageRulebook = (request: TypeRequest, architecture: string, key
   leftOutBecause: () => null,
   outputOf: withoutLeadingOnes,
   keptBecause: ({ tensor }) => keptBecause(tensor) ?? (isDecoded(tensor) ? null : undecodedBecause(tensor.dtype)),
+  onlyF32Because: ({ tensor }) => onlyF32Because(architecture, tensor),
   typesOf: (_, settled) => {
     const remaining = request.tensors.filter((tensor) => settled.get(tensor)?.type !== 'drop');
     const model = describeLanguageModel(architecture, remaining, keyValue);

@@ -75,6 +75,15 @@ export function keptBecause({ name, shape }: TensorDescription): string | null {
   return KEPT_PARTS.find(([, parts]) => parts.some((part) => name.includes(part)))?.[0] ?? null;
 }
 
+/** Of what llama.cpp copies, what it adds or multiplies with activations, for which it has code for F32 alone. */
+const F32_RULES: readonly string[] = ['rank below 2', 'no weight', 'norm', 'short convolution', 'token types'];
+
+/** The name of the rule by which llama.cpp computes with a tensor as F32 alone; null for others, and for parts for vision. */
+export function onlyF32Because(architecture: string, tensor: TensorDescription): string | null {
+  const rule = architecture === 'clip' ? null : keptBecause(tensor);
+  return rule !== null && F32_RULES.includes(rule) ? rule : null;
+}
+
 /** The block that a tensor belongs to; -1 when it belongs to none. */
 export function blockOf(name: string): number {
   const digits = /^blk\.(\d{1,9})/u.exec(name)?.[1];

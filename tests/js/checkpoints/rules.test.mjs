@@ -46,6 +46,16 @@ describe.each(['F16', 'Q8_0', 'Q4_0'])('in a file of the type %s', (type) => {
     },
   );
 
+  test.each([
+    ['qwen2', '=blk.0.attn_norm.weight', 'blk.0.attn_norm.weight'],
+    ['qwen2', '=model.norm.weight', 'output_norm.weight'],
+    ['qwen2', '=blk.0.attn_q.bias', 'blk.0.attn_q.bias'],
+  ])('a rule of %s that makes BF16 of %s is refused', async (family, pattern, name) => {
+    const call = converted(family, type, [[pattern, 'BF16']]);
+    await expect(call).rejects.toMatchObject({ code: 'invalid_option', layer: name });
+    expect(existsSync(folder.path('out.gguf'))).toBe(false);
+  });
+
   test('what llama.cpp computes with as F32 is F32 when a rule keeps it', async () => {
     const { tensors } = await converted('qwen3moe', type, [['^blk\\.0\\.', 'keep']]);
     const typesOf = (part) =>

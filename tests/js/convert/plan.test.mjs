@@ -139,6 +139,21 @@ describe('rules of the caller', () => {
     expect(folder.list()).toEqual(['in.safetensors']);
   });
 
+  test.each(['blk.0.attn_norm.weight', 'output_norm.weight'])(
+    'that give %s another type than F32, with which llama.cpp ends itself, are refused',
+    async (name) => {
+      for (const type of ['F16', 'BF16', 'Q8_0']) {
+        const options = { type: 'Q4_K_M', rules: [[`=${name}`, type]] };
+        const call = quantizer.quantizeFile(writeLlama(), folder.path('out.gguf'), options);
+        await expect(call).rejects.toMatchObject({ code: 'invalid_option', layer: name });
+        await expect(call).rejects.toThrow('F32');
+        expect(folder.list()).not.toContain('out.gguf');
+      }
+      const kept = await quantizer.plan(writeLlama(), { type: 'Q4_K_M', rules: [[`=${name}`, 'F32']] });
+      expect(kept.tensors.find((tensor) => tensor.name === name).to).toBe('F32');
+    },
+  );
+
   test('whose type rows do not fit fall back as llama.cpp does, and say so', async () => {
     const input = folder.write('in.safetensors', modelFile([halfTensor('small.weight', [32, 96])]));
     const options = { type: 'Q8_0', architecture: 'none', rules: [['small', 'Q4_K']] };
@@ -150,11 +165,23 @@ describe('rules of the caller', () => {
   });
 
   test('by a whole name are about that tensor alone, whatever it is', async () => {
-    const typeOf = await typesWith([['=blk.0.attn_norm.weight', 'F16']]);
-    expect(typeOf('blk.0.attn_norm.weight')).toEqual(['F16', 'rule =blk.0.attn_norm.weight=F16', false]);
-    expect(typeOf('blk.1.attn_norm.weight')[0]).toBe('F32');
-    const pattern = await typesWith([['=blk.0.attn_.orm.weight', 'F16']]);
-    expect(pattern('blk.0.attn_norm.weight')[0]).toBe('F32');
+    const input = folder.write(
+      'in.safetensors',
+      modelFile(['a.norm.weight', 'b.norm.weight'].map((name) => halfTensor(name, [32]))),
+    );
+    const typesBy = async (pattern) => {
+      const options = { type: 'Q8_0', architecture: 'none', rules: [[pattern, 'F32']] };
+      const { tensors } = await quantizer.plan(input, options);
+      return tensors.map(({ to, rule }) => [to, rule]);
+    };
+    expect(await typesBy('=a.norm.weight')).toEqual([
+      ['F32', 'rule =a.norm.weight=F32'],
+      ['F16', 'norm'],
+    ]);
+    expect(await typesBy('=a.n.rm.weight')).toEqual([
+      ['F16', 'norm'],
+      ['F16', 'norm'],
+    ]);
   });
 });
 

@@ -86,9 +86,12 @@ describe('a rule of the caller', () => {
     expect(types.get('blk.1.attn_q.weight')).toBe('Q5_K');
   });
 
-  test('gave biases and norms types that llama.cpp cannot load; it is about them by their whole names only', () => {
+  test('gave biases and norms types that llama.cpp cannot compute with; their whole names are refused with such', () => {
     expect(typesWith([/norm/u, 'BF16']).get('output_norm.weight')).toBe('F32');
-    expect(typesWith([/^output_norm\.weight$/u, 'BF16', true]).get('output_norm.weight')).toBe('BF16');
+    expect(typesWith([/^output_norm\.weight$/u, 'F32', true]).get('output_norm.weight')).toBe('F32');
+    expect(() => typesWith([/^output_norm\.weight$/u, 'BF16', true])).toThrow(
+      'makes BF16 of "output_norm.weight", which llama.cpp computes with as F32 alone',
+    );
   });
 
   test('takes its tensors out of the count that the others go by, as in llama.cpp', () => {
