@@ -1,4 +1,6 @@
+import { bytesToHex } from '@noble/hashes/utils';
 import type { FileLayout } from '../containers/container.js';
+import { encodeUtf8 } from '../containers/utf8.js';
 import type { Model } from '../models/model.js';
 import type { PlacedStep } from './job.js';
 import { REVISION } from './revision.js';
@@ -26,14 +28,20 @@ export async function fingerprintOf(
     effort,
     overflows,
   ]);
-  const text = JSON.stringify([revision, inputs, outputs, tensors, measure]);
-  const headers = files.flatMap(({ header, literals = [] }) =>
-    [header, ...literals.map(({ bytes }) => bytes)].map(ownBytes),
-  );
-  const importance = steps.flatMap(({ importance: columns }) => (columns === undefined ? [] : [ownBytes(columns)]));
-  const digest = await crypto.subtle.digest('SHA-256', await new Blob([text, ...headers, ...importance]).arrayBuffer());
-  return [...new Uint8Array(digest)].map((byte) => byte.toString(16).padStart(2, '0')).join('');
+  const headers = files.flatMap(({ header, literals = [] }) => [header, ...literals.map(({ bytes }) => bytes)]);
+  const importance = steps.flatMap(({ importance: columns }) => (columns === undefined ? [] : [columns]));
+  const digests: string[] = [];
+  // One after the other: headers with a vocabulary have tens of megabytes.
+  for (const bytes of [...headers, ...importance]) digests.push(await digestOf(bytes));
+  return digestOf(encodeUtf8(JSON.stringify([revision, inputs, outputs, tensors, measure, digests])));
 }
 
-const ownBytes = ({ buffer, byteOffset, byteLength }: ArrayBufferView): Uint8Array<ArrayBuffer> =>
-  new Uint8Array(new Uint8Array(buffer, byteOffset, byteLength));
+/** As hexadecimal digits. */
+async function digestOf({ buffer, byteOffset, byteLength }: ArrayBufferView): Promise<string> {
+  // What lies in shared memory is no input for it.
+  const bytes =
+    buffer instanceof ArrayBuffer
+      ? new Uint8Array(buffer, byteOffset, byteLength)
+      : new Uint8Array(new Uint8Array(buffer, byteOffset, byteLength));
+  return bytesToHex(new Uint8Array(await crypto.subtle.digest('SHA-256', bytes)));
+}
