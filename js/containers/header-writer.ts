@@ -10,9 +10,16 @@ const ZERO = '0'.charCodeAt(0);
  * without becoming strings or arrays of their own, which would take several times as long.
  */
 export class HeaderWriter {
-  #bytes = new Uint8Array(FIRST_BYTES);
-  #view = new DataView(this.#bytes.buffer);
+  #bytes: Uint8Array;
+  #view: DataView;
   #length = 0;
+
+  /** `bytes` are those that it will have, where the caller knows: nothing is copied then. */
+  constructor(bytes = FIRST_BYTES) {
+    const first = new Uint8Array(bytes);
+    this.#bytes = first;
+    this.#view = new DataView(first.buffer);
+  }
 
   get length(): number {
     return this.#length;
@@ -63,10 +70,11 @@ export class HeaderWriter {
     }
   }
 
-  /** What was written, and bytes of the value `padding` behind it up to `length` bytes. */
+  /** What was written, and bytes of the value `padding` behind it up to `length` bytes. It is the last call. */
   finish(length: number, padding = 0): Uint8Array {
-    const bytes = new Uint8Array(length);
-    bytes.set(this.#bytes.subarray(0, this.#length));
+    const isWhole = this.#bytes.length === length;
+    const bytes = isWhole ? this.#bytes : new Uint8Array(length);
+    if (!isWhole) bytes.set(this.#bytes.subarray(0, this.#length));
     return bytes.fill(padding, this.#length);
   }
 

@@ -1,5 +1,6 @@
 import { QuantizeError } from '../../errors.js';
 import { quoted } from '../invalid-file.js';
+import { joinBytes } from '../../io/join-bytes.js';
 import { decodeUtf8, encodeUtf8, encodeUtf8Into, MOST_UTF8_BYTES } from '../utf8.js';
 
 /** The types of values in GGUF files, by name; the position is the number in the file. */
@@ -197,33 +198,29 @@ export const flag = (key: string, value: boolean): GgufKeyValue =>
 export const text = (key: string, value: string): GgufKeyValue => new GgufKeyValue(key, 'string', encodeText(value));
 
 export function texts(key: string, values: Iterable<string>): GgufKeyValue {
+  const full: Uint8Array[] = [];
   let bytes = new Uint8Array(FIRST_TEXTS_BYTES);
   let view = new DataView(bytes.buffer);
-  let at = ARRAY_HEAD_BYTES;
+  let at = 0;
   let count = 0;
   for (const value of values) {
-    const most = at + LENGTH_BYTES + value.length * MOST_UTF8_BYTES;
-    if (most > bytes.length) {
-      bytes = grown(bytes, most);
+    const most = LENGTH_BYTES + value.length * MOST_UTF8_BYTES;
+    if (at + most > bytes.length) {
+      full.push(bytes.subarray(0, at));
+      bytes = new Uint8Array(Math.max(most, Math.min(2 * bytes.length, MOST_TEXTS_BYTES)));
       view = new DataView(bytes.buffer);
+      at = 0;
     }
     const length = encodeUtf8Into(value, bytes.subarray(at + LENGTH_BYTES));
     view.setBigUint64(at, BigInt(length), true);
     at += LENGTH_BYTES + length;
     ++count;
   }
-  bytes.set(arrayHead('string', count));
-  return new GgufKeyValue(key, 'array', bytes.slice(0, at));
+  return new GgufKeyValue(key, 'array', joinBytes([arrayHead('string', count), ...full, bytes.subarray(0, at)]));
 }
 
-const FIRST_TEXTS_BYTES = 2 ** 10;
-
-/** A copy with room for `least` bytes, and more behind them. */
-function grown(bytes: Uint8Array<ArrayBuffer>, least: number): Uint8Array<ArrayBuffer> {
-  const larger = new Uint8Array(Math.max(least, Math.ceil(bytes.length * 1.5)));
-  larger.set(bytes);
-  return larger;
-}
+/** Texts are gathered in pieces: one that grows would leave several times its bytes behind. */
+const [FIRST_TEXTS_BYTES, MOST_TEXTS_BYTES] = [2 ** 10, 2 ** 20];
 
 /** An array of i32, as `comfy.gguf.orig_shape.<name>` is. What is no i32 throws `internal`. */
 export function i32s(key: string, values: readonly number[]): GgufKeyValue {
@@ -238,11 +235,11 @@ export const f32s = (key: string, values: readonly number[]): GgufKeyValue => nu
 
 /** An array of u8. */
 export const u8s = (key: string, values: Uint8Array): GgufKeyValue =>
-  new GgufKeyValue(key, 'array', joined([arrayHead('u8', values.length), values]));
+  new GgufKeyValue(key, 'array', joinBytes([arrayHead('u8', values.length), values]));
 
 /** An array of bool. */
 export const flags = (key: string, values: readonly boolean[]): GgufKeyValue =>
-  new GgufKeyValue(key, 'array', joined([arrayHead('bool', values.length), Uint8Array.from(values, Number)]));
+  new GgufKeyValue(key, 'array', joinBytes([arrayHead('bool', values.length), Uint8Array.from(values, Number)]));
 
 function numberEntries(key: string, type: 'i32' | 'f32', values: readonly number[]): GgufKeyValue {
   const elements = new Uint8Array(values.length * SCALAR_BYTES[type]);
@@ -251,13 +248,13 @@ function numberEntries(key: string, type: 'i32' | 'f32', values: readonly number
     if (type === 'f32') view.setFloat32(index * SCALAR_BYTES.f32, value, true);
     else view.setInt32(index * SCALAR_BYTES.i32, value, true);
   }
-  return new GgufKeyValue(key, 'array', joined([arrayHead(type, values.length), elements]));
+  return new GgufKeyValue(key, 'array', joinBytes([arrayHead(type, values.length), elements]));
 }
 
 /** A string as it lies in a file: its length in bytes, then its UTF-8. */
 function encodeText(value: string): Uint8Array {
   const utf8 = encodeUtf8(value);
-  return joined([encodeLength(utf8.length), utf8]);
+  return joinBytes([encodeLength(utf8.length), utf8]);
 }
 
 function encodeNumber(type: 'u8' | 'u16' | 'u32' | 'i32' | 'f32', value: number): Uint8Array {
@@ -278,14 +275,4 @@ function encodeLength(length: number): Uint8Array {
 }
 
 const arrayHead = (type: GgufType, length: number): Uint8Array =>
-  joined([encodeNumber('u32', GGUF_TYPES.indexOf(type)), encodeLength(length)]);
-
-function joined(parts: readonly Uint8Array[]): Uint8Array {
-  const bytes = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0));
-  let at = 0;
-  for (const part of parts) {
-    bytes.set(part, at);
-    at += part.length;
-  }
-  return bytes;
-}
+  joinBytes([encodeNumber('u32', GGUF_TYPES.indexOf(type)), encodeLength(length)]);

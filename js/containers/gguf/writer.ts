@@ -273,7 +273,8 @@ function describe(
   { name, pairs, items }: Shard,
   alignment: number,
 ): { readonly writer: HeaderWriter; readonly offsets: readonly number[] } {
-  const writer = new HeaderWriter();
+  const described = items.reduce((sum, item) => sum + describedBytes(item), pairBytes(pairs));
+  const writer = new HeaderWriter(aligned(PREAMBLE_BYTES + described, alignment));
   writer.utf8(GGUF_MAGIC);
   writer.u32(VERSION);
   writer.u64(items.length);

@@ -152,6 +152,16 @@ const kDamages = [
     null,
     /tokenizer\.json/u,
   ],
+  [
+    'two tokens of one text',
+    'qwen2-tied-card',
+    json('tokenizer.json', ({ added_tokens: added }) => {
+      const token = { single_word: false, lstrip: false, rstrip: false, normalized: true, special: false };
+      added.push({ ...token, id: 455, content: '▁one' }, { ...token, id: 456, content: ' one' });
+    }),
+    'invalid_file',
+    /the token " one" twice/u,
+  ],
   ['a tokenizer of another kind', 'bert-st', fromCase('gpt2', 'tokenizer.json'), null, /tokenizer\.json/u],
   [
     'a tokenizer.model that is cut off',

@@ -15,7 +15,7 @@ export { setGeneral } from '../../../build/modules/checkpoints/metadata/general.
 export { modelIdOf } from '../../../build/modules/checkpoints/metadata/model-id.js';
 export { sizeLabel } from '../../../build/modules/checkpoints/metadata/size-label.js';
 export { titleOf } from '../../../build/modules/checkpoints/metadata/title.js';
-export { MergeList, placeOfMerges } from '../../../build/modules/checkpoints/tokenizer/merge-list.js';
+export { JsonElements, JsonMembers, placeLargeParts } from '../../../build/modules/checkpoints/tokenizer/json-parts.js';
 export { loadTokenizer } from '../../../build/modules/checkpoints/tokenizer/loaded/load.js';
 export { decodedToken } from '../../../build/modules/checkpoints/tokenizer/loaded/decoders.js';
 export { isBounded } from '../../../build/modules/checkpoints/tokenizer/pre/bounded-pattern.js';
@@ -62,6 +62,7 @@ export {
 } from '../../../build/modules/containers/gguf/ggml-types.js';
 export { setGiven } from '../../../build/modules/checkpoints/given-pairs.js';
 export { refuseOptions } from '../../../build/modules/checkpoints/recognize.js';
+export { areDistinctTexts } from '../../../build/modules/containers/gguf/distinct-texts.js';
 export { encodedPair } from '../../../build/modules/containers/gguf/plain-key-value.js';
 export { readGguf } from '../../../build/modules/containers/gguf/header.js';
 export {

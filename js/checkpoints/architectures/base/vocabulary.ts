@@ -1,4 +1,5 @@
-import { findKeyValue, type GgufValue } from '../../../containers/gguf/key-values.js';
+import { areDistinctTexts } from '../../../containers/gguf/distinct-texts.js';
+import { findKeyValue, type GgufKeyValue, type GgufValue } from '../../../containers/gguf/key-values.js';
 import { invalidFile, quoted } from '../../../containers/invalid-file.js';
 import type { Tensor } from '../../../layouts/tensor.js';
 import type { Checkpoint } from '../../checkpoint.js';
@@ -15,14 +16,17 @@ export function checkVocabulary(
 ): void {
   const list = findKeyValue(pairs.pairs, 'tokenizer.ggml.tokens');
   const tokens = list?.array?.length;
-  checkDistinct(list?.value, checkpoint);
+  if (list !== undefined) checkDistinct(list, checkpoint);
   const embeddings = tensors.find(({ name }) => name === 'token_embd.weight')?.shape[0];
   if (tokens === undefined || embeddings === undefined || tokens === embeddings) return;
   const detail = `its vocabulary has ${tokens} tokens, but there are embeddings of ${embeddings}; the tokenizer may be of another model`;
   throw invalidFile(checkpoint, detail);
 }
 
-function checkDistinct(tokens: GgufValue | undefined, checkpoint: Pick<Checkpoint, 'name'>): void {
+function checkDistinct(list: GgufKeyValue, checkpoint: Pick<Checkpoint, 'name'>): void {
+  // Decoded all at once, they take tens of megabytes.
+  if (areDistinctTexts(list)) return;
+  const tokens = list.value;
   if (!Array.isArray(tokens)) return;
   const seen = new Set<GgufValue>();
   for (const token of tokens as readonly GgufValue[]) {

@@ -1,10 +1,11 @@
 import { QuantizeError } from '../../../errors.js';
+import { joinBytes } from '../../../io/join-bytes.js';
 import type { Literal, OutputFile, Place } from '../../container.js';
 import type { Model, OnnxTensor } from '../graph.js';
 import { inlineTensors, tensorsOfModel } from '../tensors.js';
 import { encodeModel } from './model.js';
 import { externalTensor, inlineTensor, partOf, type ExternalPlace } from './tensor.js';
-import { bytesOf, joined, type Encoded, type Part } from './wire.js';
+import { bytesOf, type Encoded, type Part } from './wire.js';
 
 /** The most that a file of protocol buffers can have. */
 export const MOST_MODEL_BYTES = 2 ** 31 - 1;
@@ -79,7 +80,7 @@ function laidOut(contents: readonly { readonly name: string; readonly content: E
     let open: Uint8Array[] = [];
     let position = 0;
     const close = (): void => {
-      const bytes = joined(open);
+      const bytes = joinBytes(open);
       if (bytes.length > 0) literals.push({ position: position - bytes.length, bytes });
       open = [];
     };

@@ -1,5 +1,6 @@
 /** Messages as bytes, with room for what is not in memory. */
 
+import { joinBytes } from '../../../io/join-bytes.js';
 import { utf8Bytes, encodeUtf8 } from '../../utf8.js';
 import type { Field, OnnxTensor } from '../graph.js';
 import { SCHEMAS, type MessageName } from '../schema.js';
@@ -91,7 +92,7 @@ function withoutSeams(parts: readonly Part[]): readonly Part[] {
   const merged: Part[] = [];
   let open: Uint8Array[] = [];
   const close = (): void => {
-    if (open.length > 0) merged.push(joined(open));
+    if (open.length > 0) merged.push(joinBytes(open));
     open = [];
   };
   for (const part of parts) {
@@ -103,15 +104,4 @@ function withoutSeams(parts: readonly Part[]): readonly Part[] {
   }
   close();
   return merged;
-}
-
-/** All bytes one after the other. */
-export function joined(parts: readonly Uint8Array[]): Uint8Array {
-  const bytes = new Uint8Array(parts.reduce((sum, { length }) => sum + length, 0));
-  let at = 0;
-  for (const part of parts) {
-    bytes.set(part, at);
-    at += part.length;
-  }
-  return bytes;
 }
