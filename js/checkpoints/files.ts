@@ -3,8 +3,9 @@ import type { JsonObject } from '../formats/folder/json.js';
 import { invalidFile } from '../containers/invalid-file.js';
 import { decodeJson } from '../containers/json.js';
 import type { ByteSource } from '../io/byte-io.js';
+import { joinBytes } from '../io/join-bytes.js';
 import type { Companions } from '../models/companions.js';
-import { MergeList, placeOfMerges, type ArrayPlace } from './tokenizer/merge-list.js';
+import { JsonElements, JsonMembers, placeLargeParts, type JsonPlace } from './tokenizer/json-parts.js';
 import { hasLoneSurrogate, PlainFile } from './tokenizer/plain.js';
 
 /** The largest vocabularies take some tens of megabytes; as JSON they take several times as much while they are read. */
@@ -81,12 +82,14 @@ export class CheckpointFiles {
     if (source === null) return null;
     const bytes = await readBytes(source, MOST_JSON_BYTES);
     const parse = (part: Uint8Array): unknown => parsed(decodeJson(part, source, source.fileName), source);
-    const place = placeOfMerges(bytes);
-    if (place === null) return new PlainFile(parse(bytes), source);
-    const merges = new MergeList(bytes, place, parse);
-    const file = new PlainFile(parse(withoutElements(bytes, place)), source, merges);
+    const places = placeLargeParts(bytes);
+    const vocabulary = places?.vocabulary ? new JsonMembers(bytes, places.vocabulary, parse) : undefined;
+    const merges = places?.merges ? new JsonElements(bytes, places.merges, parse) : undefined;
+    const large = [places?.vocabulary ?? [], places?.merges ?? []].flat();
+    const file = new PlainFile(parse(without(bytes, large)), source, { vocabulary, merges });
     // Those that nobody goes through have to be JSON, too.
-    merges.check();
+    vocabulary?.check();
+    merges?.check();
     return file;
   }
 }
@@ -99,10 +102,13 @@ async function readBytes(source: ByteSource, most = MOST_BYTES): Promise<Uint8Ar
   return bytes;
 }
 
-/** JSON with an empty array in the place of one. `bytes` are lost. */
-function withoutElements(bytes: Uint8Array, { begin, end }: ArrayPlace): Uint8Array {
-  bytes.copyWithin(begin + 1, end - 1);
-  return bytes.subarray(0, bytes.length - (end - begin - 2));
+/** JSON with brackets that have nothing in them in the places of some. */
+function without(bytes: Uint8Array, places: readonly JsonPlace[]): Uint8Array {
+  if (places.length === 0) return bytes;
+  const inOrder = [...places].sort((one, other) => one.begin - other.begin);
+  const begins = [0, ...inOrder.map(({ end }) => end - 1)];
+  const ends = [...inOrder.map(({ begin }) => begin + 1), bytes.length];
+  return joinBytes(begins.map((begin, index) => bytes.subarray(begin, ends[index])));
 }
 
 function parsed(text: string, source: ByteSource): unknown {

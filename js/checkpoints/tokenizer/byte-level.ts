@@ -3,22 +3,27 @@ import type { Checkpoint } from '../checkpoint.js';
 import { cleanedSpaces, decodedToken } from './loaded/decoders.js';
 import type { LoadedTokenizer } from './loaded/load.js';
 import { vocabularySize } from './pieces/sentence-piece.js';
-import { looksSpecial, padding, TOKEN_TYPES, withSpaces, type Token } from './token-list.js';
+import { looksSpecial, padding, TOKEN_TYPES, withSpaces, type Token, type Tokens } from './token-list.js';
 
 /**
  * All tokens by id, as many as the model has: `vocab_size` of config.json. Throws `invalid_file` where a token has an id beyond
  * that.
  */
-export function vocabularyTokens(loaded: LoadedTokenizer, checkpoint: Checkpoint): readonly Token[] {
+export function vocabularyTokens(loaded: LoadedTokenizer, checkpoint: Checkpoint): Tokens {
   const { ids } = loaded.vocabulary;
   const size = vocabularySize(checkpoint, ids.size);
-  const tokens = new Array<Token | undefined>(size).fill(undefined);
+  const spelt = new Array<string | undefined>(size).fill(undefined);
   for (const [text, id] of ids) {
     if (id >= size)
       throw loaded.file.wrong(`the token ${quoted(text)} has the id ${id}, but the model has ${size} tokens`);
-    tokens[id] = tokenOf(text, id, loaded);
+    spelt[id] = text;
   }
-  return tokens.map((token, id) => token ?? padding(id));
+  return {
+    length: size,
+    *[Symbol.iterator]() {
+      for (const [id, text] of spelt.entries()) yield text === undefined ? padding(id) : tokenOf(text, id, loaded);
+    },
+  };
 }
 
 function tokenOf(text: string, id: number, loaded: LoadedTokenizer): Token {

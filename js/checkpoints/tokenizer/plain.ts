@@ -22,6 +22,13 @@ export const textIn = (value: unknown): string | undefined =>
 export const isTokenId = (value: unknown): value is number =>
   typeof value === 'number' && Number.isInteger(value) && value >= 0 && value < 2 ** 31;
 
+export type Members = Iterable<readonly [name: string, value: unknown]>;
+
+/** Those of an object. */
+export function* membersOf(value: Readonly<Record<string, unknown>>): Members {
+  for (const name in value) yield [name, value[name]];
+}
+
 const LONE_SURROGATE = /\p{Surrogate}/u;
 
 /** Whether a text in a value, or a name in it, has half of a character, which no UTF-8 can hold. */
@@ -36,16 +43,22 @@ export function hasLoneSurrogate(value: unknown): boolean {
   return false;
 }
 
+/** Parts of its model that are not among a file's values, as they are too large. */
+interface LeftOut {
+  readonly vocabulary?: Members | undefined;
+  readonly merges?: Iterable<unknown> | undefined;
+}
+
 /** A file with a JSON object. */
 export class PlainFile {
   readonly values: Readonly<Record<string, unknown>>;
   readonly #source: ByteSource;
-  readonly #merges: Iterable<unknown> | null;
+  readonly #leftOut: LeftOut;
 
-  /** Throws `invalid_file` for what is no object. `merges` are those of its model, where they are not among the values. */
-  constructor(values: unknown, source: ByteSource, merges: Iterable<unknown> | null = null) {
+  /** Throws `invalid_file` for what is no object. */
+  constructor(values: unknown, source: ByteSource, leftOut: LeftOut = {}) {
     this.#source = source;
-    this.#merges = merges;
+    this.#leftOut = leftOut;
     if (!isRecord(values)) throw this.wrong('it is JSON, but no object');
     this.values = values;
   }
@@ -59,10 +72,24 @@ export class PlainFile {
     return within(this.values, ...names);
   }
 
+  /** The members of `model.vocab`; null where it is no object. */
+  get vocabulary(): Members | null {
+    const vocabulary = this.get('model', 'vocab');
+    return this.#leftOut.vocabulary ?? (isRecord(vocabulary) ? membersOf(vocabulary) : null);
+  }
+
+  /** How many members `model.vocab` has. */
+  countTokens(): number {
+    const tokens = this.vocabulary?.[Symbol.iterator]();
+    let count = 0;
+    while (tokens?.next().done === false) ++count;
+    return count;
+  }
+
   /** The elements of `model.merges`; null where it is no list. */
   get merges(): Iterable<unknown> | null {
     const merges = this.get('model', 'merges');
-    return this.#merges ?? (Array.isArray(merges) ? itemsOf(merges) : null);
+    return this.#leftOut.merges ?? (Array.isArray(merges) ? itemsOf(merges) : null);
   }
 
   wrong(detail: string): Error {

@@ -30,29 +30,36 @@ export const padding = (id: number): Token => ({
   score: PADDING_SCORE,
 });
 
+/** Tokens by id, perhaps made anew each time that they are gone through: large vocabularies have hundreds of thousands. */
+export interface Tokens extends Iterable<Token> {
+  readonly length: number;
+}
+
 export interface TokenList {
   /** What llama.cpp calls the way of cutting text into tokens: `llama`, `gpt2`, `bert`, `t5`. */
   readonly model: string;
   readonly pre: string;
-  /** By id. */
-  readonly tokens: readonly Token[];
+  readonly tokens: Tokens;
   /** Whether the scores are written, too. */
   readonly scores: boolean;
 }
 
 export function setTokens(pairs: KeyList, { model, pre, tokens, scores }: TokenList): void {
-  const texted = tokens.map((token) => token.text);
   pairs.set(
     text('tokenizer.ggml.model', model),
     text('tokenizer.ggml.pre', pre),
-    texts('tokenizer.ggml.tokens', texted),
+    texts('tokenizer.ggml.tokens', textsOf(tokens)),
   );
   if (scores) {
-    const numbers = tokens.map((token) => token.score);
+    const numbers = Array.from(tokens, (token) => token.score);
     pairs.set(f32s('tokenizer.ggml.scores', numbers));
   }
-  const types = tokens.map((token) => token.type);
+  const types = Array.from(tokens, (token) => token.type);
   pairs.set(i32s('tokenizer.ggml.token_type', types));
+}
+
+function* textsOf(tokens: Tokens): Iterable<string> {
+  for (const token of tokens) yield token.text;
 }
 
 const SPECIAL_WORDS = ['<pad>', '<mask>', '<2mass>', '[@BOS@]'];

@@ -82,7 +82,7 @@ export async function wordPiece(pairs: KeyList, checkpoint: Checkpoint): Promise
   const kind = loaded.file.get('model', 'type');
   if (typeof kind === 'string' && kind !== 'WordPiece')
     throw loaded.file.wrong(`its model is of the kind ${quoted(kind)}, but this model's tokenizer is a WordPiece`);
-  const tokens = vocabularyTokens(loaded, checkpoint).map(phantomSpaced);
+  const tokens = Array.from(vocabularyTokens(loaded, checkpoint), phantomSpaced);
   const pre = await preTokenizerName(loaded, checkpoint);
   setTokenTypeCount(pairs, checkpoint);
   setTokens(pairs, { model: 'bert', pre, tokens, scores: false });

@@ -1,4 +1,5 @@
-import { statSync } from 'node:fs';
+import { readFileSync, statSync, writeFileSync } from 'node:fs';
+import path from 'node:path';
 import { expect, test } from '@jest/globals';
 import { writeLikeCase } from '../checkpoints/support/checkpoint.mjs';
 import { useFolder } from '../support/models/folder.mjs';
@@ -45,3 +46,37 @@ test.each([
   },
   kPatience,
 );
+
+const kTokens = 2 ** 18;
+/** Of JSON it takes more, and when the garbage of that goes is the engine's to say. */
+const kMostWithTokens = 330;
+
+test(
+  `a checkpoint with ${kTokens} tokens and twice as many merges is converted in less than ${kMostWithTokens} MB of memory`,
+  async () => {
+    const changes = { vocab_size: kTokens + 64, hidden_size: 256, intermediate_size: 256, num_hidden_layers: 1 };
+    writeLikeCase('qwen2-tied-card', folder.path('model'), changes, { zeros: true });
+    writeLargeVocabulary(folder.path('model'), kTokens);
+    const parameters = ['quantize', 'model', 'out.gguf', '--type', 'Q4_K_M', '--pre', 'qwen2', '--no-metrics'];
+    const { code, stderr } = await runCommand([...parameters, '--json', '--threads', '2'], {
+      ...{ cwd: folder.at, nodeFlags: kMeasureMemory },
+    });
+    expect({ code, problems: stderr.replace(/peak \d+\n/, '') }).toEqual({ code: 0, problems: '' });
+    const [, kilobytes] = /peak (\d+)/.exec(stderr);
+    expect(Number(kilobytes) / 1024).toBeLessThan(kMostWithTokens);
+  },
+  kPatience,
+);
+
+/** As many tokens and merges as large vocabularies have, in tens of megabytes of JSON. */
+function writeLargeVocabulary(folder, vocabularySize) {
+  const tokenizer = JSON.parse(readFileSync(path.join(folder, 'tokenizer.json'), 'utf8'));
+  const names = Array.from({ length: vocabularySize }, (_, id) => `Ġ${id.toString(36)}é${'x'.repeat(id % 7)}`);
+  tokenizer.added_tokens = [];
+  tokenizer.model.vocab = Object.fromEntries(names.map((name, id) => [name, id]));
+  tokenizer.model.merges = Array.from({ length: 2 * vocabularySize }, (_, index) => [
+    names[index % vocabularySize],
+    names[(index * 7) % vocabularySize],
+  ]);
+  writeFileSync(path.join(folder, 'tokenizer.json'), JSON.stringify(tokenizer, null, 2));
+}

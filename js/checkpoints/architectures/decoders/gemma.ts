@@ -149,8 +149,8 @@ export async function gemma3Recipes(checkpoint: Checkpoint, sizes: Sizes): Promi
 async function tokensOf({ files, hparams }: Checkpoint): Promise<number> {
   if ((await files.bytes('tokenizer.model')) !== null) return countIn(hparams, 'vocab_size');
   const tokenizer = await files.plain('tokenizer.json');
-  const vocabulary = Object.keys(tokenizer?.get('model', 'vocab') ?? {});
-  return vocabulary.length + itemsOf(tokenizer?.get('added_tokens')).length;
+  const added = itemsOf(tokenizer?.get('added_tokens')).length;
+  return (tokenizer?.countTokens() ?? 0) + added;
 }
 
 /** The pairs of the third generation: those of all models, some of them with defaults of their own. */

@@ -18,7 +18,8 @@ export const effectiveTokenizer = (loaded: LoadedTokenizer): Readonly<Record<str
 
 function modelOf({ file }: LoadedTokenizer): unknown {
   const model = file.get('model');
-  return isRecord(model) && file.merges !== null ? { ...model, merges: file.merges } : model;
+  if (!isRecord(model)) return model;
+  return { ...model, vocab: file.vocabulary ?? model['vocab'], merges: file.merges ?? model['merges'] };
 }
 
 const addedTokensOf = ({ vocabulary }: LoadedTokenizer): readonly object[] =>

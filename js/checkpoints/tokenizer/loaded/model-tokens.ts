@@ -1,5 +1,4 @@
 import { quoted } from '../../../containers/invalid-file.js';
-import { isRecord } from '../../../containers/json.js';
 import { isTokenId, itemsOf, type PlainFile } from '../plain.js';
 
 /** The ids of a tokenizer.json's own tokens, by text. Throws `invalid_file`. */
@@ -7,17 +6,26 @@ export function modelTokens(file: PlainFile): Map<string, number> {
   const vocabulary = file.get('model', 'vocab');
   const pairs = Array.isArray(vocabulary) ? scored(file) : named(file);
   const ids = new Map<string, number>();
-  const taken = new Set<number>();
   for (const [text, id] of pairs) {
     if (!isTokenId(id)) throw file.wrong(`the id of the token ${quoted(text)} is no whole number`);
-    if (taken.has(id)) {
+    ids.set(text, id);
+  }
+  refuseSameIds(file, ids);
+  return ids;
+}
+
+function refuseSameIds(file: PlainFile, ids: ReadonlyMap<string, number>): void {
+  // Published ids leave no gaps: a set of all of them would take more than the ids themselves.
+  const near = new Uint8Array(ids.size);
+  const far = new Set<number>();
+  for (const [text, id] of ids) {
+    if (near[id] === 1 || far.has(id)) {
       const [other = ''] = [...ids].find(([, one]) => one === id) ?? [];
       throw file.wrong(`the tokens ${quoted(other)} and ${quoted(text)} have the same id, ${id}`);
     }
-    ids.set(text, id);
-    taken.add(id);
+    if (id < near.length) near[id] = 1;
+    else far.add(id);
   }
-  return ids;
 }
 
 type Named = readonly [text: string, id: unknown];
@@ -26,10 +34,9 @@ function* scored(file: PlainFile): Iterable<Named> {
   for (const [id, { text }] of scoredTokens(file).entries()) yield [text, id];
 }
 
-function* named(file: PlainFile): Iterable<Named> {
-  const vocabulary = file.get('model', 'vocab');
-  if (!isRecord(vocabulary)) throw file.wrong('its model has no vocabulary');
-  for (const text in vocabulary) yield [text, vocabulary[text]];
+function named(file: PlainFile): Iterable<Named> {
+  if (file.vocabulary === null) throw file.wrong('its model has no vocabulary');
+  return file.vocabulary;
 }
 
 export interface ScoredToken {

@@ -99,7 +99,7 @@ async function bytePairFile(
     merges.push([left, right]);
   }
   const model = { type: 'BPE', byte_fallback: false, vocab: vocabulary.values };
-  return new PlainFile({ ...values, model, decoder: { type: 'ByteLevel' } }, source, merges);
+  return new PlainFile({ ...values, model, decoder: { type: 'ByteLevel' } }, source, { merges });
 }
 
 /** All but the first line, whatever is in it, and what comes behind the last end of a line. */

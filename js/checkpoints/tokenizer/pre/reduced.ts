@@ -1,5 +1,5 @@
 import { isRecord } from '../../../containers/json.js';
-import { itemsOf, member, textIn } from '../plain.js';
+import { itemsOf, member, membersOf, textIn, type Members } from '../plain.js';
 
 const BYTE = /^<0x[0-9A-F]{2}>$/u;
 
@@ -9,8 +9,8 @@ const BYTE = /^<0x[0-9A-F]{2}>$/u;
  * what may name tokens besides. Other models stay as they are.
  */
 export function reducedModel(model: unknown, words: readonly string[], postProcessor: unknown): unknown {
-  const [vocabulary, all] = [member(model, 'vocab'), member(model, 'merges')];
-  if (!isRecord(model) || model['type'] !== 'BPE' || !isRecord(vocabulary) || !isList(all)) return whole(model);
+  const [vocabulary, all] = [tokensIn(member(model, 'vocab')), member(model, 'merges')];
+  if (!isRecord(model) || model['type'] !== 'BPE' || vocabulary === undefined || !isList(all)) return whole(model);
   if (textIn(model['continuing_subword_suffix']) !== undefined) return whole(model);
   const text = words.map((word) => word + (textIn(model['end_of_word_suffix']) ?? '')).join(' ');
   const merges = reducedMerges(all, text);
@@ -22,11 +22,22 @@ export function reducedModel(model: unknown, words: readonly string[], postProce
 const isList = (value: unknown): value is Iterable<unknown> =>
   typeof value === 'object' && value !== null && Symbol.iterator in value;
 
-/** With merges as the library needs them. */
-const whole = (model: unknown): unknown => {
-  const merges = member(model, 'merges');
-  return isRecord(model) && isList(merges) && !Array.isArray(merges) ? { ...model, merges: [...merges] } : model;
-};
+/** Of an object, or of pairs that stand for one; undefined for anything else. */
+function tokensIn(vocabulary: unknown): Members | undefined {
+  if (Array.isArray(vocabulary)) return undefined;
+  if (isList(vocabulary)) return vocabulary as Members;
+  return isRecord(vocabulary) ? membersOf(vocabulary) : undefined;
+}
+
+/** With tokens and merges as the library needs them. */
+function whole(model: unknown): unknown {
+  const [vocabulary, merges] = [member(model, 'vocab'), member(model, 'merges')];
+  const large = {
+    ...(isList(vocabulary) && !Array.isArray(vocabulary) && { vocab: Object.fromEntries(vocabulary as Members) }),
+    ...(isList(merges) && !Array.isArray(merges) && { merges: [...merges] }),
+  };
+  return isRecord(model) && Object.keys(large).length > 0 ? { ...model, ...large } : model;
+}
 
 /** As pairs; undefined where they should be texts and one is none. */
 function reducedMerges(merges: Iterable<unknown>, text: string): readonly (readonly unknown[])[] | undefined {
@@ -43,12 +54,9 @@ function reducedMerges(merges: Iterable<unknown>, text: string): readonly (reado
   return kept;
 }
 
-function reducedVocabulary(
-  vocabulary: Readonly<Record<string, unknown>>,
-  isKept: (token: string) => boolean,
-): Readonly<Record<string, unknown>> {
+function reducedVocabulary(vocabulary: Members, isKept: (token: string) => boolean): Readonly<Record<string, unknown>> {
   const kept = new Map<string, unknown>();
-  for (const token in vocabulary) if (isKept(token)) kept.set(token, vocabulary[token]);
+  for (const [token, id] of vocabulary) if (isKept(token)) kept.set(token, id);
   return Object.fromEntries(kept);
 }
 
