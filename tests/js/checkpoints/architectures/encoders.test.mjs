@@ -1,10 +1,6 @@
-import { readFileSync } from 'node:fs';
-import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
-import { ArrowQuant } from 'arrowquant';
-import { useFolder } from '../../support/models/folder.mjs';
-import { writeDescribed } from '../support/described.mjs';
+import { describe, expect, test } from '@jest/globals';
+import { useConversions } from '../support/conversions.mjs';
 import { kEncoders } from '../support/encoders.mjs';
-import { sha256 } from '../support/gguf-records.mjs';
 
 /**
  * What llama.cpp's converter writes of each, by --outtype; it was given the name of the pre-tokenizer where a model has `pre`.
@@ -60,24 +56,11 @@ const kDigests = {
   },
 };
 
-const folder = useFolder();
-let quantizer;
-beforeAll(async () => {
-  quantizer = await ArrowQuant.create({ threads: 2 });
-});
-afterAll(() => quantizer.dispose());
-
-async function converted(model, type) {
-  const { input, options } = writeDescribed(model, folder.at);
-  const output = folder.path('out.gguf');
-  await quantizer.quantizeFile(input, output, { ...options, type, durability: 'none', metrics: false });
-  return readFileSync(output);
-}
+const { digests, plan } = useConversions();
 
 describe("encoders become the files that llama.cpp's converter writes", () => {
   test.each(kEncoders)('$name', async (model) => {
-    const found = { f16: sha256(await converted(model, 'F16')), q8_0: sha256(await converted(model, 'Q8_0')) };
-    expect(found).toEqual(kDigests[model.name]);
+    expect(await digests(model)).toEqual(kDigests[model.name]);
   });
 });
 
@@ -98,8 +81,7 @@ const kRefused = [
 describe('files that contradict each other are refused', () => {
   test.each(kRefused)('%s', async (_, changes, code, words) => {
     const [model] = kEncoders;
-    const { input, options } = writeDescribed({ ...model, config: { ...model.config, ...changes } }, folder.at);
-    const refusal = await quantizer.plan(input, { ...options, type: 'F16' }).catch((error) => error);
+    const refusal = await plan({ ...model, config: { ...model.config, ...changes } }).catch((error) => error);
     expect(refusal).toMatchObject({ name: 'QuantizeError', code });
     expect(refusal.message).toContain(words);
   });
@@ -118,8 +100,7 @@ describe('files that contradict each other are refused', () => {
     ['modernbert-tiny-reranker', { layer_norm_eps: undefined }, 'invalid_file', 'layer_norm_eps'],
     ['jina-tiny-embeddings-v2-code', { type_vocab_size: 1 }, 'invalid_file', 'type_embeddings'],
   ])('%s with %j', async (name, changes, code, words) => {
-    const { input, options } = writeDescribed(changed(name, changes), folder.at);
-    const refusal = await quantizer.plan(input, { ...options, type: 'F16' }).catch((error) => error);
+    const refusal = await plan(changed(name, changes)).catch((error) => error);
     expect(refusal).toMatchObject({ name: 'QuantizeError', code });
     expect(refusal.message).toContain(words);
   });

@@ -1,9 +1,5 @@
-import { readFileSync } from 'node:fs';
-import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
-import { ArrowQuant } from 'arrowquant';
-import { useFolder } from '../../support/models/folder.mjs';
-import { writeDescribed } from '../support/described.mjs';
-import { sha256 } from '../support/gguf-records.mjs';
+import { describe, expect, test } from '@jest/globals';
+import { useConversions } from '../support/conversions.mjs';
 import { kOthers } from '../support/others.mjs';
 
 /**
@@ -40,24 +36,11 @@ const kDigests = {
   },
 };
 
-const folder = useFolder();
-let quantizer;
-beforeAll(async () => {
-  quantizer = await ArrowQuant.create({ threads: 2 });
-});
-afterAll(() => quantizer.dispose());
-
-async function converted(model, type) {
-  const { input, options } = writeDescribed(model, folder.at);
-  const output = folder.path('out.gguf');
-  await quantizer.quantizeFile(input, output, { ...options, type, durability: 'none', metrics: false });
-  return readFileSync(output);
-}
+const { digests, plan } = useConversions();
 
 describe("models that are not only decoders become the files that llama.cpp's converter writes", () => {
   test.each(kOthers)('$name', async (model) => {
-    const found = { f16: sha256(await converted(model, 'F16')), q8_0: sha256(await converted(model, 'Q8_0')) };
-    expect(found).toEqual(kDigests[model.name]);
+    expect(await digests(model)).toEqual(kDigests[model.name]);
   });
 });
 
@@ -71,8 +54,7 @@ describe('files that contradict each other are refused', () => {
     ['embeddinggemma-tiny', { sliding_window: -1 }, 'invalid_file', 'sliding_window'],
   ])('%s with %j', async (name, changes, code, words) => {
     const model = kOthers.find((one) => one.name === name);
-    const { input, options } = writeDescribed({ ...model, config: { ...model.config, ...changes } }, folder.at);
-    const refusal = await quantizer.plan(input, { ...options, type: 'F16' }).catch((error) => error);
+    const refusal = await plan({ ...model, config: { ...model.config, ...changes } }).catch((error) => error);
     expect(refusal).toMatchObject({ name: 'QuantizeError', code });
     expect(refusal.message).toContain(words);
   });
@@ -80,8 +62,7 @@ describe('files that contradict each other are refused', () => {
   test('LFM2 with a layer in a file of its own', async () => {
     const model = kOthers.find(({ name }) => name === 'LFM2-Tiny-Embedding');
     const files = { ...model.files, '1_Dense/model.safetensors': 'x' };
-    const { input, options } = writeDescribed({ ...model, files }, folder.at);
-    await expect(quantizer.plan(input, { ...options, type: 'F16' })).rejects.toMatchObject({
+    await expect(plan({ ...model, files })).rejects.toMatchObject({
       code: 'unsupported_model',
     });
   });
