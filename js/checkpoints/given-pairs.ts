@@ -32,6 +32,7 @@ export function setGiven(
     pairs.set(given);
   }
   checkAdded(pairs, keyValues);
+  checkFactors(`${architecture}.rope.scaling.type`, keyValues, weights);
 }
 
 const refused = ({ key }: Pick<GgufKeyValue, 'key'>, why: string): QuantizeError =>
@@ -63,4 +64,21 @@ function checkAdded(pairs: KeyList, given: CheckpointOptions['keyValues']): void
     if (pairs.has(id) || !given.some((pair) => pair.key === key && pair.value === true)) continue;
     throw refused({ key }, `needs ${quoted(id)}, and the model has none; give that, too`);
   }
+}
+
+/** In all other families llama.cpp looks for one kind of factors of frequencies alone, and opens no file with those of the other. */
+const FACTORS_IN_ANY_CASE: readonly string[] = ['phi3'];
+
+function checkFactors(
+  key: string,
+  given: CheckpointOptions['keyValues'],
+  weights: readonly Pick<Weight, 'name'>[],
+): void {
+  const type = given.find((pair) => pair.key === key)?.value;
+  if (type === undefined || FACTORS_IN_ANY_CASE.some((name) => key.startsWith(`${name}.`))) return;
+  const has = (name: string): boolean => weights.some((weight) => weight.name === name);
+  const isLong = type === 'longrope';
+  if (isLong ? !has('rope_freqs.weight') : !has('rope_factors_long.weight')) return;
+  const needed = isLong ? 'must not be longrope' : 'must be longrope';
+  throw refused({ key }, `${needed}, because llama.cpp would not find the factors of frequencies that the model has`);
 }

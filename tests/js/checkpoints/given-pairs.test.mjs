@@ -119,3 +119,31 @@ test('a model is named once', () => {
     /"general\.name", which is what name says already/,
   );
 });
+
+const scaled = (architecture, type, weight) =>
+  set(
+    modelOf(architecture),
+    { [`${architecture}.rope.scaling.type`]: { type: 'string', value: type } },
+    { weights: [{ name: weight }] },
+  );
+
+test.each([
+  ['llama', 'longrope', 'rope_freqs.weight', 'must not be longrope'],
+  ['minicpm', 'linear', 'rope_factors_long.weight', 'must be longrope'],
+])(
+  'the factors that a %s has are not hidden by %s, as llama.cpp looks for others then',
+  (architecture, type, weight, why) => {
+    expect(() => scaled(architecture, type, weight)).toThrow(
+      expect.objectContaining({ code: 'invalid_option', message: expect.stringContaining(why) }),
+    );
+  },
+);
+
+test.each([
+  ['llama', 'yarn', 'rope_freqs.weight'],
+  ['llama', 'longrope', 'token_embd.weight'],
+  ['minicpm', 'longrope', 'rope_factors_long.weight'],
+  ['phi3', 'yarn', 'rope_factors_long.weight'],
+])('a %s may have %s where llama.cpp finds its %s', (architecture, type, weight) => {
+  expect(scaled(architecture, type, weight)[`${architecture}.rope.scaling.type`]).toBe(type);
+});
