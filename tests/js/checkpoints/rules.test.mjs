@@ -29,6 +29,7 @@ describe.each(['F16', 'Q8_0', 'Q4_0'])('in a file of the type %s', (type) => {
     ['qwen3moe', 'blk.0.ffn_down_exps', 'blk.0.ffn_down_exps.weight'],
     ['qwen3moe', 'experts.1.down_proj', 'model.layers.0.mlp.experts.1.down_proj.weight'],
     ['llama-rope3', 'rope_freqs', 'rope_freqs.weight'],
+    ['qwen2', '.', 'model.embed_tokens.weight'],
   ])('what %s needs is not dropped by %s', async (family, pattern, name) => {
     const call = converted(family, type, [[pattern, 'drop']]);
     await expect(call).rejects.toMatchObject({ code: 'invalid_option', layer: name });

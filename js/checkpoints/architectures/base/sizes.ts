@@ -33,9 +33,14 @@ export interface Sizes {
 }
 
 /** Throws `invalid_file` for sizes that no model has, or that contradict each other. */
-export function sizesOf({ hparams, weights }: Checkpoint, options: { readonly ignoreHead?: boolean } = {}): Sizes {
+export function sizesOf(
+  { hparams, weights, leftOut }: Checkpoint,
+  options: { readonly ignoreHead?: boolean } = {},
+): Sizes {
   const layers = between(hparams, 1, MOST_LAYERS, ...LAYERS);
-  if (layers > weights.length) throw hparams.wrong(LAYERS, `no more than the ${weights.length} tensors that there are`);
+  // What a rule drops is not missing: whoever lists the tensors says so of the first that is needed.
+  const tensors = weights.length + leftOut.length;
+  if (layers > tensors) throw hparams.wrong(LAYERS, `no more than the ${tensors} tensors that there are`);
   const embedding = positive(hparams, ...EMBEDDING);
   const heads = between(hparams, 1, MOST_HEADS, ...HEADS);
   const given = optionalCountIn(hparams, ...KEY_VALUE_HEADS);

@@ -10,6 +10,7 @@ import { decoder, firstVocabulary } from '../base/decoder.js';
 import { gatedMatrices, separateExperts } from '../base/experts.js';
 import { optionalFloatIn, Parameters, setBaseParameters } from '../base/parameters.js';
 import { expertsOf, feedForwardOf, sizesOf } from '../base/sizes.js';
+import { refuseUnusedWindow } from '../base/window.js';
 
 const vocabulary = (pairs: KeyList, checkpoint: Checkpoint): Promise<void> =>
   firstVocabulary(pairs, checkpoint, byteLevel);
@@ -70,7 +71,9 @@ export const olmo2: Architecture = decoder({
     if (!checkpoint.hparams.has('sliding_window')) return;
     const parameters = new Parameters(pairs, 'olmo2', checkpoint.hparams);
     parameters.count('attention.sliding_window', 'sliding_window');
-    pairs.set(flags(parameters.key('attention.sliding_window_pattern'), slidingLayers(checkpoint)));
+    const layers = slidingLayers(checkpoint);
+    refuseUnusedWindow(checkpoint, layers);
+    pairs.set(flags(parameters.key('attention.sliding_window_pattern'), layers));
   },
   vocabulary,
 });

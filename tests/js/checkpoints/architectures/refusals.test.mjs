@@ -264,6 +264,13 @@ const kRefused = [
     /activation_function/u,
   ],
   [
+    'a window, and no layer that it is for',
+    'olmo3',
+    config({ layer_types: Array.from({ length: 5 }, () => 'full_attention') }),
+    'invalid_file',
+    /sliding_window.*must be 0/u,
+  ],
+  [
     'no epsilon',
     'exaone',
     (family) => withoutKey('layer_norm_epsilon')(withoutKey('rms_norm_eps')(family)),
