@@ -3,6 +3,7 @@ import { QuantizeError } from '../../../errors.js';
 import { wholeNumber } from '../../../formats/folder/json.js';
 import type { Checkpoint } from '../../checkpoint.js';
 import { byteLevel } from '../../tokenizer/vocabularies.js';
+import type { Weight } from '../../weights/weight.js';
 import type { Architecture } from '../architecture.js';
 import { allLayers, Block } from '../base/block.js';
 import { attention, gatedFeedForward, outerTensors } from '../base/common.js';
@@ -40,14 +41,30 @@ function recipes(checkpoint: Checkpoint, sizes: Sizes): readonly Recipe[] {
   ];
 }
 
+/** Dimensions of a head that are rotated. */
+function rotatedOf(checkpoint: Checkpoint): number {
+  const { embedding, heads } = sizesOf(checkpoint);
+  const share = optionalFloatIn(checkpoint.rope, 'partial_rotary_factor') ?? 1;
+  return Math.trunc(share * Math.floor(embedding / heads));
+}
+
+/** llama.cpp wants a factor for each frequency, and the converter makes those of a whole head. */
+function generated(checkpoint: Checkpoint, sizes: Sizes): readonly Weight[] {
+  const factors = ropeFrequencies(checkpoint, sizes);
+  if (factors.length === 0 || rotatedOf(checkpoint) === sizes.head) return factors;
+  const detail =
+    'llama.cpp does not open a model of this kind with both the rope_type llama3 and a partial_rotary_factor';
+  throw new QuantizeError('unsupported_model', { file: checkpoint.name, detail });
+}
+
 export const exaone: Architecture = decoder({
   name: 'exaone',
   epsilon: 'rms',
   classes: ['ExaoneForCausalLM'],
   recipes,
-  generated: ropeFrequencies,
+  generated,
   parameters: (pairs, checkpoint) => {
-    const { hparams, name, rope } = checkpoint;
+    const { hparams, name } = checkpoint;
     setBaseParameters(pairs, checkpoint, 'exaone');
     if (hparams.text('activation_function') !== 'silu') {
       const detail = 'llama.cpp has no other activation_function than silu for models of this kind';
@@ -55,10 +72,7 @@ export const exaone: Architecture = decoder({
     }
     const parameters = new Parameters(pairs, 'exaone', hparams);
     if (!hparams.has('rms_norm_eps')) parameters.float('attention.layer_norm_rms_epsilon', 'layer_norm_epsilon');
-    const { embedding, heads } = sizesOf(checkpoint);
-    const share = optionalFloatIn(rope, 'partial_rotary_factor') ?? 1;
-    const rotated = Math.trunc(share * Math.floor(embedding / heads));
-    parameters.setCount('rope.dimension_count', rotated);
+    parameters.setCount('rope.dimension_count', rotatedOf(checkpoint));
   },
   vocabulary: (pairs, checkpoint) => firstVocabulary(pairs, checkpoint, byteLevel),
 });

@@ -1,4 +1,5 @@
 import { flag } from '../../../containers/gguf/key-values.js';
+import { QuantizeError } from '../../../errors.js';
 import type { Checkpoint } from '../../checkpoint.js';
 import type { KeyList } from '../../key-list.js';
 import {
@@ -128,6 +129,11 @@ export const smollm3 = llamaLike({
       ...gatedFeedForward(block, sizes.embedding, feedForwardOf(checkpoint)),
     ]),
   ],
+  generated: (checkpoint, sizes) => {
+    if (ropeFrequencies(checkpoint, sizes).length === 0) return [];
+    const detail = 'llama.cpp does not rotate positions by the rope_type llama3 in models of this kind';
+    throw new QuantizeError('unsupported_model', { file: checkpoint.name, detail });
+  },
 });
 
 /** Its feed-forward network has no gate. */

@@ -29,6 +29,11 @@ const lacking = (part) => lines((line) => (line.includes(part) ? null : line));
 const named = (name) => kFamilies.find((family) => family.name === name);
 const pre = (family) => (family.pre === undefined ? {} : { pre: family.pre });
 
+const kLlama3 = {
+  ...{ rope_type: 'llama3', factor: 8, low_freq_factor: 1, high_freq_factor: 4 },
+  original_max_position_embeddings: 64,
+};
+
 /** What is wrong, with which family, the error's code, and what its sentence must say. */
 const kRefused = [
   [
@@ -262,6 +267,20 @@ const kRefused = [
     config({ activation_function: 'gelu' }),
     'unsupported_model',
     /activation_function/u,
+  ],
+  [
+    'frequencies of Llama 3 where llama.cpp has no place for them',
+    'smollm3',
+    config({ rope_scaling: kLlama3 }),
+    'unsupported_model',
+    /llama3/u,
+  ],
+  [
+    'frequencies of more dimensions than are rotated',
+    'exaone',
+    config({ rope_scaling: kLlama3, partial_rotary_factor: 0.5 }),
+    'unsupported_model',
+    /llama3.*partial_rotary_factor/u,
   ],
   [
     'a window, and no layer that it is for',
