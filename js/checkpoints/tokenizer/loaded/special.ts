@@ -1,3 +1,4 @@
+import { isRecord } from '../../../containers/json.js';
 import { addedToken, type AddedToken } from './added-tokens.js';
 import { SPECIAL_NAMES, type TokenizerClass } from './classes.js';
 import { itemsOf, member, textIn } from '../plain.js';
@@ -18,13 +19,21 @@ export function specialTokensOf(
   described: readonly AddedToken[],
 ): ReadonlyMap<string, readonly SpecialToken[]> {
   const byContent = new Map(described.map((token) => [token.content, token]));
-  return new Map(
-    SPECIAL_NAMES.map((name) => {
-      const value = entries.has(name) ? entries.get(name) : tokens[name];
-      const all = Array.isArray(value) ? itemsOf(value) : [value];
-      return [name, all.flatMap((one) => specialToken(one, byContent, found?.[name]))];
-    }),
-  );
+  const usual = SPECIAL_NAMES.map((name): [string, readonly SpecialToken[]] => {
+    const value = entries.has(name) ? entries.get(name) : tokens[name];
+    const all = Array.isArray(value) ? itemsOf(value) : [value];
+    return [name, all.flatMap((one) => specialToken(one, byContent, found?.[name]))];
+  });
+  return new Map([...usual, ...extraTokensIn(entries.get('extra_special_tokens'), byContent)]);
+}
+
+/** What a kind of model has besides, by names of its own, such as `image_token`. A list has no names: none of it counts. */
+function extraTokensIn(
+  value: unknown,
+  byContent: ReadonlyMap<string, AddedToken>,
+): readonly [string, readonly SpecialToken[]][] {
+  if (!isRecord(value)) return [];
+  return Object.entries(value).map(([name, one]) => [name, specialToken(one, byContent, undefined)]);
 }
 
 function specialToken(

@@ -55,3 +55,20 @@ describe.each([
     },
   );
 });
+
+test('special tokens of a kind of model, named in extra_special_tokens, are added after all others', async () => {
+  const files = filesOf('qwen2-tied-card');
+  const config = JSON.parse(files.get('tokenizer_config.json'));
+  const tokens = {
+    image_token: '<|image|>',
+    audio_token: { __type: 'AddedToken', content: '<|audio|>', special: true },
+  };
+  const added = async (extra) => {
+    const changed = { ...config, additional_special_tokens: ['<|first|>'], extra_special_tokens: extra };
+    const { vocabulary } = await loadTokenizer(checkpointOf(new Map([...files, ['tokenizer_config.json', changed]])));
+    return [...vocabulary.added.values()].filter(({ special }) => special).map(({ content }) => content);
+  };
+  expect((await added(tokens)).slice(-3)).toEqual(['<|first|>', '<|image|>', '<|audio|>']);
+  // transformers 5 writes a list there of what is among the added tokens, too.
+  expect((await added(['<|image|>'])).at(-1)).toBe('<|first|>');
+});
