@@ -23,7 +23,8 @@ export async function preTokenizerName(loaded: LoadedTokenizer, { name, options,
   const guessed = guessedName(loaded.file);
   if (guessed === undefined) {
     const detail =
-      'llama.cpp does not know its tokenizer; option pre (--pre) can name one that cuts texts in the same way';
+      'llama.cpp does not know its tokenizer; option pre (--pre) can name one that cuts texts in the same way, ' +
+      `of ${PRE_TOKENIZERS.join(', ')}`;
     throw new QuantizeError('unsupported_model', { file: name, detail });
   }
   const message =
