@@ -18,8 +18,18 @@ const HUB_HOSTS: readonly string[] = ['huggingface.co', 'www.huggingface.co', 'h
 const HUB_PAGE =
   /^\/((?:(?:datasets|spaces)\/)?[^/@]+\/[^/@]+)(?:\/(?:tree|blob)\/((?:refs\/(?:pr|convert)\/)?[^/]+)(?:\/(.+?))?)?\/*$/;
 
-/** The model whose page on the hub an address is, as `hf:` names it; other addresses as they are. */
-export function named(address: string): string {
+/** `organization/model`, as the hub's own button copies it; files of this site have an ending. */
+const BARE_NAME = /^\w[\w.-]*\/\w[\w.-]*(?<!\.(?:safetensors|gguf|onnx|bin|ckpt|pth?|json))$/i;
+
+/** The model that an address names, or whose page on the hub it is, as `hf:` has it; other addresses as they are. */
+export function named(given: string): string {
+  const isBarePage = HUB_HOSTS.some((host) => given.toLowerCase().startsWith(`${host}/`));
+  if (!isBarePage) return BARE_NAME.test(given) ? `hf:${given}` : namedByPage(given);
+  const name = namedByPage(`https://${given}`);
+  return HUB_NAME.test(name) ? name : given;
+}
+
+function namedByPage(address: string): string {
   const url = URL.canParse(address) ? new URL(address) : null;
   const hub = new URL(HUB_URL);
   const isUsual = hub.host === 'huggingface.co' && /^https?:$/.test(url?.protocol ?? '');

@@ -81,7 +81,14 @@ test.each([
   ['http://hf.co/team/model/blob/refs%2Fpr%2F1/a%20b.gguf', 'hf:team/model@refs%2Fpr%2F1/a b.gguf'],
   ['https://huggingface.co/datasets/team/data', 'hf:datasets/team/data'],
   ['hf:team/model', 'hf:team/model'],
+  // As the hub's own button copies a name, and as browsers show an address.
+  ['Team/Model-0.6B', 'hf:Team/Model-0.6B'],
+  ['huggingface.co/Team/Model-0.6B', 'hf:Team/Model-0.6B'],
+  ['hf.co/team/model/tree/main', 'hf:team/model'],
   ...[
+    'models/m.gguf',
+    'models/deep/model',
+    'huggingface.co/team',
     'https://huggingface.co/team/model/resolve/main/m.gguf?download=true',
     'https://huggingface.co/team',
     'https://user:password@huggingface.co/team/model',
