@@ -85,6 +85,14 @@ function describeConnected(demo) {
     await expect(page.appears('[data-testid=hosts]')).resolves.toContain('and from http://127.0.0.1:*.');
   });
 
+  test('that cannot be opened stays in the field', async () => {
+    await open();
+    await ask(page, 'hf:team/nowhere');
+    await page.appears('[role=alert]');
+    const left = await page.until('the field', () => document.querySelector('input[name=address]')?.value);
+    expect(left).toBe('hf:team/nowhere');
+  });
+
   test.each([
     ['the file', () => `${hub.url}/team/open/resolve/main/little.safetensors`, 'little-Q8_0.gguf'],
     ['the model', () => 'hf:team/open', 'open-Q8_0.gguf'],

@@ -1,6 +1,10 @@
 import { useRef } from 'preact/hooks';
 import { openAddress } from '../actions';
 import { buildCommand, HOSTS, HUB_URL } from '../hosts';
+import { model } from '../store';
+
+/** What was opened last: the form is not there while that goes on. */
+let lastAddress = '';
 
 /** Reads a model that lies on a server, where the page's policy lets it. */
 export function AddressForm() {
@@ -11,7 +15,8 @@ export function AddressForm() {
       class="address-form"
       onSubmit={(event) => {
         event.preventDefault();
-        void openAddress(address.current?.value.trim() ?? '', token.current?.value.trim() ?? '');
+        lastAddress = address.current?.value.trim() ?? '';
+        void openAddress(lastAddress, token.current?.value.trim() ?? '');
       }}
     >
       <label class="field">
@@ -20,6 +25,7 @@ export function AddressForm() {
           ref={address}
           name="address"
           type="text"
+          defaultValue={model.value.status === 'failed' ? lastAddress : ''}
           placeholder="hf:organization/model, its page on the hub, or https://…"
           autocomplete="off"
           autocapitalize="off"
