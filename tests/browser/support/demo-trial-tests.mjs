@@ -51,6 +51,21 @@ const filesIn = (folder) => readdirSync(folder, { withFileTypes: true }).filter(
 /** @param {ReturnType<typeof import('./demo-tests.mjs').useDemo>} demo */
 export function describeTrials(demo) {
   describe('a checkpoint of a language model', () => {
+    test('has no file that cannot be chosen', async () => {
+      const page = await demo.open();
+      const accepted = await page.evaluate(() => document.querySelector('input[aria-label="Model files"]').accept);
+      const names = [
+        'merges.txt',
+        'README.md',
+        'chat_template.jinja',
+        ...readdirSync(kCheckpoint),
+        ...readdirSync(kEmbedding),
+      ];
+      const isFile = (name) => name.includes('.');
+      const refused = names.filter((name) => isFile(name) && !accepted.split(',').includes(path.extname(name)));
+      expect(refused).toEqual([]);
+    });
+
     test('becomes the GGUF that Node makes of the same files, and llama.cpp runs it in the page', async () => {
       const names = filesIn(kCheckpoint).map(({ name }) => name);
       const page = await demo.open();

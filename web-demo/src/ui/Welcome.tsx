@@ -103,7 +103,7 @@ function OpenPanel() {
         class="visually-hidden"
         type="file"
         multiple
-        accept=".safetensors,.gguf,.onnx,.onnx_data,.json,.ckpt,.pt,.pth,.bin"
+        accept=".safetensors,.gguf,.onnx,.onnx_data,.json,.ckpt,.pt,.pth,.bin,.model,.jinja,.txt,.md"
         aria-label="Model files"
         tabIndex={-1}
         onChange={({ currentTarget }) => {
