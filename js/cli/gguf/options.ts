@@ -70,9 +70,10 @@ function arrayIn(text: string, type: string): readonly unknown[] {
     throw new InvalidArgumentError(`${JSON.stringify(text)} is no array in JSON, such as '["a", "b"]' or '[1, 2]'.`);
   }
   if (!Array.isArray(values)) throw new InvalidArgumentError(`${JSON.stringify(text)} is JSON, but no array.`);
-  return (values as readonly Json[]).map((value) =>
-    typeof value === 'object' && value !== null && 'number' in value ? elementIn(value.number, type) : value,
-  );
+  return (values as readonly Json[]).map((value) => {
+    if (typeof value !== 'object' || value === null || !('number' in value)) return value;
+    return type === 'string[]' ? Number(value.number) : elementIn(value.number, type);
+  });
 }
 
 const IS_WHOLE = /^[+-]?\d{1,40}$/u;

@@ -24,6 +24,7 @@ test.each([
   ['a.key=u8:1.5', 'a.key', { type: 'u8', value: '1.5' }],
   ['a.key=f32:', 'a.key', { type: 'f32', value: '' }],
   ['a.key=i32[]:["1"]', 'a.key', { type: 'i32[]', value: ['1'] }],
+  ['a.key=string[]:["1", 1]', 'a.key', { type: 'string[]', value: ['1', 1] }],
 ])('--kv %j', (text, key, pair) => {
   expect(collectKeyValue(text, undefined)).toEqual([[key, pair]]);
 });
