@@ -1,5 +1,6 @@
 import { readJsonFile, readTextFile } from '../formats/folder/config.js';
 import type { JsonObject } from '../formats/folder/json.js';
+import { refusePointer } from '../containers/foreign-files.js';
 import { invalidFile } from '../containers/invalid-file.js';
 import { decodeJson } from '../containers/json.js';
 import type { ByteSource } from '../io/byte-io.js';
@@ -99,6 +100,7 @@ async function readBytes(source: ByteSource, most = MOST_BYTES): Promise<Uint8Ar
   const bytes = new Uint8Array(source.size);
   if (source.readAside === undefined) await source.read(bytes, 0);
   else bytes.set(await source.readAside(0, source.size));
+  refusePointer(bytes, source);
   return bytes;
 }
 

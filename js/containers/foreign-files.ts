@@ -79,6 +79,12 @@ function foreignKind(head: Uint8Array, { name }: Pick<ByteSource, 'name'>): stri
   return `it is in no format that can be read: it is a text that begins with ${quoted(line.slice(0, SHOWN_CHARACTERS))}`;
 }
 
+/** Throws `invalid_file` where all of a file is a Git LFS pointer: what reads any text would take it for one. */
+export function refusePointer(bytes: Uint8Array, source: ByteSource): void {
+  const isPointer = Array.from(LFS_POINTER).every((character, at) => bytes[at] === character.charCodeAt(0));
+  if (isPointer) throw invalidFile(source, aboutLfsPointer(source.name));
+}
+
 /** Whether a file that begins like that is in a format. */
 export type Recognizer = (head: Uint8Array) => boolean;
 

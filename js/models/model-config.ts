@@ -1,3 +1,4 @@
+import { refusePointer } from '../containers/foreign-files.js';
 import { invalidFile } from '../containers/invalid-file.js';
 import { decodeJson, isRecord, parseJsonText } from '../containers/json.js';
 import type { Companions } from './companions.js';
@@ -21,6 +22,7 @@ export async function readModelConfig(companions: Companions): Promise<ModelConf
   }
   const bytes = new Uint8Array(file.size);
   await file.read(bytes, 0);
+  refusePointer(bytes, file);
   return parseJsonText(withNulls(decodeJson(bytes, file, 'the text')), file, 'the text', 0);
 }
 

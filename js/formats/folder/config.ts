@@ -1,5 +1,6 @@
 /** The config.json of a model: what it says, and what a quantized model's says besides. */
 
+import { refusePointer } from '../../containers/foreign-files.js';
 import { decodeJson } from '../../containers/json.js';
 import { invalidFile, quoted } from '../../containers/invalid-file.js';
 import { encodeUtf8 } from '../../containers/utf8.js';
@@ -44,6 +45,7 @@ export async function readTextFile(source: ByteSource): Promise<string> {
   const bytes = new Uint8Array(size);
   if (source.readAside === undefined) await source.read(bytes, 0);
   else bytes.set(await source.readAside(0, size));
+  refusePointer(bytes, source);
   return decodeJson(bytes, source, fileName);
 }
 
