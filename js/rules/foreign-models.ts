@@ -12,6 +12,10 @@ interface ForeignModel {
 
 const GIVE_FOLDER = 'give the folder that has its config.json and its tokenizer, or hf:organization/model';
 
+/** What to do with an adapter as peft saves it. */
+export const MERGE_LORA =
+  "merge it into its model first (merge_and_unload and save_pretrained of peft), or have llama.cpp's convert_lora_to_gguf.py make a GGUF of it";
+
 /** The first one that fits counts. */
 const FOREIGN_MODELS: readonly ForeignModel[] = [
   {
@@ -21,6 +25,10 @@ const FOREIGN_MODELS: readonly ForeignModel[] = [
   {
     name: /(?:^|\.)text_model\.encoder\.layers\.0\.|(?:^|\.)transformer\.resblocks\.0\./u,
     what: 'it is a CLIP text encoder, which ComfyUI reads as safetensors, not as a GGUF',
+  },
+  {
+    name: /^base_model\.model\.(?:(?:model|transformer|language_model|gpt_neox)\.)*(?:layers|h)\.\d+\.[\w.]+\.lora_[AB]\b/u,
+    what: `it is a LoRA of a language model: ${MERGE_LORA}`,
   },
   {
     name: /(?:^|\.)layers\.0\.(?:self_attn\.(?:q|k|v|qkv|q_a|kv_a)_proj|attention\.wq|block_sparse_moe|linear_attn|mixer|mamba)\b|(?:^|\.)(?:embed_tokens|wte|word_embeddings|embed_in|tok_embeddings)\.weight$|^transformer\.h\.0\.|(?:^|\.)lm_head\.weight$/u,

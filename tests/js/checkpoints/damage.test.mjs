@@ -37,6 +37,25 @@ const fromCase = (name, file) => (input) => copyFileSync(`${caseNamed(name).inpu
 
 /** What is wrong, in which case, the error's code, and what its sentence must name. */
 const kDamages = [
+  ...['config.json', 'tokenizer.json', 'tokenizer.model', 'README.md'].map((name) => [
+    `a Git LFS pointer in the place of ${name}`,
+    'llama-hf-json',
+    writing(name, `version https://git-lfs.github.com/spec/v1\noid sha256:${'0'.repeat(64)}\nsize 493443\n`),
+    'invalid_file',
+    /it is a Git LFS pointer/u,
+  ]),
+  [
+    'a LoRA in the place of the model',
+    'llama-hf-json',
+    tensors((list) =>
+      list.map((tensor) => ({
+        ...tensor,
+        name: `base_model.model.${tensor.name.replace('.weight', '.lora_A.weight')}`,
+      })),
+    ),
+    'unsupported_model',
+    /lora_A\.weight" is a part of a LoRA: merge it into its model first/u,
+  ],
   ['no config.json', 'gemma2', without('config.json'), 'unsupported_model', /config\.json/u],
   ['config.json is empty', 'llama-gqa-rope3', writing('config.json', ''), 'invalid_file', /config\.json/u],
   ['config.json is a list', 'llama-gqa-rope3', writing('config.json', '[]'), 'invalid_file', /config\.json/u],

@@ -315,6 +315,7 @@ describe('a model that is not known', () => {
     ['CLIP', 'text_model.encoder.layers.0.self_attn.q_proj.weight', /CLIP.*safetensors/u],
     ['OpenCLIP', 'transformer.resblocks.0.attn.in_proj_weight', /CLIP/u],
     ['an autoencoder', 'decoder.up.0.block.0.conv1.weight', /autoencoder/u],
+    ['a LoRA as peft has it', 'base_model.model.model.layers.0.mlp.up_proj.lora_A.weight', /LoRA.*merge it/u],
     ['a LoRA', 'lora_unet_double_blocks_0_img_attn_proj.lora_down.weight', /LoRA.*quantize the model/u],
   ])('but is %s, is told so', (_, name, says) => {
     expect(() => plan([[name, [512, 512]]])).toThrow(says);

@@ -1,6 +1,7 @@
 import { invalidFile, quoted } from '../../../containers/invalid-file.js';
 import { QuantizeError } from '../../../errors.js';
 import { patternOf } from '../../../plan/plan.js';
+import { MERGE_LORA } from '../../../rules/foreign-models.js';
 import { sourceOf } from '../../../layouts/tensor.js';
 import type { Checkpoint, LeftOut } from '../../checkpoint.js';
 import { needsDropped } from '../../left-out.js';
@@ -99,8 +100,13 @@ function patternOfKinds(kept: readonly Kept[], places: ReadonlyMap<string, unkno
   return unplaced.map(([, name]) => patternOf(name).replace(/\d+/gu, '[0-9]+')).join('|');
 }
 
+/** What is added to a weight, and not it by itself. */
+const OF_LORA = /\.lora_(?:[AB]|embedding_[AB])\b/u;
+
 function hasNoPlace(weight: Weight, pattern: string): QuantizeError {
-  const detail = `llama.cpp has no place for the tensor ${quoted(weight.name)} in models of this kind; leave it out with the rule '${pattern}=drop'`;
+  const detail = OF_LORA.test(weight.name)
+    ? `${quoted(weight.name)} is a part of a LoRA: ${MERGE_LORA}`
+    : `llama.cpp has no place for the tensor ${quoted(weight.name)} in models of this kind; leave it out with the rule '${pattern}=drop'`;
   return new QuantizeError('unsupported_model', { file: sourceOf(weight).name, layer: weight.name, detail });
 }
 
