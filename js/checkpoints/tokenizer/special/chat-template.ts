@@ -3,6 +3,7 @@ import type { Checkpoint } from '../../checkpoint.js';
 import type { KeyList } from '../../key-list.js';
 import { member, type PlainFile } from '../plain.js';
 
+const MAIN = 'chat_template.jinja';
 const FOLDER = 'additional_chat_templates';
 const ENDING = '.jinja';
 const DEFAULT = 'default';
@@ -17,11 +18,26 @@ interface NamedTemplate {
  * before chat_template.json. llama.cpp's converter lists the names of several in an order that changes from run to run; here
  * they are sorted.
  */
-export async function setChatTemplates(pairs: KeyList, config: PlainFile, checkpoint: Checkpoint): Promise<void> {
+export async function setChatTemplates(
+  pairs: KeyList,
+  config: PlainFile | null,
+  checkpoint: Checkpoint,
+): Promise<void> {
   if (!checkpoint.options.chatTemplate) return;
+  if (config === null || Object.keys(config.values).length === 0) {
+    await warnOfTemplate(checkpoint);
+    return;
+  }
   const value = config.has('chat_template') ? config.get('chat_template') : await templateBeside(checkpoint);
   if (typeof value === 'string') pairs.set(text('tokenizer.chat_template', value));
   else if (Array.isArray(value)) setNamed(pairs, value.flatMap(namedTemplate));
+}
+
+/** llama.cpp's converter looks for templates only where tokenizer_config.json says something. */
+async function warnOfTemplate({ files, name, warn }: Checkpoint): Promise<void> {
+  if ((await files.source(MAIN)) === null) return;
+  const message = `${MAIN} of ${name} is left out, as there is no tokenizer_config.json that says something beside it`;
+  warn({ code: 'checkpoint_doubt', message });
 }
 
 function setNamed(pairs: KeyList, templates: readonly NamedTemplate[]): void {
@@ -40,7 +56,7 @@ function namedTemplate(choice: unknown): readonly NamedTemplate[] {
 }
 
 async function templateBeside({ files }: Checkpoint): Promise<unknown> {
-  const main = await files.text('chat_template.jinja');
+  const main = await files.text(MAIN);
   if (main === null) return (await files.plain('chat_template.json'))?.get('chat_template');
   const names = (await files.list(FOLDER)).filter((name) => name.endsWith(ENDING));
   if (names.length === 0) return unixLines(main);

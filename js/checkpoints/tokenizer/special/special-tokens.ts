@@ -61,8 +61,7 @@ export async function setSpecialTokens(
   for (const [type, id] of options.known ?? []) ids.set(type, id);
   ids.write(pairs);
   writeFlags(pairs, reader.flags);
-  if (config !== null && entries.size > 0 && options.chatTemplate !== false)
-    await setChatTemplates(pairs, config, checkpoint);
+  if (options.chatTemplate !== false) await setChatTemplates(pairs, config, checkpoint);
   setNormalizer(pairs, tokenizer?.get('normalizer'));
 }
 
