@@ -14,8 +14,7 @@ export function vocabularyTokens(loaded: LoadedTokenizer, checkpoint: Checkpoint
   const size = vocabularySize(checkpoint, ids.size);
   const spelt = new Array<string | undefined>(size).fill(undefined);
   for (const [text, id] of ids) {
-    if (id >= size)
-      throw loaded.file.wrong(`the token ${quoted(text)} has the id ${id}, but the model has ${size} tokens`);
+    if (id >= size) throw loaded.file.wrong(beyond(text, id, size, loaded));
     spelt[id] = text;
   }
   return {
@@ -24,6 +23,12 @@ export function vocabularyTokens(loaded: LoadedTokenizer, checkpoint: Checkpoint
       for (const [id, text] of spelt.entries()) yield text === undefined ? padding(id) : tokenOf(text, id, loaded);
     },
   };
+}
+
+/** Without tokenizer_config.json, transformers adds the special tokens of the kind of model. */
+function beyond(text: string, id: number, size: number, { config }: LoadedTokenizer): string {
+  const why = config === null ? 'there is no tokenizer_config.json beside it' : 'the tokenizer may be of another model';
+  return `the token ${quoted(text)} has the id ${id}, but the model has ${size} tokens; ${why}`;
 }
 
 function tokenOf(text: string, id: number, loaded: LoadedTokenizer): Token {

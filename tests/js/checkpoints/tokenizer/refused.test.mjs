@@ -22,7 +22,10 @@ describe('tokenizers that say what cannot be', () => {
       (tokenizer) => (tokenizer.model.vocab.extra = -1),
       'the id of the token "extra" is no whole number',
     ],
-    'an id beyond vocab_size': [(tokenizer) => (tokenizer.model.vocab.extra = 456), 'but the model has 456 tokens'],
+    'an id beyond vocab_size': [
+      (tokenizer) => (tokenizer.model.vocab.extra = 456),
+      'the id 456, but the model has 456 tokens; the tokenizer may be of another model',
+    ],
     'a token without content': [
       (tokenizer) => tokenizer.added_tokens.push({ id: 455 }),
       'added token 7 has no content',
@@ -37,6 +40,16 @@ describe('tokenizers that say what cannot be', () => {
       code: 'invalid_file',
       file: 'tokenizer.json',
       detail: expect.stringContaining(detail),
+    });
+  });
+
+  test('tokens that are added where tokenizer_config.json is missing', async () => {
+    const files = filesOf('llama-gqa-rope3');
+    const size = 1 + Math.max(...JSON.parse(files.get('tokenizer.json')).added_tokens.map(({ id }) => id));
+    files.set('config.json', { vocab_size: size, model_type: 'llama' }).delete('tokenizer_config.json');
+    await expect(refusal(byteLevel, files)).rejects.toMatchObject({
+      code: 'invalid_file',
+      detail: expect.stringMatching(/but the model has \d+ tokens; there is no tokenizer_config\.json beside it$/),
     });
   });
 
