@@ -88,7 +88,7 @@ async function planDirect(
   // Kept, too: llama.cpp computes with norms and biases as F32 alone.
   const origins = new Map(
     tensors.map((tensor) => {
-      const isCast = tensor.codec !== null && f32Because(architecture, tensor) !== null;
+      const isCast = tensor.codec !== null && f32Because(tensor) !== null;
       return [isCast ? cast(tensor, 'F32') : tensor, tensor] as const;
     }),
   );
@@ -100,13 +100,13 @@ async function planDirect(
 
 async function planThrough(
   model: Model,
-  { architecture, tensors, keyValues, intermediate }: OpenedCheckpoint,
+  { tensors, keyValues, intermediate }: OpenedCheckpoint,
   quantization: CheckpointQuantization,
   tools: PipelineTools,
 ): Promise<ConversionPlan> {
   const origins = new Map(
     tensors.map(decodedOnly).map((weight) => {
-      const type = f32Because(architecture, weight) === null ? intermediate : 'F32';
+      const type = f32Because(weight) === null ? intermediate : 'F32';
       return [cast(weight, type), weight] as const;
     }),
   );

@@ -16,14 +16,16 @@ const F32_ENDS: readonly string[] = [
 ];
 
 /** Why the converter writes a tensor as F32 whatever the type of the file is; null where it does not. */
-export function f32Because(
-  { isF32 }: Pick<Architecture, 'isF32'>,
-  { name, shape }: { readonly name: string; readonly shape: readonly number[] },
-): string | null {
+export function f32Because({
+  name,
+  shape,
+}: {
+  readonly name: string;
+  readonly shape: readonly number[];
+}): string | null {
   if (shape.length < 2) return 'rank below 2';
   if (name.endsWith('_norm.weight')) return 'norm';
   if (!name.endsWith('.weight')) return 'no weight';
-  if (isF32?.(name) === true) return 'F32 in this architecture';
   return F32_ENDS.some((end) => name.endsWith(end)) ? 'F32 in every file' : null;
 }
 
@@ -32,14 +34,13 @@ export const converterRulebook = (architecture: Architecture, target: FileType):
   prefix: '',
   leftOutBecause: () => null,
   outputOf: asItIs,
-  keptBecause: ({ tensor, output }) =>
-    isDecoded(tensor) ? f32Because(architecture, output) : undecodedBecause(tensor.dtype),
+  keptBecause: ({ tensor, output }) => (isDecoded(tensor) ? f32Because(output) : undecodedBecause(tensor.dtype)),
   onlyF32Because: ({ tensor, output }) => onlyF32Because(architecture.name, { ...tensor, ...output }),
   typesOf: (open) =>
     new Map(
       open.map(({ tensor, output }) => {
         if (!isDecoded(tensor)) return [tensor, { type: 'keep' as const, rule: undecodedBecause(tensor.dtype) }];
-        const rule = f32Because(architecture, output);
+        const rule = f32Because(output);
         const choice =
           rule === null
             ? fitting({ type: BASE_TYPES[target], rule: 'matrix' }, output.shape)

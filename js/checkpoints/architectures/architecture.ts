@@ -27,6 +27,4 @@ export interface Architecture {
   parameters(pairs: KeyList, checkpoint: Checkpoint): void | Promise<void>;
   /** The pairs that begin with `tokenizer.`, and what stands among them. */
   vocabulary(pairs: KeyList, checkpoint: Checkpoint): Promise<void>;
-  /** Whether a tensor of more than one dimension is F32 in every file, besides those that are in all models. */
-  isF32?(name: string): boolean;
 }

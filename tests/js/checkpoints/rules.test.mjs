@@ -48,13 +48,26 @@ describe.each(['F16', 'Q8_0', 'Q4_0'])('in a file of the type %s', (type) => {
   );
 
   test.each([
-    ['qwen2', '=blk.0.attn_norm.weight', 'blk.0.attn_norm.weight'],
-    ['qwen2', '=model.norm.weight', 'output_norm.weight'],
-    ['qwen2', '=blk.0.attn_q.bias', 'blk.0.attn_q.bias'],
-  ])('a rule of %s that makes BF16 of %s is refused', async (family, pattern, name) => {
-    const call = converted(family, type, [[pattern, 'BF16']]);
-    await expect(call).rejects.toMatchObject({ code: 'invalid_option', layer: name });
+    ['qwen2', 'model.norm.weight', 'BF16'],
+    ['qwen3moe', 'blk.0.attn_norm.weight', 'BF16'],
+    ['qwen2', 'model.layers.0.self_attn.q_proj.bias', 'F16'],
+    ['gpt-oss-bf16', 'blk.0.ffn_gate_exps.bias', 'Q8_0'],
+    ['lfm2', 'blk.0.shortconv.conv.weight', 'Q4_K'],
+    ['llama-rope3', 'rope_freqs.weight', 'F16'],
+  ])('what llama.cpp computes with as F32 is nothing else by a rule: %s, %s=%s', async (family, name, to) => {
+    const call = converted(family, type, [[`=${name}`, to]]);
+    await expect(call).rejects.toMatchObject({ code: 'invalid_option' });
+    await expect(call).rejects.toThrow(/as F32 alone/u);
     expect(existsSync(folder.path('out.gguf'))).toBe(false);
+  });
+
+  test.each([
+    ['qwen3moe', 'blk.0.attn_norm.weight', 'F32'],
+    ['qwen3moe', 'blk.0.ffn_gate_inp.weight', 'F16'],
+    ['gpt2', 'position_embd.weight', 'F16'],
+  ])('a rule gives a type that llama.cpp reads there: %s, %s=%s', async (family, name, to) => {
+    const { tensors } = await converted(family, type, [[`=${name}`, to]]);
+    expect(tensors.find((one) => one.name === name).type).toBe(to);
   });
 
   test('what llama.cpp computes with as F32 is F32 when a rule keeps it', async () => {
