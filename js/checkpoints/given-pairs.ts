@@ -14,8 +14,9 @@ import type { Weight } from './weights/weight.js';
 export function setGiven(
   pairs: KeyList,
   weights: readonly Pick<Weight, 'name'>[],
-  { keyValues, name }: Pick<CheckpointOptions, 'keyValues' | 'name'>,
+  { keyValues, name, pre }: Pick<CheckpointOptions, 'keyValues' | 'name' | 'pre'>,
 ): void {
+  checkPre(pairs, pre);
   const architecture = textOf(pairs.pairs, 'general.architecture') ?? '';
   const tokens = findKeyValue(pairs.pairs, 'tokenizer.ggml.tokens')?.array?.length ?? 0;
   const hasPositions = weights.some((weight) => weight.name === 'position_embd.weight');
@@ -33,6 +34,13 @@ export function setGiven(
   }
   checkAdded(pairs, keyValues);
   checkFactors(`${architecture}.rope.scaling.type`, keyValues, weights);
+}
+
+function checkPre(pairs: KeyList, pre: string | null): void {
+  if (pre === null || pre === textOf(pairs.pairs, 'tokenizer.ggml.pre')) return;
+  const detail =
+    'pre has no meaning, because the tokenizer is a SentencePiece model, which has no pre-tokenizer; leave it out';
+  throw new QuantizeError('invalid_option', { detail });
 }
 
 const refused = ({ key }: Pick<GgufKeyValue, 'key'>, why: string): QuantizeError =>

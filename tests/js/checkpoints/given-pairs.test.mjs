@@ -147,3 +147,11 @@ test.each([
 ])('a %s may have %s where llama.cpp finds its %s', (architecture, type, weight) => {
   expect(scaled(architecture, type, weight)[`${architecture}.rope.scaling.type`]).toBe(type);
 });
+
+test('a pre-tokenizer of a model that has none is refused', () => {
+  const model = modelOf('llama');
+  model.set(text('tokenizer.ggml.pre', 'default'));
+  expect(() => set(model, {}, { pre: 'qwen2' })).toThrow(
+    /pre has no meaning, because the tokenizer is a SentencePiece/,
+  );
+});
