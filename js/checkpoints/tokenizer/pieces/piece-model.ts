@@ -39,9 +39,17 @@ export async function readPieceModel(files: CheckpointFiles, name: string): Prom
     return checked(parse(bytes));
   } catch (cause) {
     if (cause instanceof QuantizeError || !(cause instanceof RangeError)) throw cause;
-    throw await files.wrong(name, `it is no SentencePiece model: ${cause.message}`);
+    const why = isTiktoken(bytes) ? TIKTOKEN : cause.message;
+    throw await files.wrong(name, `it is no SentencePiece model: ${why}`);
   }
 }
+
+/** Llama 3 came with one under the name of a SentencePiece model. */
+const TIKTOKEN = 'it is a list of tokens for tiktoken; take it out of the folder, so that tokenizer.json counts';
+const HEAD_BYTES = 256;
+
+const isTiktoken = (bytes: Uint8Array): boolean =>
+  /^[\w+/]+={0,2} \d+\r?\n/u.test(String.fromCharCode(...bytes.subarray(0, HEAD_BYTES)));
 
 function parse(bytes: Uint8Array): PieceModel {
   const pieces: Piece[] = [];

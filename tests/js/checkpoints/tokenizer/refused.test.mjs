@@ -85,6 +85,14 @@ describe('tokenizers that say what cannot be', () => {
     });
   });
 
+  test('a list of tokens for tiktoken under the name of a SentencePiece model', async () => {
+    const files = filesOf('llama-gqa-rope3').set('tokenizer.model', 'IQ== 0\nIg== 1\n'.repeat(100));
+    await expect(refusal(sentencePiece, files)).rejects.toMatchObject({
+      code: 'invalid_file',
+      message: expect.stringMatching(/no SentencePiece model: .* tiktoken; take it out of the folder/),
+    });
+  });
+
   test('ids that are no numbers in added_tokens.json', async () => {
     const files = changed('llama-spm-tied', 'added_tokens.json', (added) => (added['<x>'] = 'one'));
     await expect(refusal(sentencePiece, files)).rejects.toMatchObject({
