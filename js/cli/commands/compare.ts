@@ -22,14 +22,15 @@ const EXAMPLES = `
 Quantized tensors are compared by what they are restored to. RMSE is the root of the mean squared difference, "relative"
 that over the root of A's mean square, "largest" the largest difference; "equal" stands for no difference at all.
 
-Example:
-  $ arrowquant compare model.safetensors model-int4.safetensors`;
+Examples:
+  $ arrowquant compare model.safetensors model-int4.safetensors
+  $ arrowquant compare ./Qwen3-0.6B Qwen3-0.6B-Q4_K_M.gguf`;
 
 export function compareCommand(): Command {
   return new Command('compare')
     .description('Compare two model files tensor by tensor.')
-    .argument('<a>', 'model file', parseInput)
-    .argument('<b>', 'model file', parseInput)
+    .argument('<a>', 'model file, its URL, a folder, or hf:organization/model', parseInput)
+    .argument('<b>', 'the other one', parseInput)
     .addOption(threadsOption())
     .addOption(headerOption())
     .addOption(jsonOption())

@@ -30,7 +30,7 @@ Examples:
 export function dequantizeCommand(): Command {
   return new Command('dequantize')
     .description('Restore the floats of a quantized model, a GGUF or what "arrowquant quantize" wrote, to safetensors.')
-    .argument('<in>', 'file to restore', parseInput)
+    .argument('<in>', 'model file to restore, its URL, a folder, or hf:organization/model', parseInput)
     .argument('[out]', 'file to write (default: <in> with -restored added to its name)', parsePath)
     .addOption(
       new Option('--dtype <type>', 'element type of tensors that were quantized (default: as before; F32 for a GGUF)')

@@ -34,7 +34,7 @@ export function inspectCommand(): Command {
     .description('List what a model file holds: its key-value pairs or metadata, and names, shapes, types and sizes.')
     .argument(
       '<file>',
-      'safetensors, GGUF or PyTorch file, one part or the index of a sharded model, the URL of one, or hf:organization/model',
+      'safetensors, GGUF or PyTorch file, one part or the index of a sharded model, the URL of one, a folder, or hf:organization/model',
       parseInput,
     )
     .addOption(headerOption())

@@ -214,6 +214,7 @@ describe('usage', () => {
       const help = await run(command, '--help');
       expect(help.code).toBe(0);
       expect(help.stdout).toMatch(/^Examples?:\n {2}\$ arrowquant /m);
+      expect(help.stdout.replace(/\s+/g, ' ')).toMatch(/^Usage: .* a folder, or hf:organization\/model/);
     }
   });
 
