@@ -31,16 +31,18 @@ const keep = (name: string, checkpoint: Checkpoint): string | null => {
   return kept === null ? null : classifierName(kept, checkpoint);
 };
 
-/** What BERT's descendants have around their layers. */
-export const bertEmbeddings = (checkpoint: Checkpoint, { embedding, vocabulary }: Sizes): readonly Recipe[] => [
+/** What BERT's descendants have around their layers; llama.cpp opens most of them without kinds of tokens. */
+export const bertEmbeddings = (
+  checkpoint: Checkpoint,
+  { embedding, vocabulary }: Sizes,
+  { areTypesOptional = true }: { readonly areTypesOptional?: boolean } = {},
+): readonly Recipe[] => [
   aroundLayers.tensor('token_embd.weight', 'embeddings.word_embeddings.weight', [vocabulary, embedding]),
   aroundLayers.tensor(
     'token_types.weight',
     'embeddings.token_type_embeddings.weight',
     [tokenTypes(checkpoint), embedding],
-    {
-      optional: true,
-    },
+    { optional: areTypesOptional },
   ),
   ...aroundLayers.matrix('token_embd_norm', 'embeddings.LayerNorm', [embedding], { bias: 'must' }),
 ];
@@ -107,13 +109,17 @@ export const bert: Architecture = encoder({
 });
 
 /** A layer of DistilBERT. */
-function distilledLayer(block: Block, { embedding, heads, head }: Sizes, inner: number): readonly Recipe[] {
+function distilledLayer(
+  block: Block,
+  { embedding, heads, keyValueHeads, head }: Sizes,
+  inner: number,
+): readonly Recipe[] {
   const may = { bias: 'may' } as const;
   const must = { bias: 'must' } as const;
   return [
     ...block.matrix('attn_q', 'attention.q_lin', [heads * head, embedding], may),
-    ...block.matrix('attn_k', 'attention.k_lin', [heads * head, embedding], may),
-    ...block.matrix('attn_v', 'attention.v_lin', [heads * head, embedding], may),
+    ...block.matrix('attn_k', 'attention.k_lin', [keyValueHeads * head, embedding], may),
+    ...block.matrix('attn_v', 'attention.v_lin', [keyValueHeads * head, embedding], may),
     ...block.matrix('attn_output', 'attention.out_lin', [embedding, heads * head], may),
     ...block.matrix('attn_output_norm', 'sa_layer_norm', [embedding], must),
     ...block.matrix('ffn_up', 'ffn.lin1', [inner, embedding], may),

@@ -85,7 +85,7 @@ export const jinaBert2: Architecture = encoder({
   classes: ['JinaBertModel', 'JinaBertForMaskedLM'],
   keep: bertName,
   recipes: (checkpoint, sizes) => [
-    ...bertEmbeddings(checkpoint, sizes),
+    ...bertEmbeddings(checkpoint, sizes, { areTypesOptional: false }),
     ...layersOf(sizes, 'encoder.layer.', (block) => [
       ...attention(block, sizes),
       ...feedForward(block, sizes.embedding, feedForwardOf(checkpoint)),

@@ -1,4 +1,6 @@
 import { flag, text } from '../../../containers/gguf/key-values.js';
+import { QuantizeError } from '../../../errors.js';
+import type { Json } from '../../../formats/folder/json.js';
 import type { Checkpoint } from '../../checkpoint.js';
 import { byteLevel } from '../../tokenizer/vocabularies.js';
 import type { Architecture } from '../architecture.js';
@@ -33,6 +35,13 @@ const recipes = (checkpoint: Checkpoint, sizes: Sizes): readonly Recipe[] => [
   ...classifier(checkpoint, sizes, []),
 ];
 
+/** llama.cpp takes this one for a network without the gate that the model has, and ends itself. */
+function refuseUngated(activation: Json | undefined, { name }: Checkpoint): void {
+  if (activation !== 'relu') return;
+  const detail = 'llama.cpp does not run models of this kind with relu as hidden_activation';
+  throw new QuantizeError('unsupported_model', { file: name, detail });
+}
+
 export const modernBert: Architecture = encoder({
   name: NAME,
   classes: ['ModernBertModel', 'ModernBertForMaskedLM', 'ModernBertForSequenceClassification'],
@@ -51,6 +60,7 @@ export const modernBert: Architecture = encoder({
     pairs.set(text(`${NAME}.rope.scaling.type`, 'none'));
     parameters.count('vocab_size', 'vocab_size');
     const activation = hparams.find('hidden_activation');
+    refuseUngated(activation, checkpoint);
     if (typeof activation === 'string') pairs.set(text(`${NAME}.hidden_activation`, activation));
   },
   async vocabulary(pairs, checkpoint) {

@@ -98,10 +98,22 @@ describe('files that contradict each other are refused', () => {
     ['bge-tiny-reranker-v2', { pad_token_id: 41 }, 'invalid_file', 'pad_token_id'],
     ['bge-tiny-reranker-v2', { pad_token_id: -7 }, 'invalid_file', 'pad_token_id'],
     ['modernbert-tiny-reranker', { layer_norm_eps: undefined }, 'invalid_file', 'layer_norm_eps'],
+    ['modernbert-tiny-reranker', { hidden_activation: 'relu' }, 'unsupported_model', 'hidden_activation'],
+    ['distil-tiny-sst-2', { num_key_value_heads: 2 }, 'invalid_file', 'k_lin'],
     ['jina-tiny-embeddings-v2-code', { type_vocab_size: 1 }, 'invalid_file', 'type_embeddings'],
   ])('%s with %j', async (name, changes, code, words) => {
     const refusal = await plan(changed(name, changes)).catch((error) => error);
     expect(refusal).toMatchObject({ name: 'QuantizeError', code });
     expect(refusal.message).toContain(words);
+  });
+
+  test('a model without kinds of tokens that llama.cpp asks for', async () => {
+    const model = kEncoders.find(({ name }) => name === 'jina-tiny-embeddings-v2');
+    const tensors = model.tensors.filter(([name]) => !name.includes('token_type'));
+    const { input, options } = writeDescribed({ ...model, tensors }, folder.at);
+    await expect(quantizer.plan(input, { ...options, type: 'F16' })).rejects.toMatchObject({
+      code: 'invalid_file',
+      layer: 'embeddings.token_type_embeddings.weight',
+    });
   });
 });
