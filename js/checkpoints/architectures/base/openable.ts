@@ -23,17 +23,19 @@ export function checkOpenable(pairs: KeyList, checkpoint: Checkpoint, name: stri
     if (pairs.has(`${name}.${key}`)) continue;
     throw invalidFile(checkpoint, `its config.json lacks ${said}, without which llama.cpp opens no model of this kind`);
   }
-  const count = (key: string): number => wholeNumberOf(pairs.pairs, `${name}.${key}`) ?? 0;
-  checkRotation(checkpoint, count);
+  const found = (key: string): number | undefined => wholeNumberOf(pairs.pairs, `${name}.${key}`);
+  const count = (key: string): number => found(key) ?? 0;
+  checkRotation(checkpoint, count, found('rope.dimension_count'));
   checkExperts(checkpoint, count);
 }
 
 type Count = (key: string) => number;
 
-function checkRotation(checkpoint: Checkpoint, count: Count): void {
+/** llama.cpp does not come to an end where none are rotated; where `said` is undefined it rotates all. */
+function checkRotation(checkpoint: Checkpoint, count: Count, said: number | undefined): void {
   const heads = count('attention.head_count');
   const size = count('attention.key_length') || Math.floor(count('embedding_length') / (heads || 1));
-  const rotated = count('rope.dimension_count') || size;
+  const rotated = said ?? size;
   if (rotated > 0 && rotated <= size && rotated % 2 === 0) return;
   const detail = `llama.cpp rotates an even number of a head's ${size} dimensions, not ${rotated}`;
   throw invalidFile(checkpoint, detail);

@@ -110,12 +110,15 @@ export class Parameters {
 
   /** An f32 of the config, which must have it. */
   float(key: string, ...names: readonly string[]): void {
-    this.setFloat(key, floatIn(this.#hparams, ...names));
+    const value = floatIn(this.#hparams, ...names);
+    // llama.cpp ends itself over the one, and computes NaN with the other.
+    if (key.endsWith('epsilon') && value < 0) throw this.#hparams.wrong(names, 'at least 0');
+    if (key.startsWith('rope.freq_base') && value <= 0) throw this.#hparams.wrong(names, 'over 0');
+    this.setFloat(key, value);
   }
 
   optionalFloat(key: string, ...names: readonly string[]): void {
-    const value = optionalFloatIn(this.#hparams, ...names);
-    if (value !== undefined) this.setFloat(key, value);
+    if (this.#hparams.optionalNumber(...names) !== undefined) this.float(key, ...names);
   }
 }
 

@@ -98,6 +98,7 @@ describe('files that contradict each other are refused', () => {
     ['bge-tiny-reranker-v2', { pad_token_id: 41 }, 'invalid_file', 'pad_token_id'],
     ['bge-tiny-reranker-v2', { pad_token_id: -7 }, 'invalid_file', 'pad_token_id'],
     ['modernbert-tiny-reranker', { layer_norm_eps: undefined }, 'invalid_file', 'layer_norm_eps'],
+    ['modernbert-tiny-reranker', { norm_eps: -1e-5 }, 'invalid_file', 'norm_eps'],
     ['modernbert-tiny-reranker', { hidden_activation: 'relu' }, 'unsupported_model', 'hidden_activation'],
     ['distil-tiny-sst-2', { num_key_value_heads: 2 }, 'invalid_file', 'k_lin'],
     ['jina-tiny-embeddings-v2-code', { type_vocab_size: 1 }, 'invalid_file', 'type_embeddings'],

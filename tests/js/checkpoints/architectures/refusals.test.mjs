@@ -289,6 +289,9 @@ const kRefused = [
     'invalid_file',
     /sliding_window.*must be 0/u,
   ],
+  ['heads that are not rotated at all', 'cohere2', config({ rotary_pct: 0 }), 'invalid_file', /even number.*not 0/u],
+  ['an epsilon below 0', 'qwen2', config({ rms_norm_eps: -1e-6 }), 'invalid_file', /rms_norm_eps.*at least 0/u],
+  ['a base of 0 for the frequencies', 'gemma3', config({ rope_theta: 0 }), 'invalid_file', /rope_theta.*over 0/u],
   [
     'no epsilon',
     'exaone',
