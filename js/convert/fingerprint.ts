@@ -1,6 +1,5 @@
-import { bytesToHex } from '@noble/hashes/utils';
+import { bytesToHex, utf8ToBytes } from '@noble/hashes/utils';
 import type { FileLayout } from '../containers/container.js';
-import { encodeUtf8 } from '../containers/utf8.js';
 import type { Model } from '../models/model.js';
 import type { PlacedStep } from './job.js';
 import { REVISION } from './revision.js';
@@ -33,7 +32,7 @@ export async function fingerprintOf(
   const digests: string[] = [];
   // One after the other: headers with a vocabulary have tens of megabytes.
   for (const bytes of [...headers, ...importance]) digests.push(await digestOf(bytes));
-  return digestOf(encodeUtf8(JSON.stringify([revision, inputs, outputs, tensors, measure, digests])));
+  return digestOf(utf8ToBytes(JSON.stringify([revision, inputs, outputs, tensors, measure, digests])));
 }
 
 /** As hexadecimal digits. */
