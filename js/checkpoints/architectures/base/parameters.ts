@@ -117,6 +117,12 @@ export class Parameters {
     this.setFloat(key, value);
   }
 
+  /** An f32 of the config; `otherwise` where it says nothing. */
+  floatOr(key: string, otherwise: number, ...names: readonly string[]): void {
+    if (this.#hparams.optionalNumber(...names) === undefined) this.setFloat(key, otherwise);
+    else this.float(key, ...names);
+  }
+
   optionalFloat(key: string, ...names: readonly string[]): void {
     if (this.#hparams.optionalNumber(...names) !== undefined) this.float(key, ...names);
   }

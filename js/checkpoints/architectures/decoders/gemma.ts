@@ -161,11 +161,11 @@ export function setGemma3Parameters(pairs: KeyList, checkpoint: Checkpoint, name
   const parameters = new Parameters(pairs, name, hparams);
   parameters.setCount('context_length', optionalCountIn(hparams, CONTEXT[0]) ?? 131_072);
   parameters.setCount('attention.head_count', optionalCountIn(hparams, HEADS[0]) ?? 8);
-  parameters.setFloat('attention.layer_norm_rms_epsilon', optionalFloatIn(hparams, 'rms_norm_eps') ?? 1e-6);
+  parameters.floatOr('attention.layer_norm_rms_epsilon', 1e-6, 'rms_norm_eps');
   const head = optionalCountIn(hparams, 'head_dim') ?? 256;
   parameters.setCount('attention.key_length', head);
   parameters.setCount('attention.value_length', head);
-  parameters.setFloat('rope.freq_base', optionalFloatIn(fullRope(checkpoint), 'rope_theta') ?? 1_000_000);
+  new Parameters(pairs, name, fullRope(checkpoint)).floatOr('rope.freq_base', 1_000_000, 'rope_theta');
   const cap = optionalFloatIn(hparams, 'final_logit_softcapping') ?? 0;
   if (cap !== 0) parameters.setFloat('final_logit_softcapping', cap);
   const isLocal = !hparams.has('sliding_window_pattern') || floatIn(hparams, 'sliding_window_pattern') !== 1;

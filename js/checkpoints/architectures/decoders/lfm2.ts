@@ -8,7 +8,7 @@ import type { Architecture } from '../architecture.js';
 import { allLayers, modelBlock, type Block } from '../base/block.js';
 import { output, tokenEmbeddings } from '../base/common.js';
 import { decoder, firstVocabulary } from '../base/decoder.js';
-import { countIn, floatIn, optionalFloatIn, Parameters, setBaseParameters } from '../base/parameters.js';
+import { countIn, optionalFloatIn, Parameters, setBaseParameters } from '../base/parameters.js';
 import type { Recipe } from '../base/recipes.js';
 import { positive, sizesOf, type Sizes } from '../base/sizes.js';
 
@@ -84,7 +84,7 @@ function setParameters(pairs: KeyList, checkpoint: Checkpoint): void {
   pairs.set(i32s(parameters.key('attention.head_count_kv'), heads));
   parameters.setCount('vocab_size', countIn(hparams, 'vocab_size'));
   parameters.setCount('shortconv.l_cache', countIn(hparams, 'conv_L_cache'));
-  parameters.setFloat('attention.layer_norm_rms_epsilon', floatIn(hparams, 'norm_eps'));
+  parameters.float('attention.layer_norm_rms_epsilon', 'norm_eps');
   parameters.setCount('feed_forward_length', feedForwardOf(checkpoint));
 }
 

@@ -62,7 +62,7 @@ function setPhi3Parameters(pairs: KeyList, checkpoint: Checkpoint): void {
   parameters.count('attention.head_count_kv', 'num_key_value_heads', 'n_head_kv');
   parameters.float('attention.layer_norm_rms_epsilon', 'rms_norm_eps');
   parameters.setCount('rope.dimension_count', rotatedOf(checkpoint));
-  parameters.setFloat('rope.freq_base', floatIn(fullRope(checkpoint), 'rope_theta'));
+  new Parameters(pairs, 'phi3', fullRope(checkpoint)).float('rope.freq_base', 'rope_theta');
   setFileType(pairs, checkpoint);
   parameters.setCount('attention.sliding_window', optionalCountIn(hparams, 'sliding_window') ?? 0);
 }

@@ -292,6 +292,9 @@ const kRefused = [
   ['heads that are not rotated at all', 'cohere2', config({ rotary_pct: 0 }), 'invalid_file', /even number.*not 0/u],
   ['an epsilon below 0', 'qwen2', config({ rms_norm_eps: -1e-6 }), 'invalid_file', /rms_norm_eps.*at least 0/u],
   ['a base of 0 for the frequencies', 'gemma3', config({ rope_theta: 0 }), 'invalid_file', /rope_theta.*over 0/u],
+  ['a base of 0, in Phi-3', 'phi4-mini', config({ rope_theta: 0 }), 'invalid_file', /rope_theta.*over 0/u],
+  ['an epsilon below 0, in Gemma 3', 'gemma3', config({ rms_norm_eps: -1 }), 'invalid_file', /rms_norm_eps.*least 0/u],
+  ['an epsilon below 0, in LFM2', 'lfm2', config({ norm_eps: -1 }), 'invalid_file', /norm_eps.*at least 0/u],
   [
     'no epsilon',
     'exaone',
