@@ -1,4 +1,4 @@
-import { QuantizeError } from '../errors.js';
+import { QuantizeError, quoted } from '../errors.js';
 import { ARCHITECTURES, type Architecture } from '../types.js';
 import type { KeyValueReader, TypeRequest } from './decision.js';
 import { detectFamily, type Detected } from './diffusion/detect.js';
@@ -102,7 +102,11 @@ function toldSubject(input: SubjectInput, told: string): Subject {
   const detected = detectFamily(tensors, ofArchitecture);
   if (detected !== null && !detected.isDiffusersLayout)
     return diffusionSubject(input, detected.family, detected.prefix);
-  const prefix = hasFinalNames ? '' : prefixOf(tensors.map(({ name }) => name));
+  const names = tensors.map(({ name }) => name);
+  const foreign = hasFinalNames ? null : foreignKind(names);
+  if (foreign !== null)
+    throw unsupported(input, `architecture ${quoted(told)} is not what it is: ${foreign}; ${ANYWAY}`);
+  const prefix = hasFinalNames ? '' : prefixOf(names);
   return unlikeSubject(input, told, prefix);
 }
 

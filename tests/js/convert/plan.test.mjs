@@ -212,6 +212,17 @@ describe('options', () => {
     await expect(quantizer.plan(input, options)).rejects.toMatchObject({ code: 'invalid_option' });
   });
 
+  test.each([
+    ['a language model', 'model.layers.0.self_attn.q_proj.weight', /"flux" is not what it is: it is a language model/],
+    ['a LoRA', 'lora_unet_blocks_0.lora_down.weight', /"flux" is not what it is: it is a LoRA/],
+  ])('%s is no diffusion model, whatever the caller says', async (_, name, says) => {
+    const input = folder.write('in.safetensors', modelFile([halfTensor(name, [32, 64])]));
+    const options = { type: 'Q8_0', architecture: 'flux' };
+    await expect(quantizer.plan(input, options)).rejects.toMatchObject({ code: 'unsupported_model' });
+    await expect(quantizer.quantizeFile(input, folder.path('out.gguf'), options)).rejects.toThrow(says);
+    expect(folder.list()).toEqual(['in.safetensors']);
+  });
+
   test('the architecture can be forced, and a wrong one is told', async () => {
     const input = writeDiffusion('flux');
     const { architecture, notes } = await quantizer.plan(input, { type: 'Q8_0', architecture: 'sd3' });
