@@ -1,8 +1,8 @@
 import { readJsonFile, readTextFile } from '../formats/folder/config.js';
 import type { JsonObject } from '../formats/folder/json.js';
-import { refusePointer } from '../containers/foreign-files.js';
 import { invalidFile } from '../containers/invalid-file.js';
 import { decodeJson } from '../containers/json.js';
+import { readWholeFile } from '../models/whole-file.js';
 import type { ByteSource } from '../io/byte-io.js';
 import { joinBytes } from '../io/join-bytes.js';
 import type { Companions } from '../models/companions.js';
@@ -15,10 +15,11 @@ const MOST_JSON_BYTES = 64 * 2 ** 20;
 
 const ESCAPED_SURROGATE = /\\u[dD][89a-fA-F]/u;
 
-/** The files of a checkpoint besides its weights. Each is read once, when it is asked for. */
+/** The files of a checkpoint besides its weights. Texts are read once, when they are asked for. */
 export class CheckpointFiles {
   readonly #companions: Companions;
   readonly #objects = new Map<string, Promise<JsonObject | null>>();
+  readonly #texts = new Map<string, Promise<string | null>>();
   readonly #plain = new Map<string, Promise<PlainFile | null>>();
 
   constructor(companions: Companions) {
@@ -42,14 +43,15 @@ export class CheckpointFiles {
     return read;
   }
 
-  async text(name: string): Promise<string | null> {
-    const source = await this.#companions.find(name);
-    return source === null ? null : readTextFile(source);
+  text(name: string): Promise<string | null> {
+    const read = this.#texts.get(name) ?? this.#readText(name);
+    this.#texts.set(name, read);
+    return read;
   }
 
   async bytes(name: string): Promise<Uint8Array | null> {
     const source = await this.#companions.find(name);
-    return source === null ? null : readBytes(source);
+    return source === null ? null : readWholeFile(source, MOST_BYTES);
   }
 
   /**
@@ -78,10 +80,15 @@ export class CheckpointFiles {
     return source === null ? null : readJsonFile(source);
   }
 
+  async #readText(name: string): Promise<string | null> {
+    const source = await this.#companions.find(name);
+    return source === null ? null : readTextFile(source);
+  }
+
   async #readPlain(name: string): Promise<PlainFile | null> {
     const source = await this.#companions.find(name);
     if (source === null) return null;
-    const bytes = await readBytes(source, MOST_JSON_BYTES);
+    const bytes = await readWholeFile(source, MOST_JSON_BYTES);
     const parse = (part: Uint8Array): unknown => parsed(decodeJson(part, source, source.fileName), source);
     const places = placeLargeParts(bytes);
     const vocabulary = places?.vocabulary ? new JsonMembers(bytes, places.vocabulary, parse) : undefined;
@@ -93,15 +100,6 @@ export class CheckpointFiles {
     merges?.check();
     return file;
   }
-}
-
-async function readBytes(source: ByteSource, most = MOST_BYTES): Promise<Uint8Array> {
-  if (source.size > most) throw invalidFile(source, `its ${source.size} bytes are over the limit of ${most}`);
-  const bytes = new Uint8Array(source.size);
-  if (source.readAside === undefined) await source.read(bytes, 0);
-  else bytes.set(await source.readAside(0, source.size));
-  refusePointer(bytes, source);
-  return bytes;
 }
 
 /** JSON with brackets that have nothing in them in the places of some. */

@@ -36,13 +36,13 @@ export async function planCheckpoint(
   const { type, checkpoint: options, rules } = quantization;
   const isDirect = CONVERTER_TYPES.includes(type) && (options.via === null || options.via === type);
   const dropping = ({ name }: Tensor) => rules.find(({ when }) => fulfils(describedBy(name), when));
-  const leftOut = model.tensors.flatMap((tensor): readonly LeftOut[] => {
-    const rule = dropping(tensor);
-    return rule?.type === 'drop' ? [{ tensor, rule: rule.name }] : [];
-  });
+  const matched = model.tensors
+    .map((tensor) => ({ tensor, rule: dropping(tensor) }))
+    .flatMap(({ tensor, rule }) => (rule?.type === 'drop' ? [{ tensor, rule }] : []));
+  const leftOut = matched.map(({ tensor, rule }): LeftOut => ({ tensor, rule: rule.name }));
   const opened = await openCheckpoint(model, options, isDirect ? type : null, leftOut, tools);
   // Those that have done their work already match nothing that is left, which nobody needs to be told.
-  const done = new Set(leftOut.map(({ tensor }) => dropping(tensor)));
+  const done = new Set(matched.map(({ rule }) => rule));
   const others = rules.filter(
     (rule) => !done.has(rule) || opened.tensors.some(({ name }) => fulfils(describedBy(name), rule.when)),
   );

@@ -1,6 +1,5 @@
-import { refusePointer } from '../containers/foreign-files.js';
-import { invalidFile } from '../containers/invalid-file.js';
 import { decodeJson, isRecord, parseJsonText } from '../containers/json.js';
+import { readWholeFile } from './whole-file.js';
 import type { Companions } from './companions.js';
 
 /** What programs that run a language model read beside its weights. */
@@ -17,12 +16,7 @@ export type ModelConfig = Readonly<Record<string, unknown>>;
 export async function readModelConfig(companions: Companions): Promise<ModelConfig | null> {
   const file = await companions.find(CONFIG_FILE);
   if (file === null) return null;
-  if (file.size > MOST_CONFIG_BYTES) {
-    throw invalidFile(file, `its ${file.size} bytes are over the limit of ${MOST_CONFIG_BYTES} for such a text`);
-  }
-  const bytes = new Uint8Array(file.size);
-  await file.read(bytes, 0);
-  refusePointer(bytes, file);
+  const bytes = await readWholeFile(file, MOST_CONFIG_BYTES);
   return parseJsonText(withNulls(decodeJson(bytes, file, 'the text')), file, 'the text', 0);
 }
 

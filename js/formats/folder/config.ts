@@ -1,9 +1,9 @@
 /** The config.json of a model: what it says, and what a quantized model's says besides. */
 
-import { refusePointer } from '../../containers/foreign-files.js';
 import { decodeJson } from '../../containers/json.js';
 import { invalidFile, quoted } from '../../containers/invalid-file.js';
 import { encodeUtf8 } from '../../containers/utf8.js';
+import { readWholeFile } from '../../models/whole-file.js';
 import { QuantizeError } from '../../errors.js';
 import type { ByteSource } from '../../io/byte-io.js';
 import type { Model } from '../../models/model.js';
@@ -39,15 +39,8 @@ export async function readJsonFile(source: ByteSource): Promise<JsonObject> {
 }
 
 /** The text in a file. Rejects with `invalid_file` for one that is too large, or no UTF-8. */
-export async function readTextFile(source: ByteSource): Promise<string> {
-  const { size, fileName } = source;
-  if (size > MAX_BYTES) throw invalidFile(source, `its ${size} bytes are over the limit of ${MAX_BYTES}`);
-  const bytes = new Uint8Array(size);
-  if (source.readAside === undefined) await source.read(bytes, 0);
-  else bytes.set(await source.readAside(0, size));
-  refusePointer(bytes, source);
-  return decodeJson(bytes, source, fileName);
-}
+export const readTextFile = async (source: ByteSource): Promise<string> =>
+  decodeJson(await readWholeFile(source, MAX_BYTES), source, source.fileName);
 
 /** The text under a name; undefined where there is none. */
 export function textUnder(config: JsonObject, name: string): string | undefined {

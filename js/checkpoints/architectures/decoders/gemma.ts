@@ -147,7 +147,7 @@ export async function gemma3Recipes(checkpoint: Checkpoint, sizes: Sizes): Promi
 
 /** A SentencePiece vocabulary is as large as config.json says; of another one its tokens are counted. */
 async function tokensOf({ files, hparams }: Checkpoint): Promise<number> {
-  if ((await files.bytes('tokenizer.model')) !== null) return countIn(hparams, 'vocab_size');
+  if ((await files.source('tokenizer.model')) !== null) return countIn(hparams, 'vocab_size');
   const tokenizer = await files.plain('tokenizer.json');
   const added = itemsOf(tokenizer?.get('added_tokens')).length;
   return (tokenizer?.countTokens() ?? 0) + added;
