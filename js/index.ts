@@ -4,6 +4,7 @@
  * @module arrowquant
  */
 
+export { EFFORTS, type Effort } from './codecs/codec.js';
 export { BLOCK_TYPES } from './codecs/table.js';
 export type {
   BlobLike,
@@ -74,6 +75,7 @@ export type {
   CodecName,
   ContainerName,
   CreateOptions,
+  EncodeOptions,
   FileType,
   GroupSize,
   HalfArray,

@@ -17,6 +17,7 @@ import { QuantizeError, abortError, asQuantizeError } from './errors.js';
 import type { FileComparison } from './models/compare.js';
 import type { Inspection } from './models/inspect.js';
 import { readBatch, readCallSignal, readDefaults, type Batch, type Defaults } from './options/batch.js';
+import { readSearch } from './options/search.js';
 import { readName, readRange } from './options/files.js';
 import { holdQuantization } from './options/held.js';
 import * as names from './options/names.js';
@@ -33,6 +34,7 @@ import type {
   BlockType,
   CallOptions,
   CreateOptions,
+  EncodeOptions,
   ProgressCallback,
   QuantizedLayer,
   Weights,
@@ -146,24 +148,33 @@ export class ArrowQuant {
   }
 
   /**
-   * Encodes weights to one of llama.cpp's block formats, byte-equal to its reference quantizers without an importance
-   * matrix. A row (the last dimension; a bare array is one row) must be a whole number of blocks, of 32 or 256 weights.
+   * Encodes weights to one of llama.cpp's block formats, byte-equal to its `ggml_quantize_chunk` with the same importance, or
+   * with none; with more `effort` as well as the format can (see QuantizeFileOptions). A row (the last dimension; a bare array is one row) must be a whole number of blocks, of 32 or 256 weights.
    * They are read until the promise settles.
    *
    * Rejects with `unknown_type`, `invalid_weights`, `shape_mismatch`, `row_not_whole_blocks`; with `not_finite` and the
    * index of the first NaN or infinity; with `scale_overflow` and the index of the first weight of a block whose scale
    * would be infinite in half precision, or, in Q3_K, Q6_K and IQ4_XS, for which llama.cpp's f32 sums overflow, so that
-   * llama.cpp would decode those weights to zeros; with `aborted` and `disposed`.
+   * llama.cpp would decode those weights to zeros; with `invalid_option` for importance that rows cannot have, or a type that
+   * needs some; with `aborted` and `disposed`.
    */
-  async encode(weights: Weights, type: AnyCase<BlockType>, options?: CallOptions | null): Promise<Uint8Array> {
+  async encode(weights: Weights, type: AnyCase<BlockType>, options?: EncodeOptions | null): Promise<Uint8Array> {
     this.#checkAlive();
     const { name, blockWeights } = blockCodec(type);
-    const { data, rowLength } = reading('invalid_weights', () => readShapedWeights(weights));
+    const search = reading('invalid_option', () => readSearch(options));
+    const { data, shape } = reading('invalid_weights', () => readShapedWeights(weights));
+    const rowLength = shape.at(-1) ?? 1;
     if (rowLength % blockWeights !== 0) {
       const detail = `rows of ${String(rowLength)} weights, blocks of ${String(blockWeights)} (${name})`;
       throw new QuantizeError('row_not_whole_blocks', { detail });
     }
-    return this.#cancellable(signalOf(options), (cancellation) => this.#module.encodeBlocks(data, name, cancellation));
+    if (search.importance !== undefined || search.effort > 0) {
+      const { signal, ...how } = search;
+      return this.#fileCalls.run({ signal }, (work, tools) =>
+        work.encodeTensor(tools, { data, shape, codec: codecNamed(name), ...how }),
+      );
+    }
+    return this.#cancellable(search.signal, (cancellation) => this.#module.encodeBlocks(data, name, cancellation));
   }
 
   /**

@@ -1,5 +1,6 @@
 /** The public types. */
 
+import type { Effort } from './codecs/codec.js';
 import { CODECS, FILE_TYPES, type BlockType, type CodecName, type TensorType } from './codecs/table.js';
 import type { ContainerName, InputContainerName } from './containers/table.js';
 import type { QuantizeError } from './errors.js';
@@ -103,6 +104,16 @@ export interface CallOptions {
    * `AbortError` where the caller gave none). Once the call has settled it has no effect.
    */
   readonly signal?: AbortSignal | null | undefined;
+}
+
+export interface EncodeOptions extends CallOptions {
+  /**
+   * How much an error in each column of a row counts: as many numbers from 0 on as a row has weights, or, for stacked matrices
+   * such as experts, as many for each of them. Default: all count the same.
+   */
+  readonly importance?: Float32Array | null | undefined;
+  /** As for files. Default `reference`. */
+  readonly effort?: Effort | null | undefined;
 }
 
 export interface BatchOptions extends CallOptions {

@@ -14,6 +14,7 @@ export { readNamed } from '../convert/read-named.js';
 export { inspectionOf } from '../models/inspect.js';
 export { readQuantization } from '../options/quantization.js';
 export { readRestoredType } from '../options/restored.js';
+export { encodeTensor } from './encode-tensor.js';
 export { OpenedModel } from './opened-model.js';
 
 /** Runs what only reads the model at `source`, which is closed again. */

@@ -34,6 +34,9 @@ export const formatCosine = (cosine: number | null): string => (cosine === null 
 
 export const formatError = (error: number | null): string => (error === null ? '-' : error.toExponential(2));
 
+/** A share as percent, which is negative for what is lost. */
+export const formatShare = (share: number | null): string => (share === null ? '-' : `${(share * 100).toFixed(1)} %`);
+
 /** `text` in at most `width` characters, cut in the middle: both ends of a tensor's name matter. */
 export function shorten(text: string, width: number): string {
   if (text.length <= width) return text;

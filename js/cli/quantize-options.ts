@@ -4,8 +4,8 @@ import { Option, type Command } from 'commander';
 import { FILE_FORMATS, FOLDER_FORMATS, MIXTURE_NAMES, type MixtureName } from '../formats/names.js';
 import { nameIn } from '../checks.js';
 import { CONTAINERS } from '../containers/table.js';
-import type { FileType, LayoutName, Mode, Profile, Program, QuantizeFileOptions } from '../index.js';
-import { ARCHITECTURES, FILE_TYPES, PROGRAMS, TENSOR_TYPES } from '../index.js';
+import type { FileType, LayoutName, Mode, Profile, Program, Effort, QuantizeFileOptions } from '../index.js';
+import { ARCHITECTURES, EFFORTS, FILE_TYPES, PROGRAMS, TENSOR_TYPES } from '../index.js';
 import { LAYOUTS } from '../layouts/table.js';
 import { checkpointOptions, type CheckpointOptions } from './gguf/options.js';
 import { onnxOptions, type OnnxOptions } from './onnx/options.js';
@@ -37,6 +37,7 @@ export interface QuantizeOptions extends CommonOptions, OnnxOptions, CheckpointO
   readonly for?: Program;
   readonly f16Overflow?: 'error' | 'f32';
   readonly splitSize?: number;
+  readonly effort?: Effort;
   readonly rule?: NonNullable<QuantizeFileOptions['rules']>;
   readonly bits?: string;
   readonly groupSize?: string;
@@ -149,6 +150,10 @@ const affineOptions = (): Option[] => [
 ];
 
 const generalOptions = (): Option[] => [
+  new Option(
+    '--effort <effort>',
+    "how hard to search: llama.cpp's bytes, those that it writes with an importance matrix of ones, or the least error (default: reference)",
+  ).choices(EFFORTS),
   new Option(
     '--rule <regex=type>',
     'tensors whose names match, or, after "=", the one of that name, get this type; "keep" leaves them as they are, "drop" leaves them out; repeatable, the first that matches counts',

@@ -7,6 +7,7 @@ import {
   formatError,
   formatRate,
   formatSeconds,
+  formatShare,
   formatShape,
   printable,
 } from './format.js';
@@ -21,6 +22,9 @@ const COLUMNS: readonly Column[] = [
   { title: 'RMSE', align: 'right' },
   { title: 'cosine', align: 'right' },
 ];
+
+/** Only where more effort was made than the least. */
+const SAVED_COLUMN: Column = { title: 'error saved', align: 'right' };
 
 /** Each on a line of stderr: stdout may be read by a program. */
 export function printWarnings(warnings: readonly FileWarning[]): void {
@@ -40,11 +44,19 @@ function renderReport({
   files,
   notes,
   type,
+  effort,
   architecture,
   opensIn,
   notIn,
 }: FileReport): string {
-  const table = renderTable(COLUMNS, [...tensors.map(rowOf), ...dropped.map(droppedRow)], outputWidth());
+  const saves = effort !== 'reference';
+  const columns = saves ? [...COLUMNS, SAVED_COLUMN] : COLUMNS;
+  const rows = tensors.map((tensor) => (saves ? [...rowOf(tensor), formatShare(tensor.savedError)] : rowOf(tensor)));
+  const table = renderTable(
+    columns,
+    [...rows, ...dropped.map((one) => droppedRow(one, columns.length))],
+    outputWidth(),
+  );
   const { converted, kept, bytesBefore, bytesAfter, ratio, bitsPerWeight, seconds, bytesPerSecond, downloadedBytes } =
     totals;
   const change = ratio >= 1 ? `${ratio.toFixed(2)} times smaller` : `${(1 / ratio).toFixed(2)} times larger`;
@@ -54,7 +66,7 @@ function renderReport({
     ...notes.map((note) => `note: ${printable(note)}`),
     ...programsText(opensIn, notIn),
     `${printable(architecture === null ? type : `${type} (${architecture})`)}: ${converted + kept} tensors, ${converted} converted, ${kept} kept as they were${dropped.length === 0 ? '' : `, ${dropped.length} left out`}`,
-    `${formatBytes(bytesBefore)} → ${formatBytes(bytesAfter)} (${change}), ${bitsPerWeight.toFixed(2)} bits a weight`,
+    `${formatBytes(bytesBefore)} → ${formatBytes(bytesAfter)} (${change}), ${bitsPerWeight.toFixed(2)} bits a weight${saves ? `, effort ${effort}` : ''}`,
     `${formatSeconds(seconds)}, ${formatRate(bytesPerSecond)}${downloadText(downloadedBytes)}`,
     ...files.map(printable),
   ].join('\n');
@@ -78,6 +90,7 @@ const rowOf = ({ outputName, outputShape, from, to, kept, rule, ...tensor }: Ten
   formatCosine(tensor.cosine),
 ];
 
-const droppedRow = ({ name, shape, from, bytes, rule }: DroppedTensor): string[] => [
-  ...[name, formatShape(shape), `${from} dropped (${rule})`, formatBytes(bytes), '-', '-'],
-];
+const droppedRow = ({ name, shape, from, bytes, rule }: DroppedTensor, columns: number): string[] => {
+  const cells = [name, formatShape(shape), `${from} dropped (${rule})`, formatBytes(bytes)];
+  return [...cells, ...Array.from({ length: columns - cells.length }, () => '-')];
+};

@@ -1,5 +1,15 @@
 /** What weights are stored as: a line of the table of codecs, and parameters. */
 
+/**
+ * How hard encoders search, least first: `reference` gives the bytes of the format's own program, `better` those of the search
+ * that it runs for who knows how much each column counts, with ones where nobody does, `best` the least error that is found.
+ */
+export const EFFORTS = ['reference', 'better', 'best'] as const;
+
+export type Effort = (typeof EFFORTS)[number];
+
+const BETTER = EFFORTS.indexOf('better');
+
 import { CODECS } from './table.js';
 
 /** A codec with its parameters; those that it has not are 0 and false. Two tensors are stored alike where all of it is equal. */
@@ -49,10 +59,14 @@ export interface CodecTraits {
   /** It needs the extent of the whole tensor with any parameters; without it, one group over everything does. */
   readonly needsRange: boolean;
   readonly usesImportance: boolean;
+  /** With the least effort it cannot do without importance. */
+  readonly needsImportance: boolean;
+  /** It encodes whole rows only where importance is given, or to be better. */
+  readonly needsRowsToWeigh: boolean;
   /** Only formats of other programs hold it: it is no type that callers choose, and no layout of ours has it. */
   readonly foreign: boolean;
-  /** How many levels of effort it knows; 1: it has no choice. */
-  readonly efforts: number;
+  /** Place in EFFORTS: more effort than that changes nothing. */
+  readonly mostEffort: number;
   /** Its number among ggml's types; null where it is none of them. */
   readonly ggmlType: number | null;
   /** What GGUF files are called and numbered most of whose matrices it holds (`general.file_type`). */
@@ -127,6 +141,21 @@ export const codecLabel = (codec: Codec): string => {
 export const needsRange = (codec: Codec): boolean => {
   const traits = traitsOf(codec);
   return traits.needsRange || (codec.groupSize === 0 && traits.groupSizes.length > 0);
+};
+
+/** Whether its encoder is told of rows. */
+export const knowsRows = (codec: Codec): boolean => {
+  const { needsRows: whole, usesImportance, needsRowsToWeigh } = traitsOf(codec);
+  return whole || usesImportance || needsRowsToWeigh;
+};
+
+/** Whether its encoder takes whole rows only; `effort` is a place in EFFORTS. */
+export const needsRows = (
+  codec: Codec,
+  { importance, effort = 0 }: { readonly importance?: unknown; readonly effort?: number | undefined },
+): boolean => {
+  const { needsRows: whole, needsRowsToWeigh } = traitsOf(codec);
+  return whole || (needsRowsToWeigh && (importance !== undefined || effort === BETTER));
 };
 
 /** Whether it is one plane of plain numbers. */

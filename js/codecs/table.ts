@@ -99,8 +99,10 @@ const USUAL = {
   acrossRows: false,
   needsRange: false,
   usesImportance: false,
+  needsImportance: false,
+  needsRowsToWeigh: false,
   foreign: true,
-  efforts: 1,
+  mostEffort: 0,
   ggmlType: null,
   fileTypes: [],
 } as const;
@@ -520,7 +522,7 @@ export const CODECS: readonly (CodecTraits & { readonly name: CodecName })[] = [
     groupSizes: [16, 32, 64, 128, 256],
     symmetric: true,
     acrossRows: true,
-    efforts: 2,
+    mostEffort: 1,
   },
   {
     ...USUAL,
@@ -534,7 +536,7 @@ export const CODECS: readonly (CodecTraits & { readonly name: CodecName })[] = [
     groupSizes: [16, 32, 64, 128, 256],
     symmetric: true,
     acrossRows: true,
-    efforts: 2,
+    mostEffort: 1,
   },
   {
     ...USUAL,
@@ -548,7 +550,7 @@ export const CODECS: readonly (CodecTraits & { readonly name: CodecName })[] = [
     groupSizes: [16, 32, 64, 128, 256],
     symmetric: true,
     acrossRows: true,
-    efforts: 2,
+    mostEffort: 1,
   },
   {
     ...USUAL,

@@ -1,3 +1,4 @@
+import type { Effort } from '../codecs/codec.js';
 import type { WebOptions } from '../endpoints.js';
 import type { FormatName, FormatType, MixtureName, OnnxForm, OnnxRuntime } from '../formats/names.js';
 import type { RuleOutcome, TensorRule } from '../rules/rule.js';
@@ -101,8 +102,9 @@ export interface QuantizeFileOptions extends ConvertFileOptions {
    */
   readonly layout?: LayoutName | null | undefined;
   /**
-   * How much each column of a tensor's rows counts, by the tensor's name in the input: one number from 0 on for each weight of
-   * a row. For codecs that use it; rejects with `invalid_option` where none of the output does (none of today's does).
+   * How much an error in each column of a tensor's rows counts, by the tensor's name in the input: one number from 0 on for each
+   * weight of a row, or, for stacked matrices such as experts, as many for each of them. Types that do not use it are made
+   * without it; rejects with `invalid_option` where none of the output does.
    */
   readonly importance?:
     | ReadonlyMap<string, Float32Array>
@@ -110,8 +112,13 @@ export interface QuantizeFileOptions extends ConvertFileOptions {
     | Readonly<Record<string, Float32Array>>
     | null
     | undefined;
-  /** How hard codecs search that know several levels of effort, 0 being the least: blocks of ONNX models know 1. Default 0. */
-  readonly effort?: number | null | undefined;
+  /**
+   * How hard encoders search. `reference` gives the bytes that llama.cpp (or the format's own program) writes; `better` those
+   * of the search that llama.cpp runs with an importance matrix, with ones where there is none; `best` the least error, weighed
+   * by importance, that a search of our own finds, and never more than the reference has. The files are as large, and open in
+   * the same programs. Rejects with `invalid_option` where nothing of the output can be made better. Default `reference`.
+   */
+  readonly effort?: Effort | null | undefined;
   /** GGUF: one format for everything that is quantized, where the type would mix several. Default false. */
   readonly pure?: boolean | null | undefined;
   /**

@@ -1,4 +1,4 @@
-import { isFloat, needsRange, sameCodec, traitsOf, type Codec } from '../codecs/codec.js';
+import { isFloat, knowsRows, needsRange, needsRows, sameCodec, traitsOf, type Codec } from '../codecs/codec.js';
 import { QuantizeError, type QuantizeErrorCode } from '../errors.js';
 import { storedBytes, type CodedTensor } from '../layouts/tensor.js';
 import { metricsOf } from '../pipeline/metrics.js';
@@ -13,6 +13,7 @@ import {
   stretchUnit,
   type Stretch,
 } from '../pipeline/stretches.js';
+import { rowOptions } from '../plan/importance.js';
 import { rowWeights } from '../rules/file-types.js';
 import type { ErrorSums, LeasedWindow, TranscodedWindow, TranscodeOptions, WeightRange } from '../wasm/windows.js';
 import { Completion, type TensorJob } from './job.js';
@@ -34,7 +35,7 @@ export const needsFirstPass = ({ job, tensor, target }: Transcoding): boolean =>
   (job.step.rangeOf !== undefined || stretchesOf(tensor.elements, unitOf(job, tensor, target)).length > 1);
 
 const unitOf = ({ step }: TensorJob, { codec }: CodedTensor, target: Codec): number =>
-  stretchUnit(codec, target, rowWeights(step.planned.shape));
+  needsRows(target, step) ? stretchUnit(codec, rowWeights(step.planned.shape)) : 1;
 
 /** Extents that have been found, or are being found, of tensors whose extent counts for several. */
 export type Extents = Map<CodedTensor, Completion<WeightRange>>;
@@ -127,7 +128,7 @@ async function transcodeStretch(
   const { first, weights, index } = stretch;
   // A tensor that fits into one window is read once for both passes.
   const known = range ?? (needsRange(target) ? await scanStretch(tensor, window, stretch) : undefined);
-  const options = { ...encodeOptions(job, target), range: known, firstRow: firstRowOf(job, target, first) };
+  const options = { ...encodeOptions(job, target, stretch), range: known };
   const encode = (changed?: TranscodeOptions): Promise<TranscodedWindow> =>
     transcoding(tensor, first, target, () =>
       window.transcode(weights, sourceCodecOf(tensor), target, { ...options, ...changed }),
@@ -163,22 +164,16 @@ const OVERFLOWS: readonly QuantizeErrorCode[] = ['not_finite', 'float_overflow',
 
 const isOverflow = (error: unknown): boolean => error instanceof QuantizeError && OVERFLOWS.includes(error.code);
 
-/** What a transcoding is told besides source and target. */
-export function encodeOptions({ step, measure }: Pick<TensorJob, 'step' | 'measure'>, target: Codec): TranscodeOptions {
-  const { importance, effort, planned } = step;
-  const { needsRows, usesImportance } = traitsOf(target);
-  return {
-    measure,
-    checked: isFloat(target),
-    importance,
-    effort,
-    ...((needsRows || usesImportance) && { rowWeights: rowWeights(planned.shape) }),
-  };
-}
-
-function firstRowOf({ step }: TensorJob, target: Codec, first: number): number | undefined {
-  const { needsRows, usesImportance } = traitsOf(target);
-  return needsRows || usesImportance ? first / rowWeights(step.planned.shape) : undefined;
+/** What a transcoding of a whole tensor, or of a stretch of it, is told besides source and target. */
+export function encodeOptions(
+  { step, measure }: Pick<TensorJob, 'step' | 'measure'>,
+  target: Codec,
+  stretch: Pick<Stretch, 'first' | 'weights'> = { first: 0, weights: step.planned.elements },
+): TranscodeOptions {
+  const { effort, importance, planned } = step;
+  const { shape, elements } = planned;
+  const rows = knowsRows(target) ? rowOptions({ importance, shape, elements }, stretch) : {};
+  return { measure, checked: isFloat(target), effort, ...rows };
 }
 
 /** Runs a transcoding; failures learn whose they are, and restored weights are called so. */

@@ -10,7 +10,7 @@ import type {
   ReadTensorOptions,
 } from '../convert/options.js';
 import type { WebOptions } from '../endpoints.js';
-import type { BatchOptions, CallOptions, CreateOptions } from '../types.js';
+import type { BatchOptions, CallOptions, CreateOptions, EncodeOptions } from '../types.js';
 
 type Names<Options> = Readonly<Record<keyof Options, true>>;
 
@@ -22,6 +22,7 @@ export const CREATE_OPTIONS: Names<CreateOptions> = {
   ...{ wasmUrl: true, wasmBinary: true, workerUrl: true },
 };
 export const CALL_OPTIONS: Names<CallOptions> = { signal: true };
+export const ENCODE_OPTIONS: Names<EncodeOptions> = { importance: true, effort: true, ...CALL_OPTIONS };
 export const BATCH_OPTIONS: Names<BatchOptions> = {
   ...{ groupSize: true, symmetric: true, profile: true, continueOnError: true, transfer: true, output: true },
   signal: true,

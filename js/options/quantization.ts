@@ -1,6 +1,6 @@
 /** How a file is to be quantized, and as what it is to be written, with every default filled in. */
 
-import { choice, flag, invalidOption, nameIn, reading, shown } from '../checks.js';
+import { choice, flag, nameIn, reading, shown } from '../checks.js';
 import { affineCodec, codecLabel, codecNamed, findTraits, isFloat, traitsOf, type Codec } from '../codecs/codec.js';
 import { CODECS } from '../codecs/table.js';
 import type { Container } from '../containers/container.js';
@@ -29,13 +29,13 @@ import {
 import { readDefaults, readGivenBatch, type Defaults } from './batch.js';
 import { CHECKPOINT_OPTIONS, readCheckpoint } from './checkpoint.js';
 import { LEAST_SPLIT_BYTES, readFormat, readFormatted } from './formats.js';
+import { readEffort } from './effort.js';
 import type { HeldQuantization } from './held.js';
 import type { Given } from './names.js';
 import { readBytes } from './numbers.js';
 
 const OVERFLOWS = { error: 'error', f32: 'f32' } as const;
 const DEFAULT_TYPE: FileType = 'Q4_K_M';
-const MOST_EFFORT = 255;
 
 /** What only codecs with parameters understand, and what only whole files of llama.cpp's types do. */
 const PARAMETERS = ['bits', 'groupSize', 'symmetric', 'profile', 'mode'] as const;
@@ -261,12 +261,6 @@ function refuse(given: Options, names: readonly (keyof Options)[], output: strin
     const detail = `${name} has no meaning, because the output is ${output}`;
     throw new QuantizeError('invalid_option', { detail });
   }
-}
-
-function readEffort(value: unknown): number {
-  if (value === undefined) return 0;
-  if (typeof value === 'number' && Number.isInteger(value) && value >= 0 && value <= MOST_EFFORT) return value;
-  throw invalidOption('effort', value, `a whole number from 0 to ${String(MOST_EFFORT)}`);
 }
 
 /** A mode that the call names brings its own group size, unless the quantizer's profile has decided that. */

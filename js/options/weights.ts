@@ -59,8 +59,8 @@ function pairOf(entry: unknown): readonly [string, RawWeights] {
   return [name, weights as RawWeights];
 }
 
-/** A single tensor's weights, with the length of its rows (the last dimension; 1 for a scalar). */
-export function readShapedWeights(weights: Weights): { readonly data: WeightArray; readonly rowLength: number } {
+/** A single tensor's weights, with its shape. */
+export function readShapedWeights(weights: Weights): { readonly data: WeightArray; readonly shape: readonly number[] } {
   refuseUnawaited(weights);
   const { data, shape } = isWeightArray(weights) ? { data: weights, shape: [weights.length] } : fieldsOf(weights);
   refuseUnawaited(data);
@@ -71,7 +71,7 @@ export function readShapedWeights(weights: Weights): { readonly data: WeightArra
     const detail = `shape [${sizes.join(', ')}] against ${String(data.length)} weights`;
     throw new QuantizeError('shape_mismatch', { detail });
   }
-  return { data, rowLength: sizes.at(-1) ?? 1 };
+  return { data, shape: sizes };
 }
 
 /** Encoded blocks. */

@@ -13,9 +13,17 @@ export interface TensorMetrics {
   readonly cosine: number | null;
   /** Largest absolute difference. */
   readonly maxError: number | null;
+  /**
+   * Share of the squared error, weighed by importance where there is some, that more effort than `reference` has saved; null
+   * where none was made, or the reference has no error.
+   */
+  readonly savedError: number | null;
 }
 
-const NOTHING: ErrorSums = { squaredError: 0, squaredOriginal: 0, squaredRestored: 0, dot: 0, maxError: 0 };
+const NOTHING: ErrorSums = {
+  ...{ squaredError: 0, squaredOriginal: 0, squaredRestored: 0, dot: 0, maxError: 0 },
+  ...{ weightedError: 0, referenceError: 0 },
+};
 
 /** The sums over two consecutive stretches. */
 export const addSums = (first: ErrorSums, later: ErrorSums): ErrorSums => ({
@@ -24,16 +32,20 @@ export const addSums = (first: ErrorSums, later: ErrorSums): ErrorSums => ({
   squaredRestored: first.squaredRestored + later.squaredRestored,
   dot: first.dot + later.dot,
   maxError: Math.max(first.maxError, later.maxError),
+  weightedError: first.weightedError + later.weightedError,
+  referenceError: first.referenceError + later.referenceError,
 });
 
 /** Metrics of `weights` weights out of the sums over their stretches, in order. */
 export function metricsOf(sums: readonly ErrorSums[], weights: number): TensorMetrics {
-  const { squaredError, squaredOriginal, squaredRestored, dot, maxError } = sums.reduce(addSums, NOTHING);
+  const all = sums.reduce(addSums, NOTHING);
+  const { squaredError, squaredOriginal, squaredRestored, dot, maxError, weightedError, referenceError } = all;
   return {
     rmse: weights === 0 ? 0 : finiteOrNull(Math.sqrt(squaredError / weights)),
     relativeRmse: squaredError === 0 ? 0 : finiteOrNull(Math.sqrt(squaredError / squaredOriginal)),
     cosine: finiteOrNull(cosineOf(dot, squaredOriginal, squaredRestored)),
     maxError: finiteOrNull(maxError),
+    savedError: referenceError === 0 ? null : finiteOrNull(1 - weightedError / referenceError),
   };
 }
 

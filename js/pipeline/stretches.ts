@@ -28,13 +28,8 @@ export function stretchesOf(elements: number, unit = 1): Stretch[] {
   });
 }
 
-/**
- * Weights that stretches are multiples of: whole rows, where the target's encoder looks at rows or their columns, that begin
- * with a whole unit of the source. Other stretches do so by themselves.
- */
-export function stretchUnit(source: Codec, target: Codec, row: number): number {
-  const { needsRows, usesImportance } = traitsOf(target);
-  if (!needsRows && !usesImportance) return 1;
+/** Weights that stretches are multiples of: whole rows, where the target's encoder wants those, that begin with a whole unit of the source. */
+export function stretchUnit(source: Codec, row: number): number {
   const unit = unitOf(source);
   return (row / greatestCommonDivisor(row, unit)) * unit;
 }

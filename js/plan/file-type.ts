@@ -19,6 +19,7 @@ import {
   checkLeftovers,
   codecTarget,
   copiedTarget,
+  effortOf,
   floatFor,
   notHeld,
   type ConversionPlan,
@@ -56,6 +57,7 @@ export interface MadeModel {
 
 /** `general.quantization_version` of the block formats as they are today. */
 const QUANTIZATION_VERSION = 2;
+const EFFORT_KEY = 'arrowquant.effort';
 /** What a file of no known family says of itself: readers want the key. */
 const UNKNOWN_ARCHITECTURE = 'unknown';
 
@@ -90,8 +92,12 @@ export async function planFileType(
   ];
   return {
     ...{ container, layout, steps, splitBytes },
-    staleTexts: [...staleTexts, ...staleKeysOf(tensors, decisions, subject, model.fact('general.architecture'))],
-    facts: factsOf(model, subject, type, shapes),
+    staleTexts: [
+      ...staleTexts,
+      EFFORT_KEY,
+      ...staleKeysOf(tensors, decisions, subject, model.fact('general.architecture')),
+    ],
+    facts: [...factsOf(model, subject, type, shapes), ...effortFacts(steps)],
     limits: { dimensions: subject.mostDimensions, nameBytes: subject.longestNameBytes },
     ...{ architecture: subject.architecture, opensIn, notIn, type, dropped },
     notes: [...prepared.notes, ...notes],
@@ -209,6 +215,12 @@ function stepFor(
   if (target === null) throw new RangeError(`${stored.name} cannot be kept`);
   const { dtype, elements } = stored;
   return [{ stored, origin, planned: { name, dtype, shape, elements, target }, rule, kept }];
+}
+
+/** Says of a file that its weights are other ones than llama.cpp makes of the same model. */
+function effortFacts(steps: readonly PlannedStep[]): readonly Fact[] {
+  const effort = effortOf(steps);
+  return effort === 'reference' ? [] : [{ key: EFFORT_KEY, type: 'text', value: effort }];
 }
 
 type SubjectFacts = Pick<TypePlan, 'architecture' | 'omitsArchitecture' | 'replacesArchitecture' | 'keptTexts'>;

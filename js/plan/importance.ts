@@ -1,42 +1,105 @@
-import { codecLabel, traitsOf, type CodecTraits } from '../codecs/codec.js';
+import { codecLabel, needsRows, traitsOf, EFFORTS, type Codec, type CodecTraits } from '../codecs/codec.js';
 import { QuantizeError, quoted } from '../errors.js';
 import type { Model } from '../models/model.js';
 import { rowWeights } from '../rules/file-types.js';
+import { WINDOW_WEIGHTS, type TranscodeOptions } from '../wasm/windows.js';
 import type { PlannedStep } from './report.js';
 
-/** How much each column of a tensor's rows counts, by the tensor's name in the input. */
+/**
+ * How much each column of a tensor's rows counts, by the tensor's name in the input: as many numbers as a row has weights, or,
+ * for stacked matrices such as experts, as many for each of them.
+ */
 export type Importance = ReadonlyMap<string, Float32Array>;
 
 /** How an encoder is to search. */
 interface Search {
   readonly importance: Importance | null;
+  /** Place in EFFORTS. */
   readonly effort: number;
 }
 
 /**
- * The same steps, with what their codecs take of it. Throws `invalid_option` for a name that no tensor has, for another
- * number of columns than a row has, and where no codec of the output uses importance, or knows that much effort: neither
- * is ever left out silently.
+ * The same steps, with what their codecs take of it. Throws `invalid_option` for a name that no tensor has, for a number of
+ * columns that rows have not, and where no codec of the output uses importance, or knows more effort: neither is ever left
+ * out silently. So it does where a codec needs importance, and there is none.
  */
 export function withImportance(
   steps: readonly PlannedStep[],
   { importance, effort }: Search,
   { tensors }: Pick<Model, 'tensors'>,
 ): readonly PlannedStep[] {
-  if (importance === null && effort === 0) return steps;
   if (importance !== null) checkNames(importance, new Set(tensors.map(({ name }) => name)));
   const traits = steps.map(encoderOf);
   if (importance !== null && !traits.some((one) => one?.usesImportance === true)) throw unused('importance', steps);
-  if (effort > 0 && !traits.some((one) => one !== null && effort < one.efforts)) {
-    throw unused(`effort ${String(effort)}`, steps);
+  if (effort > 0 && !traits.some((one) => one !== null && one.mostEffort > 0)) {
+    throw unused(`effort ${String(EFFORTS[effort])}`, steps);
   }
   return steps.map((step, index) => {
     const encoder = traits[index] ?? null;
-    if (encoder === null) return step;
-    const columns = encoder.usesImportance ? importance?.get(step.stored.name) : undefined;
-    if (columns !== undefined) checkColumns(columns, step);
-    return { ...step, importance: columns, effort: Math.min(effort, encoder.efforts - 1) };
+    return encoder === null ? step : searching(step, encoder, { importance, effort });
   });
+}
+
+function searching(step: PlannedStep, encoder: CodecTraits, { importance, effort }: Search): PlannedStep {
+  const { target, shape, elements } = step.planned;
+  if (target.kind !== 'codec') return step;
+  const columns = encoder.usesImportance ? importance?.get(step.stored.name) : undefined;
+  const made = { importance: columns, effort: Math.min(effort, encoder.mostEffort) };
+  const why = whyNotSearched(target.codec, { shape, elements, ...made });
+  if (why === null) return { ...step, ...made };
+  const { name } = step.stored;
+  throw new QuantizeError('invalid_option', {
+    layer: name,
+    detail: `tensor ${quoted(name)} cannot be made so: ${why}`,
+  });
+}
+
+/** Weights, and how their encoder is to search. */
+export interface Searched {
+  readonly shape: readonly number[];
+  readonly elements: number;
+  readonly importance: Float32Array | undefined;
+  /** Place in EFFORTS. */
+  readonly effort: number;
+}
+
+/** Why weights cannot be encoded so, with the way out, in a phrase; null when they can. */
+export function whyNotSearched(codec: Codec, searched: Searched): string | null {
+  const { shape, elements, importance, effort } = searched;
+  const row = rowWeights(shape);
+  if (importance !== undefined) {
+    const matrices = importance.length / row;
+    // Those that are stacked in the tensor.
+    const isWhole = matrices === 1 || importance.length * (shape.at(-2) ?? 1) === elements;
+    if (!isWhole) return `its importance has ${importance.length} values, a row has ${row} weights; give one for each`;
+    const bad = importance.findIndex((one) => !Number.isFinite(one) || one < 0);
+    if (bad >= 0) return `value ${bad} of its importance is ${String(importance[bad])}; give finite ones from 0 on`;
+  } else if (effort === 0 && traitsOf(codec).needsImportance) {
+    return `${codec.name} needs to know how much each column counts; give an importance matrix, more effort, or another type`;
+  }
+  if (row <= WINDOW_WEIGHTS || !needsRows(codec, searched)) return null;
+  return `rows of ${row} weights are too long to be weighed; leave importance and effort out, or give another type`;
+}
+
+/** What the encoder of a stretch is told of the rows that it is of. */
+export function rowOptions(
+  { importance, shape, elements }: Omit<Searched, 'effort'>,
+  { first, weights }: { readonly first: number; readonly weights: number },
+): TranscodeOptions {
+  const row = rowWeights(shape);
+  const [firstRow, firstColumn] = [Math.floor(first / row), first % row];
+  if (importance === undefined || importance.length === row) {
+    return { rowWeights: row, firstRow, firstColumn, importance };
+  }
+  // Only those of the matrices that the stretch has rows of: all of them may take many megabytes.
+  const matrixRows = elements / importance.length;
+  const firstMatrix = Math.floor(firstRow / matrixRows);
+  const endMatrix = Math.floor((first + Math.max(weights, 1) - 1) / row / matrixRows) + 1;
+  return {
+    ...{ rowWeights: row, firstColumn, matrixRows },
+    firstRow: firstRow - firstMatrix * matrixRows,
+    importance: importance.subarray(firstMatrix * row, endMatrix * row),
+  };
 }
 
 /** What encodes the tensor; null where it is only copied. */
@@ -48,18 +111,6 @@ function checkNames(importance: Importance, names: ReadonlySet<string>): void {
   if (unknown === undefined) return;
   const detail = `importance is given for ${quoted(unknown)}, but the model has no tensor of that name`;
   throw new QuantizeError('invalid_option', { layer: unknown, detail });
-}
-
-function checkColumns(columns: Float32Array, { stored, planned }: PlannedStep): void {
-  const row = rowWeights(planned.shape);
-  const bad = columns.findIndex((one) => !Number.isFinite(one) || one < 0);
-  if (columns.length === row && bad < 0) return;
-  const why =
-    columns.length === row
-      ? `value ${bad} is ${String(columns[bad])}, must be finite and not negative`
-      : `it has ${columns.length} values, a row has ${row} weights`;
-  const detail = `the importance of ${quoted(stored.name)} cannot be used: ${why}`;
-  throw new QuantizeError('invalid_option', { layer: stored.name, detail });
 }
 
 function unused(what: string, steps: readonly PlannedStep[]): QuantizeError {

@@ -1,4 +1,4 @@
-import { codecLabel, findTraits, type Codec } from '../codecs/codec.js';
+import { EFFORTS, codecLabel, findTraits, type Codec, type Effort } from '../codecs/codec.js';
 import type {
   Carried,
   Container,
@@ -153,14 +153,18 @@ const companionFile = ({ name, content }: Companion): OutputFile =>
     ? { name, header: content, fileBytes: content.length }
     : { name, header: new Uint8Array(), fileBytes: content.size, copyOf: content };
 
+/** The most effort that is made. */
+export const effortOf = (steps: readonly PlannedStep[]): Effort =>
+  EFFORTS[steps.reduce((most, { effort = 0 }) => Math.max(most, effort), 0)] ?? 'reference';
+
 export const summaryOf = (
-  { architecture, opensIn, notIn, type, notes, warnings, dropped }: ConversionPlan,
+  { architecture, opensIn, notIn, type, notes, warnings, dropped, steps }: ConversionPlan,
   model: Model,
 ): FileSummary => ({
   input: model.name,
   container: model.container,
   architecture,
-  ...{ opensIn, notIn, type },
+  ...{ opensIn, notIn, type, effort: effortOf(steps) },
   notes: [...model.notes, ...notes],
   warnings,
   dropped: [...dropped].sort(byName),

@@ -1,3 +1,4 @@
+import type { Effort } from '../codecs/codec.js';
 import {
   storageLabel,
   fileBytes,
@@ -41,6 +42,11 @@ export interface TensorReport extends TensorPlan {
   readonly relativeRmse: number | null;
   readonly cosine: number | null;
   readonly maxError: number | null;
+  /**
+   * Share of the squared error, weighed by importance where there is some, that more effort than `reference` has saved; null
+   * where none was made or measured, or the reference has no error.
+   */
+  readonly savedError: number | null;
 }
 
 /** A tensor of the input that the output is without. */
@@ -115,6 +121,8 @@ export interface FileSummary {
   readonly notIn: readonly string[];
   /** What was asked for: `Q4_K_M`, `int4 g128`. */
   readonly type: string;
+  /** The most that was made for any tensor. */
+  readonly effort: Effort;
   /** Sentences about the model as a whole that a user should know. */
   readonly notes: readonly string[];
   readonly warnings: readonly FileWarning[];
@@ -193,14 +201,14 @@ export interface PlannedStep {
   /** As in TensorPlan. */
   readonly rule: string | null;
   readonly kept: boolean;
-  /** How much each column of a row counts, for codecs that use it. */
+  /** How much each column of a row counts, for codecs that use it; as many for each matrix, where there are several. */
   readonly importance?: Float32Array | undefined;
   /**
    * What its type cannot hold becomes infinite or NaN, as llama.cpp's converter has it, and is told. Default: it is refused.
    * Only floats and Q8_0 can have it, which do not look at whole rows or tensors.
    */
   readonly overflows?: boolean | undefined;
-  /** How hard the codec searches, 0 being the least. */
+  /** How hard the codec searches: place in EFFORTS. */
   readonly effort?: number | undefined;
   /** Tensors whose extent counts beside its own, for a codec that needs to know it: all of them are scanned first. */
   readonly rangeOf?: readonly CodedTensor[] | undefined;
@@ -246,6 +254,7 @@ export const tensorReport = (step: PlannedStep, metrics: TensorMetrics | null): 
     relativeRmse: metrics?.relativeRmse ?? null,
     cosine: metrics?.cosine ?? null,
     maxError: metrics?.maxError ?? null,
+    savedError: metrics?.savedError ?? null,
   });
 
 const bitsPerWeight = (bytes: number, elements: number): number => (elements === 0 ? 0 : (bytes * 8) / elements);

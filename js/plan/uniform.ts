@@ -1,4 +1,4 @@
-import { codecLabel, codecNamed, isFloat, sameCodec, traitsOf, type Codec } from '../codecs/codec.js';
+import { codecLabel, codecNamed, isFloat, needsRows, sameCodec, traitsOf, type Codec } from '../codecs/codec.js';
 import { containerNamed } from '../containers/registry.js';
 import type { PipelineTools } from '../pipeline/pipeline.js';
 import { QuantizeError, quoted } from '../errors.js';
@@ -141,7 +141,7 @@ function whyNoRows({ shape, originalShape = shape, elements, codec: source }: Te
   const { blockWeights } = traitsOf(codec);
   const row = rowWeights(originalShape);
   if (row % blockWeights !== 0) return `a row of ${row} weights is no whole number of blocks of ${blockWeights}`;
-  const unit = source === null ? 1 : stretchUnit(source, codec, row);
+  const unit = source === null || !needsRows(codec, {}) ? 1 : stretchUnit(source, row);
   if (unit <= WINDOW_WEIGHTS || elements <= WINDOW_WEIGHTS) return null;
   if (row > WINDOW_WEIGHTS) return `a row of ${row} weights is longer than ${WINDOW_WEIGHTS}`;
   return `rows of ${row} weights and units of the source begin together only after ${unit}`;

@@ -54,6 +54,8 @@ export class JobOutcomes {
       squaredRestored: this.#word(index, 'squaredRestored'),
       dot: this.#word(index, 'dot'),
       maxError: this.#word(index, 'maxError'),
+      weightedError: this.#word(index, 'weightedError'),
+      referenceError: this.#word(index, 'referenceError'),
     };
   }
 
@@ -124,10 +126,11 @@ class RecordWriter {
     overflows,
     effort,
     range,
-    importance,
     rowWeights,
     firstRow,
+    firstColumn,
     rows,
+    ...others
   }: TranscodeOptions): void {
     const [words, at] = [this.#words, this.#at];
     words[at + JOB_WORDS.measure] = Number(measure ?? false);
@@ -136,6 +139,7 @@ class RecordWriter {
     words[at + JOB_WORDS.effort] = effort ?? 0;
     words[at + JOB_WORDS.rowWeights] = rowWeights ?? 0;
     words[at + JOB_WORDS.firstRow] = firstRow ?? 0;
+    words[at + JOB_WORDS.firstColumn] = firstColumn ?? 0;
     words[at + JOB_WORDS.rows] = rows ?? 0;
     if (range !== undefined) {
       words[at + JOB_WORDS.hasRange] = 1;
@@ -143,11 +147,19 @@ class RecordWriter {
       words[at + JOB_WORDS.hi] = range.hi;
       words[at + JOB_WORDS.extreme] = range.extreme;
     }
-    if (importance === undefined) return;
-    // The module reads as many as a row has weights.
-    if (importance.length !== rowWeights) {
+    const { importance, matrixRows } = others;
+    if (importance !== undefined) this.#writeImportance(importance, rowWeights ?? 0, matrixRows ?? 0);
+  }
+
+  #writeImportance(importance: Float32Array, rowWeights: number, matrixRows: number): void {
+    const matrices = importance.length / rowWeights;
+    // The module reads as many for each matrix as a row has weights.
+    if (!Number.isInteger(matrices) || matrices === 0) {
       throw new RangeError(`${String(importance.length)} importances for rows of ${String(rowWeights)} weights`);
     }
+    const [words, at] = [this.#words, this.#at];
+    words[at + JOB_WORDS.matrices] = matrices;
+    words[at + JOB_WORDS.matrixRows] = matrixRows;
     words[at + JOB_WORDS.importance] = this.#importance.byteOffset + this.#floats * 4;
     this.#importance.set(importance, this.#floats);
     this.#floats += importance.length;

@@ -21,6 +21,12 @@ export interface ErrorSums {
   readonly squaredRestored: number;
   readonly dot: number;
   readonly maxError: number;
+  /**
+   * Where more than the least effort was made: the squared error, weighed by importance, and what the least effort's would
+   * have been; else 0.
+   */
+  readonly weightedError: number;
+  readonly referenceError: number;
 }
 
 /** Extent of a set of weights; `extreme` is the first value of largest magnitude, with its sign. */
@@ -46,18 +52,22 @@ export interface TranscodeOptions {
   readonly overflows?: boolean | undefined;
   /** The extent of the whole tensor, where the target needs it (`needsRange`). */
   readonly range?: WeightRange | undefined;
-  /** How much each column of a row counts, for codecs that use it; `rowWeights` of them. */
+  /** How much each column of a row counts, for codecs that use it; `rowWeights` of them for each matrix. */
   readonly importance?: Float32Array | undefined;
+  /** Rows that have their importance in common; default: all. */
+  readonly matrixRows?: number | undefined;
   /** Weights of a row; needed where the target encodes whole rows, or with `importance`. */
   readonly rowWeights?: number | undefined;
-  /** The row that the first weight is the beginning of; default 0. */
+  /** The row of the first weight; default 0. */
   readonly firstRow?: number | undefined;
+  /** Its column; default 0, which it is where the target encodes whole rows. */
+  readonly firstColumn?: number | undefined;
   /**
    * Rows of the tensor, where the target works across rows (`acrossRows`): those from there on are zeros that fill up the last
    * block. Default: there are none.
    */
   readonly rows?: number | undefined;
-  /** 0 is the least; default 0. */
+  /** Place in EFFORTS; default 0, the least. */
   readonly effort?: number | undefined;
 }
 

@@ -52,17 +52,37 @@ bool read_operand(OperandRecord record, size_t weights, Operand& operand) {
 
 bool read_rows(Record record, Work& work) {
   const bool counts = is_count(record[kRowWeights], kMost32) && is_count(record[kFirstRow], kMostSafe) &&
+                      is_count(record[kFirstColumn], std::max(record[kRowWeights], 1.0)) &&
                       is_count(record[kRows], kMostSafe);
   if (!counts) return false;
   work.row_weights = static_cast<size_t>(record[kRowWeights]);
   work.first_row = static_cast<uint64_t>(record[kFirstRow]);
+  work.first_column = static_cast<size_t>(record[kFirstColumn]);
   work.rows = static_cast<uint64_t>(record[kRows]);
-  const double importance = record[kImportance];
-  if (importance == 0) return true;
-  if (work.row_weights == 0 || !is_in_heap(importance, uint64_t{work.row_weights} * sizeof(float))) return false;
-  if (!is_aligned(importance, sizeof(float))) return false;
-  work.importance = reinterpret_cast<const float*>(pointer_to(importance));
   return true;
+}
+
+/// Whether the rows of the weights are all among those of the matrices that importance is given for.
+bool has_importance_for(const Work& work, uint64_t matrices) {
+  if (work.matrix_rows == 0 || work.weights == 0) return matrices > 0;
+  const uint64_t last_weight = uint64_t{work.first_column} + work.weights - 1;
+  return (work.first_row + last_weight / work.row_weights) / work.matrix_rows < matrices;
+}
+
+bool read_importance(Record record, Work& work) {
+  const double address = record[kImportance];
+  if (address == 0) return true;
+  const bool counts = is_count(record[kMatrices], kMost32) && is_count(record[kMatrixRows], kMostSafe);
+  if (!counts || work.row_weights == 0) return false;
+  work.matrix_rows = static_cast<uint64_t>(record[kMatrixRows]);
+  const auto matrices = static_cast<uint64_t>(record[kMatrices]);
+  // No product of two such numbers is beyond 64 bits; times four it may be.
+  const uint64_t count = matrices * work.row_weights;
+  if (count > UINT32_MAX || !is_in_heap(address, count * sizeof(float)) || !is_aligned(address, sizeof(float))) {
+    return false;
+  }
+  work.importance = {reinterpret_cast<const float*>(pointer_to(address)), static_cast<size_t>(count)};
+  return has_importance_for(work, matrices);
 }
 
 bool read_range(Record record, Work& work) {
@@ -73,11 +93,11 @@ bool read_range(Record record, Work& work) {
 }
 
 /// Whether the target can be what the verb wants it to be.
-bool can_be_target(Record record, const Work& work) {
+bool can_be_target(const Work& work) {
   if (work.verb != Verb::kTranscode) return true;
   const Codec& codec = *work.target.encoding.codec;
-  return codec.encode != nullptr && work.target.scale == 1 && is_count(record[kEffort], codec.efforts) &&
-         has_whole_rows(work);
+  const bool has_importance = !codec.needs_importance || !work.importance.empty() || work.effort > Effort::kReference;
+  return codec.encode != nullptr && work.target.scale == 1 && has_importance && has_whole_rows(work);
 }
 
 }  // namespace
@@ -102,8 +122,11 @@ std::optional<Work> read_record(Record record) {
   if (!read_operand(record.subspan<kSourceWords, kOperandWords>(), work.weights, work.source)) return std::nullopt;
   if (work.verb == Verb::kScan) return work;
   if (!read_operand(record.subspan<kTargetWords, kOperandWords>(), work.weights, work.target)) return std::nullopt;
-  if (!read_rows(record, work) || !read_range(record, work) || !can_be_target(record, work)) return std::nullopt;
-  work.effort = static_cast<uint32_t>(record[kEffort]);
+  constexpr auto kEfforts = static_cast<double>(Effort::kBest) + 1;
+  if (!is_count(record[kEffort], kEfforts)) return std::nullopt;
+  work.effort = static_cast<Effort>(static_cast<uint8_t>(record[kEffort]));
+  if (!read_rows(record, work) || !read_importance(record, work) || !read_range(record, work)) return std::nullopt;
+  if (!can_be_target(work)) return std::nullopt;
   return work;
 }
 
@@ -115,6 +138,8 @@ void write_outcome(const Outcome& outcome, std::span<double, kOutcomeWords> word
   words[kSquaredRestored] = outcome.error.squared_restored;
   words[kDot] = outcome.error.dot;
   words[kMaxError] = outcome.error.max_error;
+  words[kWeightedError] = outcome.error.weighted_error;
+  words[kReferenceError] = outcome.error.reference_error;
   words[kFoundLo] = outcome.range.lo;
   words[kFoundHi] = outcome.range.hi;
   words[kFoundExtreme] = outcome.range.extreme;

@@ -78,8 +78,10 @@ val codec_object(const Codec& codec) {
   object.set("acrossRows", codec.across_rows);
   object.set("needsRange", codec.needs_range);
   object.set("usesImportance", codec.uses_importance);
+  object.set("needsImportance", codec.needs_importance);
+  object.set("needsRowsToWeigh", codec.needs_rows_to_weigh);
   object.set("foreign", codec.foreign);
-  object.set("efforts", codec.efforts);
+  object.set("mostEffort", static_cast<uint32_t>(codec.most_effort));
   object.set("ggmlType", codec.ggml_type < 0 ? val::null() : val(codec.ggml_type));
   object.set("fileTypes", file_types_of(codec));
   return object;

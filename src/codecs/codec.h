@@ -48,6 +48,13 @@ struct FileType {
   uint32_t id = 0;
 };
 
+/// How hard an encoder searches.
+enum class Effort : uint8_t {
+  kReference = 0,  ///< what the codec's program writes, byte for byte
+  kBetter = 1,     ///< a search that its program has, too, for who knows how much each column counts
+  kBest = 2,       ///< the least weighted error that a search of our own finds
+};
+
 /// Memory of each plane; those that a codec has not are empty.
 using Planes = std::array<std::span<uint8_t>, kMostPlanes>;
 using ConstPlanes = std::array<std::span<const uint8_t>, kMostPlanes>;
@@ -55,12 +62,14 @@ using ConstPlanes = std::array<std::span<const uint8_t>, kMostPlanes>;
 /// What an encoding may know besides the weights. They are numbered through the tensor, row by row.
 struct EncodeContext {
   CodecParameters parameters;
-  /// How much an error in each column of a row counts; empty: all count the same.
+  /// How much an error in each column of a row counts, finite and not negative: row_weights of them for each matrix,
+  /// one after the other, where a tensor has several; empty: all count the same.
   std::span<const float> importance;
-  size_t row_weights = 0;   ///< 0: nobody needs to know, or rows of one weight where the codec works across rows
-  uint64_t first_row = 0;   ///< the row of the first weight
-  size_t first_column = 0;  ///< its column; 0 where the codec needs rows
-  uint32_t effort = 0;      ///< below Codec::efforts
+  uint64_t matrix_rows = 0;  ///< rows that share their importance; 0: all of them
+  size_t row_weights = 0;    ///< 0: nobody needs to know, or rows of one weight where the codec works across rows
+  uint64_t first_row = 0;    ///< the row of the first weight
+  size_t first_column = 0;   ///< its column; 0 where the codec needs rows
+  Effort effort = Effort::kReference;
   /// Rows of the tensor, where the codec works across rows: those after them are zeros that fill up the last block. 0:
   /// there are none.
   uint64_t rows = 0;
@@ -104,8 +113,10 @@ struct Codec {
   bool across_rows = false;
   bool needs_range = false;  ///< with any parameters; without it, one group over everything does
   bool uses_importance = false;
+  bool needs_importance = false;            ///< with the least effort it cannot do without
+  bool needs_rows_to_weigh = false;         ///< as needs_rows, but only with importance, or to be better
   bool foreign = false;                     ///< only other programs' formats hold it: nobody chooses it by its name
-  uint32_t efforts = 1;                     ///< levels of effort that it knows; 1: it has no choice
+  Effort most_effort = Effort::kReference;  ///< more than that changes nothing
   int32_t ggml_type = -1;                   ///< its number among ggml's types; -1: it is none of them
   std::array<FileType, 3> file_types = {};  ///< of files most of whose matrices it holds; the rest have no name
 
@@ -137,6 +148,11 @@ extern const Codec kF32;
 
 /// Every codec, in the order of codecs.def.
 [[nodiscard]] std::span<const Codec* const> codecs() noexcept;
+
+/// Whether `encode` takes whole rows only.
+[[nodiscard]] constexpr bool needs_rows(const Codec& codec, bool has_importance, Effort effort) noexcept {
+  return codec.needs_rows || (codec.needs_rows_to_weigh && (has_importance || effort == Effort::kBetter));
+}
 
 /// nullptr when the name is unknown.
 [[nodiscard]] const Codec* find_codec(std::string_view name) noexcept;

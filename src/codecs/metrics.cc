@@ -5,6 +5,7 @@
 #include <cmath>
 #include <cstddef>
 
+#include "codecs/importance.h"
 #include "simd/lanes_scalar.h"
 #include "simd/lanes_wasm.h"
 
@@ -87,6 +88,8 @@ ErrorSums measure(std::span<const float> original, std::span<const float> restor
       .dot = dot,
       // The root of a double's square, rounded, is that double, unless the square is too large or too small for one.
       .max_error = std::sqrt(*std::max_element(errors.begin(), errors.end())),
+      .weighted_error = 0,
+      .reference_error = 0,
       .weights = original.size()};
 }
 
@@ -98,6 +101,8 @@ void ErrorSums::add(const ErrorSums& later) noexcept {
   squared_restored += later.squared_restored;
   dot += later.dot;
   max_error = std::max(max_error, later.max_error);
+  weighted_error += later.weighted_error;
+  reference_error += later.reference_error;
   weights += later.weights;
 }
 
@@ -107,6 +112,20 @@ ErrorSums measure_error(std::span<const float> original, std::span<const float> 
 
 ErrorSums measure_error_reference(std::span<const float> original, std::span<const float> restored) noexcept {
   return measure<ScalarLanes>(original, restored);
+}
+
+double measure_weighted_error(std::span<const float> original, std::span<const float> restored,
+                              const EncodeContext& context) noexcept {
+  if (context.importance.empty()) return measure_error(original, restored).squared_error;
+  double sum = 0;
+  (void)for_each_row(context, original.size(), [&](size_t at, size_t count, const float* importance) noexcept {
+    for (size_t i = 0; i < count; ++i) {
+      const double error = static_cast<double>(original[at + i]) - static_cast<double>(restored[at + i]);
+      sum += static_cast<double>(importance[i]) * (error * error);
+    }
+    return Status{};
+  });
+  return sum;
 }
 
 }  // namespace arrowquant

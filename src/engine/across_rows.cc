@@ -60,9 +60,23 @@ class TileTranscoder {
     if (const Status status = load_rows(tile); !status.ok()) return status;
     const std::span<const float> weights = std::span(scratch_.weights).first(rows_ * tile.columns);
     const Planes planes = planes_of(work_.target, unit_of(tile) * rows_, weights.size());
-    if (const Status status = codec_.encode(weights, planes, context_of(tile)); !status.ok()) {
-      return located(tile, status);
-    }
+    EncodeContext context = context_of(tile);
+    if (!compares_efforts(work_)) return transcode(tile, weights, planes, context, error);
+    ErrorSums least;
+    context.effort = Effort::kReference;
+    const bool has_least = transcode(tile, weights, planes, context, least).ok();
+    context.effort = work_.effort;
+    ErrorSums sums;
+    const Status status = transcode(tile, weights, planes, context, sums);
+    sums.weighted_error = sums.squared_error;
+    sums.reference_error = has_least ? least.squared_error : sums.squared_error;
+    error.add(sums);
+    return status;
+  }
+
+  [[nodiscard]] Status transcode(const Tile& tile, std::span<const float> weights, const Planes& planes,
+                                 const EncodeContext& context, ErrorSums& error) noexcept {
+    if (const Status status = codec_.encode(weights, planes, context); !status.ok()) return located(tile, status);
     if (work_.measure) {
       const size_t real = real_rows(tile) * tile.columns;
       error.add(measure_error(weights.first(real), restore(tile, planes).first(real)));

@@ -24,7 +24,7 @@ Rooms rooms_of(const Work& work, Scratch& scratch) noexcept {
 /// Weights that are done together: all of them where nothing has to be decoded or looked at twice.
 size_t piece_weights(const Work& work) noexcept {
   if (is_plain(work.source) && !work.measure && !work.checked) return std::max(work.weights, size_t{1});
-  if (!work.target.encoding.codec->needs_rows) return kPieceWeights;
+  if (!needs_rows(work)) return kPieceWeights;
   return std::max(kPieceWeights / work.row_weights, size_t{1}) * work.row_weights;
 }
 
@@ -43,7 +43,8 @@ EncodeContext context_of(const Work& work, size_t first) noexcept {
   context.overflows = work.overflows;
   context.weights_type = type_of(work.source);
   if (work.has_range) context.range = &work.range;
-  if (work.importance != nullptr) context.importance = {work.importance, work.row_weights};
+  context.importance = work.importance;
+  context.matrix_rows = work.matrix_rows;
   if (work.row_weights > 0) {
     const size_t at = work.first_column + first;
     context.first_row += at / work.row_weights;
@@ -81,11 +82,29 @@ class Transcoder {
     if (work_.checked && codec_.fits != nullptr) {
       if (const Status status = codec_.fits(weights); !status.ok()) return status;
     }
+    const EncodeContext context = context_of(work_, first);
+    const double reference_error = compares_efforts(work_) ? error_of_least_effort(weights, planes, context) : 0;
     if (floats.empty() || weights.data() != floats.data()) {
-      if (const Status status = codec_.encode(weights, planes, context_of(work_, first)); !status.ok()) return status;
+      if (const Status status = codec_.encode(weights, planes, context); !status.ok()) return status;
     }
-    if (work_.measure) error.add(measure_error(weights, restore(planes, floats, count)));
+    if (!work_.measure) return {};
+    const auto restored = restore(planes, floats, count);
+    ErrorSums sums = measure_error(weights, restored);
+    if (compares_efforts(work_)) {
+      sums.weighted_error = measure_weighted_error(weights, restored, context);
+      sums.reference_error = reference_error < 0 ? sums.weighted_error : reference_error;
+    }
+    error.add(sums);
     return {};
+  }
+
+  /// What the least effort would lose. It is made in the target's planes, which are written again afterwards. Negative
+  /// where it would be refused.
+  [[nodiscard]] double error_of_least_effort(std::span<const float> weights, const Planes& planes,
+                                             EncodeContext context) const noexcept {
+    context.effort = Effort::kReference;
+    if (!codec_.encode(weights, planes, context).ok()) return -1;
+    return measure_weighted_error(weights, restore(planes, {}, weights.size()), context);
   }
 
   /// Pieces of several threads share what is one for the whole tensor: each writes one of its own.

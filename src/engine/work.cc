@@ -19,8 +19,11 @@ void advance(Operand& operand, size_t first) noexcept {
   }
 }
 
+/// Whether it takes longer than the codec's own formula does.
+bool goes_further(const Work& work) noexcept { return work.effort > Effort::kReference || !work.importance.empty(); }
+
 bool writes_rows(const Work& work) noexcept {
-  return work.verb == Verb::kTranscode && work.target.encoding.codec->needs_rows && work.row_weights > 0;
+  return work.verb == Verb::kTranscode && needs_rows(work) && work.row_weights > 0;
 }
 
 /// Rows of as many blocks as levels of one column share a byte.
@@ -68,9 +71,19 @@ bool writes_across_rows(const Work& work) noexcept {
   return work.verb == Verb::kTranscode && work.target.encoding.codec->across_rows;
 }
 
+bool needs_rows(const Work& work) noexcept {
+  return needs_rows(*work.target.encoding.codec, !work.importance.empty(), work.effort);
+}
+
+bool compares_efforts(const Work& work) noexcept {
+  const Codec& codec = *work.target.encoding.codec;
+  const bool has_least = !codec.needs_importance || !work.importance.empty();
+  return work.measure && work.effort > Effort::kReference && codec.most_effort > Effort::kReference && has_least;
+}
+
 bool is_quick(const Work& work) noexcept {
   if (work.verb == Verb::kCall) return work.quick;
-  return work.verb != Verb::kTranscode || (!work.target.encoding.codec->searches && work.effort == 0);
+  return work.verb != Verb::kTranscode || (!work.target.encoding.codec->searches && !goes_further(work));
 }
 
 size_t chunk_weights(const Work& work) noexcept {
@@ -84,7 +97,7 @@ size_t chunk_weights(const Work& work) noexcept {
 
 bool has_whole_rows(const Work& work) noexcept {
   if (writes_across_rows(work)) return has_whole_blocks_of_rows(work);
-  if (work.verb != Verb::kTranscode || !work.target.encoding.codec->needs_rows) return true;
+  if (work.verb != Verb::kTranscode || !needs_rows(work)) return true;
   return work.row_weights > 0 && work.row_weights <= work.weights && work.first_column == 0 &&
          work.weights % work.row_weights == 0 && work.row_weights % aligned_weights(work.target.encoding) == 0;
 }

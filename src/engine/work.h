@@ -3,6 +3,7 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <span>
 
 #include "base/status.h"
 #include "codecs/codec.h"
@@ -55,13 +56,15 @@ struct Work {
   bool has_range = false;
   bool begins_tensor = true;  ///< whoever does writes what all parts share
   bool quick = true;          ///< kCall: takes microseconds
-  uint32_t effort = 0;
+  Effort effort = Effort::kReference;
   Operand source;
   Operand target;
   size_t weights = 0;
-  size_t skipped = 0;                 ///< weights of the source's first unit that lie before the first weight
-  WeightRange range;                  ///< of the whole tensor
-  const float* importance = nullptr;  ///< one for each column, if any
+  size_t skipped = 0;  ///< weights of the source's first unit that lie before the first weight
+  WeightRange range;   ///< of the whole tensor
+  /// Those of the whole tensor, if any, as EncodeContext has them: row_weights for each matrix.
+  std::span<const float> importance;
+  uint64_t matrix_rows = 0;
   size_t row_weights = 0;
   uint64_t first_row = 0;
   size_t first_column = 0;
@@ -90,8 +93,14 @@ struct Outcome {
 /// Whether the target's groups run down the columns.
 [[nodiscard]] bool writes_across_rows(const Work& work) noexcept;
 
+/// Whether the target takes whole rows only.
+[[nodiscard]] bool needs_rows(const Work& work) noexcept;
+
 /// Whether a chunk of it takes microseconds, not milliseconds, so that the calling thread may do it in passing.
 [[nodiscard]] bool is_quick(const Work& work) noexcept;
+
+/// Whether what more than the least effort saves is measured, too.
+[[nodiscard]] bool compares_efforts(const Work& work) noexcept;
 
 /// Weights of a part of `work` that one task does: whole rows where the target needs them, and all of a tensor whose
 /// extent is to be found out.

@@ -131,7 +131,7 @@ test.each(['safetensors', 'crate'])('a stream takes a %s in order', async (conta
   const source = folder.write('source.safetensors', kStreamed);
   const importance = { 'big.weight': importanceOf(400_000) };
   for (const layout of ['planes', 'folders']) {
-    const options = { type: 'row_signs', container, layout, importance, effort: 1 };
+    const options = { type: 'row_signs', container, layout, importance, effort: 'better' };
     const pieces = [];
     const stream = new WritableStream({ write: (piece) => void pieces.push(Buffer.from(piece)) });
     await quantizer.quantizeFile(source, stream, options);
@@ -149,7 +149,7 @@ test('one file has tensors of several codecs, with importance for those that use
   const source = folder.write('source.safetensors', kModel);
   const [, half] = kMatrices;
   const importance = { [half.name]: importanceOf(512) };
-  const options = { bits: 4, rules: [['half', 'row_signs']], importance, effort: 1 };
+  const options = { bits: 4, rules: [['half', 'row_signs']], importance, effort: 'better' };
   for (const name of ['output.safetensors', 'output.crate']) {
     for (const layout of ['planes', 'folders']) {
       const output = folder.path(name);
@@ -159,7 +159,7 @@ test('one file has tensors of several codecs, with importance for those that use
         expect(to).toBe(tensor === half.name ? 'row_signs' : 'int4 tensor');
       }
       const wanted = await restored(quantizer, weightsOf(half), 'row_signs', {
-        ...{ importance: importance[half.name], effort: 1 },
+        ...{ importance: importance[half.name], effort: 'better' },
       });
       expect(sameBytes(await quantizer.readTensor(output, half.name), wanted)).toBe(true);
     }
@@ -209,10 +209,10 @@ describe('resuming', () => {
   test('goes on only with the same importance and effort', async () => {
     const source = folder.write('source.safetensors', modelFile(kTensors));
     const output = folder.path('output.crate');
-    const options = { type: 'row_signs', importance: importanceWith(1), effort: 1 };
+    const options = { type: 'row_signs', importance: importanceWith(1), effort: 'better' };
     const others = [
       { ...options, importance: importanceWith(2) },
-      { ...options, effort: 0 },
+      { ...options, effort: 'reference' },
       { ...options, importance: { ...options.importance, 'layer.0.weight': importanceOf(256, 3) } },
       options,
     ];

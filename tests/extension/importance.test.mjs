@@ -61,7 +61,7 @@ describe.each([{ backend: 'threads', threads: 3 }, { backend: 'workers', threads
     }
 
     /** All tensors are what the codec's definition makes of them. */
-    async function check(file, report, { effort = 0, importance }) {
+    async function check(file, report, { effort = 'reference', importance }) {
       const model = await quantizer.open(file);
       for (const tensor of kTensors) {
         const { name } = tensor;
@@ -76,10 +76,10 @@ describe.each([{ backend: 'threads', threads: 3 }, { backend: 'workers', threads
     }
 
     test.each([
-      { layout: 'planes', file: 'a.safetensors', effort: 0 },
-      { layout: 'folders', file: 'b.safetensors', effort: 1 },
-      { layout: 'planes', file: 'c.crate', effort: 1 },
-      { layout: 'folders', file: 'd.crate', effort: 0 },
+      { layout: 'planes', file: 'a.safetensors', effort: 'reference' },
+      { layout: 'folders', file: 'b.safetensors', effort: 'better' },
+      { layout: 'planes', file: 'c.crate', effort: 'better' },
+      { layout: 'folders', file: 'd.crate', effort: 'reference' },
     ])('rows are encoded with their importance: $layout, $file, effort $effort', async ({ layout, file, effort }) => {
       const report = await convert({ layout, effort, importance: kImportance }, file);
       await check(folder.path(file), report, { effort, importance: kImportance });
@@ -121,14 +121,13 @@ describe('what the call refuses', () => {
     ['no importance at all', { importance: 3 }, /importance/u],
     ['importance for affine levels', { type: 'affine', importance: { 'x.weight': columns } }, /no meaning for int4/u],
     ['importance for F16', { type: 'F16', importance: { 'x.weight': columns } }, /importance has no meaning for F16/u],
-    ['more effort than the codec knows', { effort: 2 }, /effort 2 has no meaning for row_signs/u],
-    ['effort for affine levels', { type: 'affine', effort: 1 }, /effort 1 has no meaning for int4/u],
+    ['effort for affine levels', { type: 'affine', effort: 'better' }, /effort better has no meaning for int4/u],
     [
       'what only whole files of llama.cpp have',
       { pure: true },
       /pure has no meaning, because the output is row_signs;/u,
     ],
-    ['half an effort', { effort: 0.5 }, /effort/u],
+    ['an unknown effort', { effort: 'more' }, /effort is "more"/u],
     ['an unknown layout', { layout: 'shelf' }, /"shelf", must be "planes" or "folders" or "plain"/u],
     ['an unknown container', { container: 'box' }, /"box", must be "safetensors" or "gguf" or "crate"/u],
   ])('%s', (_, options, text) => refuse(options, text));
@@ -182,7 +181,7 @@ describe('what the call refuses', () => {
 
   test('effort and importance change what is written', async () => {
     const source = folder.write('source.safetensors', kSmall);
-    const searches = [{}, { effort: 1 }, { importance: { 'x.weight': columns } }];
+    const searches = [{}, { effort: 'better' }, { importance: { 'x.weight': columns } }];
     const files = [];
     for (const search of searches) {
       await quantizer.quantizeFile(source, folder.path('output.crate'), { ...kOptions, ...search });

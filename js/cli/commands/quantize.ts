@@ -138,6 +138,7 @@ function quantizationOf(target: string, options: QuantizeOptions): QuantizeFileO
       symmetric,
       profile,
       mode,
+      effort: options.effort,
       metrics,
       layout,
       format,

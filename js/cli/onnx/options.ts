@@ -10,7 +10,6 @@ export interface OnnxOptions {
   readonly outDir?: string;
   readonly asymmetric?: boolean;
   readonly accuracyLevel?: string;
-  readonly effort?: 'usual' | 'better';
   readonly embeddings?: boolean;
   readonly onnxForm?: (typeof ONNX_FORMS)[number];
   readonly onnxRuntime?: (typeof ONNX_RUNTIMES)[number];
@@ -30,10 +29,6 @@ export const onnxOptions = (): Option[] => [
     '--accuracy-level <n>',
     'ONNX: arithmetic that a MatMul of blocks may use, from 1 (f32) to 4 (int8)',
   ).choices(['0', '1', '2', '3', '4']),
-  new Option('--effort <effort>', 'ONNX, blocks: better searches for scales and zero points').choices([
-    'usual',
-    'better',
-  ]),
   new Option('--embeddings', 'ONNX, q4: quantize embeddings, too; needs opset 21'),
   new Option('--onnx-form <form>', 'ONNX, q4: MatMulNBits, or DequantizeLinear before a MatMul').choices(ONNX_FORMS),
   new Option('--onnx-runtime <version>', 'ONNX: whose quantizers to write the same files as').choices(ONNX_RUNTIMES),
@@ -55,6 +50,5 @@ export const onnxQuantization = (options: OnnxOptions): QuantizeFileOptions => (
   ...{ embeddings: options.embeddings, onnxForm: options.onnxForm },
   ...{ onnxRuntime: options.onnxRuntime, externalData: options.externalData },
   accuracyLevel: options.accuracyLevel === undefined ? undefined : Number(options.accuracyLevel),
-  ...(options.effort === 'better' && { effort: 1 }),
   ...(options.asymmetric === true && { symmetric: false }),
 });

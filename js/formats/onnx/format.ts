@@ -40,13 +40,13 @@ function plan(model: Model, quantization: FormatQuantization, options: OnnxOptio
     form: { externalData: options.externalData, mostBytes: MOST_MODEL_BYTES },
     notes: [],
   });
-  const steps = made.steps.map((step) => (searches(step) ? { ...step, effort: options.effort } : step));
+  const steps = made.steps.map((step) => ({ ...step, effort: Math.min(options.effort, mostEffortOf(step)) }));
   return { ...made, steps, warnings: warningsAbout(steps, model.tensors, rules.idle) };
 }
 
-/** Whether a search may find better scales for it. */
-const searches = ({ planned: { target } }: ConversionPlan['steps'][number]): boolean =>
-  target.kind === 'codec' && traitsOf(target.codec).efforts > 1;
+/** How hard what encodes it can search. */
+const mostEffortOf = ({ planned: { target } }: ConversionPlan['steps'][number]): number =>
+  target.kind === 'codec' ? traitsOf(target.codec).mostEffort : 0;
 
 /** What a model is rewritten with. */
 interface Rewriting {

@@ -1,5 +1,6 @@
 import { choice, flag, invalidOption, nameIn } from '../../checks.js';
 import { QuantizeError } from '../../errors.js';
+import { readEffort } from '../../options/effort.js';
 import type { RuntimeVersion } from '../../plan/onnx/blocks/options.js';
 import type { FormatQuantization } from '../format.js';
 import { ONNX_FORMS, ONNX_RUNTIMES, ONNX_TYPES, type OnnxType } from '../names.js';
@@ -13,7 +14,7 @@ export interface OnnxOptions {
   readonly blockSize: number;
   readonly symmetric: boolean;
   readonly accuracyLevel: number;
-  /** 1: scales and zero points of blocks are searched for, as ONNX Runtime's k_quant does. */
+  /** Place in EFFORTS: from `better` on scales and zero points of blocks are searched for, as ONNX Runtime's k_quant does. */
   readonly effort: number;
   readonly form: 'operator' | 'qdq';
   readonly embeddings: boolean;
@@ -39,7 +40,6 @@ const MOST_ACCURACY_LEVEL = 4;
 
 /** What only types with blocks have. */
 const BLOCK_OPTIONS = ['groupSize', 'symmetric', 'accuracyLevel', 'effort', 'embeddings', 'onnxForm'] as const;
-const EFFORTS = [0, 1] as const;
 
 const named = <Name extends string>(names: readonly Name[]): Readonly<Record<string, Name>> =>
   Object.fromEntries(names.map((name) => [name, name]));
@@ -62,7 +62,7 @@ export function readOnnxOptions({ given }: FormatQuantization): OnnxOptions {
       detail: `${what} has 4 bits and scales of f32, as ONNX Runtime 1.32 quantizes; ask for q4`,
     });
   }
-  const effort = oneOf('effort', given.effort, EFFORTS, 0);
+  const effort = readEffort(given.effort);
   const symmetric = flag('symmetric', given.symmetric ?? effort === 0);
   if (effort > 0 && symmetric) {
     const detail = 'effort finds zero points, which symmetric blocks have not; leave symmetric out';

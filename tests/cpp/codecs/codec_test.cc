@@ -40,7 +40,6 @@ TEST(Codecs, AreFoundByNameAndHaveWhatTheEngineCountsOn) {
     EXPECT_EQ(find_codec(codec->name), codec);
     EXPECT_GE(codec->plane_count, 1U);
     EXPECT_LE(codec->plane_count, kMostPlanes);
-    EXPECT_GE(codec->efforts, 1U);
     EXPECT_EQ(codec->encode == nullptr, reference_of(*codec).encode == nullptr);
     EXPECT_NE(codec->decode, nullptr);
     EXPECT_NE(reference_of(*codec).decode, nullptr);

@@ -33,7 +33,7 @@ inline Status encode_rows(std::span<const float> weights, const Planes& planes, 
     for (size_t i = 0; i < row_weights; ++i) {
       const float level = scale == 0 ? 0 : std::nearbyint(weights[at + i] / scale);
       const auto clamped = static_cast<int8_t>(std::fmax(-127.0F, std::fmin(level, 127.0F)));
-      planes[0][at + i] = static_cast<uint8_t>(clamped + (context.effort > 0 ? 1 : 0));
+      planes[0][at + i] = static_cast<uint8_t>(clamped + (context.effort > Effort::kReference ? 1 : 0));
       if (i % kRowGroup == 0) std::memcpy(&planes[1][(at + i) / kRowGroup * sizeof(float)], &scale, sizeof(float));
       if (i % kRowStamp == 0) planes[2][(at + i) / kRowStamp] = stamp_of(context.first_row + at / row_weights, i);
     }
@@ -61,7 +61,7 @@ inline constexpr Codec kRowCodec = {
     .group_sizes = kRowGroups,
     .needs_rows = true,
     .uses_importance = true,
-    .efforts = 2,
+    .most_effort = Effort::kBetter,
     .encode = encode_rows,
     .decode = decode_rows,
 };

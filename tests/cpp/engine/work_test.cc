@@ -305,12 +305,12 @@ struct RowsCase {
     context.row_weights = row_weights;
     context.first_row = 7;
     context.importance = importance;
-    context.effort = 1;
+    context.effort = Effort::kBetter;
     expected = Tensor::encoded(kRows, source.decoded(), context);
     work.row_weights = row_weights;
     work.first_row = 7;
-    work.importance = importance.data();
-    work.effort = 1;
+    work.importance = importance;
+    work.effort = Effort::kBetter;
     work.measure = true;
     room.resize(row_room_floats(work));
     work.row_room = room.data();

@@ -28,7 +28,7 @@ const kByLabel = new Map(kChoices.map((choice) => [choice.label, choice]));
  * @param {ArrowQuant} quantizer
  * @param {{data: Float32Array, shape: number[]}} weights
  * @param {string} label as reports have it
- * @param {{importance?: Float32Array, effort?: number}} [search]
+ * @param {{importance?: Float32Array, effort?: string}} [search]
  * @returns {Promise<Float32Array>}
  */
 export async function restored(quantizer, { data, shape }, label, search) {

@@ -7,9 +7,9 @@ const { abs, fround, min, trunc } = Math;
  * Planes of `weights`, which are rows of `rowWeights`.
  *
  * @param {Float32Array} weights
- * @param {{importance?: Float32Array, effort?: number}} [search]
+ * @param {{importance?: Float32Array, effort?: string}} [search]
  */
-export function encodeRowSigns(weights, rowWeights, { importance, effort = 0 } = {}) {
+export function encodeRowSigns(weights, rowWeights, { importance, effort = 'reference' } = {}) {
   const blocks = weights.length / kBlock;
   const planes = {
     signs: new Uint8Array(weights.length / 8),
@@ -25,7 +25,7 @@ export function encodeRowSigns(weights, rowWeights, { importance, effort = 0 } =
     const dither = ((row % 4) + 0.5) / 4;
     let scale = ratio(sums, () => 1);
     let steps = stepsOf(sums, scale, dither);
-    if (effort > 0) {
+    if (effort !== 'reference') {
       scale = ratio(sums, (block) => steps[block] / 64);
       steps = stepsOf(sums, scale, dither);
     }

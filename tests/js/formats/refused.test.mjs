@@ -37,7 +37,7 @@ test.each([
   [{ profile: 'edge' }, /profile has no meaning/],
   [{ pure: true }, /pure has no meaning/],
   [{ layout: 'planes' }, /layout has no meaning/],
-  [{ effort: 0 }, /effort has no meaning/],
+  [{ effort: 'best' }, /effort has no meaning/],
   [{ importance: new Map() }, /importance has no meaning/],
   [{ container: 'gguf' }, /format is "mlx", but container is "gguf"/],
   [{ architecture: 7 }, /architecture/],

@@ -226,7 +226,7 @@ TEST(OnnxBlocks, WithMoreEffortLoseLessAndNeverMore) {
       EncodeContext context = context_of(matrix, encoding.parameters);
       Tensor plain = Tensor::encoded(encoding, weights, context);
       if (!plain.status().ok()) continue;
-      context.effort = 1;
+      context.effort = Effort::kBetter;
       Tensor searched = Tensor::encoded(encoding, weights, context);
       Tensor actual(encoding, weights.size());
       ASSERT_TRUE(encoding.codec->encode(weights, actual.spans(), context).ok());
@@ -252,7 +252,7 @@ TEST(OnnxBlocks, WithMoreEffortOfAnyWeightsAreTheSameFromBothInstances) {
         SCOPED_TRACE(kind);
         Matrix matrix{parameters.group_size * size_t{2} - 3, 9, {}};
         EncodeContext context = context_of(matrix, parameters);
-        context.effort = 1;
+        context.effort = Effort::kBetter;
         Tensor expected = Tensor::encoded(encoding_of(name, parameters), weights, context);
         Tensor actual(encoding_of(name, parameters), weights.size());
         const Status status = encoding_of(name).codec->encode(weights, actual.spans(), context);

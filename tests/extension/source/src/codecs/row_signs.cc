@@ -141,10 +141,10 @@ void store_signs(const Row& row) noexcept {
 }
 
 template <typename L>
-Status encode_row(const Row& row, uint32_t effort) noexcept {
+Status encode_row(const Row& row, Effort effort) noexcept {
   float scale = find_means<L>(row);
   if (std::isfinite(scale)) find_steps<L>(row, scale);
-  if (effort > 0 && std::isfinite(scale)) {
+  if (effort > Effort::kReference && std::isfinite(scale)) {
     scale = refine_scale<L>(row);
     find_steps<L>(row, scale);
   }
@@ -239,7 +239,7 @@ constinit const Codec kRowSigns = {
     .plane_count = 3,
     .needs_rows = true,
     .uses_importance = true,
-    .efforts = 2,
+    .most_effort = Effort::kBetter,
     .encode = row_signs::encode<WasmLanes>,
     .decode = row_signs::decode<WasmLanes>,
     .check = row_signs::check,
