@@ -16,6 +16,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "codecs/affine/affine.h"
@@ -98,6 +99,11 @@ void add_affine(std::vector<Kernel>& kernels, Buffers& buffers, const CodecParam
   kernels.push_back({"decode " + name, weights * sizeof(float), decode});
 }
 
+/// Weights of a row; of matrices whose groups run down the columns as long as wide columns are.
+constexpr size_t kColumns = 1024;
+
+constexpr std::array kMoreEfforts = {std::pair{Effort::kBetter, "better"}, std::pair{Effort::kBest, "best"}};
+
 void add_block_codec(std::vector<Kernel>& kernels, Buffers& buffers, const Codec& codec) {
   const Encoding encoding = {&codec, {}};
   const size_t weights = buffers.original.size() / codec.block_weights * codec.block_weights;
@@ -105,12 +111,18 @@ void add_block_codec(std::vector<Kernel>& kernels, Buffers& buffers, const Codec
   const std::span<uint8_t> blocks =
       std::span(buffers.encoded).first(static_cast<size_t>(plane_bytes(encoding, 0, weights)));
   const std::string name(codec.name);
-  const auto add_encode = [&](const std::string& which, Codec::Encode encode) {
+  const auto add_encode = [&](const std::string& which, Codec::Encode encode, Effort effort) {
+    EncodeContext context;
+    context.row_weights = kColumns;
+    context.effort = effort;
     kernels.push_back({"encode " + name + which, original.size_bytes(),
-                       [=] { sink = encode(original, {blocks}, EncodeContext{}).position; }});
+                       [=] { sink = encode(original, {blocks}, context).position; }});
   };
-  add_encode("", codec.encode);
-  add_encode(" (reference)", reference_of(codec).encode);
+  add_encode("", codec.encode, Effort::kReference);
+  add_encode(" (reference)", reference_of(codec).encode, Effort::kReference);
+  for (const auto& [effort, effort_name] : kMoreEfforts) {
+    if (codec.most_effort >= effort) add_encode(std::string(" ") + effort_name, codec.encode, effort);
+  }
   kernels.push_back({"decode " + name, original.size_bytes(), [=, &codec, &buffers] {
                        codec.decode({blocks}, {}, std::span(buffers.restored).first(weights));
                      }});
@@ -121,9 +133,6 @@ struct ForeignCase {
   std::string_view codec;
   CodecParameters parameters;
 };
-
-/// A matrix as long as wide columns are, where groups run down the columns.
-constexpr size_t kColumns = 1024;
 
 constexpr std::array kForeignCases = {
     ForeignCase{"onnx_blocks", {4, 32, true}},

@@ -5,6 +5,7 @@ import { openNativeLlama } from '../lib/native-llama.mjs';
 import { openLlama } from '../../tests/peers/llama.mjs';
 
 const WEIGHTS = 262144;
+const ROW_WEIGHTS = 1024;
 
 /** Median speed in GB/s of float32 input, of 3 runs at least and for 40 ms at least. */
 async function speed(work, bytes) {
@@ -31,6 +32,7 @@ export async function kernels({ rounds }) {
   const native = llama && (await openNativeLlama());
   const weights = sampleWeights(WEIGHTS);
   const large = sampleWeights(WEIGHTS * 64);
+  const ones = new Float32Array(ROW_WEIGHTS).fill(1);
   const target = new Uint8Array(WEIGHTS * 4);
   const quantizers = await Promise.all([1, 2].map((threads) => ArrowQuant.create({ threads })));
   const samples = new Map();
@@ -42,7 +44,12 @@ export async function kernels({ rounds }) {
     for (const [name, value] of await runKernels(WEIGHTS, 3)) add(name, value);
     for (const [name, value] of await runTwice(runKernels)) add(`2 × ${name}`, value);
     for (const name of BLOCK_TYPES) {
-      if (llama) add(`native ${name}`, await speed(() => llama.encode(name, weights, target), weights.byteLength));
+      if (llama) {
+        const encode = (importance) => speed(() => llama.encode(name, weights, target, importance), weights.byteLength);
+        // Some types cannot do without.
+        add(`native ${name}`, await encode(llama.needsImportance(name) ? ones : null));
+        add(`native ${name} better`, await encode(ones));
+      }
       if (native) {
         const { type } = llama.types.get(name);
         add(`native built ${name}`, await speed(() => native.encode(type, weights, target), weights.byteLength));
@@ -60,7 +67,26 @@ export async function kernels({ rounds }) {
     title: `Kernels on ${(WEIGHTS * 4) / 2 ** 20} MiB of weights; encode() on ${large.byteLength / 2 ** 20} MiB`,
     ...affineTable(speeds),
     blocks: blockTable(speeds),
+    efforts: effortTable(speeds),
   };
+}
+
+/** Our speeds with each effort in GB/s, beside llama.cpp's with an importance matrix of ones, and without one. */
+function effortTable(speeds) {
+  return BLOCK_TYPES.map((name) => {
+    const [native, nativeBetter] = [`native ${name}`, `native ${name} better`].map((one) => speeds.get(one) ?? null);
+    const [better, best] = ['better', 'best'].map((effort) => speeds.get(`encode ${name} ${effort}`) ?? null);
+    const ratio = (value, base) => (value === null || base === null ? null : value / base);
+    return {
+      name,
+      nativeBetter,
+      better,
+      betterRatio: ratio(better, nativeBetter),
+      native,
+      best,
+      bestRatio: ratio(best, native),
+    };
+  }).filter(({ better, best }) => better !== null || best !== null);
 }
 
 function affineTable(speeds) {

@@ -3,7 +3,7 @@ const padLeft = (text, width) => String(text).padStart(width);
 const number = (value, digits = 2) => (value === null || value === undefined ? '' : value.toFixed(digits));
 
 /** A group's results as aligned lines. */
-export function printGroup({ title, note, reference, results, blocks, models, table }) {
+export function printGroup({ title, note, reference, results, blocks, efforts, models, table }) {
   if (table) return printTable(title, table);
   const width = Math.max(...results.map(({ name }) => name.length), 20) + 2;
   const lines = [`\n${title}`, ...(note ? [note] : [])];
@@ -17,7 +17,8 @@ export function printGroup({ title, note, reference, results, blocks, models, ta
     );
   }
   console.log(lines.join('\n'));
-  if (blocks) printBlocks(blocks);
+  if (blocks) printBlocks('GB/s', BLOCK_COLUMNS, blocks);
+  if (efforts) printBlocks('effort', EFFORT_COLUMNS, efforts);
   if (models) printModels(models);
 }
 
@@ -36,12 +37,21 @@ const BLOCK_COLUMNS = {
   decode: 'decode',
 };
 
+const EFFORT_COLUMNS = {
+  nativeBetter: 'llama, ones',
+  better: 'better',
+  betterRatio: '×',
+  native: 'llama.cpp',
+  best: 'best',
+  bestRatio: '×',
+};
+
 /** Block formats: GB/s of input, and times llama.cpp's native library. */
-function printBlocks(blocks) {
+function printBlocks(title, columns, blocks) {
   const cell = (text) => padLeft(text, 13);
-  console.log(`\n  ${pad('GB/s', 10)}${Object.values(BLOCK_COLUMNS).map(cell).join('')}`);
+  console.log(`\n  ${pad(title, 10)}${Object.values(columns).map(cell).join('')}`);
   for (const block of blocks) {
-    const cells = Object.keys(BLOCK_COLUMNS).map((key) => cell(number(block[key], key.endsWith('Ratio') ? 2 : 3)));
+    const cells = Object.keys(columns).map((key) => cell(number(block[key], key.endsWith('Ratio') ? 2 : 3)));
     console.log(`  ${pad(block.name, 10)}${cells.join('')}`);
   }
 }

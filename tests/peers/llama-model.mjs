@@ -83,6 +83,8 @@ function functionsOf(koffi, folder) {
     freeContext: library.func('llama_free', 'void', ['void *']),
     setThreads: library.func('llama_set_n_threads', 'void', ['void *', 'int', 'int']),
     batchOf: library.func('llama_batch_get_one', batch, ['void *', 'int']),
+    memoryOf: library.func('llama_get_memory', 'void *', ['void *']),
+    clearMemory: library.func('llama_memory_clear', 'void', ['void *', 'bool']),
     decode: library.func('llama_decode', 'int', ['void *', batch]),
     logitsAt: library.func('llama_get_logits_ith', 'void *', ['void *', 'int']),
     setEmbeddings: library.func('llama_set_embeddings', 'void', ['void *', 'bool']),
@@ -129,27 +131,39 @@ function decode(koffi, llama, context, tokens) {
 const floatsAt = (koffi, address, count) =>
   Float32Array.from(koffi.decode(address, koffi.array('float', count, 'Typed')));
 
-/** Logits after each of `tokens`, one after the other: `tokens.length` × the vocabulary's size. */
-function logitsOf(koffi, llama, model, tokens, threads) {
+/** By text: logits after each of its tokens, one after the other: tokens × the vocabulary's size. */
+function logitsOf(koffi, llama, model, texts, threads) {
   const size = llama.vocabularySize(llama.vocabulary(model));
-  const logits = new Float32Array(tokens.length * size);
-  inContext(llama, model, threads, (context) => {
-    tokens.forEach((token, i) => {
-      decode(koffi, llama, context, [token]);
-      logits.set(floatsAt(koffi, llama.logitsAt(context, -1), size), i * size);
-    });
-  });
-  return logits;
+  return inContext(llama, model, threads, (context) =>
+    texts.map((tokens) => {
+      forget(llama, context);
+      const logits = new Float32Array(tokens.length * size);
+      tokens.forEach((token, i) => {
+        decode(koffi, llama, context, [token]);
+        logits.set(floatsAt(koffi, llama.logitsAt(context, -1), size), i * size);
+      });
+      return logits;
+    }),
+  );
 }
 
-/** The model's embedding of all `tokens`, pooled as its file says; where it says nothing, that of the last one. */
-function embeddingOf(koffi, llama, model, tokens, threads) {
+/** By text: the model's embedding of all its tokens, pooled as its file says; where it says nothing, that of the last one. */
+function embeddingsOf(koffi, llama, model, texts, threads) {
   return inContext(llama, model, threads, (context) => {
     llama.setEmbeddings(context, true);
-    decode(koffi, llama, context, tokens);
-    const address = llama.embeddingOf(context, 0) ?? llama.embeddingAt(context, -1);
-    return floatsAt(koffi, address, llama.width(model));
+    return texts.map((tokens) => {
+      forget(llama, context);
+      decode(koffi, llama, context, tokens);
+      const address = llama.embeddingOf(context, 0) ?? llama.embeddingAt(context, -1);
+      return floatsAt(koffi, address, llama.width(model));
+    });
   });
+}
+
+/** What came before in a context has no say in what comes. Encoders have no memory. */
+function forget(llama, context) {
+  const memory = llama.memoryOf(context);
+  if (memory !== null) llama.clearMemory(memory, true);
 }
 
 /** The ids of a text's tokens; what looks like a special token in it is one. */
@@ -169,6 +183,7 @@ function tokensOf(llama, vocabulary, text, special) {
  *   FILE_TYPE_NUMBERS. `requantize` lets it start from a quantized file.
  * - `logits(file, tokens, { threads })` are those after each token, tokens × vocabulary, computed on the CPU.
  * - `embedding(file, tokens, { threads })` is what a model of embeddings makes of the tokens, pooled as it says.
+ * - `embeddings(file, texts, { threads })` and `allLogits(…)` are the same for several lists of tokens.
  * - `tokenize(file, texts, { special })` are the ids of each text's tokens; with `special` also of those that the
  *   vocabulary puts around it.
  * All throw an Error with llama.cpp's own words.
@@ -178,6 +193,8 @@ function tokensOf(llama, vocabulary, text, special) {
  *     options: {type: string, pure?: boolean, threads?: number, requantize?: boolean}) => void,
  *   logits: (file: string, tokens: readonly number[], options?: {threads?: number}) => Float32Array,
  *   embedding: (file: string, tokens: readonly number[], options?: {threads?: number}) => Float32Array,
+ *   embeddings: (file: string, texts: readonly (readonly number[])[], options?: {threads?: number}) => Float32Array[],
+ *   allLogits: (file: string, texts: readonly (readonly number[])[], options?: {threads?: number}) => Float32Array[],
  *   tokenize: (file: string, texts: readonly string[], options?: {special?: boolean}) => number[][]}}
  */
 export function openLlamaModels() {
@@ -216,9 +233,13 @@ export function openLlamaModels() {
       if (llama.quantize(input, output, bytes) !== 0) throw complaint(`does not quantize ${input} to ${type}`);
     },
     logits: (file, tokens, { threads = 1 } = {}) =>
-      withModel(file, (model) => logitsOf(koffi, llama, model, tokens, threads)),
+      withModel(file, (model) => logitsOf(koffi, llama, model, [tokens], threads)[0]),
     embedding: (file, tokens, { threads = 1 } = {}) =>
-      withModel(file, (model) => embeddingOf(koffi, llama, model, tokens, threads)),
+      withModel(file, (model) => embeddingsOf(koffi, llama, model, [tokens], threads)[0]),
+    embeddings: (file, texts, { threads = 2 } = {}) =>
+      withModel(file, (model) => embeddingsOf(koffi, llama, model, texts, threads)),
+    allLogits: (file, texts, { threads = 2 } = {}) =>
+      withModel(file, (model) => logitsOf(koffi, llama, model, texts, threads)),
     tokenize: (file, texts, { special = false } = {}) =>
       withModel(file, (model) => texts.map((text) => tokensOf(llama, llama.vocabulary(model), text, special))),
   };

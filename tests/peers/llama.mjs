@@ -21,10 +21,11 @@ function typesOf(library) {
 }
 
 /**
- * llama.cpp's own quantizers, without an importance matrix; null where the npm package has no library for the platform.
+ * llama.cpp's own quantizers, on one row, or on rows as long as the importance of their columns; null where the npm package has no library for the platform.
  *
  * @returns {null | {types: Map<string, {type: number, blockWeights: number, blockBytes: number}>,
- *   encode: (name: string, weights: Float32Array, bytes?: Uint8Array) => Uint8Array,
+ *   encode: (name: string, weights: Float32Array, bytes?: Uint8Array, importance?: Float32Array | null) => Uint8Array,
+ *   needsImportance: (name: string) => boolean,
  *   decode: (name: string, bytes: Uint8Array) => Float32Array}}
  */
 export function openLlama() {
@@ -35,6 +36,7 @@ export function openLlama() {
   const quantize = library.func(
     'size_t ggml_quantize_chunk(int type, const float *from, void *to, int64_t start, int64_t rows, int64_t row, const float *importance)',
   );
+  const needsImportance = library.func('bool ggml_quantize_requires_imatrix(int type)');
   const types = typesOf(library);
   const dequantizers = new Map();
   const dequantizer = (name) => {
@@ -50,11 +52,13 @@ export function openLlama() {
   };
   return {
     types,
-    encode(name, weights, bytes = new Uint8Array(bytesFor(name, weights))) {
+    encode(name, weights, bytes = new Uint8Array(bytesFor(name, weights)), importance = null) {
       const { type } = types.get(name);
-      quantize(type, weights, bytes, 0, 1, weights.length, null);
+      const row = importance?.length ?? weights.length;
+      quantize(type, weights, bytes, 0, weights.length / row, row, importance);
       return bytes;
     },
+    needsImportance: (name) => needsImportance(types.get(name).type),
     decode(name, bytes) {
       const { blockWeights, blockBytes } = types.get(name);
       const weights = new Float32Array((bytes.length / blockBytes) * blockWeights);

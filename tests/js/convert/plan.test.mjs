@@ -23,7 +23,7 @@ const without = (object, names) => Object.fromEntries(Object.entries(object).fil
 
 /** Everything but what only a conversion can know. */
 function expectSamePlan(plan, report) {
-  const measured = ['rmse', 'relativeRmse', 'cosine', 'maxError'];
+  const measured = ['rmse', 'relativeRmse', 'cosine', 'maxError', 'savedError'];
   expect([...plan.tensors].sort(byName)).toEqual(report.tensors.map((tensor) => without(tensor, measured)));
   expect(plan.totals).toEqual(without(report.totals, ['seconds', 'bytesPerSecond', 'downloadedBytes']));
   for (const key of ['input', 'container', 'architecture', 'type', 'notes']) expect(plan[key]).toEqual(report[key]);
