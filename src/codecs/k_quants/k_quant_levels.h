@@ -33,17 +33,14 @@ inline int32_t nearest_integer(float value) noexcept {
 }
 
 /// nearest_integer clamped to low…high, as a float. `kWraps` false is right only where |value| ≤ kSteadyLimit.
-template <typename Lanes, int32_t kLow, int32_t kHigh, bool kWraps>
-typename Lanes::F32 nearest_level(typename Lanes::F32 value) noexcept {
-  if constexpr (!kWraps) {
-    const auto rounded = Lanes::pmin(Lanes::splat(float{kHigh}), Lanes::nearest(value));
-    return Lanes::pmax(Lanes::splat(float{kLow}), rounded);
-  }
+template <typename Lanes, bool kWraps>
+typename Lanes::F32 nearest_level(typename Lanes::F32 value, typename Lanes::F32 low,
+                                  typename Lanes::F32 high) noexcept {
+  if constexpr (!kWraps) return Lanes::pmax(low, Lanes::pmin(high, Lanes::nearest(value)));
   const auto magic = Lanes::splat(kMagic);
   auto bits = Lanes::bits(Lanes::add(value, magic));
   bits = Lanes::bit_or(Lanes::bit_and(bits, Lanes::splat(kMantissa)), Lanes::splat(kMagicBits & ~kMantissa));
-  bits = Lanes::max(Lanes::min(bits, Lanes::splat(kMagicBits + kHigh)), Lanes::splat(kMagicBits + kLow));
-  return Lanes::sub(Lanes::from_bits(bits), magic);
+  return Lanes::pmax(low, Lanes::pmin(high, Lanes::sub(Lanes::from_bits(bits), magic)));
 }
 
 /// nearest_integer((weight + shift) / scale) clamped to kLow…kHigh, minus kLow, for each weight of a sub-block.
@@ -84,13 +81,13 @@ void expand_sub_block(const uint8_t* levels, float scale, float min, std::span<f
   }
 }
 
-/// Weight i of sub-block s of `from` becomes rows[i].value[s], for the sub-blocks that fill a row.
-template <typename Lanes, typename Row, size_t kWeights>
-void interleave(const float* from, std::array<Row, kWeights>& rows) noexcept {
-  for (size_t s = 0; s < rows[0].value.size(); s += Lanes::kWidth) {
+/// Number i of sub-block s of `from` becomes (rows[i].*member)[s], for the sub-blocks that fill a row.
+template <typename Lanes, typename Row, size_t kWeights, size_t kBlocks>
+void interleave(const float* from, std::array<Row, kWeights>& rows, std::array<float, kBlocks> Row::*member) noexcept {
+  for (size_t s = 0; s < kBlocks; s += Lanes::kWidth) {
     for (size_t i = 0; i < kWeights; i += Lanes::kWidth) {
       const auto columns = Lanes::load_transposed(from + s * kWeights + i, kWeights);
-      for (size_t c = 0; c < Lanes::kWidth; ++c) Lanes::store(&rows[i + c].value[s], columns[c]);
+      for (size_t c = 0; c < Lanes::kWidth; ++c) Lanes::store(&(rows[i + c].*member)[s], columns[c]);
     }
   }
 }

@@ -6,6 +6,7 @@
 #include "codecs/k_quants/k_quant_levels.h"
 #include "codecs/k_quants/k_quant_min_search.h"
 #include "codecs/k_quants/k_quant_packing.h"
+#include "codecs/k_quants/k_quant_weighted.h"
 #include "simd/lanes_scalar.h"
 #include "simd/lanes_wasm.h"
 
@@ -35,6 +36,8 @@ struct Q2K {
     static constexpr bool kRootMeanSquare = false;
   };
 
+  static constexpr float kMeanSquares = 1.0F;
+
   /// `value` in units of 1/15 of `top`. A scale can come out negative, and llama.cpp stores its low byte, over the
   /// min's half too.
   static int four_bits(float value, float top) noexcept {
@@ -62,16 +65,43 @@ struct Q2K {
     }
   }
 
+  /// The same with importance: false where a sum overflows f32, too.
   template <typename Lanes>
-  static bool encode(const float* from, Block& block) noexcept {
-    const auto fits = fit_super_block<Lanes, Rule>(from);
-    if (!store_pairs(fits, block)) return false;
+  [[nodiscard]] static bool store_counted_pairs(const MinFits<kSubBlocks>& fits, Block& block) noexcept {
+    PositiveFactors<kSubBlocks> scales;
+    PositiveFactors<kSubBlocks> mins;
+    if (!find_factor_pairs<Lanes>(fits, 15, scales, mins)) return false;
+    block.scale = scales.factor;
+    block.min = mins.factor;
+    for (size_t j = 0; j < kSubBlocks; ++j) {
+      block.pairs[j] = static_cast<uint8_t>(scales.levels[j] | mins.levels[j] << 4);
+    }
+    return true;
+  }
+
+  template <typename Lanes>
+  static void pack_levels(const float* from, const MinFits<kSubBlocks>& fits, Block& block) noexcept {
     Levels levels;
     for_each_pair(block, [&](size_t j, float scale, float min) noexcept {
       const size_t at = j * Rule::kWeights;
       min_levels<Lanes, Rule>(from + at, fits, j, scale, min, &levels[at]);
     });
     pack_two_bits<Lanes, 0>(levels, block.levels.data());
+  }
+
+  template <typename Lanes>
+  static bool encode(const float* from, Block& block) noexcept {
+    const auto fits = fit_super_block<Lanes, Rule>(from);
+    if (!store_pairs(fits, block)) return false;
+    pack_levels<Lanes>(from, fits, block);
+    return true;
+  }
+
+  template <typename Lanes>
+  static bool encode_counted(const float* from, const float* counts, Block& block) noexcept {
+    const auto fits = fit_counted<Lanes, Rule>(from, counts);
+    if (!store_counted_pairs<Lanes>(fits, block)) return false;
+    pack_levels<Lanes>(from, fits, block);
     return true;
   }
 
@@ -91,7 +121,8 @@ struct Q2K {
 
 extern const Codec kQ2K;
 constinit const Codec kQ2K =
-    block_codec<k_quant::encode<k_quant::Q2K, WasmLanes>, k_quant::decode<k_quant::Q2K, WasmLanes>>({
+    block_codec<k_quant::encode<k_quant::Q2K, WasmLanes>, k_quant::decode<k_quant::Q2K, WasmLanes>,
+                k_quant::encode_weighted<k_quant::Q2K, WasmLanes>>({
         .name = "Q2_K",
         .ggml_type = 10,
         .block_weights = k_quant::kSuperBlock,
@@ -102,6 +133,7 @@ constinit const Codec kQ2K =
 
 extern const CodecReference kQ2KReference;
 constinit const CodecReference kQ2KReference =
-    block_reference<k_quant::encode<k_quant::Q2K, ScalarLanes>, k_quant::decode<k_quant::Q2K, ScalarLanes>>();
+    block_reference<k_quant::encode<k_quant::Q2K, ScalarLanes>, k_quant::decode<k_quant::Q2K, ScalarLanes>,
+                    k_quant::encode_weighted<k_quant::Q2K, ScalarLanes>>();
 
 }  // namespace arrowquant

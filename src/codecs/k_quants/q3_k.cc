@@ -142,7 +142,7 @@ Fits fit_super_block(const float* weights) noexcept {
   Rows<Lanes> rows;
   Fits fits;
   for (size_t first = 0; first < kSignedBlocks; first += Lanes::kWidth) {
-    interleave<Lanes>(weights + first * kSignedWeights, rows);
+    interleave<Lanes>(weights + first * kSignedWeights, rows, &Row<Lanes>::value);
     search_levels<Lanes>(rows, fits, first);
   }
   return fits;

@@ -31,11 +31,26 @@ struct Q4K {
     static constexpr bool kRootMeanSquare = true;
   };
 
+  static constexpr float kMeanSquares = 2.0F;
+
+  template <typename Lanes>
+  static void pack(const Levels& levels, Block& block) noexcept {
+    pack_nibbles<Lanes, 32>(levels, block.nibbles.data());
+  }
+
   template <typename Lanes>
   static bool encode(const float* from, Block& block) noexcept {
     Levels levels;
     if (!find_levels<Lanes, Rule>(from, block.pairs, levels)) return false;
-    pack_nibbles<Lanes, 32>(levels, block.nibbles.data());
+    pack<Lanes>(levels, block);
+    return true;
+  }
+
+  template <typename Lanes>
+  static bool encode_counted(const float* from, const float* counts, Block& block) noexcept {
+    Levels levels;
+    if (!find_counted_levels<Lanes, Rule>(from, counts, block.pairs, levels)) return false;
+    pack<Lanes>(levels, block);
     return true;
   }
 
@@ -52,7 +67,8 @@ struct Q4K {
 
 extern const Codec kQ4K;
 constinit const Codec kQ4K =
-    block_codec<k_quant::encode<k_quant::Q4K, WasmLanes>, k_quant::decode<k_quant::Q4K, WasmLanes>>({
+    block_codec<k_quant::encode<k_quant::Q4K, WasmLanes>, k_quant::decode<k_quant::Q4K, WasmLanes>,
+                k_quant::encode_weighted<k_quant::Q4K, WasmLanes>>({
         .name = "Q4_K",
         .ggml_type = 12,
         .block_weights = k_quant::kSuperBlock,
@@ -63,6 +79,7 @@ constinit const Codec kQ4K =
 
 extern const CodecReference kQ4KReference;
 constinit const CodecReference kQ4KReference =
-    block_reference<k_quant::encode<k_quant::Q4K, ScalarLanes>, k_quant::decode<k_quant::Q4K, ScalarLanes>>();
+    block_reference<k_quant::encode<k_quant::Q4K, ScalarLanes>, k_quant::decode<k_quant::Q4K, ScalarLanes>,
+                    k_quant::encode_weighted<k_quant::Q4K, ScalarLanes>>();
 
 }  // namespace arrowquant

@@ -33,12 +33,27 @@ struct Q5K {
     static constexpr bool kRootMeanSquare = true;
   };
 
+  static constexpr float kMeanSquares = 2.0F;
+
+  template <typename Lanes>
+  static void pack(const Levels& levels, Block& block) noexcept {
+    pack_high_bit<Lanes, 4>(levels, block.fifth_bits.data());
+    pack_nibbles<Lanes, 32>(levels, block.nibbles.data());
+  }
+
   template <typename Lanes>
   static bool encode(const float* from, Block& block) noexcept {
     Levels levels;
     if (!find_levels<Lanes, Rule>(from, block.pairs, levels)) return false;
-    pack_high_bit<Lanes, 4>(levels, block.fifth_bits.data());
-    pack_nibbles<Lanes, 32>(levels, block.nibbles.data());
+    pack<Lanes>(levels, block);
+    return true;
+  }
+
+  template <typename Lanes>
+  static bool encode_counted(const float* from, const float* counts, Block& block) noexcept {
+    Levels levels;
+    if (!find_counted_levels<Lanes, Rule>(from, counts, block.pairs, levels)) return false;
+    pack<Lanes>(levels, block);
     return true;
   }
 
@@ -56,7 +71,8 @@ struct Q5K {
 
 extern const Codec kQ5K;
 constinit const Codec kQ5K =
-    block_codec<k_quant::encode<k_quant::Q5K, WasmLanes>, k_quant::decode<k_quant::Q5K, WasmLanes>>({
+    block_codec<k_quant::encode<k_quant::Q5K, WasmLanes>, k_quant::decode<k_quant::Q5K, WasmLanes>,
+                k_quant::encode_weighted<k_quant::Q5K, WasmLanes>>({
         .name = "Q5_K",
         .ggml_type = 13,
         .block_weights = k_quant::kSuperBlock,
@@ -67,6 +83,7 @@ constinit const Codec kQ5K =
 
 extern const CodecReference kQ5KReference;
 constinit const CodecReference kQ5KReference =
-    block_reference<k_quant::encode<k_quant::Q5K, ScalarLanes>, k_quant::decode<k_quant::Q5K, ScalarLanes>>();
+    block_reference<k_quant::encode<k_quant::Q5K, ScalarLanes>, k_quant::decode<k_quant::Q5K, ScalarLanes>,
+                    k_quant::encode_weighted<k_quant::Q5K, ScalarLanes>>();
 
 }  // namespace arrowquant

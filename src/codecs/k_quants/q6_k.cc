@@ -48,7 +48,8 @@ template <typename Lanes>
 Sums<Lanes> sum_levels(const Rows<Lanes>& rows, typename Lanes::F32 level_scale) noexcept {
   Sums<Lanes> sums{Lanes::splat(0.0F), Lanes::splat(0.0F)};
   for (const Row<Lanes>& row : rows) {
-    const auto level = nearest_level<Lanes, kLow, kHigh, false>(Lanes::mul(level_scale, Lanes::load(row.value.data())));
+    const auto level = nearest_level<Lanes, false>(Lanes::mul(level_scale, Lanes::load(row.value.data())),
+                                                   Lanes::splat(float{kLow}), Lanes::splat(float{kHigh}));
     const auto weighted = Lanes::mul(Lanes::load(row.square.data()), level);
     sums.product = Lanes::add(sums.product, Lanes::mul(Lanes::load(row.cube.data()), level));
     sums.level_squared = Lanes::add(sums.level_squared, Lanes::mul(weighted, level));
@@ -89,7 +90,7 @@ Fits fit_super_block(const float* weights) noexcept {
   Rows<Wide> rows;
   Fits fits;
   for (size_t first = 0; first < kSignedBlocks; first += Wide::kWidth) {
-    interleave<Lanes>(weights + first * kSignedWeights, rows);
+    interleave<Lanes>(weights + first * kSignedWeights, rows, &Row<Wide>::value);
     for (Row<Wide>& row : rows) {
       const auto value = Wide::load(row.value.data());
       const auto square = Wide::mul(value, value);
