@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <cmath>
 #include <cstddef>
@@ -7,35 +8,68 @@
 #include <limits>
 
 #include "codecs/k_quants/k_quant_levels.h"
+#include "codecs/weighted/signed_search.h"
+#include "simd/lanes_pair.h"
 
 /// What Q3_K and Q6_K share: weight = scale · level, with levels on both sides of 0 and scales of either sign.
 namespace arrowquant::k_quant {
 
 inline constexpr size_t kSignedWeights = 16;
 inline constexpr size_t kSignedBlocks = kSuperBlock / kSignedWeights;
-/// A sub-block whose largest magnitude is below this counts as zero (llama.cpp's GROUP_MAX_EPS).
-inline constexpr float kNothing = 1e-15F;
+using weighted::kNothing;
 
-/// The value of largest magnitude of each sub-block with its sign, the first one on a tie.
-template <typename Lanes>
-struct Extreme {
-  typename Lanes::F32 value;
-  typename Lanes::Mask nothing;
+/// What the search found. Its own levels are nearest_integer(level_scale · weight), or all the lowest where level_scale
+/// is 0; they are used only where the stored scale becomes 0.
+struct SignedFits {
+  alignas(16) std::array<float, kSignedBlocks> scale;
+  alignas(16) std::array<float, kSignedBlocks> level_scale;
+  alignas(16) std::array<float, kSignedBlocks> count;  ///< the sums of how much the errors of the weights count
+
+  /// The search's own level of a weight of sub-block j, counted from the lowest one, −half.
+  [[nodiscard]] uint8_t level(float weight, size_t j, int32_t half) const noexcept {
+    const int32_t level = nearest_integer(level_scale[j] * weight);
+    return static_cast<uint8_t>(level_scale[j] == 0.0F ? 0 : std::clamp(level, -half, half - 1) + half);
+  }
 };
 
-/// `rows[i].value` holds weight i of the sub-blocks, one a lane. Lanes of nothing get the value 1, to divide by.
-template <typename Lanes, typename Rows>
-Extreme<Lanes> find_extreme(const Rows& rows) noexcept {
-  auto magnitude = Lanes::splat(0.0F);
-  auto extreme = magnitude;
-  for (const auto& row : rows) {
-    const auto value = Lanes::load(row.value.data());
-    const auto absolute = Lanes::abs(value);
-    extreme = Lanes::select(Lanes::gt(absolute, magnitude), value, extreme);
-    magnitude = Lanes::pmax(magnitude, absolute);
+template <typename Lanes>
+using SignedRows = std::array<weighted::SignedRow<Lanes>, kSignedWeights>;
+
+/// Fills the rows from sub-blocks side by side and returns the sums of their counts.
+template <typename Lanes>
+typename PairLanes<Lanes>::F32 fill_rows(const float* weights, const float* counts,
+                                         SignedRows<PairLanes<Lanes>>& rows) noexcept {
+  using Wide = PairLanes<Lanes>;
+  using Row = weighted::SignedRow<Wide>;
+  interleave<Lanes>(weights, rows, &Row::value);
+  if (counts != nullptr) interleave<Lanes>(counts, rows, &Row::count);
+  auto sum = Wide::splat(0.0F);
+  for (Row& row : rows) {
+    const auto value = Wide::load(row.value.data());
+    const auto count = counts == nullptr ? Wide::mul(value, value) : Wide::load(row.count.data());
+    Wide::store(row.count.data(), count);
+    Wide::store(row.product.data(), Wide::mul(count, value));
+    sum = Wide::add(sum, count);
   }
-  const auto nothing = Lanes::lt(magnitude, Lanes::splat(kNothing));
-  return {Lanes::select(nothing, Lanes::splat(1.0F), extreme), nothing};
+  return sum;
+}
+
+/// Searches all sub-blocks of a super-block, two vectors of them at a time. `counts` says of each weight how much its
+/// error counts; nullptr: its square.
+template <typename Lanes>
+SignedFits fit_signed(const float* weights, const float* counts, int32_t half) noexcept {
+  using Wide = PairLanes<Lanes>;
+  SignedRows<Wide> rows;
+  SignedFits fits;
+  for (size_t first = 0; first < kSignedBlocks; first += Wide::kWidth) {
+    const size_t at = first * kSignedWeights;
+    const auto sum = fill_rows<Lanes>(weights + at, counts == nullptr ? nullptr : counts + at, rows);
+    const auto fit = weighted::search_signed_scale<Wide>(rows, static_cast<float>(half));
+    Wide::store(&fits.scale[first], fit.scale);
+    Wide::store(&fits.level_scale[first], fit.level_scale);
+    Wide::store(&fits.count[first], sum);
+  }
+  return fits;
 }
 
 /// The scale of largest magnitude with its sign, the first one on a tie; 0 if all are zeros. Infinity if one is NaN, so

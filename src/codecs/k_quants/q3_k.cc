@@ -1,5 +1,6 @@
 #include <algorithm>
 #include <array>
+#include <cmath>
 #include <cstddef>
 #include <cstdint>
 
@@ -7,6 +8,8 @@
 #include "codecs/k_quants/k_quant_levels.h"
 #include "codecs/k_quants/k_quant_packing.h"
 #include "codecs/k_quants/k_quant_signed.h"
+#include "codecs/k_quants/k_quant_weighted.h"
+#include "codecs/weighted/signed_levels.h"
 #include "simd/lanes_scalar.h"
 #include "simd/lanes_wasm.h"
 
@@ -121,7 +124,7 @@ bool refine_levels(Rows<Lanes>& rows, Sums<Lanes>& sums) noexcept {
 template <typename Lanes>
 void search_levels(Rows<Lanes>& rows, Fits& fits, size_t first) noexcept {
   const auto zero = Lanes::splat(0.0F);
-  const auto extreme = find_extreme<Lanes>(rows);
+  const auto extreme = weighted::find_extreme<Lanes>(rows);
   auto sums = first_levels<Lanes>(rows, extreme.value);
   for (int attempt = 0; attempt < kTries; ++attempt) {
     if (!refine_levels<Lanes>(rows, sums)) break;
@@ -161,6 +164,8 @@ struct Q3K {
   };
   static_assert(sizeof(Block) == 110);
 
+  static constexpr float kMeanSquares = 2.0F;
+
   static SignedFactors load_factors(const Block& block) noexcept {
     const float scale = load_half(block.scale);
     SignedFactors factors;
@@ -192,6 +197,26 @@ struct Q3K {
     return store_half(block.scale, 1.0F / inv_scale);
   }
 
+  /// The same with importance: false where a sum overflows f32, too.
+  template <typename Lanes>
+  [[nodiscard]] static bool store_counted_scales(const SignedFits& fits, Block& block) noexcept {
+    if (!all_finite(fits.scale) || !all_finite(fits.count)) return false;
+    std::array<uint8_t, kSignedBlocks> stored;
+    const float scale = weighted::find_signed_levels<Lanes>({fits.scale, fits.count.data(), 32.0F}, stored.data());
+    block.sub_scales = {};
+    for (size_t j = 0; j < kSignedBlocks; ++j) store_sub_scale(j, stored[j], block);
+    return std::isfinite(scale) && store_half(block.scale, scale);
+  }
+
+  /// Levels for the stored scales. Where one is 0, `searched` is asked, as by round_signed.
+  template <typename Lanes, typename Searched>
+  static void pack(const float* from, Searched searched, Block& block) noexcept {
+    Levels levels;
+    round_signed<Lanes, kLow, kHigh>(from, load_factors(block), searched, levels);
+    pack_high_bit<Lanes, 2>(levels, block.high_bits.data());
+    pack_two_bits<Lanes, 0>(levels, block.low_bits.data());
+  }
+
   template <typename Lanes>
   static bool encode(const float* from, Block& block) noexcept {
     const Fits fits = fit_super_block<Lanes>(from);
@@ -199,10 +224,18 @@ struct Q3K {
     const auto searched = [&](size_t i, size_t j) noexcept {
       return static_cast<uint8_t>(fits.level[i * kSignedBlocks + j] - (kMantissaOfZero + kLow));
     };
-    Levels levels;
-    round_signed<Lanes, kLow, kHigh>(from, load_factors(block), searched, levels);
-    pack_high_bit<Lanes, 2>(levels, block.high_bits.data());
-    pack_two_bits<Lanes, 0>(levels, block.low_bits.data());
+    pack<Lanes>(from, searched, block);
+    return true;
+  }
+
+  template <typename Lanes>
+  static bool encode_counted(const float* from, const float* counts, Block& block) noexcept {
+    const SignedFits fits = fit_signed<Lanes>(from, counts, -kLow);
+    if (!store_counted_scales<Lanes>(fits, block)) return false;
+    const auto searched = [&](size_t i, size_t j) noexcept {
+      return fits.level(from[j * kSignedWeights + i], j, -kLow);
+    };
+    pack<Lanes>(from, searched, block);
     return true;
   }
 
@@ -220,7 +253,8 @@ struct Q3K {
 
 extern const Codec kQ3K;
 constinit const Codec kQ3K =
-    block_codec<k_quant::encode<k_quant::Q3K, WasmLanes>, k_quant::decode<k_quant::Q3K, WasmLanes>>({
+    block_codec<k_quant::encode<k_quant::Q3K, WasmLanes>, k_quant::decode<k_quant::Q3K, WasmLanes>,
+                k_quant::encode_weighted<k_quant::Q3K, WasmLanes>>({
         .name = "Q3_K",
         .ggml_type = 11,
         .block_weights = k_quant::kSuperBlock,
@@ -231,6 +265,7 @@ constinit const Codec kQ3K =
 
 extern const CodecReference kQ3KReference;
 constinit const CodecReference kQ3KReference =
-    block_reference<k_quant::encode<k_quant::Q3K, ScalarLanes>, k_quant::decode<k_quant::Q3K, ScalarLanes>>();
+    block_reference<k_quant::encode<k_quant::Q3K, ScalarLanes>, k_quant::decode<k_quant::Q3K, ScalarLanes>,
+                    k_quant::encode_weighted<k_quant::Q3K, ScalarLanes>>();
 
 }  // namespace arrowquant
