@@ -71,6 +71,15 @@ typename Lanes::Bytes peak_levels(const float* from, const PeakScales<Lanes>& sc
   return Lanes::min_unsigned(levels, Lanes::splat_bytes(2 * kHalf - 1));
 }
 
+/// The levels nearest to weight · inv_scale of 4·kWidth weights, with `offset` added, so that none is below 0.
+template <typename Lanes, typename Levels>
+typename Lanes::Bytes whole_levels(const float* from, float inv_scale, int offset) noexcept {
+  return to_bytes<Lanes>([&](size_t i) noexcept {
+    const auto scaled = Lanes::mul(Lanes::load(from + i), Lanes::splat(inv_scale));
+    return Lanes::add(Levels::template nearest<Lanes>(scaled), Lanes::splat(static_cast<float>(offset)));
+  });
+}
+
 /// Puts scale · (level − kHalf) for 4·kWidth levels.
 template <typename Lanes, int kHalf>
 void expand_peak_levels(typename Lanes::Bytes levels, float scale, float* to) noexcept {

@@ -2,6 +2,7 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "codecs/best/one_scale.h"
 #include "codecs/block_codec.h"
 #include "codecs/blocks_of_32/peak_scale.h"
 #include "simd/lanes_scalar.h"
@@ -19,6 +20,18 @@ struct Q40 {
   };
   static_assert(sizeof(Block) == 18);
   static constexpr int kHalf = 8;
+
+  /// For the search with the most effort: where it puts the peak, and how many of these it tries at once.
+  using Levels = best::WholeLevels<-kHalf, kHalf - 1>;
+  using TrialLevels = Levels;
+  static constexpr std::array kPeaks = {-8.5F, -7.2F, -7.8F, -8.2F, -8.8F, -6.9F};
+  static constexpr size_t kTogether = 3;
+
+  template <typename Lanes>
+  static void pack(const float* from, float inv_scale, Block& block) noexcept {
+    const auto levels = [&](size_t i) noexcept { return whole_levels<Lanes, Levels>(from + i, inv_scale, kHalf); };
+    pack_nibbles<Lanes>(levels, block.nibbles);
+  }
 
   template <typename Lanes>
   static bool encode(const float* from, Block* blocks, PeakScan<Lanes>& scan, const float* next) noexcept {
@@ -47,19 +60,22 @@ struct Q40 {
 }  // namespace blocks_of_32
 
 extern const Codec kQ40;
-constinit const Codec kQ40 =
-    block_codec<blocks_of_32::encode<blocks_of_32::Q40, WasmLanes>, blocks_of_32::decode<blocks_of_32::Q40, WasmLanes>>(
-        {
-            .name = "Q4_0",
-            .ggml_type = 2,
-            .block_weights = blocks_of_32::kWeights,
-            .block_bytes = sizeof(blocks_of_32::Q40::Block),
-            .searches = false,
-            .file_types = {{{"Q4_0", 2}}},
-        });
+constinit const Codec kQ40 = block_codec<
+    blocks_of_32::encode<blocks_of_32::Q40, WasmLanes>, blocks_of_32::decode<blocks_of_32::Q40, WasmLanes>, nullptr,
+    best::encode<best::OneScale<blocks_of_32::Q40>, WasmLanes, blocks_of_32::encode<blocks_of_32::Q40, WasmLanes>>>({
+    .name = "Q4_0",
+    .ggml_type = 2,
+    .block_weights = blocks_of_32::kWeights,
+    .block_bytes = sizeof(blocks_of_32::Q40::Block),
+    .searches = false,
+    .file_types = {{{"Q4_0", 2}}},
+});
 
 extern const CodecReference kQ40Reference;
-constinit const CodecReference kQ40Reference = block_reference<blocks_of_32::encode<blocks_of_32::Q40, ScalarLanes>,
-                                                               blocks_of_32::decode<blocks_of_32::Q40, ScalarLanes>>();
+constinit const CodecReference kQ40Reference =
+    block_reference<blocks_of_32::encode<blocks_of_32::Q40, ScalarLanes>,
+                    blocks_of_32::decode<blocks_of_32::Q40, ScalarLanes>, nullptr,
+                    best::encode<best::OneScale<blocks_of_32::Q40>, ScalarLanes,
+                                 blocks_of_32::encode<blocks_of_32::Q40, ScalarLanes>>>();
 
 }  // namespace arrowquant

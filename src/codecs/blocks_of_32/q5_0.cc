@@ -2,6 +2,7 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "codecs/best/one_scale.h"
 #include "codecs/block_codec.h"
 #include "codecs/blocks_of_32/peak_scale.h"
 #include "simd/lanes_scalar.h"
@@ -20,6 +21,18 @@ struct Q50 {
   };
   static_assert(sizeof(Block) == 22);
   static constexpr int kHalf = 16;
+
+  /// For the search with the most effort: where it puts the peak, and how many of these it tries at once.
+  using Levels = best::WholeLevels<-kHalf, kHalf - 1>;
+  using TrialLevels = Levels;
+  static constexpr std::array kPeaks = {-15.0F, -16.4F, -15.8F, -14.0F, -16.8F, -16.2F, -15.2F, -14.8F, -13.0F};
+  static constexpr size_t kTogether = 3;
+
+  template <typename Lanes>
+  static void pack(const float* from, float inv_scale, Block& block) noexcept {
+    const auto levels = [&](size_t i) noexcept { return whole_levels<Lanes, Levels>(from + i, inv_scale, kHalf); };
+    pack_nibbles<Lanes>(levels, block.nibbles, block.fifth_bits);
+  }
 
   template <typename Lanes>
   static bool encode(const float* from, Block* blocks, PeakScan<Lanes>& scan, const float* next) noexcept {
@@ -48,19 +61,22 @@ struct Q50 {
 }  // namespace blocks_of_32
 
 extern const Codec kQ50;
-constinit const Codec kQ50 =
-    block_codec<blocks_of_32::encode<blocks_of_32::Q50, WasmLanes>, blocks_of_32::decode<blocks_of_32::Q50, WasmLanes>>(
-        {
-            .name = "Q5_0",
-            .ggml_type = 6,
-            .block_weights = blocks_of_32::kWeights,
-            .block_bytes = sizeof(blocks_of_32::Q50::Block),
-            .searches = false,
-            .file_types = {{{"Q5_0", 8}}},
-        });
+constinit const Codec kQ50 = block_codec<
+    blocks_of_32::encode<blocks_of_32::Q50, WasmLanes>, blocks_of_32::decode<blocks_of_32::Q50, WasmLanes>, nullptr,
+    best::encode<best::OneScale<blocks_of_32::Q50>, WasmLanes, blocks_of_32::encode<blocks_of_32::Q50, WasmLanes>>>({
+    .name = "Q5_0",
+    .ggml_type = 6,
+    .block_weights = blocks_of_32::kWeights,
+    .block_bytes = sizeof(blocks_of_32::Q50::Block),
+    .searches = false,
+    .file_types = {{{"Q5_0", 8}}},
+});
 
 extern const CodecReference kQ50Reference;
-constinit const CodecReference kQ50Reference = block_reference<blocks_of_32::encode<blocks_of_32::Q50, ScalarLanes>,
-                                                               blocks_of_32::decode<blocks_of_32::Q50, ScalarLanes>>();
+constinit const CodecReference kQ50Reference =
+    block_reference<blocks_of_32::encode<blocks_of_32::Q50, ScalarLanes>,
+                    blocks_of_32::decode<blocks_of_32::Q50, ScalarLanes>, nullptr,
+                    best::encode<best::OneScale<blocks_of_32::Q50>, ScalarLanes,
+                                 blocks_of_32::encode<blocks_of_32::Q50, ScalarLanes>>>();
 
 }  // namespace arrowquant

@@ -6,6 +6,7 @@
 
 #include "base/bytes.h"
 #include "base/half.h"
+#include "codecs/best/one_scale.h"
 #include "codecs/block_codec.h"
 #include "codecs/blocks_of_32/blocks_of_32.h"
 #include "simd/lanes_scalar.h"
@@ -22,6 +23,24 @@ struct Q80 {
     std::array<uint8_t, kWeights> levels;
   };
   static_assert(sizeof(Block) == 34);
+
+  /// For the search with the most effort. With so many levels the errors of the scales next to each other have little
+  /// to do with each other, and of many the least is small.
+  using Levels = best::WholeLevels<-128, 127>;
+  using TrialLevels = best::AnyLevels;
+  static constexpr size_t kTogether = 3;
+  static constexpr auto kPeaks = [] {
+    std::array<float, 21> peaks{};
+    for (size_t i = 0; i < peaks.size(); ++i) peaks[i] = 0.75F * static_cast<float>(i) - 128.4F;
+    return peaks;
+  }();
+
+  template <typename Lanes>
+  static void pack(const float* from, float inv_scale, Block& block) noexcept {
+    store_bytes<Lanes>(block, [&](size_t i) noexcept {
+      return Levels::nearest<Lanes>(Lanes::mul(Lanes::load(from + i), Lanes::splat(inv_scale)));
+    });
+  }
 
   /// The largest magnitude of each block, which is not finite if a weight is not.
   template <typename Lanes>
@@ -63,9 +82,14 @@ struct Q80 {
 
   template <typename Lanes>
   static void store_levels(const float* from, typename Lanes::F32 inv_scale, Block& block) noexcept {
-    const auto level = [&](size_t i) noexcept {
-      return Lanes::round_magic(round_away<Lanes>(Lanes::mul(Lanes::load(from + i), inv_scale)));
-    };
+    store_bytes<Lanes>(
+        block, [&](size_t i) noexcept { return round_away<Lanes>(Lanes::mul(Lanes::load(from + i), inv_scale)); });
+  }
+
+  /// `whole(i)` are the levels of kWidth weights from i on.
+  template <typename Lanes, typename Whole>
+  static void store_bytes(Block& block, Whole whole) noexcept {
+    const auto level = [&](size_t i) noexcept { return Lanes::round_magic(whole(i)); };
     for (size_t i = 0; i < kWeights; i += 4 * Lanes::kWidth) {
       const auto low = Lanes::narrow(level(i), level(i + Lanes::kWidth));
       const auto high = Lanes::narrow(level(i + 2 * Lanes::kWidth), level(i + 3 * Lanes::kWidth));
@@ -92,23 +116,41 @@ struct Q80 {
   }
 };
 
-/// Blocks that are refused are encoded all the same where that is asked for.
-template <EncodeBlocks kEncode>
+/// The context of what lies `weights` weights further on.
+constexpr EncodeContext further(EncodeContext context, size_t weights) noexcept {
+  if (context.row_weights == 0) return context;
+  const size_t column = context.first_column + weights;
+  context.first_row += column / context.row_weights;
+  context.first_column = column % context.row_weights;
+  return context;
+}
+
+/// Blocks that are refused are encoded all the same where that is asked for, and those between them as ever.
+template <Codec::Encode kEncode>
 Status encode_q8_0(std::span<const float> weights, const Planes& planes, const EncodeContext& context) noexcept {
   auto* blocks = reinterpret_cast<Q80::Block*>(planes[0].data());
   size_t done = 0;
   while (true) {
-    const Status status = kEncode(weights.subspan(done * kWeights), planes[0].subspan(done * sizeof(Q80::Block)));
+    const auto rest = weights.subspan(done * kWeights);
+    const auto rest_context = further(context, done * kWeights);
+    const Status status = kEncode(rest, {planes[0].subspan(done * sizeof(Q80::Block))}, rest_context);
     if (status.ok()) return {};
     if (!context.overflows) return status.offset_by(done * kWeights);
-    done += static_cast<size_t>(status.position) / kWeights;
+    const size_t count = static_cast<size_t>(status.position) / kWeights;
+    const auto before = planes[0].subspan(done * sizeof(Q80::Block), count * sizeof(Q80::Block));
+    if (!kEncode(rest.first(count * kWeights), {before}, rest_context).ok()) return status;
+    done += count;
     Q80::encode_overflowing(&weights[done * kWeights], blocks[done]);
     ++done;
   }
 }
 
+template <typename Lanes>
+inline constexpr Codec::Encode kPlainEncode =
+    encode_plane<encode<Q80, Lanes>, nullptr, best::encode<best::OneScale<Q80>, Lanes, encode<Q80, Lanes>>>;
+
 constexpr Codec with_overflow(Codec codec) noexcept {
-  codec.encode = encode_q8_0<encode<Q80, WasmLanes>>;
+  codec.encode = encode_q8_0<kPlainEncode<WasmLanes>>;
   return codec;
 }
 
@@ -117,7 +159,9 @@ constexpr Codec with_overflow(Codec codec) noexcept {
 
 extern const Codec kQ80;
 constinit const Codec kQ80 = blocks_of_32::with_overflow(
-    block_codec<blocks_of_32::encode<blocks_of_32::Q80, WasmLanes>, blocks_of_32::decode<blocks_of_32::Q80, WasmLanes>>(
+    block_codec<
+        blocks_of_32::encode<blocks_of_32::Q80, WasmLanes>, blocks_of_32::decode<blocks_of_32::Q80, WasmLanes>, nullptr,
+        best::encode<best::OneScale<blocks_of_32::Q80>, WasmLanes, blocks_of_32::encode<blocks_of_32::Q80, WasmLanes>>>(
         {
             .name = "Q8_0",
             .ggml_type = 8,
@@ -128,8 +172,7 @@ constinit const Codec kQ80 = blocks_of_32::with_overflow(
         }));
 
 extern const CodecReference kQ80Reference;
-constinit const CodecReference kQ80Reference = {
-    blocks_of_32::encode_q8_0<blocks_of_32::encode<blocks_of_32::Q80, ScalarLanes>>,
-    decode_plane<blocks_of_32::decode<blocks_of_32::Q80, ScalarLanes>>};
+constinit const CodecReference kQ80Reference = {blocks_of_32::encode_q8_0<blocks_of_32::kPlainEncode<ScalarLanes>>,
+                                                decode_plane<blocks_of_32::decode<blocks_of_32::Q80, ScalarLanes>>};
 
 }  // namespace arrowquant
