@@ -64,6 +64,27 @@ struct Targets {
   }
 };
 
+/// What kWidth blocks decode to.
+template <typename Format, typename Lanes>
+Rows<Lanes> decode_rows(const typename Format::Block* blocks) noexcept {
+  std::array<float, Lanes::kWidth * kWeights> weights;
+  for (size_t r = 0; r < Lanes::kWidth; ++r) Format::template decode<Lanes>(blocks[r], &weights[r * kWeights]);
+  Rows<Lanes> rows;
+  rows.load(weights.data());
+  return rows;
+}
+
+/// Σ w·(x − decoded)².
+template <typename Lanes, bool kWeighs>
+typename Lanes::F32 distance(const Targets<Lanes, kWeighs>& targets, const Rows<Lanes>& decoded) noexcept {
+  auto error = Lanes::splat(0.0F);
+  for (size_t j = 0; j < kWeights; ++j) {
+    const auto off = Lanes::sub(targets.weights[j], decoded[j]);
+    error = Lanes::add(error, targets.weigh(j, Lanes::mul(off, off)));
+  }
+  return error;
+}
+
 /// Which candidates have less error than what is there, by more than f32 sums of 32 squares can err. Nothing is better
 /// than squares that are, or nearly are, too small for f32.
 template <typename Lanes>

@@ -5,6 +5,7 @@
 #include <cstdint>
 
 #include "codecs/best/improve.h"
+#include "codecs/best/whole_levels.h"
 
 /// The search for one scale: weight ≈ d · value, where the values are what the levels of a format stand for.
 ///
@@ -12,35 +13,6 @@
 /// the outermost values, and finds the d that is best for those values by least squares: Σ w·x·value / Σ w·value². Of
 /// all trials the one that explains most, d · Σ w·x·value, is refined by another such step and rounded to f16.
 namespace arrowquant::best {
-
-/// Half to even, of numbers below 2^22.
-template <typename Lanes>
-typename Lanes::F32 nearest_whole(typename Lanes::F32 value) noexcept {
-  return Lanes::sub(Lanes::add(value, Lanes::splat(0x1.8p23F)), Lanes::splat(0x1.8p23F));
-}
-
-/// Whole numbers, half to even: for trials that put no weight outside of the levels.
-struct AnyLevels {
-  template <typename Lanes>
-  static std::array<typename Lanes::F32, 4> nearest(const std::array<typename Lanes::F32, 4>& scaled) noexcept {
-    return {nearest_whole<Lanes>(scaled[0]), nearest_whole<Lanes>(scaled[1]), nearest_whole<Lanes>(scaled[2]),
-            nearest_whole<Lanes>(scaled[3])};
-  }
-};
-
-/// Whole numbers from kLowest to kHighest, half to even.
-template <int kLowest, int kHighest>
-struct WholeLevels {
-  template <typename Lanes>
-  static typename Lanes::F32 nearest(typename Lanes::F32 scaled) noexcept {
-    const auto inside = Lanes::pmax(Lanes::splat(float{kLowest}), Lanes::pmin(Lanes::splat(float{kHighest}), scaled));
-    return nearest_whole<Lanes>(inside);
-  }
-  template <typename Lanes>
-  static std::array<typename Lanes::F32, 4> nearest(const std::array<typename Lanes::F32, 4>& scaled) noexcept {
-    return {nearest<Lanes>(scaled[0]), nearest<Lanes>(scaled[1]), nearest<Lanes>(scaled[2]), nearest<Lanes>(scaled[3])};
-  }
-};
 
 /// Σ w·x·value and Σ w·value².
 template <typename Lanes>
@@ -150,15 +122,6 @@ struct OneScale {
     return Lanes::load(scales.data());
   }
 
-  template <typename Lanes>
-  static Rows<Lanes> decode(const Block* blocks) noexcept {
-    std::array<float, Lanes::kWidth * kWeights> weights;
-    for (size_t r = 0; r < Lanes::kWidth; ++r) Format::template decode<Lanes>(blocks[r], &weights[r * kWeights]);
-    Rows<Lanes> rows;
-    rows.load(weights.data());
-    return rows;
-  }
-
   template <typename Lanes, bool kWeighs>
   static void run_trials(const Targets<Lanes, kWeighs>& targets, BestScale<Lanes>& best) noexcept {
     constexpr size_t kTogether = Format::kTogether;
@@ -179,7 +142,7 @@ struct OneScale {
     using Levels = typename Format::Levels;
     Targets<Lanes, kWeighs> targets;
     targets.load(from, importance);
-    const Present<Lanes> present(targets, decode<Lanes>(blocks));
+    const Present<Lanes> present(targets, decode_rows<Format, Lanes>(blocks));
     BestScale<Lanes> best;
     best.challenge(present.sums, scales_of<Lanes>(blocks));
     run_trials<Lanes, kWeighs>(targets, best);

@@ -2,6 +2,7 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "codecs/best/scale_and_min.h"
 #include "codecs/block_codec.h"
 #include "codecs/blocks_of_32/range_scale.h"
 #include "simd/lanes_scalar.h"
@@ -20,6 +21,17 @@ struct Q41 {
   };
   static_assert(sizeof(Block) == 20);
   static constexpr int kMaxLevel = 15;
+
+  /// For the search with the most effort.
+  static constexpr std::array<best::Ends, 20> kEnds = {{{2, -1}, {0, 2},  {2, 1},  {-1, 3}, {0, 1},  {2, -3}, {0, -1},
+                                                        {-3, 1}, {2, 3},  {0, -3}, {3, 0},  {-1, 0}, {-1, 2}, {1, -1},
+                                                        {1, 1},  {3, -1}, {-3, 0}, {1, -3}, {1, 3},  {3, 1}}};
+
+  template <typename Lanes>
+  static void pack(const float* from, float min, float inv_scale, Block& block) noexcept {
+    const auto levels = [&](size_t i) noexcept { return whole_levels<Lanes, kMaxLevel>(from + i, min, inv_scale); };
+    pack_nibbles<Lanes>(levels, block.nibbles);
+  }
 
   /// Joins the levels while they are floats: low + 16 · high is exact, and half as much is left to convert.
   template <typename Lanes>
@@ -59,19 +71,22 @@ struct Q41 {
 }  // namespace blocks_of_32
 
 extern const Codec kQ41;
-constinit const Codec kQ41 =
-    block_codec<blocks_of_32::encode<blocks_of_32::Q41, WasmLanes>, blocks_of_32::decode<blocks_of_32::Q41, WasmLanes>>(
-        {
-            .name = "Q4_1",
-            .ggml_type = 3,
-            .block_weights = blocks_of_32::kWeights,
-            .block_bytes = sizeof(blocks_of_32::Q41::Block),
-            .searches = false,
-            .file_types = {{{"Q4_1", 3}}},
-        });
+constinit const Codec kQ41 = block_codec<
+    blocks_of_32::encode<blocks_of_32::Q41, WasmLanes>, blocks_of_32::decode<blocks_of_32::Q41, WasmLanes>, nullptr,
+    best::encode<best::ScaleAndMin<blocks_of_32::Q41>, WasmLanes, blocks_of_32::encode<blocks_of_32::Q41, WasmLanes>>>({
+    .name = "Q4_1",
+    .ggml_type = 3,
+    .block_weights = blocks_of_32::kWeights,
+    .block_bytes = sizeof(blocks_of_32::Q41::Block),
+    .searches = false,
+    .file_types = {{{"Q4_1", 3}}},
+});
 
 extern const CodecReference kQ41Reference;
-constinit const CodecReference kQ41Reference = block_reference<blocks_of_32::encode<blocks_of_32::Q41, ScalarLanes>,
-                                                               blocks_of_32::decode<blocks_of_32::Q41, ScalarLanes>>();
+constinit const CodecReference kQ41Reference =
+    block_reference<blocks_of_32::encode<blocks_of_32::Q41, ScalarLanes>,
+                    blocks_of_32::decode<blocks_of_32::Q41, ScalarLanes>, nullptr,
+                    best::encode<best::ScaleAndMin<blocks_of_32::Q41>, ScalarLanes,
+                                 blocks_of_32::encode<blocks_of_32::Q41, ScalarLanes>>>();
 
 }  // namespace arrowquant

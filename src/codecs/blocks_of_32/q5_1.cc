@@ -2,6 +2,7 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "codecs/best/scale_and_min.h"
 #include "codecs/block_codec.h"
 #include "codecs/blocks_of_32/range_scale.h"
 #include "simd/lanes_scalar.h"
@@ -21,6 +22,17 @@ struct Q51 {
   };
   static_assert(sizeof(Block) == 24);
   static constexpr int kMaxLevel = 31;
+
+  /// For the search with the most effort.
+  static constexpr std::array<best::Ends, 20> kEnds = {
+      {{2, -1}, {-1, 1}, {1, -3}, {1, 0},  {-3, 1}, {1, 2}, {-1, -1}, {-1, 3},  {0, -3},  {-3, -3},
+       {2, 1},  {-3, 0}, {1, -1}, {-3, 2}, {0, 2},  {0, 0}, {3, 0},   {-3, -1}, {-1, -3}, {-1, 0}}};
+
+  template <typename Lanes>
+  static void pack(const float* from, float min, float inv_scale, Block& block) noexcept {
+    const auto levels = [&](size_t i) noexcept { return whole_levels<Lanes, kMaxLevel>(from + i, min, inv_scale); };
+    pack_nibbles<Lanes>(levels, block.nibbles, block.fifth_bits);
+  }
 
   template <typename Lanes>
   static bool encode(const float* from, Block* blocks, PeakScan<Lanes>& scan, const float* next) noexcept {
@@ -51,19 +63,22 @@ struct Q51 {
 }  // namespace blocks_of_32
 
 extern const Codec kQ51;
-constinit const Codec kQ51 =
-    block_codec<blocks_of_32::encode<blocks_of_32::Q51, WasmLanes>, blocks_of_32::decode<blocks_of_32::Q51, WasmLanes>>(
-        {
-            .name = "Q5_1",
-            .ggml_type = 7,
-            .block_weights = blocks_of_32::kWeights,
-            .block_bytes = sizeof(blocks_of_32::Q51::Block),
-            .searches = false,
-            .file_types = {{{"Q5_1", 9}}},
-        });
+constinit const Codec kQ51 = block_codec<
+    blocks_of_32::encode<blocks_of_32::Q51, WasmLanes>, blocks_of_32::decode<blocks_of_32::Q51, WasmLanes>, nullptr,
+    best::encode<best::ScaleAndMin<blocks_of_32::Q51>, WasmLanes, blocks_of_32::encode<blocks_of_32::Q51, WasmLanes>>>({
+    .name = "Q5_1",
+    .ggml_type = 7,
+    .block_weights = blocks_of_32::kWeights,
+    .block_bytes = sizeof(blocks_of_32::Q51::Block),
+    .searches = false,
+    .file_types = {{{"Q5_1", 9}}},
+});
 
 extern const CodecReference kQ51Reference;
-constinit const CodecReference kQ51Reference = block_reference<blocks_of_32::encode<blocks_of_32::Q51, ScalarLanes>,
-                                                               blocks_of_32::decode<blocks_of_32::Q51, ScalarLanes>>();
+constinit const CodecReference kQ51Reference =
+    block_reference<blocks_of_32::encode<blocks_of_32::Q51, ScalarLanes>,
+                    blocks_of_32::decode<blocks_of_32::Q51, ScalarLanes>, nullptr,
+                    best::encode<best::ScaleAndMin<blocks_of_32::Q51>, ScalarLanes,
+                                 blocks_of_32::encode<blocks_of_32::Q51, ScalarLanes>>>();
 
 }  // namespace arrowquant
