@@ -166,6 +166,13 @@ struct ScaleAndMin {
     for (size_t t = 0; t < Format::kEnds.size(); t += kTogether) {
       std::array<ToLevels<Lanes>, kTogether> lines;
       for (size_t k = 0; k < kTogether; ++k) lines[k] = between<Lanes>(Format::kEnds[t + k], Format::kMaxLevel);
+      // What a first step of least squares leaves says little of what the next one will.
+      const auto first = try_lines<Levels, Lanes, kWeighs, kTogether>(steps.targets, lines);
+      for (size_t k = 0; k < kTogether; ++k) {
+        BestLine<Lanes> own;
+        own.challenge(steps, first[k]);
+        lines[k] = invert_line(own.line);
+      }
       for (const auto& sums : try_lines<Levels, Lanes, kWeighs, kTogether>(steps.targets, lines)) {
         best.challenge(steps, sums);
       }

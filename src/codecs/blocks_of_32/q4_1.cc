@@ -23,9 +23,8 @@ struct Q41 {
   static constexpr int kMaxLevel = 15;
 
   /// For the search with the most effort.
-  static constexpr std::array<best::Ends, 20> kEnds = {{{2, -1}, {0, 2},  {2, 1},  {-1, 3}, {0, 1},  {2, -3}, {0, -1},
-                                                        {-3, 1}, {2, 3},  {0, -3}, {3, 0},  {-1, 0}, {-1, 2}, {1, -1},
-                                                        {1, 1},  {3, -1}, {-3, 0}, {1, -3}, {1, 3},  {3, 1}}};
+  static constexpr std::array<best::Ends, 12> kEnds = {
+      {{0, 2}, {2, 0}, {2, -3}, {1, 1}, {-1, 3}, {0, -3}, {-3, 0}, {3, -1}, {-1, -1}, {-3, -3}, {2, 3}, {-2, 0}}};
 
   template <typename Lanes>
   static void pack(const float* from, float min, float inv_scale, Block& block) noexcept {

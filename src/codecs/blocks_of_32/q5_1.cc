@@ -24,9 +24,8 @@ struct Q51 {
   static constexpr int kMaxLevel = 31;
 
   /// For the search with the most effort.
-  static constexpr std::array<best::Ends, 20> kEnds = {
-      {{2, -1}, {-1, 1}, {1, -3}, {1, 0},  {-3, 1}, {1, 2}, {-1, -1}, {-1, 3},  {0, -3},  {-3, -3},
-       {2, 1},  {-3, 0}, {1, -1}, {-3, 2}, {0, 2},  {0, 0}, {3, 0},   {-3, -1}, {-1, -3}, {-1, 0}}};
+  static constexpr std::array<best::Ends, 12> kEnds = {
+      {{1, -3}, {0, 1}, {2, 0}, {-3, 0}, {-3, -3}, {-1, 2}, {0, -1}, {0, -3}, {-3, 1}, {2, 2}, {3, -1}, {-2, -1}}};
 
   template <typename Lanes>
   static void pack(const float* from, float min, float inv_scale, Block& block) noexcept {
