@@ -78,6 +78,7 @@ val codec_object(const Codec& codec) {
   object.set("acrossRows", codec.across_rows);
   object.set("needsRange", codec.needs_range);
   object.set("usesImportance", codec.uses_importance);
+  object.set("weighsFrom", static_cast<uint32_t>(codec.weighs_from));
   object.set("needsImportance", codec.needs_importance);
   object.set("needsRowsToWeigh", codec.needs_rows_to_weigh);
   object.set("foreign", codec.foreign);

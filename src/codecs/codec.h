@@ -113,6 +113,7 @@ struct Codec {
   bool across_rows = false;
   bool needs_range = false;  ///< with any parameters; without it, one group over everything does
   bool uses_importance = false;
+  Effort weighs_from = Effort::kReference;  ///< less does not use importance
   bool needs_importance = false;            ///< with the least effort it cannot do without
   bool needs_rows_to_weigh = false;         ///< as needs_rows, but only with importance, or to be better
   bool foreign = false;                     ///< only other programs' formats hold it: nobody chooses it by its name

@@ -7,6 +7,7 @@
 
 #include "codecs/affine/affine_decode.h"
 #include "codecs/affine/affine_encode.h"
+#include "codecs/affine/affine_improve.h"
 #include "codecs/affine/affine_scale.h"
 #include "simd/lanes_scalar.h"
 #include "simd/lanes_wasm.h"
@@ -85,7 +86,12 @@ template <typename L>
 Status encode_planes(std::span<const float> weights, const Planes& planes, const EncodeContext& context) noexcept {
   const auto [bits, group_size, symmetric] = context.parameters;
   const std::span scales(reinterpret_cast<float*>(planes[kScales].data()), planes[kScales].size() / sizeof(float));
-  if (group_size != 0) return encode<L>(weights, context.parameters, {planes[kLevels], scales, planes[kZeroPoints]});
+  if (group_size != 0) {
+    const AffineOutput output = {planes[kLevels], scales, planes[kZeroPoints]};
+    const Status status = encode<L>(weights, context.parameters, output);
+    if (status.ok() && context.effort == Effort::kBest) AffineImprover<L>(weights, context, output).improve();
+    return status;
+  }
   if (weights.empty()) return {};
   if (context.range == nullptr || scales.empty() || planes[kZeroPoints].empty()) return kBadArgument;
   const AffineScale scale = affine_scale(*context.range, bits, symmetric);
@@ -121,6 +127,9 @@ constinit const Codec kAffine = {
     .bits = kBits,
     .group_sizes = kGroupSizes,
     .symmetric = true,
+    .uses_importance = true,
+    .weighs_from = Effort::kBest,
+    .most_effort = Effort::kBest,
     .encode = encode_planes<WasmLanes>,
     .decode = decode_planes<WasmLanes>,
     .check = check_planes,

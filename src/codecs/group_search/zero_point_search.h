@@ -1,0 +1,172 @@
+#pragma once
+
+#include <algorithm>
+#include <array>
+#include <cstddef>
+
+/// The search for the scale and the zero point of groups that restore as (level − zero point)·scale.
+namespace arrowquant::group_search {
+
+/// What kWidth groups are encoded with. The zero point is a whole number.
+template <typename L>
+struct ZeroPointScale {
+  typename L::F32 scale;
+  typename L::F32 zero_point;
+};
+
+/// Scales that are tried, as factors of the one that leaves no weight out.
+struct ScaleRange {
+  float first;
+  float step;
+};
+
+inline constexpr size_t kTriedScales = 8;
+
+/// With few levels, leaving out the largest weights pays; with many, only luck with the rounding does.
+[[nodiscard]] constexpr ScaleRange tried_scales(float last_level) noexcept {
+  if (last_level <= 3) return {0.4F, 0.6F / (kTriedScales - 1)};
+  if (last_level <= 15) return {0.65F, 0.35F / (kTriedScales - 1)};
+  return {0.99F, 0.02F / (kTriedScales - 1)};
+}
+
+/// Weights by importance, a group in each lane, weight i of all lanes `stride` floats behind weight i − 1. Sums are
+/// f32, weight by weight, so that they do not depend on lanes.
+///
+/// For a zero point and a scale each weight has its level; the scale that fits those levels best is Σwxd/Σwd², d being
+/// the level less the zero point, and what it spares of the error Σw(x − d·scale)² is (Σwxd)²/Σwd². So each pass over
+/// the group judges a scale by the one that follows from it.
+template <typename L>
+class ZeroPointSearch {
+ public:
+  using F32 = typename L::F32;
+  using Found = ZeroPointScale<L>;
+
+  /// Levels are 0 … last. `importance` has a stride of kWidth.
+  ZeroPointSearch(const float* weights, size_t stride, const float* importance, size_t size, float last) noexcept
+      : weights_(weights), stride_(stride), importance_(importance), size_(size), last_(last) {}
+
+  /// Tries scales with the zero point of `plain`, then the zero points beside it.
+  [[nodiscard]] Found search(const Found& plain) const noexcept {
+    Best best = {L::splat(0.0F), plain};
+    const ScaleRange range = tried_scales(last_);
+    for (size_t i = 0; i < kTriedScales; i += 2) {
+      const auto one = L::splat(range.first + range.step * static_cast<float>(i));
+      const auto two = L::splat(range.first + range.step * static_cast<float>(i + 1));
+      take<2>({Found{L::mul(plain.scale, one), plain.zero_point}, Found{L::mul(plain.scale, two), plain.zero_point}},
+              best);
+    }
+    const auto below = L::pmax(L::sub(plain.zero_point, L::splat(1.0F)), L::splat(0.0F));
+    const auto above = L::pmin(L::add(plain.zero_point, L::splat(1.0F)), L::splat(last_));
+    take<2>({Found{best.found.scale, below}, Found{best.found.scale, above}}, best);
+    return refined(best);
+  }
+
+  /// With the zero point in the middle. Of two signs of the scale one reaches a level further up, the other one a level
+  /// further down: that is as if the zero point were one less.
+  [[nodiscard]] Found search_symmetric(const Found& plain) const noexcept {
+    const auto magnitude = L::abs(plain.scale);
+    const auto middle = plain.zero_point;
+    const auto below = L::sub(middle, L::splat(1.0F));
+    Best best = {L::splat(0.0F), plain};
+    const ScaleRange range = tried_scales(last_);
+    for (size_t i = 0; i < kTriedScales; ++i) {
+      const auto scale = L::mul(magnitude, L::splat(range.first + range.step * static_cast<float>(i)));
+      take<2>({Found{scale, middle}, Found{scale, below}}, best);
+    }
+    const Found found = refined(best);
+    const auto is_below = L::ne(found.zero_point, middle);
+    return {L::select(is_below, L::neg(found.scale), found.scale), middle};
+  }
+
+  /// Those of `found` where they lose less than `plain` by more than the rounding of these sums.
+  [[nodiscard]] typename L::Mask is_better(const Found& found, const Found& plain) const noexcept {
+    constexpr float kMargin = 1 - 0x1p-12F;
+    const auto limit = loss(plain);
+    return L::mask_and(L::gt(limit, L::splat(0x1p-100F)), L::lt(loss(found), L::mul(limit, L::splat(kMargin))));
+  }
+
+ private:
+  struct Best {
+    F32 spared;
+    Found found;
+  };
+
+  [[nodiscard]] F32 weight(size_t i) const noexcept { return L::load(weights_ + i * stride_); }
+  [[nodiscard]] F32 importance(size_t i) const noexcept { return L::load(importance_ + i * L::kWidth); }
+
+  /// How weights become levels less the zero point.
+  struct Steps {
+    F32 inverse;
+    F32 low;
+    F32 high;
+
+    /// Half to even by adding 1.5·2^23: what that is too little for lies far outside.
+    [[nodiscard]] F32 of(F32 x) const noexcept {
+      const F32 steps = L::sub(L::add(L::mul(x, inverse), L::splat(12582912.0F)), L::splat(12582912.0F));
+      return L::pmin(L::pmax(steps, low), high);
+    }
+  };
+
+  [[nodiscard]] Steps steps_of(const Found& found) const noexcept {
+    const auto zero = L::splat(0.0F);
+    return {L::div(L::splat(1.0F), found.scale), L::sub(zero, found.zero_point),
+            L::sub(L::splat(last_), found.zero_point)};
+  }
+
+  /// Keeps the best fit among those to the levels that `tried` give. Several together leave the processor more to do at
+  /// the same time.
+  template <size_t kCount>
+  void take(const std::array<Found, kCount>& tried, Best& best) const noexcept {
+    std::array<Steps, kCount> steps;
+    std::array<F32, kCount> products;
+    std::array<F32, kCount> squares;
+    for (size_t c = 0; c < kCount; ++c) {
+      steps[c] = steps_of(tried[c]);
+      products[c] = squares[c] = L::splat(0.0F);
+    }
+    for (size_t i = 0; i < size_; ++i) {
+      const F32 x = weight(i);
+      const F32 w = importance(i);
+      for (size_t c = 0; c < kCount; ++c) {
+        const F32 d = steps[c].of(x);
+        const F32 wd = L::mul(w, d);
+        products[c] = L::add(products[c], L::mul(wd, x));
+        squares[c] = L::add(squares[c], L::mul(wd, d));
+      }
+    }
+    for (size_t c = 0; c < kCount; ++c) {
+      const F32 scale = L::div(products[c], squares[c]);
+      const F32 spared = L::mul(products[c], scale);
+      const auto is_more = L::gt(spared, best.spared);
+      best.spared = L::select(is_more, spared, best.spared);
+      best.found.scale = L::select(is_more, scale, best.found.scale);
+      best.found.zero_point = L::select(is_more, tried[c].zero_point, best.found.zero_point);
+    }
+  }
+
+  /// The levels that follow from the best scale may have a better one again.
+  [[nodiscard]] Found refined(Best best) const noexcept {
+    take<1>({best.found}, best);
+    take<1>({best.found}, best);
+    return best.found;
+  }
+
+  [[nodiscard]] F32 loss(const Found& found) const noexcept {
+    const Steps steps = steps_of(found);
+    F32 sum = L::splat(0.0F);
+    for (size_t i = 0; i < size_; ++i) {
+      const F32 x = weight(i);
+      const F32 error = L::sub(x, L::mul(steps.of(x), found.scale));
+      sum = L::add(sum, L::mul(importance(i), L::mul(error, error)));
+    }
+    return sum;
+  }
+
+  const float* weights_;
+  size_t stride_;
+  const float* importance_;
+  size_t size_;
+  float last_;
+};
+
+}  // namespace arrowquant::group_search
