@@ -41,6 +41,8 @@ export type FactValue = number | string | readonly number[];
 export type Fact =
   /** A text is a default, unless it replaces what the input has under that key. */
   | { readonly key: string; readonly type: 'text'; readonly value: string; readonly replaces?: true | undefined }
+  /** One that stands behind all others, as numbers do, instead of what the input has under that key. */
+  | { readonly key: string; readonly type: 'lastText'; readonly value: string }
   | { readonly key: string; readonly type: 'u32'; readonly value: number }
   | { readonly key: string; readonly type: 'i32s'; readonly value: readonly number[] };
 

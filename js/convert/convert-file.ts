@@ -25,13 +25,14 @@ import { part } from '../part.js';
 import { callSafely } from '../pipeline/callbacks.js';
 import { convert, piecesOf, placedSteps, type ConversionEvents, type FinishedTensor } from './convert.js';
 import { fingerprintOf } from './fingerprint.js';
+import type { ImatrixQuantization } from './imatrix.js';
 import { orderSteps } from './in-order.js';
 import type { ConvertFileOptions } from './options.js';
 
 /** How to quantize. */
 export type Quantization =
-  | ({ readonly kind: 'uniform' } & UniformQuantization)
-  | ({ readonly kind: 'file-type' } & CheckpointQuantization)
+  | ({ readonly kind: 'uniform' } & UniformQuantization & ImatrixQuantization)
+  | ({ readonly kind: 'file-type' } & CheckpointQuantization & ImatrixQuantization)
   | ({ readonly kind: 'format' } & FormatQuantization);
 
 /** The options that all conversions have, with every default filled in. */
@@ -41,7 +42,7 @@ export interface GivenConversionOptions extends Omit<ConvertFileOptions, 'resume
   readonly memoryLimit: number;
 }
 
-type Planner = (model: Model, tools: PipelineTools) => Promise<ConversionPlan>;
+type Planner = (model: Model, tools: PipelineTools & FileTools) => Promise<ConversionPlan>;
 
 /** Quantizes the model at `source` and writes it to `sink`. Rejects with a `QuantizeError`; `sink` is untouched then. */
 export const quantizeFile = (
@@ -79,6 +80,20 @@ export async function planModel(tools: FileTools, model: Model, quantization: Qu
 
 /** Rejects with `invalid_option` for options that the format that is asked for does not have. */
 async function plannerOf(quantization: Quantization): Promise<Planner> {
+  const planner = await ownPlanner(quantization);
+  if (quantization.kind === 'format') return planner;
+  const { imatrix } = quantization;
+  if (imatrix === null) return planner;
+  const { readMatrix } = await part(() => import('./imatrix.js'));
+  return async (model, tools) => {
+    const { source, warnings, ...given } = await readMatrix(imatrix, tools);
+    const withMatrix = await ownPlanner({ ...quantization, ...given });
+    const plan = await withMatrix(model, tools);
+    return { ...plan, inputs: [source], warnings: [...plan.warnings, ...warnings] };
+  };
+}
+
+async function ownPlanner(quantization: Quantization): Promise<Planner> {
   if (quantization.kind === 'uniform') return (model, tools) => planUniform(model, quantization, tools);
   if (quantization.kind === 'format') {
     const { plannerFor } = await part(() => import('../formats/table.js'));
@@ -159,7 +174,13 @@ async function convertModel(
     const steps = ordered?.steps ?? placed;
     const bytes = layout.files.reduce((sum, { fileBytes }) => sum + fileBytes, 0);
     const output = await files.openSink(sink, {
-      ...{ bytes, inputs: filesOf(model), signal, pieces: piecesOf(steps, ordered, layout), heldBytes },
+      ...{
+        bytes,
+        inputs: [...filesOf(model), ...(plan.inputs ?? [])],
+        signal,
+        pieces: piecesOf(steps, ordered, layout),
+        heldBytes,
+      },
       durable: options.durable,
       isFolder: plan.folder !== undefined,
       files:

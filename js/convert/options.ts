@@ -1,5 +1,5 @@
 import type { Effort } from '../codecs/codec.js';
-import type { WebOptions } from '../endpoints.js';
+import type { ModelSource, WebOptions } from '../endpoints.js';
 import type { FormatName, FormatType, MixtureName, OnnxForm, OnnxRuntime } from '../formats/names.js';
 import type { RuleOutcome, TensorRule } from '../rules/rule.js';
 import type {
@@ -112,6 +112,16 @@ export interface QuantizeFileOptions extends ConvertFileOptions {
     | Readonly<Record<string, Float32Array>>
     | null
     | undefined;
+  /**
+   * An importance matrix, as llama-imatrix writes it: a GGUF, or the older `.dat` (docs/importance.md). Its entries have the names
+   * that tensors have in a GGUF of the model. A tensor without an entry is made without importance; rejects with
+   * `shape_mismatch` for one whose entry does not fit. Not together with `importance`.
+   */
+  readonly imatrix?: ModelSource | null | undefined;
+  /** Use the entries of `imatrix` alone whose names have one of these texts in them. Default: all. */
+  readonly includeWeights?: readonly string[] | null | undefined;
+  /** Use no entry of `imatrix` whose name has one of these texts in it. Not together with `includeWeights`. */
+  readonly excludeWeights?: readonly string[] | null | undefined;
   /**
    * How hard encoders search. `reference` gives the bytes that llama.cpp (or the format's own program) writes; `better` those
    * of the search that llama.cpp runs with an importance matrix, with ones where there is none; `best` the least error, weighed

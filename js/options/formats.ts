@@ -41,9 +41,9 @@ export function readFormatted(given: HeldQuantization, format: FormatName, sink:
       checkFolder(format, sink);
     });
   }
-  const { rules, importance, ...others } = given;
-  if (importance !== null) {
-    const detail = `importance has no meaning, because the format is ${format}; leave it out`;
+  const { rules, importance, imatrix, ...others } = given;
+  if (importance !== null || imatrix !== null) {
+    const detail = `${importance === null ? 'imatrix' : 'importance'} has no meaning, because the format is ${format}; leave it out`;
     throw new QuantizeError('invalid_option', { detail });
   }
   return {

@@ -1,17 +1,23 @@
 import { reading } from '../checks.js';
 import type { PlainKeyValue } from '../containers/gguf/plain-key-value.js';
+import type { Imatrix } from '../convert/imatrix.js';
 import type { QuantizeFileOptions } from '../convert/options.js';
 import type { Importance } from '../plan/importance.js';
 import type { TypedRule } from '../rules/rule.js';
+import { readImatrix } from './imatrix.js';
 import { readImportance } from './importance.js';
 import { readKeyValues } from './key-values.js';
 import { QUANTIZE_FILE_OPTIONS, onceRead, type Given } from './names.js';
 import { readRules } from './rules.js';
 
 /** The options of `quantizeFile` as they were when it was called: what the caller does with its own later changes nothing. */
-export interface HeldQuantization extends Omit<Given<QuantizeFileOptions>, 'rules' | 'importance' | 'keyValues'> {
+export interface HeldQuantization extends Omit<
+  Given<QuantizeFileOptions>,
+  'rules' | 'importance' | 'imatrix' | 'includeWeights' | 'excludeWeights' | 'keyValues'
+> {
   readonly rules: readonly TypedRule[];
   readonly importance: Importance | null;
+  readonly imatrix: Imatrix | null;
   readonly keyValues?: readonly PlainKeyValue[];
 }
 
@@ -24,6 +30,7 @@ export function holdQuantization(options: QuantizeFileOptions | null | undefined
       ...given,
       rules: readRules(given.rules),
       importance: readImportance(given.importance),
+      imatrix: readImatrix(given),
       ...(keyValues !== undefined && { keyValues }),
     };
   });

@@ -36,6 +36,7 @@ export const CONVERT_OPTIONS: Names<ConvertFileOptions> = {
 };
 export const QUANTIZE_FILE_OPTIONS: Names<QuantizeFileOptions> = {
   ...{ type: true, container: true, layout: true, importance: true, effort: true },
+  ...{ imatrix: true, includeWeights: true, excludeWeights: true },
   ...{ pure: true, architecture: true, for: true, f16Overflow: true, splitSize: true },
   ...{ bits: true, groupSize: true, symmetric: true, profile: true, mode: true },
   ...{

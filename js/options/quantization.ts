@@ -46,7 +46,7 @@ const ONNX_OPTIONS = ['accuracyLevel', 'embeddings', 'onnxForm', 'onnxRuntime', 
 const isContainer = (name: string): name is ContainerName => CONTAINERS.some((one) => one.name === name);
 
 /** All but what has been read completely already. */
-type Options = Omit<HeldQuantization, 'rules' | 'importance'>;
+type Options = Omit<HeldQuantization, 'rules' | 'importance' | 'imatrix'>;
 
 type Names<Name extends string> = Readonly<Record<string, Name>>;
 
@@ -85,6 +85,7 @@ function readFile(given: HeldQuantization, defaults: Defaults, sink: unknown): Q
     splitBytes: readBytes('splitSize', given.splitSize, LEAST_SPLIT_BYTES),
     rules: given.rules,
     importance: given.importance,
+    imatrix: given.imatrix,
     effort: readEffort(given.effort),
     measure: flag('metrics', given.metrics ?? true),
   };
@@ -104,7 +105,7 @@ function readType(given: unknown): string | undefined {
 
 type Shared = Pick<
   Extract<Quantization, { kind: 'uniform' }>,
-  'container' | 'keepOverflowing' | 'splitBytes' | 'importance' | 'effort' | 'measure'
+  'container' | 'keepOverflowing' | 'splitBytes' | 'importance' | 'imatrix' | 'effort' | 'measure'
 > &
   Pick<HeldQuantization, 'rules'>;
 

@@ -14,6 +14,7 @@ import { fulfilsByAnyName, type TensorDescription, type PlainRule } from '../rul
 import { ARCHITECTURES, type Architecture, type FileType, type Program } from '../types.js';
 import { keepingOverflowing } from './f16-overflow.js';
 import { withImportance, type Importance } from './importance.js';
+import { MATRIX_KEYS, matrixFacts, matrixWarnings, type MatrixOrigin } from './importance-matrix.js';
 import { withNarrowElements } from './narrowing.js';
 import {
   checkLeftovers,
@@ -43,6 +44,8 @@ export interface FileTypeQuantization extends OutputForm {
   readonly splitBytes: number | undefined;
   readonly rules: readonly PlainRule[];
   readonly importance: Importance | null;
+  /** Where a file gave the importance. */
+  readonly matrix?: MatrixOrigin | null | undefined;
   readonly effort: number;
   readonly measure: boolean;
 }
@@ -95,13 +98,18 @@ export async function planFileType(
     staleTexts: [
       ...staleTexts,
       EFFORT_KEY,
+      ...(quantization.importance === null ? [] : MATRIX_KEYS),
       ...staleKeysOf(tensors, decisions, subject, model.fact('general.architecture')),
     ],
-    facts: [...factsOf(model, subject, type, shapes), ...effortFacts(steps)],
+    facts: [...factsOf(model, subject, type, shapes), ...effortFacts(steps), ...matrixFacts(quantization.matrix)],
     limits: { dimensions: subject.mostDimensions, nameBytes: subject.longestNameBytes },
     ...{ architecture: subject.architecture, opensIn, notIn, type, dropped },
     notes: [...prepared.notes, ...notes],
-    warnings: [...warningsAbout(steps, tensors, idle), ...rowsFellBack(decisions)],
+    warnings: [
+      ...warningsAbout(steps, tensors, idle),
+      ...rowsFellBack(decisions),
+      ...matrixWarnings(quantization.matrix, steps),
+    ],
   };
 }
 

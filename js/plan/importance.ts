@@ -3,6 +3,7 @@ import { QuantizeError, quoted } from '../errors.js';
 import type { Model } from '../models/model.js';
 import { rowWeights } from '../rules/file-types.js';
 import { WINDOW_WEIGHTS, type TranscodeOptions } from '../wasm/windows.js';
+import { fittingImportance, type MatrixOrigin } from './importance-matrix.js';
 import type { PlannedStep } from './report.js';
 
 /**
@@ -14,6 +15,8 @@ export type Importance = ReadonlyMap<string, Float32Array>;
 /** How an encoder is to search. */
 interface Search {
   readonly importance: Importance | null;
+  /** Where a file gave the importance. */
+  readonly matrix?: MatrixOrigin | null | undefined;
   /** Place in EFFORTS. */
   readonly effort: number;
 }
@@ -21,16 +24,20 @@ interface Search {
 /**
  * The same steps, with what their codecs take of it. Throws `invalid_option` for a name that no tensor has, for a number of
  * columns that rows have not, and where no codec of the output uses importance, or knows more effort: neither is ever left
- * out silently. So it does where a codec needs importance, and there is none.
+ * out silently. So it does where a codec needs importance, and there is none. What a file gives may be for other tensors, too;
+ * where it is for one of the model's, and does not fit, `shape_mismatch` is thrown.
  */
 export function withImportance(
   steps: readonly PlannedStep[],
-  { importance, effort }: Search,
+  { importance: given, matrix = null, effort }: Search,
   { tensors }: Pick<Model, 'tensors'>,
 ): readonly PlannedStep[] {
-  if (importance !== null) checkNames(importance, new Set(tensors.map(({ name }) => name)));
   const traits = steps.map(encoderOf);
-  if (importance !== null && !traits.some((one) => one?.usesImportance === true)) throw unused('importance', steps);
+  if (given !== null && matrix === null) {
+    checkNames(given, new Set(tensors.map(({ name }) => name)));
+    if (!traits.some((one) => one?.usesImportance === true)) throw unused('importance', steps);
+  }
+  const importance = given === null || matrix === null ? given : fittingImportance(given, steps, matrix);
   if (effort > 0 && !traits.some((one) => one !== null && one.mostEffort > 0)) {
     throw unused(`effort ${String(EFFORTS[effort])}`, steps);
   }

@@ -72,6 +72,8 @@ export interface ConversionPlan extends OutputForm {
   readonly texts?: ReadonlyMap<string, string> | undefined;
   /** What the output takes over instead of what the model carries. */
   readonly carried?: Carried | null | undefined;
+  /** What was read besides the model: none of it is overwritten. */
+  readonly inputs?: readonly ByteSource[] | undefined;
   /** How the index of the files is written; default: as the container does it, where there are several files. */
   readonly index?: IndexStyle | undefined;
 }

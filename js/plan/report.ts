@@ -67,6 +67,7 @@ export interface DroppedTensor {
  * be decoded, or are not known. `rows_fell_back`: tensors get another type than they should, because their rows are no whole
  * blocks of it. `checkpoint_doubt`: something of a model in the layout of transformers is guessed, or left out.
  * `infinite_weights`: tensors have infinities or NaN that llama.cpp's converter has there, too; only a report has it.
+ * `importance_unused`: an importance matrix changes no tensor.
  */
 export type FileWarningCode =
   | 'rule_without_match'
@@ -74,7 +75,8 @@ export type FileWarningCode =
   | 'copied_undecoded'
   | 'rows_fell_back'
   | 'checkpoint_doubt'
-  | 'infinite_weights';
+  | 'infinite_weights'
+  | 'importance_unused';
 
 /** What is likely to be a mistake, or costs quality, though the conversion can be done. */
 export interface FileWarning {

@@ -12,6 +12,7 @@ import { stretchUnit } from '../pipeline/stretches.js';
 import { WINDOW_WEIGHTS } from '../wasm/windows.js';
 import { keepingOverflowing } from './f16-overflow.js';
 import { withImportance, type Importance } from './importance.js';
+import { matrixWarnings, type MatrixOrigin } from './importance-matrix.js';
 import {
   checkHeld,
   checkLeftovers,
@@ -36,6 +37,8 @@ export interface UniformQuantization extends OutputForm {
   /** Tried after those: the first one that fits a tensor keeps it as it is. */
   readonly preset: readonly TensorRule[];
   readonly importance: Importance | null;
+  /** Where a file gave the importance. */
+  readonly matrix?: MatrixOrigin | null | undefined;
   readonly effort: number;
   /** Whether a tensor with a weight that is too large for F16 becomes F32 instead; such weights are refused otherwise. */
   readonly keepOverflowing: boolean;
@@ -81,7 +84,10 @@ export async function planUniform(
     ...ruled.flatMap(({ stored, own }) => (own?.type === 'drop' ? [droppedTensor(stored, own.name)] : [])),
     ...taken.map(({ tensor, why }) => droppedTensor(tensor, why)),
   ];
-  const warnings = warningsAbout(steps, tensors, idleRules(rules, described));
+  const warnings = [
+    ...warningsAbout(steps, tensors, idleRules(rules, described)),
+    ...matrixWarnings(quantization.matrix, steps),
+  ];
   return { ...plainPlan({ container, layout }, steps, codecLabel(codec)), splitBytes, staleTexts, warnings, dropped };
 }
 

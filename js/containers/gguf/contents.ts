@@ -46,6 +46,7 @@ const isReplacing = (fact: Fact): boolean => fact.type === 'text' && fact.replac
 function pairOf(fact: Fact): GgufKeyValue {
   switch (fact.type) {
     case 'text':
+    case 'lastText':
       return text(fact.key, fact.value);
     case 'u32':
       return u32(fact.key, fact.value);
