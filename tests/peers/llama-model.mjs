@@ -1,6 +1,7 @@
 import { readdirSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import path from 'node:path';
+import { GGML_TYPE_NUMBERS } from './tiny-llama.mjs';
 
 const require = createRequire(import.meta.url);
 
@@ -22,9 +23,25 @@ export const FILE_TYPE_NUMBERS = {
   Q5_K_S: 16,
   Q5_K_M: 17,
   Q6_K: 18,
+  IQ2_XXS: 19,
+  IQ2_XS: 20,
+  Q2_K_S: 21,
+  IQ3_XS: 22,
+  IQ3_XXS: 23,
+  IQ1_S: 24,
   IQ4_NL: 25,
+  IQ3_S: 26,
+  IQ3_M: 27,
+  IQ2_S: 28,
+  IQ2_M: 29,
   IQ4_XS: 30,
+  IQ1_M: 31,
   BF16: 32,
+  TQ1_0: 36,
+  TQ2_0: 37,
+  MXFP4_MOE: 38,
+  Q1_0: 40,
+  Q2_0: 41,
 };
 
 /** Offsets in `struct llama_model_quantize_params`. */
@@ -35,7 +52,15 @@ const QUANTIZE_PARAMS = {
   embeddingType: 12,
   flags: 16,
   requantize: 16,
+  quantizesOutput: 17,
+  copies: 18,
   pure: 19,
+  keepsSplit: 20,
+  dryRun: 21,
+  importance: 24,
+  overrides: 32,
+  typeRules: 40,
+  pruned: 48,
 };
 /** allow_requantize, quantize_output_tensor, only_copy, pure, keep_split, dry_run. */
 const DEFAULT_FLAGS = [0, 1, 0, 0, 0, 0];
@@ -43,8 +68,12 @@ const DEFAULT_FLAGS = [0, 1, 0, 0, 0, 0];
 /** Room for what a vocabulary puts around a text. */
 const SPECIAL_TOKENS = 16;
 
-/** In `enum ggml_log_level`; a continued line has the number after it. */
-const LOG_WARNING = 3;
+/** In `enum ggml_log_level`; a continued line has a number after all of them. */
+const [LOG_INFO, LOG_WARNING] = [2, 3];
+
+/** What a dry run says of a tensor: what it is, and what it would become if that is something else. */
+const DRY_RUN_LINE =
+  /\] (?<name>\S+) +- \[[^\]]*\], type = +(?<from>\w+), size = [^\n]*?MiB(?: -> [^\n]*\((?<to>\w+)\))?\n/gu;
 
 /** The file in `folder` that is `library`, with or without a version in its name. */
 function findLibrary(folder, library) {
@@ -105,6 +134,102 @@ function quantizeParams(llama) {
     DEFAULT_FLAGS.every((flag, i) => bytes[flags + i] === flag);
   if (!isKnown) throw new Error('llama_model_quantize_params is not laid out as this binding thinks');
   return { bytes, view };
+}
+
+/** What the library is to point at, for as long as a call takes. */
+class Pointed {
+  #koffi;
+  #held = [];
+
+  constructor(koffi) {
+    this.#koffi = koffi;
+  }
+
+  /** The address of a copy of these bytes. */
+  bytes(bytes) {
+    const place = this.#koffi.alloc('uint8_t', bytes.length);
+    this.#koffi.encode(place, this.#koffi.array('uint8_t', bytes.length), bytes);
+    this.#held.push(place);
+    return this.#koffi.address(place);
+  }
+
+  text(text) {
+    return this.bytes(Buffer.from(`${text}\0`));
+  }
+
+  free() {
+    for (const place of this.#held) this.#koffi.free(place);
+  }
+}
+
+/** Words of 64 bits one after the other, as C has structures of pointers and sizes. */
+const wordBytes = (words) => new Uint8Array(BigInt64Array.from(words, BigInt).buffer);
+
+/** `llama_model_imatrix_data`, ended by one without a name. */
+function importanceAt(pointed, importance) {
+  const entries = [...importance].flatMap(([name, values]) => {
+    const floats = new Uint8Array(values.buffer, values.byteOffset, values.byteLength);
+    return [pointed.text(name), pointed.bytes(floats), values.length];
+  });
+  return pointed.bytes(wordBytes([...entries, 0, 0, 0]));
+}
+
+/** `llama_model_tensor_override`, ended by one without a pattern. */
+const typeRulesAt = (pointed, rules) =>
+  pointed.bytes(
+    wordBytes([...rules.flatMap(([pattern, type]) => [pointed.text(pattern), GGML_TYPE_NUMBERS[type]]), 0, 0]),
+  );
+
+const OVERRIDE_TAGS = ['int', 'float', 'bool', 'str'];
+const OVERRIDE = { bytes: 264, key: 4, value: 136 };
+
+/** `llama_model_kv_override`, ended by one without a key. */
+function overridesAt(pointed, overrides) {
+  const bytes = Buffer.alloc(OVERRIDE.bytes * (overrides.length + 1));
+  overrides.forEach(([key, type, value], i) => {
+    const one = bytes.subarray(i * OVERRIDE.bytes);
+    one.writeInt32LE(OVERRIDE_TAGS.indexOf(type));
+    one.write(key, OVERRIDE.key);
+    if (type === 'int') one.writeBigInt64LE(BigInt(value), OVERRIDE.value);
+    else if (type === 'float') one.writeDoubleLE(value, OVERRIDE.value);
+    else if (type === 'bool') one.writeUInt8(Number(value), OVERRIDE.value);
+    else one.write(value, OVERRIDE.value);
+  });
+  return pointed.bytes(bytes);
+}
+
+const layersAt = (pointed, layers) => pointed.bytes(new Uint8Array(Int32Array.from([...layers, -1]).buffer));
+
+/** Writes options of `quantize` into the parameters. */
+function setParams({ bytes, view }, pointed, options) {
+  const { type, pure = false, threads = 1, requantize = false, copy = false, keepSplit = false } = options;
+  const {
+    dryRun = false,
+    leaveOutput = false,
+    outputType,
+    embeddingType,
+    importance,
+    overrides,
+    typeRules,
+    prune,
+  } = options;
+  view.setInt32(QUANTIZE_PARAMS.threads, threads, true);
+  view.setInt32(QUANTIZE_PARAMS.fileType, FILE_TYPE_NUMBERS[type], true);
+  if (outputType !== undefined) view.setInt32(QUANTIZE_PARAMS.outputType, GGML_TYPE_NUMBERS[outputType], true);
+  if (embeddingType !== undefined) view.setInt32(QUANTIZE_PARAMS.embeddingType, GGML_TYPE_NUMBERS[embeddingType], true);
+  bytes[QUANTIZE_PARAMS.requantize] = Number(requantize);
+  bytes[QUANTIZE_PARAMS.quantizesOutput] = Number(!leaveOutput);
+  bytes[QUANTIZE_PARAMS.copies] = Number(copy);
+  bytes[QUANTIZE_PARAMS.pure] = Number(pure);
+  bytes[QUANTIZE_PARAMS.keepsSplit] = Number(keepSplit);
+  bytes[QUANTIZE_PARAMS.dryRun] = Number(dryRun);
+  const point = (offset, given, placed) => {
+    if (given !== undefined) view.setBigUint64(offset, BigInt(placed(pointed, given)), true);
+  };
+  point(QUANTIZE_PARAMS.importance, importance, importanceAt);
+  point(QUANTIZE_PARAMS.overrides, overrides, overridesAt);
+  point(QUANTIZE_PARAMS.typeRules, typeRules, typeRulesAt);
+  point(QUANTIZE_PARAMS.pruned, prune, layersAt);
 }
 
 /** Has `work` use a context of a model. */
@@ -179,8 +304,12 @@ function tokensOf(llama, vocabulary, text, special) {
  * llama.cpp itself, from the npm package that tests/peers names; null where that has no library for the platform.
  * Its log is kept from the terminal; what went wrong is in the errors' messages.
  *
- * - `quantize(input, output, { type, pure, threads, requantize })` writes the GGUF file `output`; `type` is one of
- *   FILE_TYPE_NUMBERS. `requantize` lets it start from a quantized file.
+ * - `quantize(input, output, { type, … })` writes the GGUF file `output`, or with `keepSplit` the shards of that name; `type`
+ *   is one of FILE_TYPE_NUMBERS. `requantize` lets it start from a quantized file, `copy` copies tensors, `importance` are
+ *   values by tensor, `overrides` are `[key, 'int' | 'float' | 'bool' | 'str', value]`, `typeRules` `[pattern, ggml type]`,
+ *   `prune` layers in ascending order.
+ * - `types(input, { type, … })` are [name, type] of the tensors that it would write, in their order. It writes nothing, and
+ *   asks for no importance.
  * - `logits(file, tokens, { threads })` are those after each token, tokens × vocabulary, computed on the CPU.
  * - `embedding(file, tokens, { threads })` is what a model of embeddings makes of the tokens, pooled as it says.
  * - `embeddings(file, texts, { threads })` and `allLogits(…)` are the same for several lists of tokens.
@@ -190,7 +319,10 @@ function tokensOf(llama, vocabulary, text, special) {
  *
  * @returns {null | {
  *   quantize: (input: string, output: string,
- *     options: {type: string, pure?: boolean, threads?: number, requantize?: boolean}) => void,
+ *     options: {type: string, pure?: boolean, threads?: number, requantize?: boolean, copy?: boolean, keepSplit?: boolean,
+ *       leaveOutput?: boolean, outputType?: string, embeddingType?: string, importance?: Map<string, Float32Array>,
+ *       overrides?: [string, string, string | number | boolean][], typeRules?: [string, string][], prune?: number[]}) => void,
+ *   types: (input: string, options: object) => [string, string][],
  *   logits: (file: string, tokens: readonly number[], options?: {threads?: number}) => Float32Array,
  *   embedding: (file: string, tokens: readonly number[], options?: {threads?: number}) => Float32Array,
  *   embeddings: (file: string, texts: readonly (readonly number[])[], options?: {threads?: number}) => Float32Array[],
@@ -204,9 +336,11 @@ export function openLlamaModels() {
   const folder = path.join(packageFolder, 'bins/linux-x64');
   const llama = functionsOf(koffi, folder);
   let said = [];
-  const log = koffi.register((level, text) => void (level >= LOG_WARNING && said.push(text)), llama.log);
-  const listen = () => {
+  let leastLevel = LOG_WARNING;
+  const log = koffi.register((level, text) => void (level >= leastLevel && said.push(text)), llama.log);
+  const listen = (level = LOG_WARNING) => {
     said = [];
+    leastLevel = level;
     llama.setLog(log, null);
   };
   listen();
@@ -222,15 +356,29 @@ export function openLlamaModels() {
       llama.freeModel(model);
     }
   };
+  const quantize = (input, output, options) => {
+    const params = quantizeParams(llama);
+    const pointed = new Pointed(koffi);
+    try {
+      setParams(params, pointed, options);
+      if (llama.quantize(input, output, params.bytes) === 0) return;
+    } finally {
+      pointed.free();
+    }
+    throw complaint(`does not quantize ${input} to ${options.type}`);
+  };
   return {
-    quantize(input, output, { type, pure = false, threads = 1, requantize = false }) {
+    quantize(input, output, options) {
       listen();
-      const { bytes, view } = quantizeParams(llama);
-      view.setInt32(QUANTIZE_PARAMS.threads, threads, true);
-      view.setInt32(QUANTIZE_PARAMS.fileType, FILE_TYPE_NUMBERS[type], true);
-      view.setUint8(QUANTIZE_PARAMS.pure, Number(pure));
-      view.setUint8(QUANTIZE_PARAMS.requantize, Number(requantize));
-      if (llama.quantize(input, output, bytes) !== 0) throw complaint(`does not quantize ${input} to ${type}`);
+      quantize(input, output, options);
+    },
+    types(input, options) {
+      listen(LOG_INFO);
+      quantize(input, '', { ...options, dryRun: true });
+      return [...said.join('').matchAll(DRY_RUN_LINE)].map(({ groups: { name, from, to = from } }) => [
+        name,
+        to.toUpperCase(),
+      ]);
     },
     logits: (file, tokens, { threads = 1 } = {}) =>
       withModel(file, (model) => logitsOf(koffi, llama, model, [tokens], threads)[0]),

@@ -7,7 +7,7 @@ const ALIGNMENT = 32;
 const KV_TYPES = { uint32: 4, int32: 5, float32: 6, string: 8, array: 9 };
 
 /** Numbers in `enum ggml_type`, of the types that the models here and their quantized forms have. */
-const TENSOR_TYPES = {
+export const GGML_TYPE_NUMBERS = {
   F32: 0,
   F16: 1,
   Q4_0: 2,
@@ -20,12 +20,25 @@ const TENSOR_TYPES = {
   Q4_K: 12,
   Q5_K: 13,
   Q6_K: 14,
+  IQ2_XXS: 16,
+  IQ2_XS: 17,
+  IQ3_XXS: 18,
+  IQ1_S: 19,
   IQ4_NL: 20,
+  IQ3_S: 21,
+  IQ2_S: 22,
   IQ4_XS: 23,
   I32: 26,
+  IQ1_M: 29,
   BF16: 30,
+  TQ1_0: 34,
+  TQ2_0: 35,
+  MXFP4: 39,
+  NVFP4: 40,
+  Q1_0: 41,
+  Q2_0: 42,
 };
-const TYPE_NAMES = new Map(Object.entries(TENSOR_TYPES).map(([name, number]) => [number, name]));
+const TYPE_NAMES = new Map(Object.entries(GGML_TYPE_NUMBERS).map(([name, number]) => [number, name]));
 
 /** Weights and bytes of a block. */
 const BLOCKS = {
@@ -45,6 +58,19 @@ const BLOCKS = {
   Q6_K: [256, 210],
   IQ4_NL: [32, 18],
   IQ4_XS: [256, 136],
+  IQ2_XXS: [256, 66],
+  IQ2_XS: [256, 74],
+  IQ2_S: [256, 82],
+  IQ3_XXS: [256, 98],
+  IQ3_S: [256, 110],
+  IQ1_S: [256, 50],
+  IQ1_M: [256, 56],
+  TQ1_0: [256, 54],
+  TQ2_0: [256, 66],
+  MXFP4: [32, 17],
+  NVFP4: [64, 36],
+  Q1_0: [128, 18],
+  Q2_0: [64, 18],
 };
 
 const padded = (bytes) => Math.ceil(bytes / ALIGNMENT) * ALIGNMENT;
@@ -124,7 +150,7 @@ export function ggufFile({ keyValues, tensors, seed = 1 }) {
     head.string(name);
     head.u32(shape.length);
     for (const extent of shape.toReversed()) head.u64(extent);
-    head.i32(TENSOR_TYPES[type]);
+    head.i32(GGML_TYPE_NUMBERS[type]);
     head.u64(offset);
     offset += padded(bytes.length);
     return Buffer.concat([bytes, Buffer.alloc(padded(bytes.length) - bytes.length)]);
