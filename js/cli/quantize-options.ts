@@ -7,6 +7,7 @@ import { CONTAINERS } from '../containers/table.js';
 import type { FileType, LayoutName, Mode, Profile, Program, Effort, QuantizeFileOptions } from '../index.js';
 import { ARCHITECTURES, EFFORTS, FILE_TYPES, PROGRAMS, TENSOR_TYPES } from '../index.js';
 import { LAYOUTS } from '../layouts/table.js';
+import { imatrixOptions, type ImatrixOptions } from './gguf/imatrix.js';
 import { checkpointOptions, type CheckpointOptions } from './gguf/options.js';
 import { onnxOptions, type OnnxOptions } from './onnx/options.js';
 import {
@@ -26,7 +27,7 @@ import { headerOption } from './servers.js';
 const TYPES: readonly string[] = [...new Set([...FILE_TYPES, ...TENSOR_TYPES])];
 
 /** What `quantize` is told on the command line, as commander gives it. */
-export interface QuantizeOptions extends CommonOptions, OnnxOptions, CheckpointOptions {
+export interface QuantizeOptions extends CommonOptions, OnnxOptions, CheckpointOptions, ImatrixOptions {
   readonly format?: NonNullable<QuantizeFileOptions['format']>;
   readonly type?: FileType;
   readonly mix?: MixtureName;
@@ -150,6 +151,7 @@ const affineOptions = (): Option[] => [
 ];
 
 const generalOptions = (): Option[] => [
+  ...imatrixOptions(),
   new Option(
     '--effort <effort>',
     "how hard to search: llama.cpp's bytes, those that it writes with an importance matrix of ones, or the least error (default: reference)",

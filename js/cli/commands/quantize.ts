@@ -6,6 +6,7 @@ import { FILE_TYPES } from '../../index.js';
 import { DEFAULT_BITS, PROFILES } from '../../options/batch.js';
 import { convertWithProgress } from '../conversion.js';
 import { checkOutput } from '../dry-run.js';
+import { imatrixInputs, imatrixSettings } from '../gguf/imatrix.js';
 import { checkpointSettings } from '../gguf/options.js';
 import { asksForOnnx } from '../onnx/jobs.js';
 import { onnxQuantization } from '../onnx/options.js';
@@ -34,6 +35,8 @@ Examples:
       without the buffers that no GGUF can hold
   $ arrowquant quantize https://example.org/model.safetensors model-Q8_0.gguf --type Q8_0 --resume
       a model on a server, read as it is quantized; the same line once more goes on after an interruption
+  $ arrowquant quantize model-bf16.gguf --type IQ4_XS --imatrix hf:organization/model-GGUF/imatrix.gguf
+      with an importance matrix, which says how much each column counts
   $ arrowquant quantize hf:organization/model --type Q4_K_M
       a model on the Hugging Face Hub, to model-Q4_K_M.gguf
   $ arrowquant quantize model.safetensors
@@ -84,7 +87,7 @@ const isFileType = (type: string): boolean => (FILE_TYPES as readonly string[]).
 
 async function quantize(input: string, output: string | undefined, options: QuantizeOptions): Promise<void> {
   const { threads, json, quiet, verbose, resume, memoryLimit } = options;
-  const web = await webOptions([input], options);
+  const web = await webOptions([input, ...imatrixInputs(options)], options);
   const durability = durabilityOf(options);
   const target = output ?? defaultOutput(input, options);
   const what = quantizationOf(target, options);
@@ -149,6 +152,7 @@ function quantizationOf(target: string, options: QuantizeOptions): QuantizeFileO
     },
     ...onnxQuantization(options),
     ...checkpointSettings(options),
+    ...imatrixSettings(options),
     bits: bits === undefined ? undefined : (Number(bits) as BitWidth),
     groupSize: groupSize === undefined || groupSize === 'tensor' ? groupSize : (Number(groupSize) as GroupSize),
   };
