@@ -124,6 +124,7 @@ export { ASIDE_BYTES, memoryOf, shareWithStream } from '../../../build/modules/p
 export { Pipeline } from '../../../build/modules/pipeline/pipeline.js';
 export { REVISION } from '../../../build/modules/convert/revision.js';
 export { ERROR_CODES, QuantizeError } from '../../../build/modules/errors.js';
+export { readImportanceMatrix } from '../../../build/modules/importance/read.js';
 export { HELD_BYTES } from '../../../build/modules/io/byte-io.js';
 export { NarrowedSource } from '../../../build/modules/io/narrowed-source.js';
 export { readRanges } from '../../../build/modules/io/read-ranges.js';
