@@ -5,6 +5,7 @@
 #include "codecs/best/one_scale.h"
 #include "codecs/block_codec.h"
 #include "codecs/blocks_of_32/peak_scale.h"
+#include "codecs/blocks_of_32/weighted_blocks.h"
 #include "simd/lanes_scalar.h"
 #include "simd/lanes_wasm.h"
 
@@ -47,6 +48,17 @@ struct Q40 {
     return true;
   }
 
+  /// Packs what `levels(i)` gives.
+  template <typename Lanes, typename Searched>
+  static void put(Searched levels, Block& block) noexcept {
+    pack_nibbles<Lanes>(levels, block.nibbles);
+  }
+
+  template <typename Lanes>
+  static size_t encode_counted(const float* from, const float* counts, size_t count, Block* blocks) noexcept {
+    return encode_signed<Q40, Lanes>(from, counts, count, blocks);
+  }
+
   template <typename Lanes>
   static void decode(const Block& block, float* to) noexcept {
     const float scale = load_half(block.scale);
@@ -61,7 +73,8 @@ struct Q40 {
 
 extern const Codec kQ40;
 constinit const Codec kQ40 = block_codec<
-    blocks_of_32::encode<blocks_of_32::Q40, WasmLanes>, blocks_of_32::decode<blocks_of_32::Q40, WasmLanes>, nullptr,
+    blocks_of_32::encode<blocks_of_32::Q40, WasmLanes>, blocks_of_32::decode<blocks_of_32::Q40, WasmLanes>,
+    blocks_of_32::encode_weighted<blocks_of_32::Q40, WasmLanes>,
     best::encode<best::OneScale<blocks_of_32::Q40>, WasmLanes, blocks_of_32::encode<blocks_of_32::Q40, WasmLanes>>>({
     .name = "Q4_0",
     .ggml_type = 2,
@@ -69,12 +82,14 @@ constinit const Codec kQ40 = block_codec<
     .block_bytes = sizeof(blocks_of_32::Q40::Block),
     .searches = false,
     .file_types = {{{"Q4_0", 2}}},
+    .needs_rows_to_weigh = true,
 });
 
 extern const CodecReference kQ40Reference;
 constinit const CodecReference kQ40Reference =
     block_reference<blocks_of_32::encode<blocks_of_32::Q40, ScalarLanes>,
-                    blocks_of_32::decode<blocks_of_32::Q40, ScalarLanes>, nullptr,
+                    blocks_of_32::decode<blocks_of_32::Q40, ScalarLanes>,
+                    blocks_of_32::encode_weighted<blocks_of_32::Q40, ScalarLanes>,
                     best::encode<best::OneScale<blocks_of_32::Q40>, ScalarLanes,
                                  blocks_of_32::encode<blocks_of_32::Q40, ScalarLanes>>>();
 

@@ -5,6 +5,7 @@
 #include "codecs/best/scale_and_min.h"
 #include "codecs/block_codec.h"
 #include "codecs/blocks_of_32/range_scale.h"
+#include "codecs/blocks_of_32/weighted_blocks.h"
 #include "simd/lanes_scalar.h"
 #include "simd/lanes_wasm.h"
 
@@ -56,6 +57,17 @@ struct Q41 {
     return true;
   }
 
+  /// Packs what `levels(i)` gives.
+  template <typename Lanes, typename Searched>
+  static void put(Searched levels, Block& block) noexcept {
+    pack_nibbles<Lanes>(levels, block.nibbles);
+  }
+
+  template <typename Lanes>
+  static size_t encode_counted(const float* from, const float* counts, size_t count, Block* blocks) noexcept {
+    return encode_above_min<Q41, Lanes>(from, counts, count, blocks);
+  }
+
   template <typename Lanes>
   static void decode(const Block& block, float* to) noexcept {
     const float scale = load_half(block.scale);
@@ -71,7 +83,8 @@ struct Q41 {
 
 extern const Codec kQ41;
 constinit const Codec kQ41 = block_codec<
-    blocks_of_32::encode<blocks_of_32::Q41, WasmLanes>, blocks_of_32::decode<blocks_of_32::Q41, WasmLanes>, nullptr,
+    blocks_of_32::encode<blocks_of_32::Q41, WasmLanes>, blocks_of_32::decode<blocks_of_32::Q41, WasmLanes>,
+    blocks_of_32::encode_weighted<blocks_of_32::Q41, WasmLanes>,
     best::encode<best::ScaleAndMin<blocks_of_32::Q41>, WasmLanes, blocks_of_32::encode<blocks_of_32::Q41, WasmLanes>>>({
     .name = "Q4_1",
     .ggml_type = 3,
@@ -79,12 +92,14 @@ constinit const Codec kQ41 = block_codec<
     .block_bytes = sizeof(blocks_of_32::Q41::Block),
     .searches = false,
     .file_types = {{{"Q4_1", 3}}},
+    .needs_rows_to_weigh = true,
 });
 
 extern const CodecReference kQ41Reference;
 constinit const CodecReference kQ41Reference =
     block_reference<blocks_of_32::encode<blocks_of_32::Q41, ScalarLanes>,
-                    blocks_of_32::decode<blocks_of_32::Q41, ScalarLanes>, nullptr,
+                    blocks_of_32::decode<blocks_of_32::Q41, ScalarLanes>,
+                    blocks_of_32::encode_weighted<blocks_of_32::Q41, ScalarLanes>,
                     best::encode<best::ScaleAndMin<blocks_of_32::Q41>, ScalarLanes,
                                  blocks_of_32::encode<blocks_of_32::Q41, ScalarLanes>>>();
 

@@ -5,6 +5,7 @@
 #include "codecs/best/one_scale.h"
 #include "codecs/block_codec.h"
 #include "codecs/blocks_of_32/peak_scale.h"
+#include "codecs/blocks_of_32/weighted_blocks.h"
 #include "simd/lanes_scalar.h"
 #include "simd/lanes_wasm.h"
 
@@ -48,6 +49,17 @@ struct Q50 {
     return true;
   }
 
+  /// Packs what `levels(i)` gives.
+  template <typename Lanes, typename Searched>
+  static void put(Searched levels, Block& block) noexcept {
+    pack_nibbles<Lanes>(levels, block.nibbles, block.fifth_bits);
+  }
+
+  template <typename Lanes>
+  static size_t encode_counted(const float* from, const float* counts, size_t count, Block* blocks) noexcept {
+    return encode_signed<Q50, Lanes>(from, counts, count, blocks);
+  }
+
   template <typename Lanes>
   static void decode(const Block& block, float* to) noexcept {
     const float scale = load_half(block.scale);
@@ -62,7 +74,8 @@ struct Q50 {
 
 extern const Codec kQ50;
 constinit const Codec kQ50 = block_codec<
-    blocks_of_32::encode<blocks_of_32::Q50, WasmLanes>, blocks_of_32::decode<blocks_of_32::Q50, WasmLanes>, nullptr,
+    blocks_of_32::encode<blocks_of_32::Q50, WasmLanes>, blocks_of_32::decode<blocks_of_32::Q50, WasmLanes>,
+    blocks_of_32::encode_weighted<blocks_of_32::Q50, WasmLanes>,
     best::encode<best::OneScale<blocks_of_32::Q50>, WasmLanes, blocks_of_32::encode<blocks_of_32::Q50, WasmLanes>>>({
     .name = "Q5_0",
     .ggml_type = 6,
@@ -70,12 +83,14 @@ constinit const Codec kQ50 = block_codec<
     .block_bytes = sizeof(blocks_of_32::Q50::Block),
     .searches = false,
     .file_types = {{{"Q5_0", 8}}},
+    .needs_rows_to_weigh = true,
 });
 
 extern const CodecReference kQ50Reference;
 constinit const CodecReference kQ50Reference =
     block_reference<blocks_of_32::encode<blocks_of_32::Q50, ScalarLanes>,
-                    blocks_of_32::decode<blocks_of_32::Q50, ScalarLanes>, nullptr,
+                    blocks_of_32::decode<blocks_of_32::Q50, ScalarLanes>,
+                    blocks_of_32::encode_weighted<blocks_of_32::Q50, ScalarLanes>,
                     best::encode<best::OneScale<blocks_of_32::Q50>, ScalarLanes,
                                  blocks_of_32::encode<blocks_of_32::Q50, ScalarLanes>>>();
 

@@ -5,6 +5,7 @@
 #include "codecs/best/scale_and_min.h"
 #include "codecs/block_codec.h"
 #include "codecs/blocks_of_32/range_scale.h"
+#include "codecs/blocks_of_32/weighted_blocks.h"
 #include "simd/lanes_scalar.h"
 #include "simd/lanes_wasm.h"
 
@@ -48,6 +49,17 @@ struct Q51 {
     return true;
   }
 
+  /// Packs what `levels(i)` gives.
+  template <typename Lanes, typename Searched>
+  static void put(Searched levels, Block& block) noexcept {
+    pack_nibbles<Lanes>(levels, block.nibbles, block.fifth_bits);
+  }
+
+  template <typename Lanes>
+  static size_t encode_counted(const float* from, const float* counts, size_t count, Block* blocks) noexcept {
+    return encode_above_min<Q51, Lanes>(from, counts, count, blocks);
+  }
+
   template <typename Lanes>
   static void decode(const Block& block, float* to) noexcept {
     const float scale = load_half(block.scale);
@@ -63,7 +75,8 @@ struct Q51 {
 
 extern const Codec kQ51;
 constinit const Codec kQ51 = block_codec<
-    blocks_of_32::encode<blocks_of_32::Q51, WasmLanes>, blocks_of_32::decode<blocks_of_32::Q51, WasmLanes>, nullptr,
+    blocks_of_32::encode<blocks_of_32::Q51, WasmLanes>, blocks_of_32::decode<blocks_of_32::Q51, WasmLanes>,
+    blocks_of_32::encode_weighted<blocks_of_32::Q51, WasmLanes>,
     best::encode<best::ScaleAndMin<blocks_of_32::Q51>, WasmLanes, blocks_of_32::encode<blocks_of_32::Q51, WasmLanes>>>({
     .name = "Q5_1",
     .ggml_type = 7,
@@ -71,12 +84,14 @@ constinit const Codec kQ51 = block_codec<
     .block_bytes = sizeof(blocks_of_32::Q51::Block),
     .searches = false,
     .file_types = {{{"Q5_1", 9}}},
+    .needs_rows_to_weigh = true,
 });
 
 extern const CodecReference kQ51Reference;
 constinit const CodecReference kQ51Reference =
     block_reference<blocks_of_32::encode<blocks_of_32::Q51, ScalarLanes>,
-                    blocks_of_32::decode<blocks_of_32::Q51, ScalarLanes>, nullptr,
+                    blocks_of_32::decode<blocks_of_32::Q51, ScalarLanes>,
+                    blocks_of_32::encode_weighted<blocks_of_32::Q51, ScalarLanes>,
                     best::encode<best::ScaleAndMin<blocks_of_32::Q51>, ScalarLanes,
                                  blocks_of_32::encode<blocks_of_32::Q51, ScalarLanes>>>();
 

@@ -78,7 +78,7 @@ SuperBlockFits<Rule> fit_super_block(const float* weights) noexcept {
 /// As llama.cpp does it with importance: `counts` says of each weight how much its error counts.
 template <typename Lanes, typename Rule>
 SuperBlockFits<Rule> fit_counted(const float* weights, const float* counts) noexcept {
-  constexpr weighted::MinSearch kSearch{float{Rule::kMaxLevel}, -0.9F, 0.05F, 36};
+  constexpr auto kSearch = weighted::counted_search(Rule::kMaxLevel);
   return fit_sub_blocks<Lanes, Rule, false>(kSearch, [&](size_t first, auto& rows) noexcept {
     interleave<Lanes>(weights + first * Rule::kWeights, rows, &PairedRow<Lanes>::value);
     interleave<Lanes>(counts + first * Rule::kWeights, rows, &PairedRow<Lanes>::count);

@@ -22,6 +22,9 @@ struct MinSearch {
   int steps;
 };
 
+/// What llama.cpp tries where it is known how much each column counts.
+constexpr MinSearch counted_search(int max_level) noexcept { return {static_cast<float>(max_level), -0.9F, 0.05F, 36}; }
+
 /// What the search found for a vector of blocks. The levels are nearest_integer(level_scale · (weight − level_min)),
 /// clamped to 0…max_level. A scale can come out negative.
 template <typename Lanes>
