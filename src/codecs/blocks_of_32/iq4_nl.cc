@@ -4,6 +4,7 @@
 
 #include "codecs/block_codec.h"
 #include "codecs/blocks_of_32/iq4_search.h"
+#include "codecs/blocks_of_32/iq4_weighted.h"
 #include "simd/lanes_scalar.h"
 #include "simd/lanes_wasm.h"
 
@@ -19,14 +20,21 @@ struct Iq4Nl {
   };
   static_assert(sizeof(Block) == 18);
 
-  /// The levels are those of the f32 scale.
   template <typename Lanes>
   static bool encode(const float* from, Block* blocks) noexcept {
+    return encode_counted<Lanes>(from, nullptr, blocks);
+  }
+
+  /// The levels are those of the f32 scale.
+  template <typename Lanes>
+  static bool encode_counted(const float* from, const float* counts, Block* blocks) noexcept {
     typename Lanes::F32 scale;
-    if (!iq4::find_scales<Lanes>(from, scale)) return false;
+    if (!iq4::find_scales<Lanes>(from, counts, scale)) return false;
     if (!all_fit<Lanes>(store_halves<Lanes>(blocks, &Block::scale, scale))) return false;
     alignas(16) std::array<float, Lanes::kWidth> inv_scales;
-    Lanes::store(inv_scales.data(), invert<Lanes>(scale));
+    const auto zero = Lanes::splat(0.0F);
+    const auto inverse = Lanes::div(Lanes::splat(1.0F), scale);
+    Lanes::store(inv_scales.data(), Lanes::select(Lanes::eq(scale, zero), zero, inverse));
     for (size_t r = 0; r < Lanes::kWidth; ++r) {
       iq4::pack_levels<Lanes>(from + r * kWeights, inv_scales[r], blocks[r].nibbles);
     }
@@ -44,7 +52,8 @@ struct Iq4Nl {
 
 extern const Codec kIq4Nl;
 constinit const Codec kIq4Nl = block_codec<blocks_of_32::encode<blocks_of_32::Iq4Nl, WasmLanes>,
-                                           blocks_of_32::decode<blocks_of_32::Iq4Nl, WasmLanes>>({
+                                           blocks_of_32::decode<blocks_of_32::Iq4Nl, WasmLanes>,
+                                           blocks_of_32::encode_iq4_weighted<blocks_of_32::Iq4Nl, WasmLanes>>({
     .name = "IQ4_NL",
     .ggml_type = 20,
     .block_weights = blocks_of_32::kWeights,
@@ -56,6 +65,7 @@ constinit const Codec kIq4Nl = block_codec<blocks_of_32::encode<blocks_of_32::Iq
 extern const CodecReference kIq4NlReference;
 constinit const CodecReference kIq4NlReference =
     block_reference<blocks_of_32::encode<blocks_of_32::Iq4Nl, ScalarLanes>,
-                    blocks_of_32::decode<blocks_of_32::Iq4Nl, ScalarLanes>>();
+                    blocks_of_32::decode<blocks_of_32::Iq4Nl, ScalarLanes>,
+                    blocks_of_32::encode_iq4_weighted<blocks_of_32::Iq4Nl, ScalarLanes>>();
 
 }  // namespace arrowquant

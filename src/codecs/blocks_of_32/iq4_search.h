@@ -8,12 +8,11 @@
 #include "codecs/blocks_of_32/iq4_levels.h"
 #include "codecs/blocks_of_32/peak_scale.h"
 
-/// The search for the scale of 32 weights behind IQ4_NL and IQ4_XS (llama.cpp's `quantize_row_iq4_nl_impl` without an
-/// importance matrix).
+/// The search for the scale of 32 weights behind IQ4_NL and IQ4_XS (llama.cpp's `quantize_row_iq4_nl_impl`).
 ///
-/// With the weight x counted x² times, it maps the block to levels with 16 trial scales, and for each improves the
-/// scale by least squares: Σ x²·value·x / Σ x²·value². The trial whose scale explains most wins. The sums are f32 in
-/// index order, one block a lane.
+/// With the error of weight x counted n times, x² without an importance matrix, it maps the block to levels with 16
+/// trial scales, and for each improves the scale by least squares: Σ n·value·x / Σ n·value². The trial whose scale
+/// explains most wins. The sums are f32 in index order, one block a lane.
 ///
 /// The first trial divides by peak / 127, the other 15 by peak / (t − 127) for t = −7…7. From one end of these to the
 /// other |x / scale| shrinks by a factor of 134/120, and neighbouring midpoints are further apart than that: a weight
@@ -63,14 +62,14 @@ struct Row {
 template <typename Lanes>
 using Rows = std::array<Row<Lanes>, kWeights>;
 
-/// Σ x²·value·x and Σ x²·value², or one term of each.
+/// Σ n·value·x and Σ n·value², or one term of each.
 template <typename Lanes>
 struct Sums {
   typename Lanes::F32 product = Lanes::splat(0.0F);
   typename Lanes::F32 square = Lanes::splat(0.0F);
 
-  static Sums term(typename Lanes::F32 weight, typename Lanes::F32 value) noexcept {
-    const auto weighted = Lanes::mul(Lanes::mul(weight, weight), value);
+  static Sums term(typename Lanes::F32 weight, typename Lanes::F32 count, typename Lanes::F32 value) noexcept {
+    const auto weighted = Lanes::mul(count, value);
     return {Lanes::mul(weighted, weight), Lanes::mul(weighted, value)};
   }
   void add(const Sums& other) noexcept {
@@ -100,10 +99,10 @@ struct Fit {
 };
 
 template <typename Lanes>
-void prepare(typename Lanes::F32 weight, typename Lanes::F32 lower, typename Lanes::F32 upper,
-             Row<Lanes>& row) noexcept {
-  const auto low = Sums<Lanes>::term(weight, lower);
-  const auto high = Sums<Lanes>::term(weight, upper);
+void prepare(typename Lanes::F32 weight, typename Lanes::F32 count, typename Lanes::F32 lower,
+             typename Lanes::F32 upper, Row<Lanes>& row) noexcept {
+  const auto low = Sums<Lanes>::term(weight, count, lower);
+  const auto high = Sums<Lanes>::term(weight, count, upper);
   Lanes::store(row.weight.data(), weight);
   Lanes::store(row.doubled_midpoint.data(), Lanes::add(lower, upper));
   Lanes::store(row.product.data(), low.product);
@@ -119,30 +118,40 @@ typename Lanes::F32 doubled_inverse(typename Lanes::F32 peak, int t) noexcept {
   return Lanes::add(inverse, inverse);
 }
 
-/// Fills the rows from kWidth blocks side by side and returns the sums of the first trial.
+/// Weights j…j + 3 of kWidth blocks side by side.
 template <typename Lanes>
-Sums<Lanes> prepare_rows(const float* from, typename Lanes::F32 peak, Rows<Lanes>& rows) noexcept {
+std::array<typename Lanes::F32, 4> load_four(const float* from, size_t j) noexcept {
+  std::array<typename Lanes::F32, 4> four;
+  for (size_t i = 0; i < 4; i += Lanes::kWidth) {
+    const auto columns = Lanes::load_transposed(from + j + i, kWeights);
+    for (size_t c = 0; c < Lanes::kWidth; ++c) four[i + c] = columns[c];
+  }
+  return four;
+}
+
+/// Fills the rows from kWidth blocks side by side and returns the sums of the first trial. `counts` may be nullptr:
+/// squares.
+template <typename Lanes>
+Sums<Lanes> prepare_rows(const float* from, const float* counts, typename Lanes::F32 peak, Rows<Lanes>& rows) noexcept {
+  using Four = std::array<typename Lanes::F32, 4>;
   const auto inverse = Lanes::div(Lanes::splat(1.0F), Lanes::div(peak, Lanes::splat(static_cast<float>(-kValues[0]))));
   const auto first = Lanes::add(inverse, inverse);
   const auto widest = doubled_inverse<Lanes>(peak, -kTrials);
-  const auto levels = [](const std::array<typename Lanes::F32, 4>& weights, typename Lanes::F32 factor) noexcept {
-    return nearest_levels<Lanes>({Lanes::mul(weights[0], factor), Lanes::mul(weights[1], factor),
-                                  Lanes::mul(weights[2], factor), Lanes::mul(weights[3], factor)});
+  const auto products = [](const Four& a, const Four& b) noexcept -> Four {
+    return {Lanes::mul(a[0], b[0]), Lanes::mul(a[1], b[1]), Lanes::mul(a[2], b[2]), Lanes::mul(a[3], b[3])};
   };
   Sums<Lanes> sums;
   for (size_t j = 0; j < kWeights; j += 4) {
-    std::array<typename Lanes::F32, 4> weights;
-    for (size_t i = 0; i < 4; i += Lanes::kWidth) {
-      const auto columns = Lanes::load_transposed(from + j + i, kWeights);
-      for (size_t c = 0; c < Lanes::kWidth; ++c) weights[i + c] = columns[c];
-    }
-    const auto values = look_up<Lanes>(kValueTable, levels(weights, first));
-    const auto outer = levels(weights, widest);
+    const Four weights = load_four<Lanes>(from, j);
+    const Four count = counts == nullptr ? products(weights, weights) : load_four<Lanes>(counts, j);
+    const auto values =
+        look_up<Lanes>(kValueTable, nearest_levels<Lanes>(products(weights, {first, first, first, first})));
+    const auto outer = nearest_levels<Lanes>(products(weights, {widest, widest, widest, widest}));
     const auto lower = look_up<Lanes>(kLowerValue, outer);
     const auto upper = look_up<Lanes>(kUpperValue, outer);
     for (size_t i = 0; i < 4; ++i) {
-      sums.add(Sums<Lanes>::term(weights[i], values[i]));
-      prepare<Lanes>(weights[i], lower[i], upper[i], rows[j + i]);
+      sums.add(Sums<Lanes>::term(weights[i], count[i], values[i]));
+      prepare<Lanes>(weights[i], count[i], lower[i], upper[i], rows[j + i]);
     }
   }
   return sums;
@@ -169,10 +178,11 @@ std::array<Sums<Lanes>, kCount> run_trials(const Rows<Lanes>& rows, typename Lan
   return sums;
 }
 
-/// The scales of kWidth blocks of 32 weights side by side. False if a weight is not finite. For magnitudes above some
-/// 10^11 the sums overflow, and a scale may be infinite or NaN.
+/// The scales of kWidth blocks of 32 weights side by side, where `counts` says of each weight how much its error
+/// counts; nullptr: its square. False if a weight is not finite. For magnitudes above some 10^11 the sums overflow, and
+/// a scale may be infinite or NaN.
 template <typename Lanes>
-bool find_scales(const float* from, typename Lanes::F32& scales) noexcept {
+bool find_scales(const float* from, const float* counts, typename Lanes::F32& scales) noexcept {
   constexpr size_t kAtOnce = 3;
   static_assert((2 * kTrials + 1) % kAtOnce == 0);
   blocks_of_32::PeakScan<Lanes> scan;
@@ -181,7 +191,7 @@ bool find_scales(const float* from, typename Lanes::F32& scales) noexcept {
   const auto infinity = Lanes::from_bits(Lanes::splat(blocks_of_32::kInfinityBits));
   if (!Lanes::all(Lanes::lt(Lanes::abs(peak), infinity))) return false;
   Rows<Lanes> rows;
-  Fit<Lanes> fit(prepare_rows<Lanes>(from, peak, rows));
+  Fit<Lanes> fit(prepare_rows<Lanes>(from, counts, peak, rows));
   for (int t = -kTrials; t <= kTrials; t += kAtOnce) {
     for (const auto& sums : run_trials<Lanes, kAtOnce>(rows, peak, t)) fit.challenge(sums);
   }
@@ -190,13 +200,16 @@ bool find_scales(const float* from, typename Lanes::F32& scales) noexcept {
   return true;
 }
 
-/// Packs the levels nearest to weight · inv_scale of 32 weights.
+/// Packs the levels nearest to weight · inv_scale of 32 weights. The product may be beyond the values, or infinite:
+/// where importance is uneven the scale can be that of a few small weights. NaN, which is 0 · infinity, is at the top.
 template <typename Lanes>
 void pack_levels(const float* from, float inv_scale, blocks_of_32::Nibbles& nibbles) noexcept {
-  const auto factor = Lanes::splat(2.0F * inv_scale);
+  const auto factor = Lanes::splat(inv_scale);
+  const auto limit = Lanes::splat(256.0F);
   const auto level = [&](size_t i) noexcept {
     const auto doubled = [&](size_t quarter) noexcept {
-      return Lanes::mul(Lanes::load(from + i + quarter * Lanes::kWidth), factor);
+      const auto product = Lanes::mul(Lanes::load(from + i + quarter * Lanes::kWidth), factor);
+      return Lanes::pmax(Lanes::neg(limit), Lanes::pmin(limit, Lanes::add(product, product)));
     };
     return nearest_levels<Lanes>({doubled(0), doubled(1), doubled(2), doubled(3)});
   };

@@ -6,6 +6,9 @@
 
 #include "codecs/block_codec.h"
 #include "codecs/blocks_of_32/iq4_search.h"
+#include "codecs/blocks_of_32/iq4_weighted.h"
+#include "codecs/k_quants/k_quant_levels.h"
+#include "codecs/weighted/signed_levels.h"
 #include "simd/lanes_scalar.h"
 #include "simd/lanes_wasm.h"
 
@@ -30,19 +33,6 @@ struct Iq4Xs {
 
   using Scales = std::array<float, kSubBlocks>;
 
-  /// The first of largest magnitude; 0 if all are zeros. The magnitude is kept beside it because LLVM 19 drops the
-  /// second fabs of `fabs(scale) > fabs(peak) ? scale : peak`.
-  static float signed_peak(const Scales& scales) noexcept {
-    float peak = 0.0F;
-    float magnitude = 0.0F;
-    for (const float scale : scales) {
-      if (std::fabs(scale) <= magnitude) continue;
-      magnitude = std::fabs(scale);
-      peak = scale;
-    }
-    return peak;
-  }
-
   static bool all_finite(const Scales& scales) noexcept {
     return std::all_of(scales.begin(), scales.end(), [](float scale) { return std::isfinite(scale); });
   }
@@ -54,8 +44,8 @@ struct Iq4Xs {
     uint32_t high_bits = 0;
     block.sub_scales_low = {};
     for (size_t i = 0; i < kSubBlocks; ++i) {
-      // Half to even. The product is in ±32, or next to it.
-      const int multiple = std::min(ScalarLanes::round_magic(inv_scale * scales[i]), 31);
+      // The product is in ±32, or next to it, but for scales that are too small to divide by.
+      const int multiple = std::clamp(k_quant::nearest_integer(inv_scale * scales[i]), -32, 31);
       const float sub_scale = scale * static_cast<float>(multiple);
       const float inv_sub_scale = sub_scale != 0.0F ? 1.0F / sub_scale : 0.0F;
       iq4::pack_levels<Lanes>(from + i * kWeights, inv_sub_scale, block.nibbles[i]);
@@ -68,15 +58,21 @@ struct Iq4Xs {
 
   template <typename Lanes>
   static bool encode(const float* from, Block* block) noexcept {
+    return encode_counted<Lanes>(from, nullptr, block);
+  }
+
+  template <typename Lanes>
+  static bool encode_counted(const float* from, const float* counts, Block* block) noexcept {
     alignas(16) Scales scales;
     for (size_t i = 0; i < kSubBlocks; i += Lanes::kWidth) {
       typename Lanes::F32 found;
-      if (!iq4::find_scales<Lanes>(from + i * kWeights, found)) return false;
+      const float* counted = counts == nullptr ? nullptr : counts + i * kWeights;
+      if (!iq4::find_scales<Lanes>(from + i * kWeights, counted, found)) return false;
       Lanes::store(&scales[i], found);
     }
     // llama.cpp passes over a sub-block whose sums overflowed, and decodes it to zeros.
     if (!all_finite(scales)) return false;
-    const float scale = -signed_peak(scales) / 32.0F;
+    const float scale = -weighted::extreme_of(scales) / 32.0F;
     if (!all_fit<ScalarLanes>(store_halves<ScalarLanes>(block, &Block::scale, scale))) return false;
     pack<Lanes>(from, scales, scale, *block);
     return true;
@@ -101,7 +97,8 @@ struct Iq4Xs {
 extern const Codec kIq4Xs;
 constinit const Codec kIq4Xs =
     block_codec<blocks_of_32::encode<blocks_of_32::Iq4Xs, WasmLanes, blocks_of_32::kSuperBlock, 1>,
-                blocks_of_32::decode<blocks_of_32::Iq4Xs, WasmLanes, blocks_of_32::kSuperBlock>>({
+                blocks_of_32::decode<blocks_of_32::Iq4Xs, WasmLanes, blocks_of_32::kSuperBlock>,
+                blocks_of_32::encode_iq4_weighted<blocks_of_32::Iq4Xs, WasmLanes, blocks_of_32::kSuperBlock, 1>>({
         .name = "IQ4_XS",
         .ggml_type = 23,
         .block_weights = blocks_of_32::kSuperBlock,
@@ -111,8 +108,9 @@ constinit const Codec kIq4Xs =
     });
 
 extern const CodecReference kIq4XsReference;
-constinit const CodecReference kIq4XsReference =
-    block_reference<blocks_of_32::encode<blocks_of_32::Iq4Xs, ScalarLanes, blocks_of_32::kSuperBlock, 1>,
-                    blocks_of_32::decode<blocks_of_32::Iq4Xs, ScalarLanes, blocks_of_32::kSuperBlock>>();
+constinit const CodecReference kIq4XsReference = block_reference<
+    blocks_of_32::encode<blocks_of_32::Iq4Xs, ScalarLanes, blocks_of_32::kSuperBlock, 1>,
+    blocks_of_32::decode<blocks_of_32::Iq4Xs, ScalarLanes, blocks_of_32::kSuperBlock>,
+    blocks_of_32::encode_iq4_weighted<blocks_of_32::Iq4Xs, ScalarLanes, blocks_of_32::kSuperBlock, 1>>();
 
 }  // namespace arrowquant

@@ -76,14 +76,16 @@ inline void pack_pairs(const std::array<uint8_t, kPairs>& scales, const std::arr
   return store_half(pairs.scale, top_scale / 63.0F) && store_half(pairs.min, top_min / 63.0F);
 }
 
-/// The same with importance: false where a sum overflows f32, too.
+/// The same with importance: false where a sum overflows f32, too. Levels above `most` become that.
 template <typename Lanes>
-[[nodiscard]] bool store_counted_pairs(const MinFits<kPairs>& fits, ScalePairs& pairs) noexcept {
+[[nodiscard]] bool store_counted_pairs(const MinFits<kPairs>& fits, uint8_t most, ScalePairs& pairs) noexcept {
   PositiveFactors<kPairs> scales;
   PositiveFactors<kPairs> mins;
   if (!find_factor_pairs<Lanes>(fits, 63, scales, mins)) return false;
   pairs.scale = scales.factor;
   pairs.min = mins.factor;
+  for (uint8_t& level : scales.levels) level = std::min(level, most);
+  for (uint8_t& level : mins.levels) level = std::min(level, most);
   pack_pairs(scales.levels, mins.levels, pairs.packed);
   return true;
 }
@@ -112,7 +114,7 @@ template <typename Lanes, typename Rule>
 [[nodiscard]] bool find_counted_levels(const float* weights, const float* counts, ScalePairs& pairs,
                                        Levels& levels) noexcept {
   const auto fits = fit_counted<Lanes, Rule>(weights, counts);
-  if (!store_counted_pairs<Lanes>(fits, pairs)) return false;
+  if (!store_counted_pairs<Lanes>(fits, Rule::kMostPair, pairs)) return false;
   find_levels<Lanes, Rule>(weights, fits, pairs, levels);
   return true;
 }

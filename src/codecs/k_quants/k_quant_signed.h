@@ -8,6 +8,7 @@
 #include <limits>
 
 #include "codecs/k_quants/k_quant_levels.h"
+#include "codecs/weighted/signed_levels.h"
 #include "codecs/weighted/signed_search.h"
 #include "simd/lanes_pair.h"
 
@@ -75,17 +76,8 @@ SignedFits fit_signed(const float* weights, const float* counts, int32_t half) n
 /// The scale of largest magnitude with its sign, the first one on a tie; 0 if all are zeros. Infinity if one is NaN, so
 /// that the block is refused: llama.cpp passes over a sub-block whose sums overflowed, and decodes it to zeros.
 inline float extreme_scale(const std::array<float, kSignedBlocks>& scales) noexcept {
-  float found = 0.0F;
-  // Its magnitude is kept beside it: LLVM 19 drops the second fabs of `fabs(scale) > fabs(found) ? scale : found`.
-  float magnitude = 0.0F;
-  for (const float scale : scales) {
-    if (std::isnan(scale)) return std::numeric_limits<float>::infinity();
-    if (std::fabs(scale) > magnitude) {
-      magnitude = std::fabs(scale);
-      found = scale;
-    }
-  }
-  return found;
+  const bool overflowed = std::any_of(scales.begin(), scales.end(), [](float scale) { return std::isnan(scale); });
+  return overflowed ? std::numeric_limits<float>::infinity() : weighted::extreme_of(scales);
 }
 
 /// The factors of the sub-blocks.

@@ -29,6 +29,8 @@ struct Q4K {
     static constexpr int kSteps = 20;
     static constexpr bool kAbsoluteError = false;
     static constexpr bool kRootMeanSquare = true;
+    /// What llama.cpp stores at most with importance. A scale below zero is a byte that runs into its neighbours.
+    static constexpr uint8_t kMostPair = 255;
   };
 
   static constexpr float kMeanSquares = 2.0F;

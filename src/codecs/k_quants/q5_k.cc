@@ -31,6 +31,8 @@ struct Q5K {
     static constexpr int kSteps = 15;
     static constexpr bool kAbsoluteError = false;
     static constexpr bool kRootMeanSquare = true;
+    /// What llama.cpp stores at most with importance. A scale below zero becomes the largest one.
+    static constexpr uint8_t kMostPair = 63;
   };
 
   static constexpr float kMeanSquares = 2.0F;

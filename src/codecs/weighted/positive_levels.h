@@ -7,13 +7,11 @@
 #include <span>
 
 #include "codecs/k_quants/k_quant_levels.h"
+#include "codecs/weighted/weigh.h"
 
 /// The search for the scale of a few numbers that ought not to be negative: scales and mins of sub-blocks (llama.cpp's
 /// `make_qp_quants`). All sums are f32 in index order.
 namespace arrowquant::weighted {
-
-/// Numbers that are all below this count as zeros.
-inline constexpr float kNoScale = 1e-15F;
 
 /// The spreads that are tried beside the one to the largest value.
 inline constexpr std::array<float, 8> kPositiveTrials = {-4, -3, -2, -1, 1, 2, 3, 4};
@@ -107,7 +105,7 @@ template <typename Lanes>
   constexpr int kRounds = 5;
   float top = 0.0F;
   for (const float value : from.values) top = std::max(top, value);
-  if (top < kNoScale) {
+  if (top < kNothing) {
     std::fill_n(levels, from.values.size(), uint8_t{0});
     return 0.0F;
   }

@@ -6,6 +6,7 @@
 #include <span>
 
 #include "codecs/k_quants/k_quant_levels.h"
+#include "codecs/weighted/weigh.h"
 
 /// The search for the scale of blocks such that scale · level is near the weight, with levels on both sides of 0 and
 /// scales of either sign (llama.cpp's `make_qx_quants`).
@@ -13,9 +14,6 @@
 /// It first spreads the levels over the extreme value, then tries 18 other spreads, and keeps the one whose
 /// least-squares scale explains most. The sums are f32 in index order, one block a lane.
 namespace arrowquant::weighted {
-
-/// A block whose largest magnitude is below this counts as zero (llama.cpp's GROUP_MAX_EPS).
-inline constexpr float kNothing = 1e-15F;
 
 /// A weight of each block, how much its error counts, and that times the weight.
 template <typename Lanes>

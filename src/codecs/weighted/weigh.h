@@ -8,6 +8,9 @@
 /// importance · sqrt(mean square + weight²), all in f32. The mean is that of a block or of a row, or twice as much.
 namespace arrowquant::weighted {
 
+/// Numbers of which the largest is below this count as zeros (llama.cpp's GROUP_MAX_EPS).
+inline constexpr float kNothing = 1e-15F;
+
 /// The sum of squares, added in index order.
 inline float sum_squares(std::span<const float> weights) noexcept {
   float sum = 0.0F;
