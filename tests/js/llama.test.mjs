@@ -6,6 +6,8 @@ import { randomSource, randomWeights, sameBytes } from './support/weights.mjs';
 
 const llama = openLlama();
 const BLOCKS = 6000;
+/** Their scales hold any magnitude, or stay at the largest. */
+const UNBREAKABLE = ['MXFP4', 'NVFP4'];
 
 let quantizer;
 
@@ -38,9 +40,13 @@ test('its library is there wherever it runs; elsewhere the golden hashes in test
 
 describe.each(llama === null ? [] : BLOCK_TYPES)("%s beside llama.cpp's own library", (type) => {
   const { blockWeights: blockLength, blockBytes } = llama.types.get(type);
+  const encode = (weights) => {
+    if (!llama.needsImportance(type)) return quantizer.encode(weights, type);
+    return quantizer.encode(weights, type, { importance: new Float32Array(weights.length).fill(1) });
+  };
   const expectSameBlocks = async (weights) => {
     const theirs = llama.encode(type, weights);
-    const ours = await quantizer.encode(weights, type);
+    const ours = await encode(weights);
     expect(firstDifferentBlock(ours, theirs, blockBytes)).toBe(-1);
     expect(sameBytes(await quantizer.decode(ours, type), llama.decode(type, theirs))).toBe(true);
   };
@@ -70,12 +76,12 @@ describe.each(llama === null ? [] : BLOCK_TYPES)("%s beside llama.cpp's own libr
       const piece = weights.subarray(block * blockLength, (block + 1) * blockLength);
       const theirs = llama.encode(type, piece);
       const isBroken = llama.decode(type, theirs).some((weight) => !Number.isFinite(weight));
-      const ours = await quantizer.encode(piece, type).catch(({ code, index }) => ({ code, index }));
+      const ours = await encode(piece).catch(({ code, index }) => ({ code, index }));
       if (isBroken) expect(ours).toEqual({ code: 'scale_overflow', index: 0 });
       else expect(firstDifferentBlock(ours, theirs, blockBytes)).toBe(-1);
       broken += Number(isBroken);
     }
-    expect(broken).toBeGreaterThan(0);
+    expect(broken > 0).toBe(!UNBREAKABLE.includes(type));
     expect(broken).toBeLessThan(400);
   });
 });

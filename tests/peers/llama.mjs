@@ -21,7 +21,8 @@ function typesOf(library) {
 }
 
 /**
- * llama.cpp's own quantizers, on one row, or on rows as long as the importance of their columns; null where the npm package has no library for the platform.
+ * llama.cpp's own quantizers, on one row, or on rows as long as the importance of their columns; ones where a type cannot do
+ * without. null where the npm package has no library for the platform.
  *
  * @returns {null | {types: Map<string, {type: number, blockWeights: number, blockBytes: number}>,
  *   encode: (name: string, weights: Float32Array, bytes?: Uint8Array, importance?: Float32Array | null) => Uint8Array,
@@ -36,12 +37,13 @@ export function openLlama() {
   const quantize = library.func(
     'size_t ggml_quantize_chunk(int type, const float *from, void *to, int64_t start, int64_t rows, int64_t row, const float *importance)',
   );
-  const needsImportance = library.func('bool ggml_quantize_requires_imatrix(int type)');
+  const needs = library.func('bool ggml_quantize_requires_imatrix(int type)');
   const types = typesOf(library);
+  const needsImportance = (name) => needs(types.get(name).type);
   const dequantizers = new Map();
   const dequantizer = (name) => {
     if (!dequantizers.has(name)) {
-      const symbol = name.startsWith('IQ') ? name.toLowerCase() : name.replace('Q', 'q');
+      const symbol = name.toLowerCase().replace(/k$/, 'K');
       dequantizers.set(name, library.func(`void dequantize_row_${symbol}(const void *from, void *to, int64_t count)`));
     }
     return dequantizers.get(name);
@@ -52,13 +54,14 @@ export function openLlama() {
   };
   return {
     types,
-    encode(name, weights, bytes = new Uint8Array(bytesFor(name, weights)), importance = null) {
+    encode(name, weights, bytes = new Uint8Array(bytesFor(name, weights)), given = null) {
       const { type } = types.get(name);
+      const importance = given ?? (needsImportance(name) ? new Float32Array(weights.length).fill(1) : null);
       const row = importance?.length ?? weights.length;
       quantize(type, weights, bytes, 0, weights.length / row, row, importance);
       return bytes;
     },
-    needsImportance: (name) => needsImportance(types.get(name).type),
+    needsImportance,
     decode(name, bytes) {
       const { blockWeights, blockBytes } = types.get(name);
       const weights = new Float32Array((bytes.length / blockBytes) * blockWeights);
