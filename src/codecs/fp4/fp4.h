@@ -32,7 +32,7 @@ class Halfways {
   }
 
   /// The codes of kWidth weights, 0…15.
-  typename L::I32 codes(typename L::F32 weights) const noexcept {
+  [[nodiscard]] typename L::I32 codes(typename L::F32 weights) const noexcept {
     const auto magnitude = L::abs(weights);
     auto code = L::splat(0);
     for (const auto& halfway : halfways_) code = L::sub(code, L::mask_bits(L::gt(magnitude, halfway)));

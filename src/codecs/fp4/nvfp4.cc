@@ -55,7 +55,7 @@ struct Nvfp4 {
     for (size_t s = 0; s < kSubBlocks; ++s) {
       const int32_t bits = largest_bits<L>(from + s * kSubBlock, kSubBlock);
       if (bits >= blocks_of_32::kInfinityBits) return false;
-      const float largest = std::bit_cast<float>(bits);
+      const auto largest = std::bit_cast<float>(bits);
       block->scales[s] = float_to_ue4m3(largest / 6.0F);
       const float scale = half_of_ue4m3(block->scales[s]);
       is_far = is_far || (scale > 0.0F && largest >= kFar * scale);

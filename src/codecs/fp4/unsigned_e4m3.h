@@ -16,8 +16,8 @@ inline constexpr uint8_t kLargestUe4m3 = 0x7E;  ///< 448
   constexpr float kSmallestNormal = 0x1p-6F;
   if (!(value > 0.0F)) return 0;
   if (value < kSmallestNormal) {
-    const auto code = static_cast<uint8_t>(value * 512.0F + 0.5F);
-    return code < 8 ? code : uint8_t{7};
+    const float rounded = value * 512.0F + 0.5F;
+    return rounded < 8.0F ? static_cast<uint8_t>(rounded) : uint8_t{7};
   }
   // Exponent and mantissa side by side, with the exponent's bias made that of E4M3.
   const uint32_t rounded = (std::bit_cast<uint32_t>(value) + 0x00080000) >> 20;
