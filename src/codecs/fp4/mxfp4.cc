@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <array>
 #include <bit>
 #include <cstddef>
@@ -6,6 +7,8 @@
 #include "codecs/block_codec.h"
 #include "codecs/fp4/fp4.h"
 #include "codecs/fp4/rounded_log2.h"
+#include "codecs/fp4/scale_search.h"
+#include "codecs/improved_blocks.h"
 #include "simd/lanes_scalar.h"
 #include "simd/lanes_wasm.h"
 
@@ -54,6 +57,26 @@ struct Mxfp4 {
     pack_codes<L>(code, block.codes.data(), block.codes.size());
   }
 
+  /// Tries the scales near the one that the largest weight asks for. With one four times as large all weights lie among
+  /// the elements up to 4, and one twice as large has all of those, too. Smaller ones cut off the largest weights.
+  template <typename L>
+  static bool improve(const float* from, const float* importance, Block& block) noexcept {
+    constexpr std::array<int32_t, 8> kSteps = {0, 1, -1, -2, -3, -4, -5, -6};
+    const int32_t largest = largest_bits<L>(from, kWeights);
+    if (largest == 0) return false;
+    const int32_t present = floor_of_rounded_log2(static_cast<uint32_t>(largest)) + 125;
+    std::array<uint8_t, kSteps.size()> exponents;
+    std::array<float, kSteps.size()> scales;
+    for (size_t i = 0; i < kSteps.size(); ++i) {
+      // From 2 on scales are normal numbers, and up to 252 the largest element is finite.
+      exponents[i] = static_cast<uint8_t>(std::clamp(present + kSteps[i], 2, 252));
+      scales[i] = scale_of(exponents[i]);
+    }
+    block.exponent = exponents[find_best_scale<L>({from, kWeights}, importance, scales)];
+    pack<L>(from, block);
+    return true;
+  }
+
   template <typename L>
   static void decode(const Block& block, float* to) noexcept {
     const auto scale = L::splat(scale_of(block.exponent));
@@ -69,22 +92,26 @@ template <typename L>
 constexpr EncodeBlocks kEncodeMxfp4 = blocks_of_32::encode<Mxfp4, L, Mxfp4::kWeights, 1>;
 template <typename L>
 constexpr DecodeBlocks kDecodeMxfp4 = blocks_of_32::decode<Mxfp4, L, Mxfp4::kWeights>;
+template <typename L>
+constexpr SearchBlocks kImproveMxfp4 = encode_improved<Mxfp4, L, kEncodeMxfp4<L>>;
 
 }  // namespace
 }  // namespace fp4
 
 extern const Codec kMxfp4;
-constinit const Codec kMxfp4 = block_codec<fp4::kEncodeMxfp4<WasmLanes>, fp4::kDecodeMxfp4<WasmLanes>>({
-    .name = "MXFP4",
-    .ggml_type = 39,
-    .block_weights = fp4::Mxfp4::kWeights,
-    .block_bytes = sizeof(fp4::Mxfp4::Block),
-    .searches = false,
-    .file_types = {{{"MXFP4_MOE", 38}}},
-});
+constinit const Codec kMxfp4 =
+    block_codec<fp4::kEncodeMxfp4<WasmLanes>, fp4::kDecodeMxfp4<WasmLanes>, nullptr, fp4::kImproveMxfp4<WasmLanes>>({
+        .name = "MXFP4",
+        .ggml_type = 39,
+        .block_weights = fp4::Mxfp4::kWeights,
+        .block_bytes = sizeof(fp4::Mxfp4::Block),
+        .searches = false,
+        .file_types = {{{"MXFP4_MOE", 38}}},
+    });
 
 extern const CodecReference kMxfp4Reference;
 constinit const CodecReference kMxfp4Reference =
-    block_reference<fp4::kEncodeMxfp4<ScalarLanes>, fp4::kDecodeMxfp4<ScalarLanes>>();
+    block_reference<fp4::kEncodeMxfp4<ScalarLanes>, fp4::kDecodeMxfp4<ScalarLanes>, nullptr,
+                    fp4::kImproveMxfp4<ScalarLanes>>();
 
 }  // namespace arrowquant

@@ -1,9 +1,11 @@
 #include <array>
+#include <cmath>
 #include <cstddef>
 #include <cstdint>
 
 #include "base/bytes.h"
 #include "codecs/block_codec.h"
+#include "codecs/improved_blocks.h"
 #include "codecs/ternary/largest_scale.h"
 #include "simd/lanes_scalar.h"
 #include "simd/lanes_wasm.h"
@@ -34,6 +36,18 @@ struct Q10 {
     if (!blocks_of_32::all_fit<L>(blocks_of_32::store_halves<L>(blocks, &Block::scale, scale))) return false;
     for (size_t r = 0; r < L::kWidth; ++r) store_signs<L>(from + r * kWeights, blocks[r]);
     return true;
+  }
+
+  /// Where weights do not count the same, their weighted mean is the scale that loses least. It is added up in f64.
+  template <typename L>
+  static bool improve(const float* from, const float* importance, Block& block) noexcept {
+    double sum = 0.0;
+    double count = 0.0;
+    for (size_t i = 0; i < kWeights; ++i) {
+      sum += double{importance[i]} * std::fabs(double{from[i]});
+      count += double{importance[i]};
+    }
+    return count > 0.0 && store_half(static_cast<float>(sum / count), block.scale);
   }
 
   template <typename L>
@@ -68,12 +82,15 @@ template <typename L>
 constexpr EncodeBlocks kEncodeQ10 = blocks_of_32::encode<Q10, L, Q10::kWeights>;
 template <typename L>
 constexpr DecodeBlocks kDecodeQ10 = blocks_of_32::decode<Q10, L, Q10::kWeights>;
+template <typename L>
+constexpr SearchBlocks kImproveQ10 = encode_improved<Q10, L, kEncodeQ10<L>>;
 
 }  // namespace
 }  // namespace ternary
 
 extern const Codec kQ10;
-constinit const Codec kQ10 = block_codec<ternary::kEncodeQ10<WasmLanes>, ternary::kDecodeQ10<WasmLanes>>({
+constinit const Codec kQ10 = block_codec<ternary::kEncodeQ10<WasmLanes>, ternary::kDecodeQ10<WasmLanes>, nullptr,
+                                         ternary::kImproveQ10<WasmLanes>>({
     .name = "Q1_0",
     .ggml_type = 41,
     .block_weights = ternary::Q10::kWeights,
@@ -84,6 +101,7 @@ constinit const Codec kQ10 = block_codec<ternary::kEncodeQ10<WasmLanes>, ternary
 
 extern const CodecReference kQ10Reference;
 constinit const CodecReference kQ10Reference =
-    block_reference<ternary::kEncodeQ10<ScalarLanes>, ternary::kDecodeQ10<ScalarLanes>>();
+    block_reference<ternary::kEncodeQ10<ScalarLanes>, ternary::kDecodeQ10<ScalarLanes>, nullptr,
+                    ternary::kImproveQ10<ScalarLanes>>();
 
 }  // namespace arrowquant

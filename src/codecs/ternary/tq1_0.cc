@@ -4,7 +4,9 @@
 #include <cstdint>
 
 #include "codecs/block_codec.h"
+#include "codecs/improved_blocks.h"
 #include "codecs/ternary/largest_scale.h"
+#include "codecs/ternary/ternary_search.h"
 #include "simd/lanes_scalar.h"
 #include "simd/lanes_wasm.h"
 
@@ -43,7 +45,7 @@ struct Tq10 {
 
   template <typename L>
   static bool encode(const float* from, Block* block) noexcept {
-    const float scale = std::bit_cast<float>(largest_bits<L>(from, kWeights));
+    const auto scale = std::bit_cast<float>(largest_bits<L>(from, kWeights));
     if (!store_half(scale, block->scale)) return false;
     pack<L>(from, blocks_of_32::invert<ScalarLanes>(scale), *block);
     return true;
@@ -86,6 +88,11 @@ struct Tq10 {
   }
 
   template <typename L>
+  static bool improve(const float* from, const float* importance, Block& block) noexcept {
+    return improve_ternary<Tq10, L>(from, importance, block);
+  }
+
+  template <typename L>
   static void decode(const Block& block, float* to) noexcept {
     const float scale = load_half(block.scale);
     unpack_digits<L, 5>(block.fives.data(), 32, scale, to);
@@ -111,12 +118,15 @@ template <typename L>
 constexpr EncodeBlocks kEncodeTq10 = blocks_of_32::encode<Tq10, L, Tq10::kWeights, 1>;
 template <typename L>
 constexpr DecodeBlocks kDecodeTq10 = blocks_of_32::decode<Tq10, L, Tq10::kWeights>;
+template <typename L>
+constexpr SearchBlocks kImproveTq10 = encode_improved<Tq10, L, kEncodeTq10<L>>;
 
 }  // namespace
 }  // namespace ternary
 
 extern const Codec kTq10;
-constinit const Codec kTq10 = block_codec<ternary::kEncodeTq10<WasmLanes>, ternary::kDecodeTq10<WasmLanes>>({
+constinit const Codec kTq10 = block_codec<ternary::kEncodeTq10<WasmLanes>, ternary::kDecodeTq10<WasmLanes>, nullptr,
+                                          ternary::kImproveTq10<WasmLanes>>({
     .name = "TQ1_0",
     .ggml_type = 34,
     .block_weights = ternary::Tq10::kWeights,
@@ -127,6 +137,7 @@ constinit const Codec kTq10 = block_codec<ternary::kEncodeTq10<WasmLanes>, terna
 
 extern const CodecReference kTq10Reference;
 constinit const CodecReference kTq10Reference =
-    block_reference<ternary::kEncodeTq10<ScalarLanes>, ternary::kDecodeTq10<ScalarLanes>>();
+    block_reference<ternary::kEncodeTq10<ScalarLanes>, ternary::kDecodeTq10<ScalarLanes>, nullptr,
+                    ternary::kImproveTq10<ScalarLanes>>();
 
 }  // namespace arrowquant

@@ -4,7 +4,9 @@
 #include <cstdint>
 
 #include "codecs/block_codec.h"
+#include "codecs/improved_blocks.h"
 #include "codecs/ternary/largest_scale.h"
+#include "codecs/ternary/ternary_search.h"
 #include "simd/lanes_scalar.h"
 #include "simd/lanes_wasm.h"
 
@@ -28,7 +30,7 @@ struct Tq20 {
 
   template <typename L>
   static bool encode(const float* from, Block* block) noexcept {
-    const float scale = std::bit_cast<float>(largest_bits<L>(from, kWeights));
+    const auto scale = std::bit_cast<float>(largest_bits<L>(from, kWeights));
     if (!store_half(scale, block->scale)) return false;
     pack<L>(from, blocks_of_32::invert<ScalarLanes>(scale), *block);
     return true;
@@ -45,6 +47,11 @@ struct Tq20 {
       }
       L::store_bytes(&block.levels[m], byte);
     }
+  }
+
+  template <typename L>
+  static bool improve(const float* from, const float* importance, Block& block) noexcept {
+    return improve_ternary<Tq20, L>(from, importance, block);
   }
 
   template <typename L>
@@ -65,12 +72,15 @@ template <typename L>
 constexpr EncodeBlocks kEncodeTq20 = blocks_of_32::encode<Tq20, L, Tq20::kWeights, 1>;
 template <typename L>
 constexpr DecodeBlocks kDecodeTq20 = blocks_of_32::decode<Tq20, L, Tq20::kWeights>;
+template <typename L>
+constexpr SearchBlocks kImproveTq20 = encode_improved<Tq20, L, kEncodeTq20<L>>;
 
 }  // namespace
 }  // namespace ternary
 
 extern const Codec kTq20;
-constinit const Codec kTq20 = block_codec<ternary::kEncodeTq20<WasmLanes>, ternary::kDecodeTq20<WasmLanes>>({
+constinit const Codec kTq20 = block_codec<ternary::kEncodeTq20<WasmLanes>, ternary::kDecodeTq20<WasmLanes>, nullptr,
+                                          ternary::kImproveTq20<WasmLanes>>({
     .name = "TQ2_0",
     .ggml_type = 35,
     .block_weights = ternary::Tq20::kWeights,
@@ -81,6 +91,7 @@ constinit const Codec kTq20 = block_codec<ternary::kEncodeTq20<WasmLanes>, terna
 
 extern const CodecReference kTq20Reference;
 constinit const CodecReference kTq20Reference =
-    block_reference<ternary::kEncodeTq20<ScalarLanes>, ternary::kDecodeTq20<ScalarLanes>>();
+    block_reference<ternary::kEncodeTq20<ScalarLanes>, ternary::kDecodeTq20<ScalarLanes>, nullptr,
+                    ternary::kImproveTq20<ScalarLanes>>();
 
 }  // namespace arrowquant
