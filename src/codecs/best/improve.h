@@ -46,15 +46,18 @@ struct Targets {
   Rows<Lanes> weights;
   Rows<Lanes> importance;
 
-  /// Importance is divided by the largest of each block, so that no sum overflows; where that is 0 it becomes NaN, and
-  /// every comparison of errors fails.
-  void load(const float* from, const float* column_importance) noexcept {
+  /// Importance is divided by the largest of each block, which is returned, so that no sum overflows; where that is 0
+  /// it becomes NaN, and every comparison of errors fails.
+  typename Lanes::F32 load(const float* from, const float* column_importance) noexcept {
     weights.load(from);
-    if constexpr (kWeighs) {
+    if constexpr (!kWeighs) {
+      return Lanes::splat(1.0F);
+    } else {
       importance.load(column_importance);
       auto most = importance[0];
       for (size_t j = 1; j < kWeights; ++j) most = Lanes::pmax(most, importance[j]);
       for (size_t j = 0; j < kWeights; ++j) importance.set(j, Lanes::div(importance[j], most));
+      return most;
     }
   }
   /// `term` times what row `j` counts.

@@ -69,6 +69,25 @@ std::array<ScaleSums<Lanes>, kCount> try_scales(const Targets<Lanes, kWeighs>& t
   return sums;
 }
 
+/// Trials that put the peak at `peaks`, kTogether of them at once.
+template <typename Levels, size_t kTogether, typename Lanes, bool kWeighs, size_t kCount>
+void run_trials(const std::array<float, kCount>& peaks, const Targets<Lanes, kWeighs>& targets,
+                BestScale<Lanes>& best) noexcept {
+  static_assert(kCount % kTogether == 0);
+  const auto inv_peak = blocks_of_32::invert<Lanes>(signed_peak<Lanes>(targets.weights));
+  for (size_t t = 0; t < kCount; t += kTogether) {
+    std::array<typename Lanes::F32, kTogether> inv_scales;
+    for (size_t k = 0; k < kTogether; ++k) inv_scales[k] = Lanes::mul(Lanes::splat(peaks[t + k]), inv_peak);
+    for (const auto& sums : try_scales<Levels, Lanes, kWeighs, kTogether>(targets, inv_scales)) best.challenge(sums);
+  }
+}
+
+/// Another step of least squares, from the values nearest with the best scale.
+template <typename Levels, typename Lanes, bool kWeighs>
+void refine(const Targets<Lanes, kWeighs>& targets, BestScale<Lanes>& best) noexcept {
+  best.challenge(try_scales<Levels, Lanes, kWeighs, 1>(targets, {blocks_of_32::invert<Lanes>(best.scale)})[0]);
+}
+
 /// Σ w·(x − scale·value)², with the values nearest to x · inv_scale.
 template <typename Levels, typename Lanes, bool kWeighs>
 typename Lanes::F32 error_of(const Targets<Lanes, kWeighs>& targets, typename Lanes::F32 scale,
@@ -123,21 +142,6 @@ struct OneScale {
   }
 
   template <typename Lanes, bool kWeighs>
-  static void run_trials(const Targets<Lanes, kWeighs>& targets, BestScale<Lanes>& best) noexcept {
-    constexpr size_t kTogether = Format::kTogether;
-    static_assert(Format::kPeaks.size() % kTogether == 0);
-    const auto inv_peak = blocks_of_32::invert<Lanes>(signed_peak<Lanes>(targets.weights));
-    for (size_t t = 0; t < Format::kPeaks.size(); t += kTogether) {
-      std::array<typename Lanes::F32, kTogether> inv_scales;
-      for (size_t k = 0; k < kTogether; ++k) inv_scales[k] = Lanes::mul(Lanes::splat(Format::kPeaks[t + k]), inv_peak);
-      for (const auto& sums :
-           try_scales<typename Format::TrialLevels, Lanes, kWeighs, kTogether>(targets, inv_scales)) {
-        best.challenge(sums);
-      }
-    }
-  }
-
-  template <typename Lanes, bool kWeighs>
   static void improve(const float* from, const float* importance, Block* blocks) noexcept {
     using Levels = typename Format::Levels;
     Targets<Lanes, kWeighs> targets;
@@ -145,14 +149,12 @@ struct OneScale {
     const Present<Lanes> present(targets, decode_rows<Format, Lanes>(blocks));
     BestScale<Lanes> best;
     best.challenge(present.sums, scales_of<Lanes>(blocks));
-    run_trials<Lanes, kWeighs>(targets, best);
-    for (const auto& sums : try_scales<Levels, Lanes, kWeighs, 1>(targets, {blocks_of_32::invert<Lanes>(best.scale)})) {
-      best.challenge(sums);
-    }
+    run_trials<typename Format::TrialLevels, Format::kTogether>(Format::kPeaks, targets, best);
+    refine<Levels>(targets, best);
     const auto half = number_to_half<Lanes>(best.scale);
     const auto scale = half_to_float<Lanes>(half);
     const auto inv_scale = blocks_of_32::invert<Lanes>(scale);
-    const auto better = is_better<Lanes>(error_of<Levels, Lanes, kWeighs>(targets, scale, inv_scale), present.error);
+    const auto better = is_better<Lanes>(error_of<Levels>(targets, scale, inv_scale), present.error);
     alignas(16) std::array<int32_t, Lanes::kWidth> halves;
     alignas(16) std::array<float, Lanes::kWidth> inv_scales;
     Lanes::store(halves.data(), half);

@@ -53,6 +53,12 @@ typename Lanes::Bytes climb(const Staircase& stairs, typename Lanes::Bytes heigh
   return Lanes::sub(below, Lanes::ge_unsigned(height, next));
 }
 
+/// 2·x, or a number beyond all midpoints of the same sign, which nearest_levels can take.
+template <typename Lanes>
+typename Lanes::F32 within_reach(typename Lanes::F32 doubled) noexcept {
+  return Lanes::pmax(Lanes::splat(-512.0F), Lanes::pmin(Lanes::splat(512.0F), doubled));
+}
+
 /// The levels nearest to x, given 2·x (|2·x| < 2^15) for 4·kWidth of them; the upper one of two equally near.
 template <typename Lanes>
 typename Lanes::Bytes nearest_levels(const std::array<typename Lanes::F32, 4>& doubled) noexcept {

@@ -2,6 +2,8 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "codecs/best/iq4_values.h"
+#include "codecs/best/one_scale.h"
 #include "codecs/block_codec.h"
 #include "codecs/blocks_of_32/iq4_search.h"
 #include "codecs/blocks_of_32/iq4_weighted.h"
@@ -19,6 +21,17 @@ struct Iq4Nl {
     Nibbles nibbles;
   };
   static_assert(sizeof(Block) == 18);
+
+  /// For the search with the most effort.
+  using Levels = best::Iq4Values;
+  using TrialLevels = Levels;
+  static constexpr const auto& kPeaks = best::kIq4Peaks;
+  static constexpr size_t kTogether = 3;
+
+  template <typename Lanes>
+  static void pack(const float* from, float inv_scale, Block& block) noexcept {
+    iq4::pack_levels<Lanes>(from, inv_scale, block.nibbles);
+  }
 
   template <typename Lanes>
   static bool encode(const float* from, Block* blocks) noexcept {
@@ -51,21 +64,25 @@ struct Iq4Nl {
 }  // namespace blocks_of_32
 
 extern const Codec kIq4Nl;
-constinit const Codec kIq4Nl = block_codec<blocks_of_32::encode<blocks_of_32::Iq4Nl, WasmLanes>,
-                                           blocks_of_32::decode<blocks_of_32::Iq4Nl, WasmLanes>,
-                                           blocks_of_32::encode_iq4_weighted<blocks_of_32::Iq4Nl, WasmLanes>>({
-    .name = "IQ4_NL",
-    .ggml_type = 20,
-    .block_weights = blocks_of_32::kWeights,
-    .block_bytes = sizeof(blocks_of_32::Iq4Nl::Block),
-    .searches = true,
-    .file_types = {{{"IQ4_NL", 25}}},
-});
+constinit const Codec kIq4Nl = block_codec<
+    blocks_of_32::encode<blocks_of_32::Iq4Nl, WasmLanes>, blocks_of_32::decode<blocks_of_32::Iq4Nl, WasmLanes>,
+    blocks_of_32::encode_iq4_weighted<blocks_of_32::Iq4Nl, WasmLanes>,
+    best::encode<best::OneScale<blocks_of_32::Iq4Nl>, WasmLanes, blocks_of_32::encode<blocks_of_32::Iq4Nl, WasmLanes>>>(
+    {
+        .name = "IQ4_NL",
+        .ggml_type = 20,
+        .block_weights = blocks_of_32::kWeights,
+        .block_bytes = sizeof(blocks_of_32::Iq4Nl::Block),
+        .searches = true,
+        .file_types = {{{"IQ4_NL", 25}}},
+    });
 
 extern const CodecReference kIq4NlReference;
 constinit const CodecReference kIq4NlReference =
     block_reference<blocks_of_32::encode<blocks_of_32::Iq4Nl, ScalarLanes>,
                     blocks_of_32::decode<blocks_of_32::Iq4Nl, ScalarLanes>,
-                    blocks_of_32::encode_iq4_weighted<blocks_of_32::Iq4Nl, ScalarLanes>>();
+                    blocks_of_32::encode_iq4_weighted<blocks_of_32::Iq4Nl, ScalarLanes>,
+                    best::encode<best::OneScale<blocks_of_32::Iq4Nl>, ScalarLanes,
+                                 blocks_of_32::encode<blocks_of_32::Iq4Nl, ScalarLanes>>>();
 
 }  // namespace arrowquant

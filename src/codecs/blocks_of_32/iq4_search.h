@@ -205,11 +205,10 @@ bool find_scales(const float* from, const float* counts, typename Lanes::F32& sc
 template <typename Lanes>
 void pack_levels(const float* from, float inv_scale, blocks_of_32::Nibbles& nibbles) noexcept {
   const auto factor = Lanes::splat(inv_scale);
-  const auto limit = Lanes::splat(256.0F);
   const auto level = [&](size_t i) noexcept {
     const auto doubled = [&](size_t quarter) noexcept {
       const auto product = Lanes::mul(Lanes::load(from + i + quarter * Lanes::kWidth), factor);
-      return Lanes::pmax(Lanes::neg(limit), Lanes::pmin(limit, Lanes::add(product, product)));
+      return within_reach<Lanes>(Lanes::add(product, product));
     };
     return nearest_levels<Lanes>({doubled(0), doubled(1), doubled(2), doubled(3)});
   };

@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "codecs/best/iq4_super_block.h"
 #include "codecs/block_codec.h"
 #include "codecs/blocks_of_32/iq4_search.h"
 #include "codecs/blocks_of_32/iq4_weighted.h"
@@ -37,23 +38,31 @@ struct Iq4Xs {
     return std::all_of(scales.begin(), scales.end(), [](float scale) { return std::isfinite(scale); });
   }
 
-  /// Rounds the sub-blocks' scales to multiples of the block's, −32 for the peak, and takes the levels from those.
+  /// Stores the multiples of the block's scale, in −32…31, and takes the levels from those.
   template <typename Lanes>
-  static void pack(const float* from, const Scales& scales, float scale, Block& block) noexcept {
-    const float inv_scale = scale != 0.0F ? 1.0F / scale : 0.0F;
+  static void pack(const float* from, const Scales& multiples, float scale, Block& block) noexcept {
     uint32_t high_bits = 0;
     block.sub_scales_low = {};
     for (size_t i = 0; i < kSubBlocks; ++i) {
-      // The product is in ±32, or next to it, but for scales that are too small to divide by.
-      const int multiple = std::clamp(k_quant::nearest_integer(inv_scale * scales[i]), -32, 31);
-      const float sub_scale = scale * static_cast<float>(multiple);
+      const float sub_scale = scale * multiples[i];
       const float inv_sub_scale = sub_scale != 0.0F ? 1.0F / sub_scale : 0.0F;
       iq4::pack_levels<Lanes>(from + i * kWeights, inv_sub_scale, block.nibbles[i]);
-      const auto stored = static_cast<uint32_t>(multiple + 32);
+      const auto stored = static_cast<uint32_t>(static_cast<int>(multiples[i]) + 32);
       block.sub_scales_low[i / 2] = static_cast<uint8_t>(block.sub_scales_low[i / 2] | (stored & 15) << i % 2 * 4);
       high_bits |= stored >> 4 << 2 * i;
     }
     store_u16(block.sub_scales_high.data(), static_cast<uint16_t>(high_bits));
+  }
+
+  /// The sub-blocks' scales as multiples of the block's, half to even; −32 for the peak.
+  static Scales multiples_of(float scale, const Scales& scales) noexcept {
+    const float inv_scale = scale != 0.0F ? 1.0F / scale : 0.0F;
+    Scales multiples;
+    for (size_t i = 0; i < kSubBlocks; ++i) {
+      // The product is in ±32, or next to it, but for scales that are too small to divide by.
+      multiples[i] = static_cast<float>(std::clamp(k_quant::nearest_integer(inv_scale * scales[i]), -32, 31));
+    }
+    return multiples;
   }
 
   template <typename Lanes>
@@ -74,7 +83,7 @@ struct Iq4Xs {
     if (!all_finite(scales)) return false;
     const float scale = -weighted::extreme_of(scales) / 32.0F;
     if (!all_fit<ScalarLanes>(store_halves<ScalarLanes>(block, &Block::scale, scale))) return false;
-    pack<Lanes>(from, scales, scale, *block);
+    pack<Lanes>(from, multiples_of(scale, scales), scale, *block);
     return true;
   }
 
@@ -98,7 +107,9 @@ extern const Codec kIq4Xs;
 constinit const Codec kIq4Xs =
     block_codec<blocks_of_32::encode<blocks_of_32::Iq4Xs, WasmLanes, blocks_of_32::kSuperBlock, 1>,
                 blocks_of_32::decode<blocks_of_32::Iq4Xs, WasmLanes, blocks_of_32::kSuperBlock>,
-                blocks_of_32::encode_iq4_weighted<blocks_of_32::Iq4Xs, WasmLanes, blocks_of_32::kSuperBlock, 1>>({
+                blocks_of_32::encode_iq4_weighted<blocks_of_32::Iq4Xs, WasmLanes, blocks_of_32::kSuperBlock, 1>,
+                best::encode<best::Iq4SuperBlock<blocks_of_32::Iq4Xs>, WasmLanes,
+                             blocks_of_32::encode<blocks_of_32::Iq4Xs, WasmLanes, blocks_of_32::kSuperBlock, 1>>>({
         .name = "IQ4_XS",
         .ggml_type = 23,
         .block_weights = blocks_of_32::kSuperBlock,
@@ -111,6 +122,8 @@ extern const CodecReference kIq4XsReference;
 constinit const CodecReference kIq4XsReference = block_reference<
     blocks_of_32::encode<blocks_of_32::Iq4Xs, ScalarLanes, blocks_of_32::kSuperBlock, 1>,
     blocks_of_32::decode<blocks_of_32::Iq4Xs, ScalarLanes, blocks_of_32::kSuperBlock>,
-    blocks_of_32::encode_iq4_weighted<blocks_of_32::Iq4Xs, ScalarLanes, blocks_of_32::kSuperBlock, 1>>();
+    blocks_of_32::encode_iq4_weighted<blocks_of_32::Iq4Xs, ScalarLanes, blocks_of_32::kSuperBlock, 1>,
+    best::encode<best::Iq4SuperBlock<blocks_of_32::Iq4Xs>, ScalarLanes,
+                 blocks_of_32::encode<blocks_of_32::Iq4Xs, ScalarLanes, blocks_of_32::kSuperBlock, 1>>>();
 
 }  // namespace arrowquant
