@@ -78,9 +78,11 @@ std::vector<Codec::Encode> encoders() {
   return {codec.encode, reference_of(codec).encode};
 }
 
-Status encode(Codec::Encode encode, const Weights& weights, std::vector<uint8_t>& bytes, bool overflows) {
+Status encode(Codec::Encode encode, const Weights& weights, std::vector<uint8_t>& bytes, bool overflows,
+              Effort effort = Effort::kReference) {
   EncodeContext context;
   context.overflows = overflows;
+  context.effort = effort;
   bytes.assign(weights.size() / kBlock * kBlockBytes, 0xA5);
   return encode(weights, {bytes}, context);
 }
@@ -117,6 +119,30 @@ TEST(Q8_0Overflow, SeveralBlocksHaveItAtOnce) {
   for (const Codec::Encode encoder : encoders()) {
     std::vector<uint8_t> bytes;
     EXPECT_TRUE(encode(encoder, all, bytes, true).ok());
+    EXPECT_EQ(bytes, expected);
+  }
+}
+
+TEST(Q8_0Overflow, LeavesTheMostEffortToTheBlocksAroundIt) {
+  Weights ordinary = mixed(0.25F);
+  for (float& weight : ordinary) weight *= weight;
+  const auto overflowing = cases().front();
+  for (const Codec::Encode encoder : encoders()) {
+    std::vector<uint8_t> best;
+    std::vector<uint8_t> least;
+    EXPECT_TRUE(encode(encoder, ordinary, best, false, Effort::kBest).ok());
+    EXPECT_TRUE(encode(encoder, ordinary, least, false).ok());
+    EXPECT_NE(best, least);
+    Weights all;
+    std::vector<uint8_t> expected;
+    for (const bool overflows : {false, true, true, false, false, true, false}) {
+      const Weights& own = overflows ? overflowing.weights : ordinary;
+      const auto bytes = overflows ? bytes_of(overflowing.scale, overflowing.levels) : best;
+      all.insert(all.end(), own.begin(), own.end());
+      expected.insert(expected.end(), bytes.begin(), bytes.end());
+    }
+    std::vector<uint8_t> bytes;
+    EXPECT_TRUE(encode(encoder, all, bytes, true, Effort::kBest).ok());
     EXPECT_EQ(bytes, expected);
   }
 }
