@@ -4,6 +4,8 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "codecs/best_k/best_super_block.h"
+#include "codecs/best_k/signed_search.h"
 #include "codecs/block_codec.h"
 #include "codecs/k_quants/k_quant_levels.h"
 #include "codecs/k_quants/k_quant_packing.h"
@@ -19,7 +21,7 @@ namespace {
 
 constexpr int32_t kLow = -4;
 constexpr int32_t kHigh = 3;
-constexpr int kTries = 5;
+constexpr int kTries = 16;
 
 /// What the search found. Its levels (weight i of sub-block j at i · kSignedBlocks + j) are used only where the stored
 /// scale becomes 0.
@@ -239,6 +241,33 @@ struct Q3K {
     return true;
   }
 
+  struct BestRule {
+    static constexpr int32_t kLow = k_quant::kLow;
+    static constexpr int32_t kHigh = k_quant::kHigh;
+    static constexpr bool kBothSigns = true;
+    static constexpr int kSpreads = 6;
+    static constexpr float kWidest = 2.7F;
+    static constexpr float kSpreadStep = 0.35F;
+    static constexpr int32_t kMost = 32;
+    static constexpr int kScales = 16;
+    static constexpr float kScaleStep = 0.5F;
+  };
+
+  template <typename Lanes>
+  static bool find(const float* weights, const float* counts, bool is_uneven, Block& block) noexcept {
+    best_k::SignedScales found;
+    if (!best_k::SignedSearch<Lanes, BestRule>(weights, counts, is_uneven).find(found)) return false;
+    block.sub_scales = {};
+    for (size_t j = 0; j < kSignedBlocks; ++j) store_sub_scale(j, static_cast<int>(found.sub_scale[j]) + 32, block);
+    if (!store_half(block.scale, found.scale)) return false;
+    Levels levels;
+    round_signed<Lanes, kLow, kHigh>(
+        weights, load_factors(block), [](size_t, size_t) noexcept { return uint8_t{0}; }, levels);
+    pack_high_bit<Lanes, 2>(levels, block.high_bits.data());
+    pack_two_bits<Lanes, 0>(levels, block.low_bits.data());
+    return true;
+  }
+
   template <typename Lanes>
   static void decode(const Block& block, float* to) noexcept {
     Levels levels{};
@@ -254,7 +283,7 @@ struct Q3K {
 extern const Codec kQ3K;
 constinit const Codec kQ3K =
     block_codec<k_quant::encode<k_quant::Q3K, WasmLanes>, k_quant::decode<k_quant::Q3K, WasmLanes>,
-                k_quant::encode_weighted<k_quant::Q3K, WasmLanes>>({
+                k_quant::encode_weighted<k_quant::Q3K, WasmLanes>, best_k::encode<k_quant::Q3K, WasmLanes>>({
         .name = "Q3_K",
         .ggml_type = 11,
         .block_weights = k_quant::kSuperBlock,
@@ -266,6 +295,6 @@ constinit const Codec kQ3K =
 extern const CodecReference kQ3KReference;
 constinit const CodecReference kQ3KReference =
     block_reference<k_quant::encode<k_quant::Q3K, ScalarLanes>, k_quant::decode<k_quant::Q3K, ScalarLanes>,
-                    k_quant::encode_weighted<k_quant::Q3K, ScalarLanes>>();
+                    k_quant::encode_weighted<k_quant::Q3K, ScalarLanes>, best_k::encode<k_quant::Q3K, ScalarLanes>>();
 
 }  // namespace arrowquant

@@ -4,6 +4,8 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "codecs/best_k/best_super_block.h"
+#include "codecs/best_k/signed_search.h"
 #include "codecs/block_codec.h"
 #include "codecs/k_quants/k_quant_levels.h"
 #include "codecs/k_quants/k_quant_packing.h"
@@ -74,6 +76,34 @@ struct Q6K {
     return true;
   }
 
+  struct BestRule {
+    static constexpr int32_t kLow = -kHalf;
+    static constexpr int32_t kHigh = kHalf - 1;
+    static constexpr bool kBothSigns = false;
+    static constexpr int kSpreads = 16;
+    static constexpr float kWidest = 25.0F;
+    static constexpr float kSpreadStep = 0.5F;
+    static constexpr int32_t kMost = 128;
+    static constexpr int kScales = 16;
+    static constexpr float kScaleStep = 1.2F;
+  };
+
+  template <typename Lanes>
+  static bool find(const float* weights, const float* counts, bool is_uneven, Block& block) noexcept {
+    best_k::SignedScales found;
+    if (!best_k::SignedSearch<Lanes, BestRule>(weights, counts, is_uneven).find(found)) return false;
+    for (size_t j = 0; j < kSignedBlocks; ++j) {
+      block.sub_scales[j] = static_cast<uint8_t>(static_cast<int>(found.sub_scale[j]));
+    }
+    if (!store_half(block.scale, found.scale)) return false;
+    Levels levels;
+    round_signed<Lanes, -kHalf, kHalf - 1>(
+        weights, load_factors(block), [](size_t, size_t) noexcept { return uint8_t{0}; }, levels);
+    pack_nibbles<Lanes, 64>(levels, block.nibbles.data());
+    pack_two_bits<Lanes, 4>(levels, block.high_bits.data());
+    return true;
+  }
+
   template <typename Lanes>
   static void decode(const Block& block, float* to) noexcept {
     Levels levels;
@@ -89,7 +119,7 @@ struct Q6K {
 extern const Codec kQ6K;
 constinit const Codec kQ6K =
     block_codec<k_quant::encode<k_quant::Q6K, WasmLanes>, k_quant::decode<k_quant::Q6K, WasmLanes>,
-                k_quant::encode_weighted<k_quant::Q6K, WasmLanes>>({
+                k_quant::encode_weighted<k_quant::Q6K, WasmLanes>, best_k::encode<k_quant::Q6K, WasmLanes>>({
         .name = "Q6_K",
         .ggml_type = 14,
         .block_weights = k_quant::kSuperBlock,
@@ -101,6 +131,6 @@ constinit const Codec kQ6K =
 extern const CodecReference kQ6KReference;
 constinit const CodecReference kQ6KReference =
     block_reference<k_quant::encode<k_quant::Q6K, ScalarLanes>, k_quant::decode<k_quant::Q6K, ScalarLanes>,
-                    k_quant::encode_weighted<k_quant::Q6K, ScalarLanes>>();
+                    k_quant::encode_weighted<k_quant::Q6K, ScalarLanes>, best_k::encode<k_quant::Q6K, ScalarLanes>>();
 
 }  // namespace arrowquant

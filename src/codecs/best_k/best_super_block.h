@@ -1,0 +1,76 @@
+#pragma once
+
+#include <algorithm>
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+#include <span>
+
+#include "base/status.h"
+#include "codecs/k_quants/k_quant_levels.h"
+#include "codecs/k_quants/k_quant_weighted.h"
+
+/// What the searches of the most effort share: super-blocks one by one, each kept only where it loses less than the
+/// bytes that less effort would write.
+namespace arrowquant::best_k {
+
+using k_quant::kSuperBlock;
+
+/// How much each weight of a super-block counts.
+using Counts = std::array<float, kSuperBlock>;
+
+/// Σ counts · (weight − decoded)², in f64. Eight sums, so that they need not wait for each other.
+inline double squared_error(const float* weights, const float* importance, const float* decoded) noexcept {
+  constexpr size_t kSums = 8;
+  std::array<double, kSums> sums{};
+  for (size_t i = 0; i < kSuperBlock; i += kSums) {
+    for (size_t k = 0; k < kSums; ++k) {
+      const double difference = double{weights[i + k]} - double{decoded[i + k]};
+      sums[k] += difference * difference * (importance == nullptr ? 1.0 : double{importance[i + k]});
+    }
+  }
+  return ((sums[0] + sums[1]) + (sums[2] + sums[3])) + ((sums[4] + sums[5]) + (sums[6] + sums[7]));
+}
+
+/// Importance in units of the largest, so that sums of it stay in the range of f32; ones without any. False where no
+/// weight counts.
+inline bool load_counts(const float* importance, Counts& counts) noexcept {
+  counts.fill(1.0F);
+  if (importance == nullptr) return true;
+  const double most = *std::max_element(importance, importance + kSuperBlock);
+  if (most <= 0.0) return false;
+  for (size_t i = 0; i < kSuperBlock; ++i) counts[i] = static_cast<float>(double{importance[i]} / most);
+  return true;
+}
+
+/// The block that loses least of what less effort writes and what `Format::find<Lanes>(weights, counts, is_uneven,
+/// block)` does. It returns false where it found nothing.
+template <typename Format, typename Lanes>
+Status encode(std::span<const float> weights, const float* importance, std::span<uint8_t> bytes) noexcept {
+  using Block = typename Format::Block;
+  // A little less than nothing, so that whoever adds up in another order finds it so, too.
+  constexpr double kLess = 1.0 - 0x1p-40;
+  std::array<float, kSuperBlock> decoded;
+  Counts counts;
+  for (size_t i = 0; i < weights.size() / kSuperBlock; ++i) {
+    const auto from = weights.subspan(i * kSuperBlock, kSuperBlock);
+    const auto to = bytes.subspan(i * sizeof(Block), sizeof(Block));
+    const float* counted = importance == nullptr ? nullptr : importance + i * kSuperBlock;
+    const Status status = counted == nullptr ? k_quant::encode<Format, Lanes>(from, to)
+                                             : k_quant::encode_weighted<Format, Lanes>(from, counted, to);
+    if (!status.ok()) return status.offset_by(i * kSuperBlock);
+    Block found;
+    if (!load_counts(counted, counts) ||
+        !Format::template find<Lanes>(from.data(), counts.data(), counted != nullptr, found))
+      continue;
+    Format::template decode<Lanes>(found, decoded.data());
+    const double error = squared_error(from.data(), counted, decoded.data());
+    Format::template decode<Lanes>(*reinterpret_cast<const Block*>(to.data()), decoded.data());
+    if (error < kLess * squared_error(from.data(), counted, decoded.data()))
+      std::memcpy(to.data(), &found, sizeof(Block));
+  }
+  return {};
+}
+
+}  // namespace arrowquant::best_k
