@@ -32,6 +32,7 @@ export type {
   OnnxType,
 } from './formats/names.js';
 export { QuantizeError, type ErrorDetails, type QuantizeErrorCode } from './errors.js';
+export type { ImportanceEntry, ImportanceMatrix } from './importance/importance.js';
 export type { FileComparison, TensorComparison } from './models/compare.js';
 export type { InspectedTensor, Inspection } from './models/inspect.js';
 export type {

@@ -14,6 +14,7 @@ import type {
 } from './convert/options.js';
 import { abandoning, endpointName, type ModelSink, type ModelSource } from './endpoints.js';
 import { QuantizeError, abortError, asQuantizeError } from './errors.js';
+import type { ImportanceMatrix } from './importance/importance.js';
 import type { FileComparison } from './models/compare.js';
 import type { Inspection } from './models/inspect.js';
 import { readBatch, readCallSignal, readDefaults, type Batch, type Defaults } from './options/batch.js';
@@ -265,6 +266,16 @@ export class ArrowQuant {
     return this.#fileCalls.reading(once, (work, tools) =>
       work.withModel(tools, from, (model) => work.inspectionOf(model, endpointName(from))),
     );
+  }
+
+  /**
+   * Reads an importance matrix, as llama-imatrix writes it: a GGUF, or the older `.dat`. The values of a tensor are what `encode`
+   * takes as `importance`. Rejects with `invalid_file`, `unreadable_input`, `aborted` and `disposed`.
+   */
+  async readImportance(source: ModelSource, options?: ReadOptions | null): Promise<ImportanceMatrix> {
+    const once = names.onceRead(options, names.READ_OPTIONS);
+    const from = readSource('source', source);
+    return this.#fileCalls.reading(once, (work, tools) => work.readImportance(tools, from));
   }
 
   /**

@@ -112,7 +112,18 @@ const kTsArrows = {
   workerd: ['single', 'wasm'],
   worker: ['runtime', 'wasm'],
   cli: [
-    ...['cli', 'index', 'options', 'formats/names', 'formats/folder/json', 'models', 'importance', 'layouts', 'containers'],
+    ...[
+      'cli',
+      'index',
+      'options',
+      'formats/names',
+      'formats/folder/json',
+      'models',
+      'importance',
+      'io',
+      'layouts',
+      'containers',
+    ],
     ...['runtime', 'convert/revision'],
     ...kFoundations,
   ],
@@ -131,9 +142,9 @@ const kTypeArrows = {
   workers: ['runtime'],
   wasm: ['runtime/types'],
   runtime: ['wasm/module'],
-  calls: ['plan/report', 'pipeline/tools', 'wasm/windows'],
-  quantizer: ['convert/options', 'models', 'plan/report'],
-  index: ['calls', 'formats/names', 'convert/options', 'models', 'plan/report', 'rules/rule'],
+  calls: ['importance', 'plan/report', 'pipeline/tools', 'wasm/windows'],
+  quantizer: ['convert/options', 'importance', 'models', 'plan/report'],
+  index: ['calls', 'formats/names', 'convert/options', 'importance', 'models', 'plan/report', 'rules/rule'],
 };
 
 const problems = [];

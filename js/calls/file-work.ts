@@ -4,8 +4,10 @@
  */
 
 import { endpointName, type ModelSource } from '../endpoints.js';
+import type { ImportanceMatrix } from '../importance/importance.js';
 import { inspectionOf, type Inspection } from '../models/inspect.js';
 import { openModel, type Model } from '../models/model.js';
+import { part } from '../part.js';
 import type { FileTools } from '../pipeline/tools.js';
 
 export { dequantizeFile, planModel, quantizeFile } from '../convert/convert-file.js';
@@ -16,6 +18,12 @@ export { readQuantization } from '../options/quantization.js';
 export { readRestoredType } from '../options/restored.js';
 export { encodeTensor } from './encode-tensor.js';
 export { OpenedModel } from './opened-model.js';
+
+/** Reads the importance matrix at `source`. */
+export async function readImportance(tools: FileTools, source: ModelSource): Promise<ImportanceMatrix> {
+  const loaded = await part(() => import('../convert/imatrix.js'));
+  return loaded.readImportance(tools, source);
+}
 
 /** Runs what only reads the model at `source`, which is closed again. */
 export async function withModel<Result>(

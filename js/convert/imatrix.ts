@@ -52,6 +52,16 @@ export async function readMatrix(imatrix: Imatrix, { files, signal }: FileTools)
   }
 }
 
+/** Reads all of an importance matrix. Rejects with `invalid_file` or `unreadable_input`. */
+export async function readImportance({ files, signal }: FileTools, from: ModelSource): Promise<ImportanceMatrix> {
+  const source = await files.openSource(from, signal);
+  try {
+    return await readImportanceMatrix(source);
+  } finally {
+    await source.close();
+  }
+}
+
 function wanted({ entries }: ImportanceMatrix, { include, exclude }: Imatrix): Importance {
   const isWanted = (name: string): boolean =>
     (include === null || include.some((text) => name.includes(text))) && !exclude.some((text) => name.includes(text));

@@ -1,10 +1,12 @@
 import { Command, Option } from 'commander';
 import { endpointName } from '../../endpoints.js';
 import { inspectionOf, type Inspection } from '../../models/inspect.js';
+import type { ByteSource } from '../../io/byte-io.js';
 import { openModel } from '../../models/model.js';
 import { nodeFiles } from '../../runtime/node/files.js';
 import { formatBytes, formatJson, formatShape, printable } from '../format.js';
 import { shownText, wholePairs } from '../gguf/pairs.js';
+import { importanceIn, importanceOf, renderImportance } from '../importance.js';
 import { headerOption, parseInput, webOptions, type ServerOptions } from '../servers.js';
 import { outputWidth, renderTable, type Column } from '../table.js';
 
@@ -20,6 +22,7 @@ Examples:
   $ arrowquant inspect model.safetensors
   $ arrowquant inspect model-Q4_K_M.gguf --kv
   $ arrowquant inspect hf:organization/model
+  $ arrowquant inspect imatrix.gguf
   $ arrowquant inspect model-Q4_K_M.gguf --json | jq -r '.keyValues[] | select(.key == "tokenizer.chat_template").value'
   $ arrowquant inspect model-int4.safetensors --json | jq '.tensors[].name'`;
 
@@ -31,7 +34,9 @@ interface InspectOptions extends ServerOptions {
 
 export function inspectCommand(): Command {
   return new Command('inspect')
-    .description('List what a model file holds: its key-value pairs or metadata, and names, shapes, types and sizes.')
+    .description(
+      'List what a model file holds: its key-value pairs or metadata, and names, shapes, types and sizes; of an importance matrix how much the columns of each tensor count.',
+    )
     .argument(
       '<file>',
       'safetensors, GGUF or PyTorch file, one part or the index of a sharded model, the URL of one, a folder, or hf:organization/model',
@@ -45,15 +50,31 @@ export function inspectCommand(): Command {
     .action(async (file: string, options: InspectOptions) => {
       // Nothing is computed: there is no need to start the quantizer.
       const web = await webOptions([file], options);
-      const model = await openModel(await nodeFiles.openSource(file, undefined, web));
-      try {
-        const inspection = await inspectionOf(model, endpointName(file));
-        const whole = { ...inspection, keyValues: wholePairs(model) };
-        process.stdout.write(`${options.json === true ? formatJson(whole) : render(inspection, options)}\n`);
-      } finally {
-        await model.close();
-      }
+      process.stdout.write(`${await inspected(file, await nodeFiles.openSource(file, undefined, web), options)}\n`);
     });
+}
+
+/** What is to be printed of a file. Closes the source. */
+async function inspected(file: string, source: ByteSource, options: InspectOptions): Promise<string> {
+  const matrix = await importanceIn(source).catch(async (error: unknown) => {
+    await source.close();
+    throw error;
+  });
+  if (matrix !== null) {
+    await source.close();
+    return renderImportance(matrix, options);
+  }
+  const model = await openModel(source);
+  try {
+    const asked = options.kv === true || options.tensors === true ? null : await importanceOf(model);
+    if (asked !== null) return renderImportance(asked, options);
+    const inspection = await inspectionOf(model, endpointName(file));
+    return options.json === true
+      ? formatJson({ ...inspection, keyValues: wholePairs(model) })
+      : render(inspection, options);
+  } finally {
+    await model.close();
+  }
 }
 
 function render(inspection: Inspection, { kv, tensors }: InspectOptions): string {

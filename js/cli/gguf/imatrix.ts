@@ -42,4 +42,5 @@ export const imatrixSettings = ({
 });
 
 /** What is read besides the model. */
-export const imatrixInputs = ({ imatrix }: ImatrixOptions): readonly string[] => (imatrix === undefined ? [] : [imatrix]);
+export const imatrixInputs = ({ imatrix }: ImatrixOptions): readonly string[] =>
+  imatrix === undefined ? [] : [imatrix];
