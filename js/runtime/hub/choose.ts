@@ -23,14 +23,19 @@ const TORCH: Endings = {
 /** What a training leaves beside a model, with the same endings. */
 const OF_TRAINING = /^(training_args|optimizer|scheduler|scaler|rng_state)/i;
 
+/** An importance matrix, as those who publish one name it: lying beside a model, it is none. */
+const IMPORTANCE = /imatrix[^/]*\.gguf$/iu;
+/** Endings that only such have. */
+const OLD_IMPORTANCE = /\.(dat|imatrix|gguf_file)$/iu;
+
 const MOST_LISTED = 12;
 const MOST_NEAR = 3;
 const MOST_COMPARED = 300;
 const MOST_CHARACTERS = 200;
 
-/** Whether a path is that of a file to read, and not of a folder to look for one in. */
+/** Whether a path is that of a file to read, a model or an importance matrix, and not of a folder to look for one in. */
 export const isModelFile = (path: string): boolean =>
-  [USUAL, TORCH].some(({ model, index }) => model.test(path) || index.test(path));
+  OLD_IMPORTANCE.test(path) || [USUAL, TORCH].some(({ model, index }) => model.test(path) || index.test(path));
 
 /**
  * The models among the files of a repository that lie in `folder`, or in one inside it: of a sharded one its index, or where
@@ -51,7 +56,7 @@ function modelsWith(files: readonly string[], endings: Endings): string[] {
   const stems = new Set(files.filter((file) => index.test(file)).map((file) => stemOf(file, endings)));
   const found = files.filter((file) => {
     if (index.test(file)) return true;
-    if (!model.test(file)) return false;
+    if (!model.test(file) || IMPORTANCE.test(file)) return false;
     const place = shardPlace(baseName(file));
     return place === null || (place.number === 1 && !(indexed.test(file) && stems.has(stemOf(file, endings))));
   });

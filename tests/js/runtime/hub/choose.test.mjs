@@ -68,6 +68,7 @@ test.each([
     '',
     ['pytorch_model.bin.index.json'],
   ],
+  ['an importance matrix beside it', ['m.imatrix.gguf', 'imatrix_m.gguf', 'm-Q4_K_M.gguf'], '', ['m-Q4_K_M.gguf']],
   [
     'what a training has left',
     ['training_args.bin', 'optimizer.pt', 'scheduler.pt', 'rng_state_0.pth', 'checkpoint-9/optimizer.pt', 'a.pt'],

@@ -57,6 +57,14 @@ describe('a model on a hub', () => {
     },
   );
 
+  test.each(['m.imatrix', 'imatrix_m.gguf_file', 'imatrix.dat'])(
+    'may be an importance matrix, which is read by its file name: %s',
+    async (name) => {
+      await serve({ [`sub/${name}`]: kSmall, 'other.gguf': kLarge });
+      expect((await bytesOf(await open(`hf:team/model/sub/${name}`))).equals(kSmall)).toBe(true);
+    },
+  );
+
   test.each(['v2', 'refs%2Fpr%2F1', 'refs/pr/1', 'refs%2fpr%2f1'])('has revisions: %s', async (revision) => {
     const other = { 'model.safetensors': kSmall };
     await serve({ 'model.safetensors': kLarge }, { revisions: { v2: other, 'refs/pr/1': other } });
