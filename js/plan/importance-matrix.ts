@@ -1,5 +1,6 @@
 /** Importance that a file gives: which tensors get it, and what the output says of it. */
 
+import { traitsOf } from '../codecs/codec.js';
 import type { Fact } from '../containers/container.js';
 import { encodeUtf8 } from '../containers/utf8.js';
 import { QuantizeError, quoted } from '../errors.js';
@@ -96,7 +97,13 @@ export function matrixWarnings(
   steps: readonly PlannedStep[],
 ): readonly FileWarning[] {
   if (matrix === null || matrix === undefined || steps.some(({ importance }) => importance !== undefined)) return [];
-  return [unusedMatrix(matrix.file, 'it has nothing for a tensor whose type uses importance')];
+  const weighed = steps.some(
+    ({ kept, planned: { target } }) => !kept && target.kind === 'codec' && traitsOf(target.codec).usesImportance,
+  );
+  const why = weighed
+    ? 'it has nothing for a tensor whose type uses importance'
+    : 'no type of the output uses importance';
+  return [unusedMatrix(matrix.file, why)];
 }
 
 export const unusedMatrix = (file: string, why: string): FileWarning => ({
