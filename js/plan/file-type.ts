@@ -166,14 +166,14 @@ const typesFor = (
   quantization: FileTypeQuantization,
   rulebook: Rulebook | undefined,
 ): TypePlan => {
-  const { type, pure, rules, program, architecture } = quantization;
+  const { type, pure, rules, program, architecture, importance } = quantization;
   return planTypes({
     tensors: tensors.map((tensor) => describe(tensor, quantization)),
     target: type,
     hasFinalNames: model.hasFinalNames,
     keyValue: model.fact,
     file: model.name,
-    ...{ pure, rules, program, rulebook },
+    ...{ pure, rules, program, rulebook, hasImportance: importance !== null },
     ...(architecture !== null && { architecture }),
   });
 };

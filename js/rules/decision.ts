@@ -43,6 +43,8 @@ export interface TypeRequest {
   readonly tensors: readonly TensorDescription[];
   readonly target: FileType;
   readonly pure: boolean;
+  /** Whether it is known how much each column counts: mixtures differ then. */
+  readonly hasImportance: boolean;
   /** Tried with the tensor's name in the input, and with that in the output. */
   readonly rules: readonly PlainRule[];
 }

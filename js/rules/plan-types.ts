@@ -23,6 +23,8 @@ export interface PlanTypesInput {
   readonly keyValue?: KeyValueReader | undefined;
   /** One type for everything that is quantized. Default false. */
   readonly pure?: boolean | undefined;
+  /** Whether importance is given. Default false. */
+  readonly hasImportance?: boolean | undefined;
   /** The first that matches a tensor decides, before everything else. */
   readonly rules?: readonly PlainRule[] | undefined;
   /** Other rules than those of the model's kind. */
@@ -107,7 +109,7 @@ function dropNotes(decisions: readonly TensorDecision[], { prefix, leftOutNote }
 
 /**
  * What becomes of each tensor of a model in a GGUF file of the type `target`, and why. Language models in GGUF get the
- * types that llama.cpp's own `llama_model_quantize` gives them without an importance matrix; diffusion models those of
+ * types that llama.cpp's own `llama_model_quantize` gives them; diffusion models those of
  * ComfyUI-GGUF's converter, or of stable-diffusion.cpp's where the file is for that; models of which neither is known, where
  * the caller asks for that, general rules.
  *
@@ -115,8 +117,8 @@ function dropNotes(decisions: readonly TensorDecision[], { prefix, leftOutNote }
  * architecture, or a rule that a tensor it names cannot follow.
  */
 export function planTypes(input: PlanTypesInput): TypePlan {
-  const { tensors, target, hasFinalNames, architecture, file, pure = false, rules = [] } = input;
-  const request: TypeRequest = { tensors, target, pure, rules };
+  const { tensors, target, hasFinalNames, architecture, file, pure = false, rules = [], hasImportance = false } = input;
+  const request: TypeRequest = { tensors, target, pure, hasImportance, rules };
   const keyValue: KeyValueReader = input.keyValue ?? (() => undefined);
   const described = { ...request, hasFinalNames, architecture, keyValue, file };
   const { rulebook: own, ...subject } = input.program === 'sd.cpp' ? sdCppSubject(described) : subjectOf(described);

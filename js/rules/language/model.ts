@@ -1,6 +1,6 @@
 import type { KeyValueReader } from '../decision.js';
 import type { TensorDescription } from '../rule.js';
-import { blockOf, categoryOf } from './tensors.js';
+import { blockOf, categoryOf, isAttentionValue } from './tensors.js';
 
 /** What the choice of types goes by besides the tensor. */
 export interface LanguageModel {
@@ -38,9 +38,6 @@ function count(keyValue: KeyValueReader, key: string): number | undefined {
   return typeof first === 'number' ? first : undefined;
 }
 
-const isAttentionValue = ({ name }: TensorDescription): boolean =>
-  ['attn_v', 'attn_qkv', 'attn_kv_b'].includes(categoryOf(name));
-
 export function describeLanguageModel(
   architecture: string,
   tensors: readonly TensorDescription[],
@@ -61,6 +58,6 @@ export function describeLanguageModel(
     isSeventyB:
       SEVENTY_B_BLOCKS[architecture] === blocks && (heads !== keyHeads || !SIXTY_FIVE_B.includes(architecture)),
     hasTiedEmbeddings: !tensors.some(({ name }) => categoryOf(name) === 'output'),
-    attentionValues: tensors.filter(isAttentionValue).length,
+    attentionValues: tensors.filter(({ name }) => isAttentionValue(categoryOf(name))).length,
   };
 }

@@ -20,9 +20,9 @@ export const languageRulebook = (request: TypeRequest, architecture: string, key
   outputOf: withoutLeadingOnes,
   keptBecause: ({ tensor }) => keptBecause(tensor) ?? (isDecoded(tensor) ? null : undecodedBecause(tensor.dtype)),
   onlyF32Because: ({ tensor }) => onlyF32Because(architecture, tensor),
-  typesOf: (_, settled) => {
-    const remaining = request.tensors.filter((tensor) => settled.get(tensor)?.type !== 'drop');
-    const model = describeLanguageModel(architecture, remaining, keyValue);
-    return languageTypes(request, model, new Set(settled.keys()));
+  typesOf: (open, settled) => {
+    const taken = [...settled].flatMap(([tensor, { type }]) => (type === 'drop' ? [] : [tensor]));
+    const remaining = [...open.map(({ tensor }) => tensor), ...taken];
+    return languageTypes(open, request, describeLanguageModel(architecture, remaining, keyValue));
   },
 });

@@ -5,7 +5,11 @@ import type { TensorDescription } from '../rule.js';
 
 /** The role of a matrix, as far as the choice of its type goes by it. */
 export type Category =
-  'output' | 'token_embd' | 'attn_qkv' | 'attn_kv_b' | 'attn_v' | 'attn_k' | 'attn_output' | 'ffn_down' | 'other';
+  | ('output' | 'token_embd' | 'attn_qkv' | 'attn_kv_b' | 'attn_v' | 'attn_k' | 'attn_q' | 'attn_output')
+  | ('ffn_up' | 'ffn_gate' | 'ffn_down' | 'other');
+
+/** Whether they are what attention makes values of, alone or with others. */
+export const isAttentionValue = (category: Category): boolean => ['attn_v', 'attn_qkv', 'attn_kv_b'].includes(category);
 
 const EMBEDDINGS = ['token_embd.weight', 'per_layer_token_embd.weight'];
 
@@ -15,10 +19,10 @@ const CATEGORIES: readonly (readonly [part: string, Category])[] = [
   ['attn_kv_b.weight', 'attn_kv_b'],
   ['attn_v.weight', 'attn_v'],
   ['attn_k.weight', 'attn_k'],
-  ['attn_q.weight', 'other'],
+  ['attn_q.weight', 'attn_q'],
   ['attn_output.weight', 'attn_output'],
-  ['ffn_up', 'other'],
-  ['ffn_gate', 'other'],
+  ['ffn_up', 'ffn_up'],
+  ['ffn_gate', 'ffn_gate'],
   ['ffn_down', 'ffn_down'],
 ];
 

@@ -128,7 +128,7 @@ constinit const Codec kQ2K =
         .block_weights = k_quant::kSuperBlock,
         .block_bytes = sizeof(k_quant::Q2K::Block),
         .searches = true,
-        .file_types = {{{"Q2_K", 10}}},
+        .file_types = {{{"Q2_K", 10}, {"Q2_K_S", 21}}},
     });
 
 extern const CodecReference kQ2KReference;

@@ -49,6 +49,23 @@ const kNameModel = {
   ],
 };
 
+/** What llama.cpp asks of an architecture whose attention has stacked matrices, too. */
+const kBailing = [
+  ...['attention.key_length_mla', 'attention.value_length_mla', 'attention.kv_lora_rank', 'ssm.conv_kernel'],
+  ...['kda.head_dim', 'expert_feed_forward_length', 'expert_shared_count', 'leading_dense_block_count'],
+  'expert_gating_func',
+].map((name) => [`bailingmoe3.${name}`, 'uint32', 1]);
+
+function bailing() {
+  const extra = ['attn_k_b', 'ffn_up_shexp'].map((name) => ({
+    name: `blk.1.${name}.weight`,
+    type: 'F16',
+    shape: [4, 2, 256],
+  }));
+  const { keyValues, ...model } = tinyLlama({ architecture: 'bailingmoe3', experts: 4, hidden: 256, layers: 4, extra });
+  return { ...model, keyValues: [...keyValues, ...kBailing, ['bailingmoe3.kda.gate_lower_bound', 'float32', -1]] };
+}
+
 /** By name, what `ggufFile` makes a file of. */
 export const LANGUAGE_MODELS = Object.fromEntries(
   Object.entries({
@@ -75,8 +92,12 @@ export const LANGUAGE_MODELS = Object.fromEntries(
     'qwen2 of 80 blocks': { architecture: 'qwen2', layers: 80 },
     'jais2 of 68 blocks': { architecture: 'jais2', layers: 68 },
     'deci of 80 blocks': { architecture: 'deci', layers: 80 },
+    'falcon of eight experts': { architecture: 'falcon', experts: 8, hidden: 256, layers: 18 },
+    'sixteen experts, as many key heads': { experts: 16, hidden: 256, kvHeads: 8, layers: 20 },
     'names of all kinds': kNameModel,
-  }).map(([name, options]) => [name, inFewBytes(tinyLlama(options))]),
+  })
+    .map(([name, options]) => [name, inFewBytes(tinyLlama(options))])
+    .concat([['stacked matrices besides experts', inFewBytes(bailing())]]),
 );
 
 /** The same, to plan types for: the tensors in another order than llama.cpp's, and an answer for each key. */
@@ -89,4 +110,27 @@ export function planInput({ keyValues, tensors }) {
     elements: shape.reduce((count, extent) => count * extent, 1),
   }));
   return { tensors: described.toReversed(), hasFinalNames: true, keyValue: (key) => values.get(key) };
+}
+
+/** In which ways a file of a type is asked for. */
+export const MODES = {
+  mixed: {},
+  'mixed, with importance': { hasImportance: true },
+  pure: { pure: true },
+};
+
+const ones = ({ name, shape }) => [name, new Float32Array(shape.at(-1) * (shape.at(-3) ?? 1)).fill(1)];
+
+/**
+ * [name, type] of the tensors that llama.cpp's quantizer would write of a model, whose file is `file`; null where rows are no
+ * blocks of a type, and it stops because it knows no other one to take.
+ */
+export function theirTypes(llama, file, { tensors }, { type, pure = false, hasImportance = false }) {
+  const importance = hasImportance ? new Map(tensors.map(ones)) : undefined;
+  try {
+    return llama.types(file, { type, pure, importance });
+  } catch (error) {
+    if (/no tensor type fallback is defined/u.test(error.message)) return null;
+    throw error;
+  }
 }
