@@ -16,6 +16,7 @@ import { keepingOverflowing } from './f16-overflow.js';
 import { withImportance, type Importance } from './importance.js';
 import { MATRIX_KEYS, matrixFacts, matrixWarnings, type MatrixOrigin } from './importance-matrix.js';
 import { withNarrowElements } from './narrowing.js';
+import { checkNeededImportance } from './needed-importance.js';
 import {
   checkLeftovers,
   codecTarget,
@@ -88,6 +89,7 @@ export async function planFileType(
   if (model.hasFinalNames && made.rulebook === undefined) planned.sort((a, b) => compareTensors(a.planned, b.planned));
   const narrowed = quantization.keepOverflowing ? await keepingOverflowing(planned, tools) : planned;
   const steps = withImportance(narrowed, quantization, model);
+  checkNeededImportance(steps, type);
   const shapes = decisions.flatMap((decision) => (decision.kind === 'drop' ? [] : decision.keyValues));
   const dropped = [
     ...origins.flatMap((tensor, index) => droppedBy(tensor, decisions[index])),

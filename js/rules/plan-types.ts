@@ -31,7 +31,7 @@ export interface PlanTypesInput {
   readonly rulebook?: Rulebook | undefined;
 }
 
-export interface TypePlan extends Omit<Subject, 'rulebook'> {
+export interface TypePlan extends Omit<Subject, 'rulebook' | 'decodes'> {
   /** One for each input tensor, in the same order. */
   readonly decisions: readonly TensorDecision[];
   /** Those of the caller's rules that have no effect. */
@@ -61,6 +61,21 @@ function refuseOtherThanF32(choice: TypeChoice | null, placed: PlacedTensor, rul
     layer: name,
     detail: `${choice.rule} makes ${choice.type} of ${quoted(name)}, which llama.cpp computes with as F32 alone (${why})`,
     advice: 'leave that rule out, or have it say F32',
+  });
+}
+
+/** Throws `invalid_option` where a tensor would become what no program decodes that runs such models. */
+function refuseUndecoded(
+  { decodes }: Pick<Subject, 'decodes'>,
+  { tensors }: TypeRequest,
+  made: TypePlan['decisions'],
+): void {
+  const at = made.findIndex((one) => one.kind === 'convert' && decodes?.includes(one.type) === false);
+  const [tensor, becomes] = [tensors[at], made[at]];
+  if (tensor === undefined || becomes?.kind !== 'convert') return;
+  throw new QuantizeError('invalid_option', {
+    layer: tensor.name,
+    detail: `no program that runs diffusion models decodes ${becomes.type} fast enough to use it, which ${quoted(tensor.name)} would become; give one of ${decodes?.join(', ') ?? ''}`,
   });
 }
 
@@ -114,7 +129,7 @@ function dropNotes(decisions: readonly TensorDecision[], { prefix, leftOutNote }
  * the caller asks for that, general rules.
  *
  * Throws `unsupported_model` for a model that the programs are not known to open, `invalid_option` for an unknown
- * architecture, or a rule that a tensor it names cannot follow.
+ * architecture, a type that they do not decode, or a rule that a tensor it names cannot follow.
  */
 export function planTypes(input: PlanTypesInput): TypePlan {
   const { tensors, target, hasFinalNames, architecture, file, pure = false, rules = [], hasImportance = false } = input;
@@ -124,6 +139,7 @@ export function planTypes(input: PlanTypesInput): TypePlan {
   const { rulebook: own, ...subject } = input.program === 'sd.cpp' ? sdCppSubject(described) : subjectOf(described);
   const rulebook = input.rulebook ?? own;
   const decisions = decide(request, rulebook);
+  refuseUndecoded(subject, request, decisions);
   const idle = idleRules(rules, tensors, rulebook.prefix, (tensor) => reachOf(rulebook, tensor));
   const unloadable = tensors.find((tensor, index) => isUnloadable(tensor, decisions[index], rulebook));
   const notes = [...subject.notes, ...dropNotes(decisions, rulebook)];

@@ -1,6 +1,7 @@
 import { QuantizeError, quoted } from '../errors.js';
-import { ARCHITECTURES, type Architecture } from '../types.js';
+import { ARCHITECTURES, type Architecture, type TensorType } from '../types.js';
 import type { KeyValueReader, TypeRequest } from './decision.js';
+import { DECODED_TYPES } from './diffusion/decoded.js';
 import { detectFamily, type Detected } from './diffusion/detect.js';
 import { DIFFUSION_FAMILIES, type DiffusionFamily } from './diffusion/families.js';
 import { prefixOf } from './diffusion/prefixes.js';
@@ -32,6 +33,8 @@ export interface Subject {
   readonly notIn: readonly string[];
   /** Whether they open one file only, where it may be split. */
   readonly readsNoShards?: true;
+  /** What they decode fast enough to be used; absent where that is everything. */
+  readonly decodes?: readonly TensorType[];
   /** The rank and the bytes of a name that they stop at. */
   readonly mostDimensions: 4 | 5;
   readonly longestNameBytes: 63 | 127 | 159;
@@ -147,6 +150,7 @@ function diffusionSubject(input: SubjectInput, family: DiffusionFamily, prefix: 
     ...(family.runsInSdCpp === true && family.reshapes !== true
       ? { opensIn: [COMFYUI, STABLE_DIFFUSION_CPP], notIn: [] }
       : { opensIn: [COMFYUI], notIn: [STABLE_DIFFUSION_CPP] }),
+    decodes: DECODED_TYPES,
     mostDimensions: family.rankFive === true ? 5 : 4,
     longestNameBytes: 127,
   };

@@ -1,5 +1,6 @@
 import { QuantizeError } from '../../errors.js';
 import type { OutputForm } from '../decision.js';
+import { DECODED_TYPES } from '../diffusion/decoded.js';
 import { detectFamily, type Detected } from '../diffusion/detect.js';
 import { familyKeeps } from '../diffusion/kept.js';
 import type { TensorDescription } from '../rule.js';
@@ -48,6 +49,7 @@ export function sdCppSubject(input: SubjectInput): Subject {
     notes: [noteOn(model)],
     rulebook: sdCppRulebook(input, model ?? AS_IT_IS, family),
     ...(model === null ? { opensIn: [], notIn: PROGRAMS } : { opensIn: PROGRAMS, notIn: [COMFYUI] }),
+    decodes: DECODED_TYPES,
     mostDimensions: MOST_DIMENSIONS,
     longestNameBytes: LONGEST_NAME_BYTES,
   };
