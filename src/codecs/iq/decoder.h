@@ -5,30 +5,36 @@
 #include <cstdint>
 #include <span>
 
-#include "base/bytes.h"
 #include "codecs/iq/grid_search.h"
 #include "codecs/iq/super_block.h"
 
-/// What the decoders of IQ2 and IQ3 share.
+/// What the decoders of IQ2 and IQ3 share: all but how bits are packed.
 namespace arrowquant::iq {
 
-/// A super-block's levels, and 0xFF where a weight is negative, else 0.
-struct SignedLevels {
-  alignas(16) std::array<uint8_t, kSuperBlock> levels;
-  alignas(16) std::array<uint8_t, kSuperBlock> signs;
+/// The value of each level, before it is multiplied by the sub-block's factor.
+using Values = std::array<uint8_t, 16>;
+
+/// What a super-block says.
+struct Decoded {
+  std::array<uint16_t, kSuperBlock / 4> points;  ///< numbers of each group's
+  std::array<uint8_t, kSuperBlock / 8> signs;    ///< bit i % 8 of byte i / 8 is set where weight i is negative
+  std::array<float, kSuperBlock / 16> factors;   ///< of every 16 weights
 };
 
-/// Four levels as bytes, from the low bits of a key.
-template <typename Shape>
-uint32_t spread_levels(uint32_t key) noexcept {
-  constexpr uint32_t kLevel = (1U << Shape::kBits) - 1;
-  uint32_t bytes = 0;
-  for (uint32_t i = 0; i < 4; ++i) bytes |= (key >> i * Shape::kBits & kLevel) << 8 * i;
-  return bytes;
-}
+template <typename Shape, typename Lanes>
+void decode_super_block(const Grid& grid, const Values& values, const Decoded& decoded, float* to) noexcept;
 
-/// A byte of ones for each of the low four bits that is set.
-inline uint32_t spread_signs(uint32_t bits) noexcept { return ((bits & 15) * 0x00204081 & 0x01010101) * 0xFF; }
+/// A format has the `kValues` of its levels, its `Shape`, `grid()`, a `Block`, and `unpack`.
+template <typename Format, typename Lanes>
+void decode(std::span<const uint8_t> bytes, std::span<float> weights) noexcept {
+  const auto* blocks = reinterpret_cast<const typename Format::Block*>(bytes.data());
+  const Grid& grid = Format::grid();
+  for (size_t i = 0; i < weights.size() / kSuperBlock; ++i) {
+    Decoded decoded;
+    Format::unpack(blocks[i], decoded);
+    decode_super_block<typename Format::Shape, Lanes>(grid, Format::kValues, decoded, &weights[i * kSuperBlock]);
+  }
+}
 
 /// The eighth sign of a group of which seven are stored makes their number even.
 inline uint8_t even_signs(uint32_t seven) noexcept {
@@ -38,47 +44,19 @@ inline uint8_t even_signs(uint32_t seven) noexcept {
   return static_cast<uint8_t>(seven | (parity & 1) << 7);
 }
 
-/// `Format::signs_of(group, block)` are the signs of 8 weights, `point_of(group, block)` the number of a group's point,
-/// `factor_of(sub_block, block)` what its values are multiplied by. `kValues` has the value of each level.
-template <typename Format, typename Lanes>
-void decode_super_block(const Grid& grid, const typename Format::Block& block, float* to) noexcept {
-  using Shape = typename Format::Shape;
-  SignedLevels signed_levels;
-  for (size_t group = 0; group < kSuperBlock / 8; ++group) {
-    const uint32_t signs = Format::signs_of(group, block);
-    store_u32(&signed_levels.signs[8 * group], spread_signs(signs));
-    store_u32(&signed_levels.signs[8 * group + 4], spread_signs(signs >> 4));
-  }
-  for (size_t group = 0; group < kSuperBlock / Shape::kDimensions; ++group) {
-    const uint32_t key = grid.key_of(Format::point_of(group, block));
-    for (uint32_t i = 0; i < Shape::kDimensions; i += 4) {
-      store_u32(&signed_levels.levels[group * Shape::kDimensions + i], spread_levels<Shape>(key >> i * Shape::kBits));
-    }
-  }
-  const auto values = Lanes::load_table(Format::kValues.data());
-  for (size_t i = 0; i < kSuperBlock; i += 4 * Lanes::kWidth) {
-    const auto signs = Lanes::load_bytes(&signed_levels.signs[i]);
-    const auto value = Lanes::lookup(values, Lanes::load_bytes(&signed_levels.levels[i]));
-    const auto turned = Lanes::sub(Lanes::bit_xor(value, signs), signs);
-    const auto factor = Lanes::splat(Format::factor_of(i / Format::kSubBlock, block));
-    const auto put = [&](size_t quarter, typename Lanes::I32 level) noexcept {
-      Lanes::store(to + i + quarter * Lanes::kWidth, Lanes::mul(factor, Lanes::to_f32(level)));
-    };
-    const auto low = Lanes::widen_low_signed(turned);
-    const auto high = Lanes::widen_high_signed(turned);
-    put(0, Lanes::widen_low(low));
-    put(1, Lanes::widen_high(low));
-    put(2, Lanes::widen_low(high));
-    put(3, Lanes::widen_high(high));
-  }
+/// Signs and factors of a sub-block of 32 from the bits of signs_and_scale; the factor is scale · (code + ½) · share.
+inline void unpack_signs_and_scale(uint32_t bits, size_t sub_block, float scale, float share,
+                                   Decoded& decoded) noexcept {
+  for (size_t k = 0; k < 4; ++k) decoded.signs[4 * sub_block + k] = even_signs(bits >> 7 * k & 127);
+  const float factor = scale * (0.5F + static_cast<float>(bits >> 28)) * share;
+  decoded.factors[2 * sub_block] = factor;
+  decoded.factors[2 * sub_block + 1] = factor;
 }
 
-template <typename Format, typename Lanes>
-void decode(std::span<const uint8_t> bytes, std::span<float> weights) noexcept {
-  const auto* blocks = reinterpret_cast<const typename Format::Block*>(bytes.data());
-  const Grid& grid = Format::grid();
-  for (size_t i = 0; i < weights.size() / kSuperBlock; ++i) {
-    decode_super_block<Format, Lanes>(grid, blocks[i], &weights[i * kSuperBlock]);
+/// The factors of sub-blocks of 16 from the bytes of pack_codes: scale · (code + ½) / 4.
+inline void unpack_codes(std::span<const uint8_t> codes, float scale, Decoded& decoded) noexcept {
+  for (size_t i = 0; i < decoded.factors.size(); ++i) {
+    decoded.factors[i] = scale * (0.5F + static_cast<float>(codes[i / 2] >> i % 2 * 4 & 15)) * 0.25F;
   }
 }
 

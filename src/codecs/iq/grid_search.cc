@@ -1,6 +1,7 @@
 #include "codecs/iq/grid_search.h"
 
 #include <limits>
+#include <optional>
 
 #include "codecs/k_quants/k_quant_levels.h"
 #include "simd/lanes_scalar.h"
@@ -28,21 +29,39 @@ typename Lanes::I32 nearest_keys(const float* values, typename Lanes::F32 invers
   return keys;
 }
 
-/// What each level of each weight of a group adds to the error, for the scale of each lane.
+/// What a level of a weight of a group adds to the error, for the scale of each lane.
 template <typename Shape, typename Lanes>
-using Terms = std::array<std::array<typename Lanes::F32, Shape::kLevels>, Shape::kDimensions>;
-
-template <typename Shape, typename Lanes>
-void make_terms(const float* values, const float* roots, typename Lanes::F32 scale,
-                Terms<Shape, Lanes>& terms) noexcept {
-  for (uint32_t level = 0; level < Shape::kLevels; ++level) {
-    const auto point = Lanes::mul(scale, Lanes::splat(static_cast<float>(2 * level + 1)));
-    for (uint32_t i = 0; i < Shape::kDimensions; ++i) {
-      const auto difference = Lanes::sub(point, Lanes::splat(values[i]));
-      terms[i][level] = Lanes::mul(Lanes::mul(Lanes::splat(roots[i]), difference), difference);
+class Errors {
+ public:
+  Errors(const float* values, const float* roots, typename Lanes::F32 scale) noexcept : values_(values), roots_(roots) {
+    for (uint32_t level = 0; level < Shape::kLevels; ++level) {
+      points_[level] = Lanes::mul(scale, Lanes::splat(static_cast<float>(2 * level + 1)));
+      if constexpr (kPrepares) {
+        for (uint32_t i = 0; i < Shape::kDimensions; ++i) terms_[i][level] = compute(i, level);
+      }
     }
   }
-}
+
+  [[nodiscard]] typename Lanes::F32 of(uint32_t i, uint32_t level) const noexcept {
+    if constexpr (kPrepares) return terms_[i][level];
+    return compute(i, level);
+  }
+
+ private:
+  /// With few levels and many neighbours it pays to compute all of them first.
+  static constexpr bool kPrepares = Shape::kLevels < 4;
+  using Levels = std::array<typename Lanes::F32, Shape::kLevels>;
+
+  [[nodiscard]] typename Lanes::F32 compute(uint32_t i, uint32_t level) const noexcept {
+    const auto difference = Lanes::sub(points_[level], Lanes::splat(values_[i]));
+    return Lanes::mul(Lanes::mul(Lanes::splat(roots_[i]), difference), difference);
+  }
+
+  const float* values_;
+  const float* roots_;
+  Levels points_;
+  std::array<Levels, kPrepares ? Shape::kDimensions : 0> terms_;
+};
 
 template <typename Lanes>
 struct Nearest {
@@ -52,15 +71,16 @@ struct Nearest {
 
 /// The first of the keys with the least error.
 template <typename Shape, typename Lanes>
-Nearest<Lanes> nearest_neighbours(std::span<const Key> keys, const Terms<Shape, Lanes>& terms) noexcept {
+Nearest<Lanes> nearest_neighbours(std::span<const Key> keys, const Errors<Shape, Lanes>& errors) noexcept {
   constexpr uint32_t kMask = (1U << Shape::kBits) - 1;
   const auto worst = Lanes::splat(std::numeric_limits<float>::max());
   auto least = worst;
   auto best = Lanes::splat(int32_t{0});
   for (const uint32_t key : keys) {
-    auto error = terms[0][key & kMask];
-    for (uint32_t i = 1; i < Shape::kDimensions; ++i)
-      error = Lanes::add(error, terms[i][key >> i * Shape::kBits & kMask]);
+    auto error = errors.of(0, key & kMask);
+    for (uint32_t i = 1; i < Shape::kDimensions; ++i) {
+      error = Lanes::add(error, errors.of(i, key >> i * Shape::kBits & kMask));
+    }
     best = Lanes::select(Lanes::lt(error, least), Lanes::splat(static_cast<int32_t>(key)), best);
     least = Lanes::pmin(least, error);
   }
@@ -84,7 +104,7 @@ bool find_points(Grid& grid, const float* values, const float* roots, typename L
   Lanes::store(keys.data(), rounded);
   points = {rounded, kAll};
   NeighbourRoom room;
-  Terms<Shape, Lanes> terms;
+  std::optional<Errors<Shape, Lanes>> errors;
   uint32_t done = 0;
   for (size_t lane = 0; lane < Lanes::kWidth; ++lane) {
     if ((done >> lane & 1) != 0) continue;
@@ -93,9 +113,9 @@ bool find_points(Grid& grid, const float* values, const float* roots, typename L
     const auto key = static_cast<Key>(keys[lane]);
     const Candidates candidates = grid.candidates(key, room);
     if (candidates.on_grid) continue;
-    if (points.on_grid == kAll) make_terms<Shape, Lanes>(values, roots, scale, terms);
+    if (!errors) errors.emplace(values, roots, scale);
     points.on_grid &= ~Lanes::bitmask(same);
-    const auto nearest = nearest_neighbours<Shape, Lanes>(candidates.keys, terms);
+    const auto nearest = nearest_neighbours<Shape, Lanes>(candidates.keys, *errors);
     if (Lanes::any(Lanes::mask_andnot(same, nearest.found))) return false;
     points.keys = Lanes::select(same, nearest.keys, points.keys);
   }

@@ -27,41 +27,38 @@ struct Iq2S {
   static_assert(sizeof(Block) == 82);
 
   using Shape = EightOfThree;
-  static constexpr size_t kSubBlock = 16;
-  static constexpr Trials kTrials = make_trials(5.0F, 9, 0.1F, Refinement::kOffGrid);
-  static constexpr float kLeast = 1e-8F;
-  static constexpr float kFudge = 0.9875F;
-  static constexpr bool kEvenSigns = false;
-  static constexpr bool kKeepsSigns = true;
-  static constexpr Weighing kPlain = Weighing::kMean;
-  static constexpr Weighing kWeighted = Weighing::kRootOfTwice;
-  static constexpr std::array<uint8_t, 16> kValues = {8, 25, 43};
+  static constexpr Rules kRules = {
+      .sub_block = 16,
+      .trials = make_trials(5.0F, 9, 0.1F, Refinement::kOffGrid),
+      .starts_from_levels = false,
+      .least = 1e-8F,
+      .fudge = 0.9875F,
+      .even_signs = false,
+      .keeps_points = true,
+      .plain = Weighing::kMean,
+      .weighted = Weighing::kRootOfTwice,
+  };
+  static constexpr Values kValues = {8, 25, 43};
 
   static Grid& grid() noexcept { return iq2_s_grid(); }
 
-  template <typename Lanes, size_t kCount>
-  static void start(const WeighedWeights& weighed, std::array<Start, kCount>& starts) noexcept {
-    start_at_largest<Iq2S, Lanes>(weighed, starts);
+  static void pack(const Encoded& encoded, Block& block) noexcept {
+    for (size_t k = 0; k < block.points_low.size(); ++k) {
+      block.points_low[k] = static_cast<uint8_t>(encoded.points[k] & 255);
+      uint8_t& high = block.points_high[k / 4];
+      high = static_cast<uint8_t>(high | encoded.points[k] >> 8 << k % 4 * 2);
+    }
+    block.signs = encoded.signs;
+    pack_codes(encoded, block.sub_scales);
   }
 
-  static void store_signs(size_t group, uint8_t signs, Block& block) noexcept { block.signs[group] = signs; }
-  static void store_point(size_t group, uint32_t number, Block& block) noexcept {
-    block.points_low[group] = static_cast<uint8_t>(number & 255);
-    uint8_t& high = block.points_high[group / 4];
-    high = static_cast<uint8_t>(high | number >> 8 << group % 4 * 2);
-  }
-  static void store_scale(size_t i, uint32_t code, Block& block) noexcept {
-    block.sub_scales[i / 2] = static_cast<uint8_t>(block.sub_scales[i / 2] | code << i % 2 * 4);
-  }
-
-  static uint32_t signs_of(size_t group, const Block& block) noexcept { return block.signs[group]; }
-  static uint32_t point_of(size_t group, const Block& block) noexcept {
-    const uint32_t high = block.points_high[group / 4] >> group % 4 * 2 & 3U;
-    return block.points_low[group] | high << 8;
-  }
-  static float factor_of(size_t i, const Block& block) noexcept {
-    const auto code = static_cast<float>(block.sub_scales[i / 2] >> i % 2 * 4 & 15);
-    return k_quant::load_half(block.scale) * (0.5F + code) * 0.25F;
+  static void unpack(const Block& block, Decoded& decoded) noexcept {
+    for (size_t k = 0; k < block.points_low.size(); ++k) {
+      const int high = block.points_high[k / 4] >> k % 4 * 2 & 3;
+      decoded.points[k] = static_cast<uint16_t>(block.points_low[k] | high << 8);
+    }
+    decoded.signs = block.signs;
+    unpack_codes(block.sub_scales, k_quant::load_half(block.scale), decoded);
   }
 };
 

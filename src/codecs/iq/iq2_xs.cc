@@ -25,43 +25,35 @@ struct Iq2Xs {
   static_assert(sizeof(Block) == 74);
 
   using Shape = EightOfThree;
-  static constexpr size_t kSubBlock = 16;
-  static constexpr Trials kTrials = make_trials(5.0F, 9, 0.1F, Refinement::kOffGrid);
-  static constexpr float kLeast = 1e-15F;
-  static constexpr float kFudge = 1.0F;
-  static constexpr bool kEvenSigns = true;
-  static constexpr bool kKeepsSigns = false;
-  static constexpr Weighing kPlain = Weighing::kRoot;
-  static constexpr Weighing kWeighted = Weighing::kRoot;
-  static constexpr std::array<uint8_t, 16> kValues = {8, 25, 43};
+  static constexpr Rules kRules = {
+      .sub_block = 16,
+      .trials = make_trials(5.0F, 9, 0.1F, Refinement::kOffGrid),
+      .starts_from_levels = false,
+      .least = 1e-15F,
+      .fudge = 1.0F,
+      .even_signs = true,
+      .keeps_points = false,
+      .plain = Weighing::kRoot,
+      .weighted = Weighing::kRoot,
+  };
+  static constexpr Values kValues = {8, 25, 43};
 
   static Grid& grid() noexcept { return iq2_xs_grid(); }
 
-  template <typename Lanes, size_t kCount>
-  static void start(const WeighedWeights& weighed, std::array<Start, kCount>& starts) noexcept {
-    start_at_largest<Iq2Xs, Lanes>(weighed, starts);
+  static void pack(const Encoded& encoded, Block& block) noexcept {
+    for (size_t k = 0; k < block.groups.size(); ++k) {
+      store_u16(block.groups[k].data(), static_cast<uint16_t>(encoded.points[k] | (encoded.signs[k] & 127) << 9));
+    }
+    pack_codes(encoded, block.sub_scales);
   }
 
-  static void store_signs(size_t group, uint8_t signs, Block& block) noexcept {
-    store_u16(block.groups[group].data(), static_cast<uint16_t>((signs & 127) << 9));
-  }
-  static void store_point(size_t group, uint32_t number, Block& block) noexcept {
-    uint8_t* to = block.groups[group].data();
-    store_u16(to, static_cast<uint16_t>(load_u16(to) | number));
-  }
-  static void store_scale(size_t i, uint32_t code, Block& block) noexcept {
-    block.sub_scales[i / 2] = static_cast<uint8_t>(block.sub_scales[i / 2] | code << i % 2 * 4);
-  }
-
-  static uint32_t signs_of(size_t group, const Block& block) noexcept {
-    return even_signs(load_u16(block.groups[group].data()) >> 9);
-  }
-  static uint32_t point_of(size_t group, const Block& block) noexcept {
-    return load_u16(block.groups[group].data()) & 511;
-  }
-  static float factor_of(size_t i, const Block& block) noexcept {
-    const auto code = static_cast<float>(block.sub_scales[i / 2] >> i % 2 * 4 & 15);
-    return k_quant::load_half(block.scale) * (0.5F + code) * 0.25F;
+  static void unpack(const Block& block, Decoded& decoded) noexcept {
+    for (size_t k = 0; k < block.groups.size(); ++k) {
+      const uint32_t bits = load_u16(block.groups[k].data());
+      decoded.points[k] = static_cast<uint16_t>(bits & 511);
+      decoded.signs[k] = even_signs(bits >> 9);
+    }
+    unpack_codes(block.sub_scales, k_quant::load_half(block.scale), decoded);
   }
 };
 

@@ -6,7 +6,6 @@
 #include "codecs/block_codec.h"
 #include "codecs/iq/decoder.h"
 #include "codecs/iq/encoder.h"
-#include "codecs/iq/level_scale.h"
 #include "simd/lanes_scalar.h"
 #include "simd/lanes_wasm.h"
 
@@ -29,46 +28,36 @@ struct Iq2Xxs {
   static_assert(sizeof(Block) == 66);
 
   using Shape = EightOfThree;
-  static constexpr size_t kSubBlock = 32;
-  static constexpr Trials kTrials = make_trials(5.0F, 6, 0.1F, Refinement::kAll);
-  static constexpr float kFudge = 1.0F;
-  static constexpr bool kEvenSigns = true;
-  static constexpr bool kKeepsSigns = false;
-  static constexpr Weighing kPlain = Weighing::kRoot;
-  static constexpr Weighing kWeighted = Weighing::kRoot;
-  static constexpr std::array<uint8_t, 16> kValues = {8, 25, 43};
+  static constexpr Rules kRules = {
+      .sub_block = 32,
+      .trials = make_trials(5.0F, 6, 0.1F, Refinement::kAll),
+      .starts_from_levels = true,
+      .least = 0.0F,
+      .fudge = 1.0F,
+      .even_signs = true,
+      .keeps_points = false,
+      .plain = Weighing::kRoot,
+      .weighted = Weighing::kRoot,
+  };
+  static constexpr Values kValues = {8, 25, 43};
 
   static Grid& grid() noexcept { return iq2_xxs_grid(); }
 
-  /// The trials lie around the scale that is best for any levels 0…4.
-  template <typename Lanes, size_t kCount>
-  static void start(const WeighedWeights& weighed, std::array<Start, kCount>& starts) noexcept {
-    alignas(16) std::array<float, kCount> scales;
-    for (size_t j = 0; j < kCount; j += Lanes::kWidth) find_level_scales<Lanes>(weighed, j, scales);
-    for (size_t j = 0; j < kCount; ++j) starts[j] = {scales[j], scales[j] * float{Shape::kLevels}};
+  static void pack(const Encoded& encoded, Block& block) noexcept {
+    for (size_t j = 0; j < block.sub_blocks.size(); ++j) {
+      SubBlockBytes& to = block.sub_blocks[j];
+      for (size_t k = 0; k < 4; ++k) to.points[k] = static_cast<uint8_t>(encoded.points[4 * j + k]);
+      store_u32(to.signs_and_scale.data(), signs_and_scale(encoded, j));
+    }
   }
 
-  static void add_bits(size_t i, uint32_t bits, Block& block) noexcept {
-    uint8_t* to = block.sub_blocks[i].signs_and_scale.data();
-    store_u32(to, load_u32(to) | bits);
-  }
-  static void store_signs(size_t group, uint8_t signs, Block& block) noexcept {
-    add_bits(group / 4, (signs & 127U) << group % 4 * 7, block);
-  }
-  static void store_point(size_t group, uint32_t number, Block& block) noexcept {
-    block.sub_blocks[group / 4].points[group % 4] = static_cast<uint8_t>(number);
-  }
-  static void store_scale(size_t i, uint32_t code, Block& block) noexcept { add_bits(i, code << 28, block); }
-
-  static uint32_t signs_of(size_t group, const Block& block) noexcept {
-    return even_signs(load_u32(block.sub_blocks[group / 4].signs_and_scale.data()) >> group % 4 * 7 & 127);
-  }
-  static uint32_t point_of(size_t group, const Block& block) noexcept {
-    return block.sub_blocks[group / 4].points[group % 4];
-  }
-  static float factor_of(size_t i, const Block& block) noexcept {
-    const auto code = static_cast<float>(load_u32(block.sub_blocks[i].signs_and_scale.data()) >> 28);
-    return k_quant::load_half(block.scale) * (0.5F + code) * 0.25F;
+  static void unpack(const Block& block, Decoded& decoded) noexcept {
+    const float scale = k_quant::load_half(block.scale);
+    for (size_t j = 0; j < block.sub_blocks.size(); ++j) {
+      const SubBlockBytes& from = block.sub_blocks[j];
+      for (size_t k = 0; k < 4; ++k) decoded.points[4 * j + k] = from.points[k];
+      unpack_signs_and_scale(load_u32(from.signs_and_scale.data()), j, scale, 0.25F, decoded);
+    }
   }
 };
 

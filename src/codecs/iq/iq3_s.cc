@@ -27,41 +27,42 @@ struct Iq3S {
   static_assert(sizeof(Block) == 110);
 
   using Shape = FourOfEight;
-  static constexpr size_t kSubBlock = 32;
-  static constexpr Trials kTrials = make_trials(15.0F, 9, 0.2F, Refinement::kAllIfOffGrid);
-  static constexpr float kLeast = std::numeric_limits<float>::denorm_min();
-  static constexpr float kFudge = 1.033F;
-  static constexpr bool kEvenSigns = false;
-  static constexpr bool kKeepsSigns = true;
-  static constexpr Weighing kPlain = Weighing::kSquare;
-  static constexpr Weighing kWeighted = Weighing::kRootOfTwice;
-  static constexpr std::array<uint8_t, 16> kValues = {1, 3, 5, 7, 9, 11, 13, 15};
+  static constexpr Rules kRules = {
+      .sub_block = 32,
+      .trials = make_trials(15.0F, 9, 0.2F, Refinement::kAllIfOffGrid),
+      .starts_from_levels = false,
+      .least = std::numeric_limits<float>::denorm_min(),
+      .fudge = 1.033F,
+      .even_signs = false,
+      .keeps_points = true,
+      .plain = Weighing::kSquare,
+      .weighted = Weighing::kRootOfTwice,
+  };
+  static constexpr Values kValues = {1, 3, 5, 7, 9, 11, 13, 15};
 
   static Grid& grid() noexcept { return iq3_s_grid(); }
 
-  template <typename Lanes, size_t kCount>
-  static void start(const WeighedWeights& weighed, std::array<Start, kCount>& starts) noexcept {
-    start_at_largest<Iq3S, Lanes>(weighed, starts);
+  static void pack(const Encoded& encoded, Block& block) noexcept {
+    for (size_t k = 0; k < block.points_low.size(); ++k) {
+      block.points_low[k] = static_cast<uint8_t>(encoded.points[k] & 255);
+      uint8_t& high = block.points_high[k / 8];
+      high = static_cast<uint8_t>(high | encoded.points[k] >> 8 << k % 8);
+    }
+    block.signs = encoded.signs;
+    pack_codes(encoded, block.sub_scales);
   }
 
-  static void store_signs(size_t group, uint8_t signs, Block& block) noexcept { block.signs[group] = signs; }
-  static void store_point(size_t group, uint32_t number, Block& block) noexcept {
-    block.points_low[group] = static_cast<uint8_t>(number & 255);
-    uint8_t& high = block.points_high[group / 8];
-    high = static_cast<uint8_t>(high | number >> 8 << group % 8);
-  }
-  static void store_scale(size_t i, uint32_t code, Block& block) noexcept {
-    block.sub_scales[i / 2] = static_cast<uint8_t>(block.sub_scales[i / 2] | code << i % 2 * 4);
-  }
-
-  static uint32_t signs_of(size_t group, const Block& block) noexcept { return block.signs[group]; }
-  static uint32_t point_of(size_t group, const Block& block) noexcept {
-    const uint32_t high = block.points_high[group / 8] >> group % 8 & 1U;
-    return block.points_low[group] | high << 8;
-  }
-  static float factor_of(size_t i, const Block& block) noexcept {
-    const int code = block.sub_scales[i / 2] >> i % 2 * 4 & 15;
-    return k_quant::load_half(block.scale) * static_cast<float>(1 + 2 * code);
+  static void unpack(const Block& block, Decoded& decoded) noexcept {
+    for (size_t k = 0; k < block.points_low.size(); ++k) {
+      const int high = block.points_high[k / 8] >> k % 8 & 1;
+      decoded.points[k] = static_cast<uint16_t>(block.points_low[k] | high << 8);
+    }
+    decoded.signs = block.signs;
+    const float scale = k_quant::load_half(block.scale);
+    for (size_t i = 0; i < decoded.factors.size(); ++i) {
+      const int code = block.sub_scales[i / 4] >> i / 2 % 2 * 4 & 15;
+      decoded.factors[i] = scale * static_cast<float>(1 + 2 * code);
+    }
   }
 };
 

@@ -25,42 +25,34 @@ struct Iq3Xxs {
   static_assert(sizeof(Block) == 98);
 
   using Shape = FourOfEight;
-  static constexpr size_t kSubBlock = 32;
-  static constexpr Trials kTrials = make_trials(15.0F, 15, 0.2F, Refinement::kOffGrid);
-  static constexpr float kLeast = 1e-8F;
-  static constexpr float kFudge = 1.0125F;
-  static constexpr bool kEvenSigns = true;
-  static constexpr bool kKeepsSigns = false;
-  static constexpr Weighing kPlain = Weighing::kSquare;
-  static constexpr Weighing kWeighted = Weighing::kRootOfTwice;
-  static constexpr std::array<uint8_t, 16> kValues = {4, 12, 20, 28, 36, 44, 52, 62};
+  static constexpr Rules kRules = {
+      .sub_block = 32,
+      .trials = make_trials(15.0F, 15, 0.2F, Refinement::kOffGrid),
+      .starts_from_levels = false,
+      .least = 1e-8F,
+      .fudge = 1.0125F,
+      .even_signs = true,
+      .keeps_points = false,
+      .plain = Weighing::kSquare,
+      .weighted = Weighing::kRootOfTwice,
+  };
+  static constexpr Values kValues = {4, 12, 20, 28, 36, 44, 52, 62};
 
   static Grid& grid() noexcept { return iq3_xxs_grid(); }
 
-  template <typename Lanes, size_t kCount>
-  static void start(const WeighedWeights& weighed, std::array<Start, kCount>& starts) noexcept {
-    start_at_largest<Iq3Xxs, Lanes>(weighed, starts);
+  static void pack(const Encoded& encoded, Block& block) noexcept {
+    for (size_t k = 0; k < block.points.size(); ++k) block.points[k] = static_cast<uint8_t>(encoded.points[k]);
+    for (size_t j = 0; j < block.signs_and_scales.size(); ++j) {
+      store_u32(block.signs_and_scales[j].data(), signs_and_scale(encoded, j));
+    }
   }
 
-  static void add_bits(size_t i, uint32_t bits, Block& block) noexcept {
-    uint8_t* to = block.signs_and_scales[i].data();
-    store_u32(to, load_u32(to) | bits);
-  }
-  static void store_signs(size_t group, uint8_t signs, Block& block) noexcept {
-    add_bits(group / 4, (signs & 127U) << group % 4 * 7, block);
-  }
-  static void store_point(size_t group, uint32_t number, Block& block) noexcept {
-    block.points[group] = static_cast<uint8_t>(number);
-  }
-  static void store_scale(size_t i, uint32_t code, Block& block) noexcept { add_bits(i, code << 28, block); }
-
-  static uint32_t signs_of(size_t group, const Block& block) noexcept {
-    return even_signs(load_u32(block.signs_and_scales[group / 4].data()) >> group % 4 * 7 & 127);
-  }
-  static uint32_t point_of(size_t group, const Block& block) noexcept { return block.points[group]; }
-  static float factor_of(size_t i, const Block& block) noexcept {
-    const auto code = static_cast<float>(load_u32(block.signs_and_scales[i].data()) >> 28);
-    return k_quant::load_half(block.scale) * (0.5F + code) * 0.5F;
+  static void unpack(const Block& block, Decoded& decoded) noexcept {
+    const float scale = k_quant::load_half(block.scale);
+    for (size_t k = 0; k < block.points.size(); ++k) decoded.points[k] = block.points[k];
+    for (size_t j = 0; j < block.signs_and_scales.size(); ++j) {
+      unpack_signs_and_scale(load_u32(block.signs_and_scales[j].data()), j, scale, 0.5F, decoded);
+    }
   }
 };
 

@@ -100,11 +100,11 @@ struct LevelSums {
   typename Lanes::F32 product = Lanes::splat(0.0F);
   typename Lanes::F32 square = Lanes::splat(0.0F);
 
-  LevelSums with(const LevelRow<Lanes>& row, typename Lanes::F32 level) const noexcept {
+  [[nodiscard]] LevelSums with(const LevelRow<Lanes>& row, typename Lanes::F32 level) const noexcept {
     return {Lanes::add(product, Lanes::mul(row.product, level)),
             Lanes::add(square, Lanes::mul(Lanes::mul(row.weight, level), level))};
   }
-  LevelSums without(const LevelRow<Lanes>& row) const noexcept {
+  [[nodiscard]] LevelSums without(const LevelRow<Lanes>& row) const noexcept {
     return {Lanes::sub(product, Lanes::mul(row.product, row.level)),
             Lanes::sub(square, Lanes::mul(Lanes::mul(row.weight, row.level), row.level))};
   }
