@@ -53,8 +53,10 @@ template <typename Lanes>
 std::array<float, 2> both_levels(float value) {
   std::array<float, Lanes::kWidth> steady;
   std::array<float, Lanes::kWidth> wrapped;
-  Lanes::store(steady.data(), nearest_level<Lanes, -32, 31, false>(Lanes::splat(value)));
-  Lanes::store(wrapped.data(), nearest_level<Lanes, -32, 31, true>(Lanes::splat(value)));
+  const auto low = Lanes::splat(-32.0F);
+  const auto high = Lanes::splat(31.0F);
+  Lanes::store(steady.data(), nearest_level<Lanes, false>(Lanes::splat(value), low, high));
+  Lanes::store(wrapped.data(), nearest_level<Lanes, true>(Lanes::splat(value), low, high));
   return {steady[0], wrapped[0]};
 }
 
@@ -123,7 +125,7 @@ TYPED_TEST(KQuantLevels, InterleavedRowsHoldOneWeightOfEachSubBlock) {
   std::array<float, 16 * Wide::kWidth> weights;
   for (size_t i = 0; i < weights.size(); ++i) weights[i] = static_cast<float>(i);
   std::array<Row, 16> rows;
-  interleave<TypeParam>(weights.data(), rows);
+  interleave<TypeParam>(weights.data(), rows, &Row::value);
   for (size_t i = 0; i < 16; ++i) {
     for (size_t s = 0; s < Wide::kWidth; ++s) EXPECT_EQ(rows[i].value[s], weights[s * 16 + i]);
   }
