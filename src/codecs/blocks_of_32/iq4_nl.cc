@@ -67,15 +67,15 @@ extern const Codec kIq4Nl;
 constinit const Codec kIq4Nl = block_codec<
     blocks_of_32::encode<blocks_of_32::Iq4Nl, WasmLanes>, blocks_of_32::decode<blocks_of_32::Iq4Nl, WasmLanes>,
     blocks_of_32::encode_iq4_weighted<blocks_of_32::Iq4Nl, WasmLanes>,
-    best::encode<best::OneScale<blocks_of_32::Iq4Nl>, WasmLanes, blocks_of_32::encode<blocks_of_32::Iq4Nl, WasmLanes>>>(
-    {
-        .name = "IQ4_NL",
-        .ggml_type = 20,
-        .block_weights = blocks_of_32::kWeights,
-        .block_bytes = sizeof(blocks_of_32::Iq4Nl::Block),
-        .searches = true,
-        .file_types = {{{"IQ4_NL", 25}}},
-    });
+    best::encode<best::OneScale<blocks_of_32::Iq4Nl>, WasmLanes, blocks_of_32::encode<blocks_of_32::Iq4Nl, WasmLanes>,
+                 blocks_of_32::encode_iq4_weighted<blocks_of_32::Iq4Nl, WasmLanes>>>({
+    .name = "IQ4_NL",
+    .ggml_type = 20,
+    .block_weights = blocks_of_32::kWeights,
+    .block_bytes = sizeof(blocks_of_32::Iq4Nl::Block),
+    .searches = true,
+    .file_types = {{{"IQ4_NL", 25}}},
+});
 
 extern const CodecReference kIq4NlReference;
 constinit const CodecReference kIq4NlReference =
@@ -83,6 +83,7 @@ constinit const CodecReference kIq4NlReference =
                     blocks_of_32::decode<blocks_of_32::Iq4Nl, ScalarLanes>,
                     blocks_of_32::encode_iq4_weighted<blocks_of_32::Iq4Nl, ScalarLanes>,
                     best::encode<best::OneScale<blocks_of_32::Iq4Nl>, ScalarLanes,
-                                 blocks_of_32::encode<blocks_of_32::Iq4Nl, ScalarLanes>>>();
+                                 blocks_of_32::encode<blocks_of_32::Iq4Nl, ScalarLanes>,
+                                 blocks_of_32::encode_iq4_weighted<blocks_of_32::Iq4Nl, ScalarLanes>>>();
 
 }  // namespace arrowquant

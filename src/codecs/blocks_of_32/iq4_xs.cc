@@ -104,19 +104,20 @@ struct Iq4Xs {
 }  // namespace blocks_of_32
 
 extern const Codec kIq4Xs;
-constinit const Codec kIq4Xs =
-    block_codec<blocks_of_32::encode<blocks_of_32::Iq4Xs, WasmLanes, blocks_of_32::kSuperBlock, 1>,
-                blocks_of_32::decode<blocks_of_32::Iq4Xs, WasmLanes, blocks_of_32::kSuperBlock>,
-                blocks_of_32::encode_iq4_weighted<blocks_of_32::Iq4Xs, WasmLanes, blocks_of_32::kSuperBlock, 1>,
-                best::encode<best::Iq4SuperBlock<blocks_of_32::Iq4Xs>, WasmLanes,
-                             blocks_of_32::encode<blocks_of_32::Iq4Xs, WasmLanes, blocks_of_32::kSuperBlock, 1>>>({
-        .name = "IQ4_XS",
-        .ggml_type = 23,
-        .block_weights = blocks_of_32::kSuperBlock,
-        .block_bytes = sizeof(blocks_of_32::Iq4Xs::Block),
-        .searches = true,
-        .file_types = {{{"IQ4_XS", 30}}},
-    });
+constinit const Codec kIq4Xs = block_codec<
+    blocks_of_32::encode<blocks_of_32::Iq4Xs, WasmLanes, blocks_of_32::kSuperBlock, 1>,
+    blocks_of_32::decode<blocks_of_32::Iq4Xs, WasmLanes, blocks_of_32::kSuperBlock>,
+    blocks_of_32::encode_iq4_weighted<blocks_of_32::Iq4Xs, WasmLanes, blocks_of_32::kSuperBlock, 1>,
+    best::encode<best::Iq4SuperBlock<blocks_of_32::Iq4Xs>, WasmLanes,
+                 blocks_of_32::encode<blocks_of_32::Iq4Xs, WasmLanes, blocks_of_32::kSuperBlock, 1>,
+                 blocks_of_32::encode_iq4_weighted<blocks_of_32::Iq4Xs, WasmLanes, blocks_of_32::kSuperBlock, 1>>>({
+    .name = "IQ4_XS",
+    .ggml_type = 23,
+    .block_weights = blocks_of_32::kSuperBlock,
+    .block_bytes = sizeof(blocks_of_32::Iq4Xs::Block),
+    .searches = true,
+    .file_types = {{{"IQ4_XS", 30}}},
+});
 
 extern const CodecReference kIq4XsReference;
 constinit const CodecReference kIq4XsReference = block_reference<
@@ -124,6 +125,7 @@ constinit const CodecReference kIq4XsReference = block_reference<
     blocks_of_32::decode<blocks_of_32::Iq4Xs, ScalarLanes, blocks_of_32::kSuperBlock>,
     blocks_of_32::encode_iq4_weighted<blocks_of_32::Iq4Xs, ScalarLanes, blocks_of_32::kSuperBlock, 1>,
     best::encode<best::Iq4SuperBlock<blocks_of_32::Iq4Xs>, ScalarLanes,
-                 blocks_of_32::encode<blocks_of_32::Iq4Xs, ScalarLanes, blocks_of_32::kSuperBlock, 1>>>();
+                 blocks_of_32::encode<blocks_of_32::Iq4Xs, ScalarLanes, blocks_of_32::kSuperBlock, 1>,
+                 blocks_of_32::encode_iq4_weighted<blocks_of_32::Iq4Xs, ScalarLanes, blocks_of_32::kSuperBlock, 1>>>();
 
 }  // namespace arrowquant

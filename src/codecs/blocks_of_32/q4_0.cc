@@ -75,7 +75,8 @@ extern const Codec kQ40;
 constinit const Codec kQ40 = block_codec<
     blocks_of_32::encode<blocks_of_32::Q40, WasmLanes>, blocks_of_32::decode<blocks_of_32::Q40, WasmLanes>,
     blocks_of_32::encode_weighted<blocks_of_32::Q40, WasmLanes>,
-    best::encode<best::OneScale<blocks_of_32::Q40>, WasmLanes, blocks_of_32::encode<blocks_of_32::Q40, WasmLanes>>>({
+    best::encode<best::OneScale<blocks_of_32::Q40>, WasmLanes, blocks_of_32::encode<blocks_of_32::Q40, WasmLanes>,
+                 blocks_of_32::encode_weighted<blocks_of_32::Q40, WasmLanes>>>({
     .name = "Q4_0",
     .ggml_type = 2,
     .block_weights = blocks_of_32::kWeights,
@@ -86,11 +87,10 @@ constinit const Codec kQ40 = block_codec<
 });
 
 extern const CodecReference kQ40Reference;
-constinit const CodecReference kQ40Reference =
-    block_reference<blocks_of_32::encode<blocks_of_32::Q40, ScalarLanes>,
-                    blocks_of_32::decode<blocks_of_32::Q40, ScalarLanes>,
-                    blocks_of_32::encode_weighted<blocks_of_32::Q40, ScalarLanes>,
-                    best::encode<best::OneScale<blocks_of_32::Q40>, ScalarLanes,
-                                 blocks_of_32::encode<blocks_of_32::Q40, ScalarLanes>>>();
+constinit const CodecReference kQ40Reference = block_reference<
+    blocks_of_32::encode<blocks_of_32::Q40, ScalarLanes>, blocks_of_32::decode<blocks_of_32::Q40, ScalarLanes>,
+    blocks_of_32::encode_weighted<blocks_of_32::Q40, ScalarLanes>,
+    best::encode<best::OneScale<blocks_of_32::Q40>, ScalarLanes, blocks_of_32::encode<blocks_of_32::Q40, ScalarLanes>,
+                 blocks_of_32::encode_weighted<blocks_of_32::Q40, ScalarLanes>>>();
 
 }  // namespace arrowquant

@@ -85,7 +85,8 @@ extern const Codec kQ41;
 constinit const Codec kQ41 = block_codec<
     blocks_of_32::encode<blocks_of_32::Q41, WasmLanes>, blocks_of_32::decode<blocks_of_32::Q41, WasmLanes>,
     blocks_of_32::encode_weighted<blocks_of_32::Q41, WasmLanes>,
-    best::encode<best::ScaleAndMin<blocks_of_32::Q41>, WasmLanes, blocks_of_32::encode<blocks_of_32::Q41, WasmLanes>>>({
+    best::encode<best::ScaleAndMin<blocks_of_32::Q41>, WasmLanes, blocks_of_32::encode<blocks_of_32::Q41, WasmLanes>,
+                 blocks_of_32::encode_weighted<blocks_of_32::Q41, WasmLanes>>>({
     .name = "Q4_1",
     .ggml_type = 3,
     .block_weights = blocks_of_32::kWeights,
@@ -101,6 +102,7 @@ constinit const CodecReference kQ41Reference =
                     blocks_of_32::decode<blocks_of_32::Q41, ScalarLanes>,
                     blocks_of_32::encode_weighted<blocks_of_32::Q41, ScalarLanes>,
                     best::encode<best::ScaleAndMin<blocks_of_32::Q41>, ScalarLanes,
-                                 blocks_of_32::encode<blocks_of_32::Q41, ScalarLanes>>>();
+                                 blocks_of_32::encode<blocks_of_32::Q41, ScalarLanes>,
+                                 blocks_of_32::encode_weighted<blocks_of_32::Q41, ScalarLanes>>>();
 
 }  // namespace arrowquant

@@ -76,7 +76,8 @@ extern const Codec kQ50;
 constinit const Codec kQ50 = block_codec<
     blocks_of_32::encode<blocks_of_32::Q50, WasmLanes>, blocks_of_32::decode<blocks_of_32::Q50, WasmLanes>,
     blocks_of_32::encode_weighted<blocks_of_32::Q50, WasmLanes>,
-    best::encode<best::OneScale<blocks_of_32::Q50>, WasmLanes, blocks_of_32::encode<blocks_of_32::Q50, WasmLanes>>>({
+    best::encode<best::OneScale<blocks_of_32::Q50>, WasmLanes, blocks_of_32::encode<blocks_of_32::Q50, WasmLanes>,
+                 blocks_of_32::encode_weighted<blocks_of_32::Q50, WasmLanes>>>({
     .name = "Q5_0",
     .ggml_type = 6,
     .block_weights = blocks_of_32::kWeights,
@@ -87,11 +88,10 @@ constinit const Codec kQ50 = block_codec<
 });
 
 extern const CodecReference kQ50Reference;
-constinit const CodecReference kQ50Reference =
-    block_reference<blocks_of_32::encode<blocks_of_32::Q50, ScalarLanes>,
-                    blocks_of_32::decode<blocks_of_32::Q50, ScalarLanes>,
-                    blocks_of_32::encode_weighted<blocks_of_32::Q50, ScalarLanes>,
-                    best::encode<best::OneScale<blocks_of_32::Q50>, ScalarLanes,
-                                 blocks_of_32::encode<blocks_of_32::Q50, ScalarLanes>>>();
+constinit const CodecReference kQ50Reference = block_reference<
+    blocks_of_32::encode<blocks_of_32::Q50, ScalarLanes>, blocks_of_32::decode<blocks_of_32::Q50, ScalarLanes>,
+    blocks_of_32::encode_weighted<blocks_of_32::Q50, ScalarLanes>,
+    best::encode<best::OneScale<blocks_of_32::Q50>, ScalarLanes, blocks_of_32::encode<blocks_of_32::Q50, ScalarLanes>,
+                 blocks_of_32::encode_weighted<blocks_of_32::Q50, ScalarLanes>>>();
 
 }  // namespace arrowquant

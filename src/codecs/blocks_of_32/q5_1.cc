@@ -77,7 +77,8 @@ extern const Codec kQ51;
 constinit const Codec kQ51 = block_codec<
     blocks_of_32::encode<blocks_of_32::Q51, WasmLanes>, blocks_of_32::decode<blocks_of_32::Q51, WasmLanes>,
     blocks_of_32::encode_weighted<blocks_of_32::Q51, WasmLanes>,
-    best::encode<best::ScaleAndMin<blocks_of_32::Q51>, WasmLanes, blocks_of_32::encode<blocks_of_32::Q51, WasmLanes>>>({
+    best::encode<best::ScaleAndMin<blocks_of_32::Q51>, WasmLanes, blocks_of_32::encode<blocks_of_32::Q51, WasmLanes>,
+                 blocks_of_32::encode_weighted<blocks_of_32::Q51, WasmLanes>>>({
     .name = "Q5_1",
     .ggml_type = 7,
     .block_weights = blocks_of_32::kWeights,
@@ -93,6 +94,7 @@ constinit const CodecReference kQ51Reference =
                     blocks_of_32::decode<blocks_of_32::Q51, ScalarLanes>,
                     blocks_of_32::encode_weighted<blocks_of_32::Q51, ScalarLanes>,
                     best::encode<best::ScaleAndMin<blocks_of_32::Q51>, ScalarLanes,
-                                 blocks_of_32::encode<blocks_of_32::Q51, ScalarLanes>>>();
+                                 blocks_of_32::encode<blocks_of_32::Q51, ScalarLanes>,
+                                 blocks_of_32::encode_weighted<blocks_of_32::Q51, ScalarLanes>>>();
 
 }  // namespace arrowquant
