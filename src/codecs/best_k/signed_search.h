@@ -98,6 +98,7 @@ class SignedSearch {
       const F32 factor = Wide::mul(product, invert<Wide>(squared));
       Parabola next{Wide::mul(product, factor), squared, factor};
       for (Parabola& kept : kept_) {
+        next.explained = Wide::select(Wide::eq(next.factor, kept.factor), Wide::splat(0.0F), next.explained);
         const auto more = Wide::gt(next.explained, kept.explained);
         const auto exchange = [&](F32 Parabola::*member) noexcept {
           const F32 greater = Wide::select(more, next.*member, kept.*member);

@@ -2,6 +2,8 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "codecs/best_k/best_super_block.h"
+#include "codecs/best_k/min_search.h"
 #include "codecs/block_codec.h"
 #include "codecs/k_quants/k_quant_levels.h"
 #include "codecs/k_quants/k_quant_min_search.h"
@@ -105,6 +107,36 @@ struct Q2K {
     return true;
   }
 
+  struct BestRule {
+    static constexpr size_t kWeights = 16;
+    static constexpr int32_t kMaxLevel = 3;
+    static constexpr int32_t kMost = 15;
+    static constexpr int kSpreads = 8;
+    static constexpr float kFirstSpread = -0.7F;
+    static constexpr float kSpreadStep = 0.3F;
+    static constexpr int kPhases = 4;
+    static constexpr int kScales = 8;
+    static constexpr float kScaleStep = 0.5F;
+  };
+
+  template <typename Lanes>
+  static bool find(const float* weights, const float* counts, bool is_uneven, Block& block) noexcept {
+    best_k::MinScales<kSubBlocks> found;
+    if (!best_k::MinSearch<Lanes, BestRule>(weights, counts, is_uneven).find(found)) return false;
+    for (size_t j = 0; j < kSubBlocks; ++j) {
+      block.pairs[j] =
+          static_cast<uint8_t>(static_cast<int>(found.sub_scale[j]) | static_cast<int>(found.sub_min[j]) << 4);
+    }
+    if (!store_half(block.scale, found.scale) || !store_half(block.min, found.min)) return false;
+    Levels levels;
+    for_each_pair(block, [&](size_t j, float scale, float min) noexcept {
+      const size_t at = j * Rule::kWeights;
+      round_sub_block<Lanes, 0, Rule::kMaxLevel>({weights + at, Rule::kWeights}, scale, min, &levels[at]);
+    });
+    pack_two_bits<Lanes, 0>(levels, block.levels.data());
+    return true;
+  }
+
   template <typename Lanes>
   static void decode(const Block& block, float* to) noexcept {
     Levels levels{};
@@ -122,7 +154,7 @@ struct Q2K {
 extern const Codec kQ2K;
 constinit const Codec kQ2K =
     block_codec<k_quant::encode<k_quant::Q2K, WasmLanes>, k_quant::decode<k_quant::Q2K, WasmLanes>,
-                k_quant::encode_weighted<k_quant::Q2K, WasmLanes>>({
+                k_quant::encode_weighted<k_quant::Q2K, WasmLanes>, best_k::encode<k_quant::Q2K, WasmLanes>>({
         .name = "Q2_K",
         .ggml_type = 10,
         .block_weights = k_quant::kSuperBlock,
@@ -134,6 +166,6 @@ constinit const Codec kQ2K =
 extern const CodecReference kQ2KReference;
 constinit const CodecReference kQ2KReference =
     block_reference<k_quant::encode<k_quant::Q2K, ScalarLanes>, k_quant::decode<k_quant::Q2K, ScalarLanes>,
-                    k_quant::encode_weighted<k_quant::Q2K, ScalarLanes>>();
+                    k_quant::encode_weighted<k_quant::Q2K, ScalarLanes>, best_k::encode<k_quant::Q2K, ScalarLanes>>();
 
 }  // namespace arrowquant

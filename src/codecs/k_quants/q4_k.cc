@@ -2,6 +2,8 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "codecs/best_k/best_scale_pairs.h"
+#include "codecs/best_k/best_super_block.h"
 #include "codecs/block_codec.h"
 #include "codecs/k_quants/k_quant_levels.h"
 #include "codecs/k_quants/k_quant_packing.h"
@@ -56,6 +58,26 @@ struct Q4K {
     return true;
   }
 
+  struct BestRule {
+    static constexpr size_t kWeights = 32;
+    static constexpr int32_t kMaxLevel = 15;
+    static constexpr int32_t kMost = 63;
+    static constexpr int kSpreads = 10;
+    static constexpr float kFirstSpread = -1.2F;
+    static constexpr float kSpreadStep = 0.36F;
+    static constexpr int kPhases = 4;
+    static constexpr int kScales = 8;
+    static constexpr float kScaleStep = 1.5F;
+  };
+
+  template <typename Lanes>
+  static bool find(const float* weights, const float* counts, bool is_uneven, Block& block) noexcept {
+    Levels levels;
+    if (!best_k::find_pairs<Lanes, BestRule>(weights, counts, is_uneven, block.pairs, levels)) return false;
+    pack_nibbles<Lanes, 32>(levels, block.nibbles.data());
+    return true;
+  }
+
   template <typename Lanes>
   static void decode(const Block& block, float* to) noexcept {
     Levels levels;
@@ -70,7 +92,7 @@ struct Q4K {
 extern const Codec kQ4K;
 constinit const Codec kQ4K =
     block_codec<k_quant::encode<k_quant::Q4K, WasmLanes>, k_quant::decode<k_quant::Q4K, WasmLanes>,
-                k_quant::encode_weighted<k_quant::Q4K, WasmLanes>>({
+                k_quant::encode_weighted<k_quant::Q4K, WasmLanes>, best_k::encode<k_quant::Q4K, WasmLanes>>({
         .name = "Q4_K",
         .ggml_type = 12,
         .block_weights = k_quant::kSuperBlock,
@@ -82,6 +104,6 @@ constinit const Codec kQ4K =
 extern const CodecReference kQ4KReference;
 constinit const CodecReference kQ4KReference =
     block_reference<k_quant::encode<k_quant::Q4K, ScalarLanes>, k_quant::decode<k_quant::Q4K, ScalarLanes>,
-                    k_quant::encode_weighted<k_quant::Q4K, ScalarLanes>>();
+                    k_quant::encode_weighted<k_quant::Q4K, ScalarLanes>, best_k::encode<k_quant::Q4K, ScalarLanes>>();
 
 }  // namespace arrowquant

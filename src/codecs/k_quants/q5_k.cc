@@ -2,6 +2,8 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "codecs/best_k/best_scale_pairs.h"
+#include "codecs/best_k/best_super_block.h"
 #include "codecs/block_codec.h"
 #include "codecs/k_quants/k_quant_levels.h"
 #include "codecs/k_quants/k_quant_packing.h"
@@ -59,6 +61,26 @@ struct Q5K {
     return true;
   }
 
+  struct BestRule {
+    static constexpr size_t kWeights = 32;
+    static constexpr int32_t kMaxLevel = 31;
+    static constexpr int32_t kMost = 63;
+    static constexpr int kSpreads = 10;
+    static constexpr float kFirstSpread = -4.0F;
+    static constexpr float kSpreadStep = 0.5F;
+    static constexpr int kPhases = 4;
+    static constexpr int kScales = 8;
+    static constexpr float kScaleStep = 1.5F;
+  };
+
+  template <typename Lanes>
+  static bool find(const float* weights, const float* counts, bool is_uneven, Block& block) noexcept {
+    Levels levels;
+    if (!best_k::find_pairs<Lanes, BestRule>(weights, counts, is_uneven, block.pairs, levels)) return false;
+    pack<Lanes>(levels, block);
+    return true;
+  }
+
   template <typename Lanes>
   static void decode(const Block& block, float* to) noexcept {
     Levels levels;
@@ -74,7 +96,7 @@ struct Q5K {
 extern const Codec kQ5K;
 constinit const Codec kQ5K =
     block_codec<k_quant::encode<k_quant::Q5K, WasmLanes>, k_quant::decode<k_quant::Q5K, WasmLanes>,
-                k_quant::encode_weighted<k_quant::Q5K, WasmLanes>>({
+                k_quant::encode_weighted<k_quant::Q5K, WasmLanes>, best_k::encode<k_quant::Q5K, WasmLanes>>({
         .name = "Q5_K",
         .ggml_type = 13,
         .block_weights = k_quant::kSuperBlock,
@@ -86,6 +108,6 @@ constinit const Codec kQ5K =
 extern const CodecReference kQ5KReference;
 constinit const CodecReference kQ5KReference =
     block_reference<k_quant::encode<k_quant::Q5K, ScalarLanes>, k_quant::decode<k_quant::Q5K, ScalarLanes>,
-                    k_quant::encode_weighted<k_quant::Q5K, ScalarLanes>>();
+                    k_quant::encode_weighted<k_quant::Q5K, ScalarLanes>, best_k::encode<k_quant::Q5K, ScalarLanes>>();
 
 }  // namespace arrowquant
