@@ -76,26 +76,26 @@ inline void copy_importance(const EncodeContext& context, size_t at, size_t coun
   });
 }
 
-/// Fills a tile with up to kWidth groups of finite weights, of which the last may be short: zeros stand for what is
-/// missing. They begin at weight `at` of what is encoded.
+/// Fills a tile with up to kWidth groups of finite weights, of which the last may be short: what is missing counts
+/// nothing. They begin at weight `at` of what is encoded.
 template <typename L>
 void load_groups(std::span<const float> weights, size_t at, size_t size, const EncodeContext& context,
                  GroupTile<L>& tile) noexcept {
   std::array<float, kMostGroupWeights * L::kWidth> room;
   const size_t all = size * L::kWidth;
+  const bool is_short = weights.size() < all;
   tile.size = size;
-  if (context.importance.empty() || context.row_weights == 0) {
-    std::fill_n(tile.importance.begin(), all, 1.0F);
-  } else {
-    std::fill_n(room.begin(), all, 0.0F);
+  if (is_short || (!context.importance.empty() && context.row_weights > 0)) {
     copy_importance(context, at, weights.size(), room.data());
+    std::fill_n(room.data() + weights.size(), all - weights.size(), 0.0F);
     const auto most = load_lanes<L>(room.data(), size, tile.importance.data());
     scale_lanes<L>(tile.importance.data(), size, inverse_power<L>(most));
+  } else {
+    std::fill_n(tile.importance.begin(), all, 1.0F);
   }
   const float* from = weights.data();
-  if (weights.size() < all) {
-    std::fill(std::copy(weights.begin(), weights.end(), room.begin()), room.begin() + static_cast<ptrdiff_t>(all),
-              0.0F);
+  if (is_short) {
+    std::fill_n(std::copy(weights.begin(), weights.end(), room.begin()), all - weights.size(), weights.back());
     from = room.data();
   }
   const auto peak = load_lanes<L>(from, size, tile.weights.data());

@@ -4,6 +4,8 @@
 #include <array>
 #include <cstddef>
 
+#include "codecs/group_search/tried_scales.h"
+
 /// The search for the scale and the zero point of groups that restore as (level − zero point)·scale.
 namespace arrowquant::group_search {
 
@@ -13,21 +15,6 @@ struct ZeroPointScale {
   typename L::F32 scale;
   typename L::F32 zero_point;
 };
-
-/// Scales that are tried, as factors of the one that leaves no weight out.
-struct ScaleRange {
-  float first;
-  float step;
-};
-
-inline constexpr size_t kTriedScales = 8;
-
-/// With few levels, leaving out the largest weights pays; with many, only luck with the rounding does.
-[[nodiscard]] constexpr ScaleRange tried_scales(float last_level) noexcept {
-  if (last_level <= 3) return {0.4F, 0.6F / (kTriedScales - 1)};
-  if (last_level <= 15) return {0.65F, 0.35F / (kTriedScales - 1)};
-  return {0.99F, 0.02F / (kTriedScales - 1)};
-}
 
 /// Weights by importance, a group in each lane, weight i of all lanes `stride` floats behind weight i − 1. Sums are
 /// f32, weight by weight, so that they do not depend on lanes.

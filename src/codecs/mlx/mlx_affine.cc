@@ -2,6 +2,7 @@
 
 #include "codecs/codec.h"
 #include "codecs/foreign/dense_levels.h"
+#include "codecs/mlx/affine_improve.h"
 #include "codecs/mlx/affine_kernels.h"
 #include "simd/lanes_scalar.h"
 #include "simd/lanes_wasm.h"
@@ -30,6 +31,7 @@ void store_levels(std::span<const uint8_t> levels, size_t count, uint32_t bits, 
 /// - scale = edge/q and bias = edge; where q is 0, scale = step and bias = 0;
 /// - level = clamp(round((w − bias)/scale), 0, n); 0/0 gives 0;
 /// - scale and bias are rounded to the type then.
+/// With the most effort scale and bias are those that a search finds to lose less, if any.
 /// kScaleOverflow: max w − min w is more than f32 holds, and the scale would be infinite.
 template <typename L>
 [[gnu::noinline]] Status encode_in(const FloatType& type, std::span<const float> weights, const Planes& planes,
@@ -44,6 +46,7 @@ template <typename L>
     if (typed.empty()) return first_not_finite(own, type).offset_by(at);
     const Status status = encode_affine_piece<L>(typed, group_size, bits, piece);
     if (!status.ok()) return status.offset_by(at);
+    if (context.effort == Effort::kBest) AffinePieceImprover<L>(type, context, piece).improve(own, at);
     store_levels<L>(std::span(piece.levels), own.size(), bits, planes[kLevels].data() + at * bits / 8);
     const size_t groups = (own.size() + group_size - 1) / group_size;
     const size_t offset = at / group_size * type.bytes;
@@ -103,6 +106,9 @@ constexpr Codec affine_codec(std::string_view name) noexcept {
   codec.plane_count = 3;
   codec.bits = kBits;
   codec.group_sizes = kGroupSizes;
+  codec.uses_importance = true;
+  codec.weighs_from = Effort::kBest;
+  codec.most_effort = Effort::kBest;
   codec.foreign = true;
   codec.encode = encode<WasmLanes, Type>;
   codec.decode = decode<WasmLanes, Type>;

@@ -1,0 +1,25 @@
+#pragma once
+
+#include <cstddef>
+
+namespace arrowquant::group_search {
+
+/// Scales that are tried, as factors of the one that leaves no weight out.
+struct ScaleRange {
+  float first;
+  float step;
+};
+
+inline constexpr size_t kTriedScales = 8;
+
+/// With few levels, leaving out the largest weights pays; with many, only luck with the rounding does.
+[[nodiscard]] constexpr ScaleRange tried_scales(float last_level) noexcept {
+  constexpr float kSteps = kTriedScales - 1;
+  if (last_level <= 3) return {0.4F, 0.6F / kSteps};
+  if (last_level <= 7) return {0.5F, 0.5F / kSteps};
+  if (last_level <= 15) return {0.65F, 0.35F / kSteps};
+  if (last_level <= 63) return {0.85F, 0.15F / kSteps};
+  return {0.99F, 0.02F / kSteps};
+}
+
+}  // namespace arrowquant::group_search
