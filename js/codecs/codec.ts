@@ -59,6 +59,8 @@ export interface CodecTraits {
   /** It needs the extent of the whole tensor with any parameters; without it, one group over everything does. */
   readonly needsRange: boolean;
   readonly usesImportance: boolean;
+  /** Place in EFFORTS: less effort does not use importance. */
+  readonly weighsFrom: number;
   /** With the least effort it cannot do without importance. */
   readonly needsImportance: boolean;
   /** It encodes whole rows only where importance is given, or to be better. */
@@ -141,6 +143,12 @@ export const codecLabel = (codec: Codec): string => {
 export const needsRange = (codec: Codec): boolean => {
   const traits = traitsOf(codec);
   return traits.needsRange || (codec.groupSize === 0 && traits.groupSizes.length > 0);
+};
+
+/** Place in EFFORTS: more effort than that changes nothing. One group over everything is not searched for its scale. */
+export const mostEffortOf = (codec: Codec): number => {
+  const { mostEffort, groupSizes } = traitsOf(codec);
+  return codec.groupSize === 0 && groupSizes.length > 0 ? 0 : mostEffort;
 };
 
 /** Whether its encoder is told of rows. */

@@ -1,4 +1,4 @@
-import { codecLabel, needsRows, traitsOf, EFFORTS, type Codec, type CodecTraits } from '../codecs/codec.js';
+import { codecLabel, mostEffortOf, needsRows, traitsOf, EFFORTS, type Codec } from '../codecs/codec.js';
 import { QuantizeError, quoted } from '../errors.js';
 import type { Model } from '../models/model.js';
 import { rowWeights } from '../rules/file-types.js';
@@ -32,27 +32,32 @@ export function withImportance(
   { importance: given, matrix = null, effort }: Search,
   { tensors }: Pick<Model, 'tensors'>,
 ): readonly PlannedStep[] {
-  const traits = steps.map(encoderOf);
+  const encoders = steps.map(encoderOf);
   if (given !== null && matrix === null) {
     checkNames(given, new Set(tensors.map(({ name }) => name)));
-    if (!traits.some((one) => one?.usesImportance === true)) throw unused('importance', steps);
+    if (!encoders.some((one) => one !== null && canWeigh(one))) throw unused('importance', steps);
   }
   const importance = given === null || matrix === null ? given : fittingImportance(given, steps, matrix);
-  if (effort > 0 && !traits.some((one) => one !== null && one.mostEffort > 0)) {
+  if (effort > 0 && !encoders.some((one) => one !== null && mostEffortOf(one) > 0)) {
     throw unused(`effort ${String(EFFORTS[effort])}`, steps);
   }
   return steps.map((step, index) => {
-    const encoder = traits[index] ?? null;
+    const encoder = encoders[index] ?? null;
     return encoder === null ? step : searching(step, encoder, { importance, effort });
   });
 }
 
-function searching(step: PlannedStep, encoder: CodecTraits, { importance, effort }: Search): PlannedStep {
-  const { target, shape, elements } = step.planned;
-  if (target.kind !== 'codec') return step;
-  const columns = encoder.usesImportance ? importance?.get(step.stored.name) : undefined;
-  const made = { importance: columns, effort: Math.min(effort, encoder.mostEffort) };
-  const why = whyNotSearched(target.codec, { shape, elements, ...made });
+/** Whether the codec uses importance, be it with more effort only. */
+const canWeigh = (codec: Codec): boolean => {
+  const { usesImportance, weighsFrom } = traitsOf(codec);
+  return usesImportance && weighsFrom <= mostEffortOf(codec);
+};
+
+function searching(step: PlannedStep, encoder: Codec, { importance, effort }: Search): PlannedStep {
+  const { shape, elements } = step.planned;
+  const columns = canWeigh(encoder) ? importance?.get(step.stored.name) : undefined;
+  const made = { importance: columns, effort: Math.min(effort, mostEffortOf(encoder)) };
+  const why = whyNotSearched(encoder, { shape, elements, ...made });
   if (why === null) return { ...step, ...made };
   const { name } = step.stored;
   throw new QuantizeError('invalid_option', {
@@ -81,6 +86,10 @@ export function whyNotSearched(codec: Codec, searched: Searched): string | null 
     if (!isWhole) return `its importance has ${importance.length} values, a row has ${row} weights; give one for each`;
     const bad = importance.findIndex((one) => !Number.isFinite(one) || one < 0);
     if (bad >= 0) return `value ${bad} of its importance is ${String(importance[bad])}; give finite ones from 0 on`;
+    const { weighsFrom } = traitsOf(codec);
+    if (effort < weighsFrom) {
+      return `${codecLabel(codec)} uses importance only to search for its scales; give the effort ${String(EFFORTS[weighsFrom])}, too`;
+    }
   } else if (effort === 0 && traitsOf(codec).needsImportance) {
     return `${codec.name} needs to know how much each column counts; give an importance matrix, more effort, or another type`;
   }
@@ -110,8 +119,8 @@ export function rowOptions(
 }
 
 /** What encodes the tensor; null where it is only copied. */
-const encoderOf = ({ kept, planned: { target } }: PlannedStep): CodecTraits | null =>
-  kept || target.kind !== 'codec' ? null : traitsOf(target.codec);
+const encoderOf = ({ kept, planned: { target } }: PlannedStep): Codec | null =>
+  kept || target.kind !== 'codec' ? null : target.codec;
 
 function checkNames(importance: Importance, names: ReadonlySet<string>): void {
   const unknown = [...importance.keys()].find((name) => !names.has(name));

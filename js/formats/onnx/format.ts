@@ -1,4 +1,4 @@
-import { traitsOf } from '../../codecs/codec.js';
+import { mostEffortOf } from '../../codecs/codec.js';
 import type { Model as Graphs, Node, OnnxTensor } from '../../containers/onnx/graph.js';
 import { MOST_MODEL_BYTES } from '../../containers/onnx/write/lay-out.js';
 import { tensorsOfModel } from '../../containers/onnx/tensors.js';
@@ -40,13 +40,13 @@ function plan(model: Model, quantization: FormatQuantization, options: OnnxOptio
     form: { externalData: options.externalData, mostBytes: MOST_MODEL_BYTES },
     notes: [],
   });
-  const steps = made.steps.map((step) => ({ ...step, effort: Math.min(options.effort, mostEffortOf(step)) }));
+  const steps = made.steps.map((step) => ({ ...step, effort: Math.min(options.effort, mostEffortIn(step)) }));
   return { ...made, steps, warnings: warningsAbout(steps, model.tensors, rules.idle) };
 }
 
 /** How hard what encodes it can search. */
-const mostEffortOf = ({ planned: { target } }: ConversionPlan['steps'][number]): number =>
-  target.kind === 'codec' ? traitsOf(target.codec).mostEffort : 0;
+const mostEffortIn = ({ planned: { target } }: ConversionPlan['steps'][number]): number =>
+  target.kind === 'codec' ? mostEffortOf(target.codec) : 0;
 
 /** What a model is rewritten with. */
 interface Rewriting {
