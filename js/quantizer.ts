@@ -106,6 +106,9 @@ export class ArrowQuant {
    * restores to zeros. NaN and infinities are refused with the layer and the index of the first one. The bytes depend on
    * weights and options only, not on threads, backend or engine.
    *
+   * With the effort `best` each group gets the scale and the zero point that a search finds to lose least in squares, and levels
+   * by the same formula; where none lose less than those above, they stay.
+   *
    * `progress(layer, completed / total)` is called once a layer, asynchronously, in the order of the names, last with
    * exactly 1. What it throws or rejects with is logged and ignored.
    *
@@ -350,7 +353,7 @@ export class ArrowQuant {
     progress: ProgressCallback | null | undefined,
   ): Promise<RawBatchResult> {
     const layers = reading('invalid_weights', () => collectWeights(weights));
-    const { bits, groupSize, symmetric, continueOnError, transfer, output, signal } = batch;
+    const { bits, groupSize, symmetric, effort, continueOnError, transfer, output, signal } = batch;
     if (output !== undefined) {
       reading('output_mismatch', () => {
         const codec = affineCodec(bits, groupSize === 'tensor' ? 0 : groupSize, symmetric);
@@ -363,7 +366,7 @@ export class ArrowQuant {
     return this.#cancellable(signal, (cancellation) => {
       const options: RawBatchOptions = {
         groupSize: groupSize === 'tensor' ? 0 : groupSize,
-        ...{ symmetric, continueOnError, transfer, cancellation },
+        ...{ symmetric, effort, continueOnError, transfer, cancellation },
         ...(output !== undefined && { output }),
       };
       return this.#module.quantizeBatchWithProgress(layers, bits, progress ?? null, options);

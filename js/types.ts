@@ -121,6 +121,11 @@ export interface BatchOptions extends CallOptions {
   readonly groupSize?: GroupSize | null | undefined;
   /** One signed scale around a fixed middle level instead of scale and zero point. Default false. */
   readonly symmetric?: boolean | null | undefined;
+  /**
+   * `best` searches each group for the scale and the zero point that lose least; no group loses more than without it. It takes
+   * some ten times as long, and has no meaning for the group size `tensor`. Default `reference`: the formula.
+   */
+  readonly effort?: Effort | null | undefined;
   /** Collect layers that fail in `failures` and go on. Default false: the first failure rejects the call. */
   readonly continueOnError?: boolean | null | undefined;
   /**

@@ -12,6 +12,7 @@ import type {
   Profile,
   ReusableOutput,
 } from '../types.js';
+import { readEffort } from './effort.js';
 import { BATCH_OPTIONS, CALL_OPTIONS, readOptions, type Given } from './names.js';
 
 interface Precision {
@@ -39,6 +40,8 @@ export interface Defaults extends Precision {
 
 export interface Batch extends Precision {
   readonly symmetric: boolean;
+  /** Place in EFFORTS. */
+  readonly effort: number;
   readonly continueOnError: boolean;
   readonly transfer: boolean;
   readonly output: ReusableOutput | undefined;
@@ -56,10 +59,12 @@ export const readBatch = (bits: unknown, options: BatchOptions | null | undefine
 
 export function readGivenBatch(bits: unknown, given: Given<BatchOptions>, defaults: Defaults): Batch {
   const profile = choice('profile', given.profile, PROFILES) ?? defaults;
+  const size = groupSize(given.groupSize) ?? profile.groupSize;
   return {
     bits: bitWidth(bits) ?? profile.bits,
-    groupSize: groupSize(given.groupSize) ?? profile.groupSize,
+    groupSize: size,
     symmetric: flag('symmetric', given.symmetric),
+    effort: effortFor(size, given.effort),
     continueOnError: flag('continueOnError', given.continueOnError),
     transfer: flag('transfer', given.transfer),
     output: readOutput(given.output),
@@ -96,6 +101,13 @@ function groupSize(value: unknown): GroupSize | undefined {
   const found = GROUP_SIZES.find((size) => size === value);
   if (found !== undefined) return found;
   throw invalidOption('groupSize', value, '32, 64, 128, 256 or "tensor"');
+}
+
+function effortFor(size: GroupSize, given: unknown): number {
+  const effort = readEffort(given);
+  if (effort === 0 || size !== 'tensor') return effort;
+  const detail = `effort ${String(given)} has no meaning for one scale per tensor; give a groupSize, or leave it out`;
+  throw new QuantizeError('invalid_option', { detail });
 }
 
 function readOutput(output: unknown): ReusableOutput | undefined {

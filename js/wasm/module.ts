@@ -25,6 +25,8 @@ export interface RawBatchOptions {
   /** 32, 64, 128, 256, or 0 for the whole tensor. Default 128. */
   readonly groupSize?: number;
   readonly symmetric?: boolean;
+  /** 0: the formula's own scales; 2: those that a search finds to lose least. Default 0. */
+  readonly effort?: number;
   readonly continueOnError?: boolean;
   /** The caller gives its buffers up: those that can be transferred are detached, the others are read where they are. */
   readonly transfer?: boolean;

@@ -79,6 +79,7 @@ val quantize_batch(const val& weights, const val& bits, const val& callback, con
   const auto halves = emscripten::vecFromJSArray<double>(request["halves"]);
   LayerSpec spec;
   spec.target = affine_of(request);
+  spec.effort = static_cast<Effort>(request["effort"].as<uint8_t>());
   std::vector<LayerSpec> layers;
   layers.reserve(lengths.size());
   for (size_t i = 0; i < lengths.size(); ++i) {

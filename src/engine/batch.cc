@@ -103,6 +103,7 @@ Status Batch::prepare_work(Slot& slot) const {
   work.begins_tensor = slot.chunk == 0;
   work.source.encoding = layer.spec.source;
   work.target.encoding = layer.spec.target;
+  work.effort = layer.spec.effort;
   work.weights = weights_of(layer.spec, slot.chunk);
   return point_to_planes(slot) ? Status{} : Status{StatusCode::kInvalidArgument, 0};
 }

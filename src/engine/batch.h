@@ -16,6 +16,7 @@ struct LayerSpec {
   Encoding source = {&kF32, {}};
   Encoding target = {&kF32, {}};
   uint64_t weights = 0;
+  Effort effort = Effort::kReference;
 };
 
 /// The other side of a batch: owns the arrays. All calls come on the calling thread.

@@ -98,13 +98,17 @@ addToLibrary({
     },
 
     readBatchOptions(options) {
-      const { groupSize, symmetric, continueOnError, transfer, output, cancellation } = options ?? {};
+      const { groupSize, symmetric, effort, continueOnError, transfer, output, cancellation } = options ?? {};
+      if (![undefined, null, 0, 1, 2].includes(effort)) {
+        throw ArrowQuant.error('invalid_option', null, null, `effort ${String(effort)}`);
+      }
       if (output !== undefined && output !== null && typeof output.get !== 'function') {
         throw ArrowQuant.error('invalid_option', null, null, 'output is no Map');
       }
       return {
         groupSize: groupSize ?? 128,
         symmetric: Boolean(symmetric),
+        effort: effort ?? 0,
         continueOnError: Boolean(continueOnError),
         transfer: Boolean(transfer),
         output: output ?? new Map(),
@@ -120,7 +124,7 @@ addToLibrary({
 
     readBatch(request, weights, bits, callback, given) {
       const options = ArrowQuant.reading('invalid_option', () => ArrowQuantArguments.readBatchOptions(given));
-      const { groupSize, symmetric, continueOnError, transfer, output, cancellation } = options;
+      const { groupSize, symmetric, effort, continueOnError, transfer, output, cancellation } = options;
       ArrowQuantArguments.checkAffine(bits, groupSize);
       if (callback !== undefined && callback !== null && typeof callback !== 'function') {
         throw ArrowQuant.error('invalid_option', null, null, 'the progress callback is no function');
@@ -135,7 +139,8 @@ addToLibrary({
       request.lengths = layers.map((layer) => (layer.shape === null ? 1 : layer.data.length));
       request.halves = data.map((array) => Number(ArrowQuantArguments.isHalves(array)));
       const arrays = transfer ? ArrowQuantArguments.takeOver(data) : data;
-      Object.assign(request, { bits, groupSize, symmetric, callback, continueOnError, cancellation, names, outputs });
+      Object.assign(request, { bits, groupSize, symmetric, effort, callback, continueOnError });
+      Object.assign(request, { cancellation, names, outputs });
       request.inputs = arrays.map((array) => [array]);
       request.outputTypes = [Uint8Array, Float32Array, Uint8Array];
       request.failures = new Map();

@@ -89,6 +89,26 @@ TEST_P(BatchThreads, GivesTheBytesOfOneKernelCallPerLayer) {
   }
 }
 
+TEST_P(BatchThreads, SearchesWithTheEffortOfEachLayer) {
+  Plan plan;
+  for (const Effort effort : {Effort::kBest, Effort::kReference}) {
+    LayerSpec spec = spec_of(kChunkWeights + 333, 4, 128);
+    spec.effort = effort;
+    plan.add(spec, sample_weights(kChunkWeights + 333, 50));
+  }
+  Record record;
+  plan.execute(GetParam(), record);
+  ASSERT_TRUE(record.status.ok());
+  for (size_t i = 0; i < plan.specs.size(); ++i) {
+    EncodeContext context;
+    context.effort = plan.specs[i].effort;
+    MemoryClient::PlaneBytes expected = Tensor::encoded(plan.specs[i].target, plan.weights[i], context).bytes();
+    expected.resize(record.outputs[i].size());
+    EXPECT_EQ(record.outputs[i], expected) << "layer " << i;
+  }
+  EXPECT_NE(record.outputs[0], record.outputs[1]);
+}
+
 TEST_P(BatchThreads, HalvesGiveTheBytesOfTheFloatsThatTheyStandFor) {
   std::vector<LayerSpec> specs;
   std::vector<MemoryClient::PlaneBytes> inputs;
