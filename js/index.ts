@@ -75,6 +75,7 @@ export type {
   CallOptions,
   CodecName,
   ContainerName,
+  CopyType,
   CreateOptions,
   EncodeOptions,
   FileType,

@@ -35,6 +35,11 @@ export { FILE_TYPES };
 /** What a GGUF file is quantized to, as llama.cpp names it: block format, and for K-quants how it is mixed with finer ones. */
 export type FileType = (typeof FILE_TYPES)[number];
 
+/** Of a GGUF that becomes another one: the type with which every tensor keeps its own. */
+export const COPY = 'COPY';
+
+export type CopyType = typeof COPY;
+
 export const TENSOR_TYPES: readonly TensorType[] = CODECS.flatMap((codec) =>
   codec.encodes && !codec.foreign && codec.bits.length === 0 ? [codec.name as TensorType] : [],
 );

@@ -5,6 +5,9 @@ import type { CarriedKeyValues } from '../containers/gguf/contents.js';
 import { sourceOf, type CodedTensor, type Tensor } from '../layouts/tensor.js';
 import type { Model } from '../models/model.js';
 import type { PipelineTools } from '../pipeline/pipeline.js';
+import type { FileType } from '../types.js';
+import { checkAsked } from '../plan/asked.js';
+import { layerFacts } from '../plan/key-values.js';
 import { planFileType, type FileTypeQuantization } from '../plan/file-type.js';
 import type { ConversionPlan } from '../plan/plan.js';
 import { droppedTensor } from '../plan/report.js';
@@ -33,23 +36,25 @@ export async function planCheckpoint(
   quantization: CheckpointQuantization,
   tools: PipelineTools,
 ): Promise<ConversionPlan> {
-  const { type, checkpoint: options, rules } = quantization;
-  const isDirect = CONVERTER_TYPES.includes(type) && (options.via === null || options.via === type);
+  const { type, checkpoint: options, rules, asked } = quantization;
+  checkAsked(model, type, asked);
+  const direct = CONVERTER_TYPES.find((one) => one === type && (options.via === null || options.via === type)) ?? null;
   const dropping = ({ name }: Tensor) => rules.find(({ when }) => fulfils(describedBy(name), when));
   const matched = model.tensors
     .map((tensor) => ({ tensor, rule: dropping(tensor) }))
     .flatMap(({ tensor, rule }) => (rule?.type === 'drop' ? [{ tensor, rule }] : []));
   const leftOut = matched.map(({ tensor, rule }): LeftOut => ({ tensor, rule: rule.name }));
-  const opened = await openCheckpoint(model, options, isDirect ? type : null, leftOut, tools);
+  const opened = await openCheckpoint(model, options, direct, leftOut, tools);
   // Those that have done their work already match nothing that is left, which nobody needs to be told.
   const done = new Set(matched.map(({ rule }) => rule));
   const others = rules.filter(
     (rule) => !done.has(rule) || opened.tensors.some(({ name }) => fulfils(describedBy(name), rule.when)),
   );
   const planned = { ...quantization, rules: others };
-  const plan = isDirect
-    ? await planDirect(model, opened, planned, tools)
-    : await planThrough(model, opened, planned, tools);
+  const plan =
+    direct === null
+      ? await planThrough(model, opened, planned, tools)
+      : await planDirect(model, opened, { ...planned, type: direct }, tools);
   refuseNeeded(plan, opened);
   const dropped = leftOut.map(({ tensor, rule }) => droppedTensor(tensor, rule));
   return {
@@ -80,11 +85,12 @@ const describedBy = (name: string) => ({ name, shape: [], dtype: 'F32', elements
 async function planDirect(
   model: Model,
   opened: OpenedCheckpoint,
-  quantization: CheckpointQuantization,
+  quantization: CheckpointQuantization & { readonly type: FileType },
   tools: PipelineTools,
 ): Promise<ConversionPlan> {
   const { architecture, tensors, keyValues } = opened;
-  const rulebook = converterRulebook(architecture, quantization.type);
+  const { type, overflows, asked } = quantization;
+  const rulebook = converterRulebook(architecture, type);
   // Kept, too: llama.cpp computes with norms and biases as F32 alone.
   const origins = new Map(
     tensors.map((tensor) => {
@@ -94,8 +100,8 @@ async function planDirect(
   );
   const gguf = asGguf(model, [...origins.keys()], keyValues);
   const plan = await planFileType(gguf, quantization, tools, { rulebook, origins });
-  const steps = plan.steps.map((step) => ({ ...step, overflows: quantization.overflows }));
-  return { ...plan, steps, carried: gguf.carried, facts: [] };
+  const steps = plan.steps.map((step) => ({ ...step, overflows }));
+  return { ...plan, steps, facts: layerFacts(architecture.name, asked.prunedLayers, steps) };
 }
 
 async function planThrough(
@@ -112,7 +118,7 @@ async function planThrough(
   );
   const gguf = asGguf(model, [...origins.keys()], keyValues);
   const plan = await planFileType(gguf, quantization, tools, { origins });
-  return { ...plan, carried: gguf.carried, notes: [...plan.notes, throughNote(intermediate, quantization)] };
+  return { ...plan, notes: [...plan.notes, throughNote(intermediate, quantization)] };
 }
 
 /** Throws `unsupported_dtype` for what llama.cpp's quantizer does not quantize again. */

@@ -28,11 +28,19 @@ export async function whyNoCheckpoint(
   return `${quoted(model.name)} is no model in the layout of transformers, with a config.json beside it`;
 }
 
-/** Throws `invalid_option` where one of the options was given and the output has no use for it; `why` says of what it is none. */
-export function refuseOptions(options: CheckpointOptions, why: string): void {
+/**
+ * Throws `invalid_option` where one of the options was given and the output has no use for it; `why` says of what it is none.
+ * Returns the pairs that GGUFs may get, too.
+ */
+export function refuseOptions(
+  options: CheckpointOptions,
+  { carried }: Pick<Model, 'carried'>,
+  why: string,
+): CheckpointOptions['keyValues'] {
   const { via, name, pre, chatTemplate, keyValues } = options;
-  const given = { via, name, pre, chatTemplate: chatTemplate ? null : false, keyValues: keyValues[0] ?? null };
+  const [unusable] = carried === null ? keyValues : [];
+  const given = { via, name, pre, chatTemplate: chatTemplate ? null : false, keyValues: unusable ?? null };
   const [option] = Object.entries(given).find(([, value]) => value !== null) ?? [];
-  if (option === undefined) return;
+  if (option === undefined) return keyValues;
   throw new QuantizeError('invalid_option', { detail: `${option} has no meaning, because ${why}; leave it out` });
 }

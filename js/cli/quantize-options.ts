@@ -6,8 +6,10 @@ import { nameIn } from '../checks.js';
 import { CONTAINERS } from '../containers/table.js';
 import type { FileType, LayoutName, Mode, Profile, Program, Effort, QuantizeFileOptions } from '../index.js';
 import { ARCHITECTURES, EFFORTS, FILE_TYPES, PROGRAMS, TENSOR_TYPES } from '../index.js';
+import { COPY } from '../types.js';
 import { LAYOUTS } from '../layouts/table.js';
 import { imatrixOptions, type ImatrixOptions } from './gguf/imatrix.js';
+import { askedOptions, type AskedOptions } from './gguf/asked.js';
 import { checkpointOptions, type CheckpointOptions } from './gguf/options.js';
 import { onnxOptions, type OnnxOptions } from './onnx/options.js';
 import {
@@ -24,10 +26,10 @@ import {
 } from './options.js';
 import { headerOption } from './servers.js';
 
-const TYPES: readonly string[] = [...new Set([...FILE_TYPES, ...TENSOR_TYPES])];
+const TYPES: readonly string[] = [...new Set([...FILE_TYPES, COPY, ...TENSOR_TYPES])];
 
 /** What `quantize` is told on the command line, as commander gives it. */
-export interface QuantizeOptions extends CommonOptions, OnnxOptions, CheckpointOptions, ImatrixOptions {
+export interface QuantizeOptions extends CommonOptions, OnnxOptions, CheckpointOptions, AskedOptions, ImatrixOptions {
   readonly format?: NonNullable<QuantizeFileOptions['format']>;
   readonly type?: FileType;
   readonly mix?: MixtureName;
@@ -57,6 +59,7 @@ export function addQuantizeOptions(command: Command): void {
   for (const option of [
     ...formatOptions(),
     ...ggufOptions(),
+    ...askedOptions(),
     ...checkpointOptions(),
     ...affineOptions(),
     ...onnxOptions(),
@@ -73,7 +76,7 @@ export function addQuantizeOptions(command: Command): void {
 export function refuseMixedOptions(command: Command): void {
   const given = (option: Option): boolean => command.getOptionValueSource(option.attributeName()) === 'cli';
   const [affine] = affineOptions().filter(given);
-  const [gguf] = [...ggufOptions(), ...checkpointOptions()].filter(given);
+  const [gguf] = [...ggufOptions(), ...askedOptions(), ...checkpointOptions()].filter(given);
   if (affine === undefined || gguf === undefined) return;
   command.error(`error: option '${affine.flags}' cannot be used with option '${gguf.flags}'`);
 }

@@ -37,6 +37,9 @@ export interface FilePart {
 /** A value of a model's metadata. */
 export type FactValue = number | string | readonly number[];
 
+type FactElement = number | bigint | boolean | string;
+type FactElements = FactElement | readonly FactElement[];
+
 /** What an output's metadata has to say besides what the input's said; containers of texts leave it out. */
 export type Fact =
   /** A text is a default, unless it replaces what the input has under that key. */
@@ -44,6 +47,8 @@ export type Fact =
   /** One that stands behind all others, as numbers do, instead of what the input has under that key. */
   | { readonly key: string; readonly type: 'lastText'; readonly value: string }
   | { readonly key: string; readonly type: 'u32'; readonly value: number }
+  /** A value of a type that only the container knows, or an array of such. */
+  | { readonly key: string; readonly type: 'pair'; readonly element: string; readonly value: FactElements }
   | { readonly key: string; readonly type: 'i32s'; readonly value: readonly number[] };
 
 /** What only the container that made it understands, and takes over into an output of its own: a GGUF's key-value pairs. */
@@ -108,6 +113,8 @@ export interface OutputContents {
   readonly limits: ReaderLimits | undefined;
   /** Most bytes of one file; undefined for a single file of any size. */
   readonly splitBytes: number | undefined;
+  /** Where files end, as the number of the group that the next one begins with; the last is how many there are. */
+  readonly fileEnds?: readonly number[] | undefined;
   /** Whether the output takes bytes in order only: then the entries of one tensor lie together. */
   readonly inOrder: boolean;
   /** How an index of the files is written; default: the container's own, where there are several files. */

@@ -105,8 +105,8 @@ async function ownPlanner(quantization: Quantization): Promise<Planner> {
   return async (model, tools) => {
     const why = await whyNoCheckpoint(model, quantization);
     if (why !== null) {
-      refuseOptions(quantization.checkpoint, why);
-      return planFileType(model, quantization, tools);
+      const pairs = refuseOptions(quantization.checkpoint, model, why);
+      return planFileType(model, { ...quantization, asked: { ...quantization.asked, pairs } }, tools);
     }
     const { planCheckpoint } = await part(() => import('../checkpoints/plan.js'));
     return planCheckpoint(model, quantization, tools);

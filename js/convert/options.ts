@@ -9,12 +9,14 @@ import type {
   CallOptions,
   CodecName,
   ContainerName,
+  CopyType,
   FileType,
   GroupSize,
   LayoutName,
   Mode,
   Profile,
   Program,
+  TensorType,
 } from '../types.js';
 import type { FileEvent, TensorReport } from '../plan/report.js';
 
@@ -90,10 +92,11 @@ export interface QuantizeFileOptions extends ConvertFileOptions {
   readonly format?: FormatName | ContainerName | null | undefined;
   /**
    * What the weights become: a type of whole files as llama.cpp names it, with which a GGUF is written, a codec, such as
-   * F16 in safetensors, or a type of the `format`. Default: affine levels in safetensors; `Q4_K_M` when the output's name
+   * F16 in safetensors, or a type of the `format`. `COPY` makes of a GGUF another one whose tensors are what they were, with other
+   * pairs, layers or shards. Default: affine levels in safetensors; `Q4_K_M` when the output's name
    * ends with .gguf; the usual type of the `format`.
    */
-  readonly type?: AnyCase<FileType | CodecName | FormatType> | null | undefined;
+  readonly type?: AnyCase<FileType | CodecName | FormatType | CopyType> | null | undefined;
   /** The file format. Default: what the output's name says; without one, a GGUF for a type of whole files, else safetensors. */
   readonly container?: ContainerName | null | undefined;
   /**
@@ -131,6 +134,19 @@ export interface QuantizeFileOptions extends ConvertFileOptions {
   readonly effort?: Effort | null | undefined;
   /** GGUF: one format for everything that is quantized, where the type would mix several. Default false. */
   readonly pure?: boolean | null | undefined;
+  /** GGUF of a language model: whether the output matrix, `output.weight`, stays as it is. Default false. */
+  readonly leaveOutput?: boolean | null | undefined;
+  /** The same: what the output matrix becomes, or the token embeddings where they are the output, too. Default: what `type` says. */
+  readonly outputType?: AnyCase<TensorType> | null | undefined;
+  /** The same: what the token embeddings become. Default: what `type` says. */
+  readonly embeddingType?: AnyCase<TensorType> | null | undefined;
+  /**
+   * The same: layers that are left out, from 0 on; those that follow move up. What is left works worse than the whole model, and
+   * may need training.
+   */
+  readonly pruneLayers?: readonly number[] | null | undefined;
+  /** GGUF in shards that becomes another one: whether the output has as many, each with the tensors of one. Default false. */
+  readonly keepSplit?: boolean | null | undefined;
   /**
    * GGUF: whose rules apply. Default: found out from the tensors' names, or what the input says. A model that no program
    * opens as a GGUF is refused with `unsupported_model`, unless this is `none`: then general rules apply. Formats of folders:
@@ -173,8 +189,8 @@ export interface QuantizeFileOptions extends ConvertFileOptions {
   /** The same: whether the chat template is written. Default true. */
   readonly chatTemplate?: boolean | null | undefined;
   /**
-   * The same: key-value pairs, by key. One that the file would have gets this value; others are added. Those that follow from
-   * weights and vocabulary are not for callers to set (docs/checkpoints.md, "Pairs").
+   * The same, and a GGUF of a GGUF: key-value pairs, by key. One that the file would have gets this value; others are added.
+   * Those that follow from weights and vocabulary are not for callers to set (docs/checkpoints.md, "Pairs").
    */
   readonly keyValues?:
     | ReadonlyMap<string, KeyValue>

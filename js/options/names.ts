@@ -38,6 +38,7 @@ export const QUANTIZE_FILE_OPTIONS: Names<QuantizeFileOptions> = {
   ...{ type: true, container: true, layout: true, importance: true, effort: true },
   ...{ imatrix: true, includeWeights: true, excludeWeights: true },
   ...{ pure: true, architecture: true, for: true, f16Overflow: true, splitSize: true },
+  ...{ leaveOutput: true, outputType: true, embeddingType: true, pruneLayers: true, keepSplit: true },
   ...{ bits: true, groupSize: true, symmetric: true, profile: true, mode: true },
   ...{
     rules: true,

@@ -14,10 +14,12 @@ import type { Layout } from '../layouts/layout.js';
 import { LAYOUTS, layoutNamed } from '../layouts/table.js';
 import { checkHeld, whyNotHeld, type OutputForm } from '../plan/plan.js';
 import type { PlainRule } from '../rules/rule.js';
+import { COPIED_AS, type WrittenType } from '../rules/copied.js';
 import { PRESETS } from '../rules/presets.js';
 import { BASE_TYPES } from '../rules/file-types.js';
 import {
   ARCHITECTURES,
+  COPY,
   FILE_TYPES,
   PROGRAMS,
   type BatchOptions,
@@ -30,6 +32,7 @@ import { readDefaults, readGivenBatch, type Defaults } from './batch.js';
 import { CHECKPOINT_OPTIONS, readCheckpoint } from './checkpoint.js';
 import { LEAST_SPLIT_BYTES, readFormat, readFormatted } from './formats.js';
 import { readEffort } from './effort.js';
+import { GGUF_OPTIONS, readAsked } from './gguf.js';
 import type { HeldQuantization } from './held.js';
 import type { Given } from './names.js';
 import { readBytes } from './numbers.js';
@@ -39,7 +42,7 @@ const DEFAULT_TYPE: FileType = 'Q4_K_M';
 
 /** What only codecs with parameters understand, and what only whole files of llama.cpp's types do. */
 const PARAMETERS = ['bits', 'groupSize', 'symmetric', 'profile', 'mode'] as const;
-const FILE_TYPE_OPTIONS = ['pure', 'architecture', 'for', ...CHECKPOINT_OPTIONS] as const;
+const FILE_TYPE_OPTIONS = ['pure', 'architecture', 'for', ...GGUF_OPTIONS, ...CHECKPOINT_OPTIONS] as const;
 const FORMAT_OPTIONS = ['mix', 'doubleQuant', 'dtype'] as const;
 const ONNX_OPTIONS = ['accuracyLevel', 'embeddings', 'onnxForm', 'onnxRuntime', 'externalData'] as const;
 
@@ -54,7 +57,7 @@ const named = <Name extends string>(names: readonly Name[]): Names<Name> =>
   Object.fromEntries(names.map((name) => [name, name]));
 
 const CODEC_NAMES: readonly string[] = CODECS.flatMap(({ name, foreign }) => (foreign ? [] : [name]));
-const TYPES: readonly string[] = [...new Set([...FILE_TYPES, ...CODEC_NAMES])];
+const TYPES: readonly string[] = [...new Set([...FILE_TYPES, COPY, ...CODEC_NAMES])];
 
 /** K types without a suffix are `_M`, as llama.cpp's own command has it. */
 const fileTypeOf = (type: string | undefined): string | undefined => {
@@ -62,7 +65,8 @@ const fileTypeOf = (type: string | undefined): string | undefined => {
   return type !== undefined && !isFileType(type) && isFileType(medium) ? medium : type;
 };
 
-const isFileType = (type: string): type is FileType => (FILE_TYPES as readonly string[]).includes(type);
+const isFileType = (type: string): type is WrittenType =>
+  type === COPY || (FILE_TYPES as readonly string[]).includes(type);
 
 /** `sink` is undefined where nothing is written. */
 export function readQuantization(asked: HeldQuantization, defaults: Defaults, sink: unknown): Quantization {
@@ -109,20 +113,24 @@ type Shared = Pick<
 > &
   Pick<HeldQuantization, 'rules'>;
 
-function readFileType(given: Options, type: FileType, shared: Shared): Quantization {
+function readFileType(given: Options, type: WrittenType, shared: Shared): Quantization {
   refuse(given, PARAMETERS, `${shared.container.title}; leave it out`);
   const { container } = shared;
-  const form = { container, layout: readLayout(given, container, codecNamed(BASE_TYPES[type])) };
+  const form = {
+    container,
+    layout: readLayout(given, container, codecNamed(BASE_TYPES[type === COPY ? COPIED_AS : type])),
+  };
   const rules = plainRules(shared.rules, form);
   const program = choice('for', given.for, named(PROGRAMS)) ?? 'comfyui';
   if (program === 'sd.cpp')
-    refuse(given, ['splitSize'], 'for stable-diffusion.cpp, which reads no shards; leave it out');
+    refuse(given, ['splitSize', 'keepSplit'], 'for stable-diffusion.cpp, which reads no shards; leave it out');
   return {
     kind: 'file-type',
     ...{ ...shared, ...form, rules, type, program },
     pure: flag('pure', given.pure),
     architecture: choice('architecture', given.architecture, named(ARCHITECTURES)) ?? null,
     checkpoint: readCheckpoint(given),
+    asked: readAsked(given, type),
     overflows: choice('f16Overflow', given.f16Overflow, OVERFLOWS) === undefined,
   };
 }

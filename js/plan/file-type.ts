@@ -1,6 +1,5 @@
 import { codecNamed } from '../codecs/codec.js';
 import { QuantizeError } from '../errors.js';
-import { FILE_TYPE_IDS } from '../rules/file-types.js';
 import type { Fact } from '../containers/container.js';
 import type { PipelineTools } from '../pipeline/pipeline.js';
 import { storageLabel, type Tensor } from '../layouts/tensor.js';
@@ -8,14 +7,18 @@ import type { Model } from '../models/model.js';
 import type { ShapeFact, TensorDecision } from '../rules/decision.js';
 import { compareTensors } from '../rules/language/tensors.js';
 import { planTypes, type TypePlan } from '../rules/plan-types.js';
+import type { WrittenType } from '../rules/copied.js';
 import type { Rulebook } from '../rules/rulebook.js';
 import { COMFYUI } from '../rules/subject.js';
 import { fulfilsByAnyName, type TensorDescription, type PlainRule } from '../rules/rule.js';
-import { ARCHITECTURES, type Architecture, type FileType, type Program } from '../types.js';
+import { ARCHITECTURES, type Architecture, type Program } from '../types.js';
+import { checkAsked, fileEndsOf, type AskedOfGguf } from './asked.js';
 import { keepingOverflowing } from './f16-overflow.js';
+import { fileTypeId } from './file-type-id.js';
 import { withImportance, type Importance } from './importance.js';
 import { MATRIX_KEYS, matrixFacts, matrixWarnings, type MatrixOrigin } from './importance-matrix.js';
 import { withNarrowElements } from './narrowing.js';
+import { carriedWithout, givenFacts, layerFacts, withKeyValues } from './key-values.js';
 import { checkNeededImportance } from './needed-importance.js';
 import {
   checkLeftovers,
@@ -34,7 +37,8 @@ import { rowsFellBack, warningsAbout } from './warnings.js';
 
 /** What a whole file is to be, as llama.cpp names it: the rules of the model's family say which tensor becomes what. */
 export interface FileTypeQuantization extends OutputForm {
-  readonly type: FileType;
+  /** COPY: all tensors keep their own. */
+  readonly type: WrittenType;
   readonly pure: boolean;
   /** Null: found out. */
   readonly architecture: Architecture | null;
@@ -44,6 +48,7 @@ export interface FileTypeQuantization extends OutputForm {
   readonly keepOverflowing: boolean;
   readonly splitBytes: number | undefined;
   readonly rules: readonly PlainRule[];
+  readonly asked: AskedOfGguf;
   readonly importance: Importance | null;
   /** Where a file gave the importance. */
   readonly matrix?: MatrixOrigin | null | undefined;
@@ -70,12 +75,14 @@ const UNKNOWN_ARCHITECTURE = 'unknown';
  * `invalid_option` for a rule that cannot apply, with `unsupported_dtype` for tensors that the output cannot hold.
  */
 export async function planFileType(
-  model: Model,
+  given: Model,
   quantization: FileTypeQuantization,
   tools: PipelineTools,
   made: MadeModel = {},
 ): Promise<ConversionPlan> {
-  const { type, splitBytes, container, layout } = quantization;
+  const { type, splitBytes, container, layout, asked } = quantization;
+  checkAsked(given, type, asked);
+  const model = withKeyValues(given, asked.pairs);
   const prepared = await prepare(model, quantization);
   const { tensors, origins, taken, staleTexts } = prepared;
   const types = orRefused(tensors, quantization, () => typesFor(model, tensors, quantization, made.rulebook));
@@ -86,7 +93,8 @@ export async function planFileType(
     stepFor(tensor, decisions[index], quantization, made.origins?.get(tensor) ?? origins[index]),
   );
   checkLeftovers(tensors, planned);
-  if (model.hasFinalNames && made.rulebook === undefined) planned.sort((a, b) => compareTensors(a.planned, b.planned));
+  if (model.hasFinalNames && made.rulebook === undefined && !asked.keepSplit)
+    planned.sort((a, b) => compareTensors(a.planned, b.planned));
   const narrowed = quantization.keepOverflowing ? await keepingOverflowing(planned, tools) : planned;
   const steps = withImportance(narrowed, quantization, model);
   checkNeededImportance(steps, type);
@@ -97,13 +105,21 @@ export async function planFileType(
   ];
   return {
     ...{ container, layout, steps, splitBytes },
+    fileEnds: asked.keepSplit ? fileEndsOf(steps, model) : undefined,
+    carried: carriedWithout(model, subject.architecture, asked.prunedLayers),
     staleTexts: [
       ...staleTexts,
       EFFORT_KEY,
       ...(quantization.importance === null ? [] : MATRIX_KEYS),
       ...staleKeysOf(tensors, decisions, subject, model.fact('general.architecture')),
     ],
-    facts: [...factsOf(model, subject, type, shapes), ...effortFacts(steps), ...matrixFacts(quantization.matrix)],
+    facts: [
+      ...factsOf(model, subject, type, shapes),
+      ...effortFacts(steps),
+      ...givenFacts(asked.pairs),
+      ...matrixFacts(quantization.matrix),
+      ...layerFacts(subject.architecture, asked.prunedLayers, steps),
+    ],
     limits: { dimensions: subject.mostDimensions, nameBytes: subject.longestNameBytes },
     ...{ architecture: subject.architecture, opensIn, notIn, type, dropped },
     notes: [...prepared.notes, ...notes],
@@ -168,7 +184,7 @@ const typesFor = (
   quantization: FileTypeQuantization,
   rulebook: Rulebook | undefined,
 ): TypePlan => {
-  const { type, pure, rules, program, architecture, importance } = quantization;
+  const { type, pure, rules, program, architecture, importance, asked } = quantization;
   return planTypes({
     tensors: tensors.map((tensor) => describe(tensor, quantization)),
     target: type,
@@ -176,6 +192,7 @@ const typesFor = (
     keyValue: model.fact,
     file: model.name,
     ...{ pure, rules, program, rulebook, hasImportance: importance !== null },
+    ...{ keepsOrder: asked.keepSplit, parts: asked.parts, prunedLayers: asked.prunedLayers },
     ...(architecture !== null && { architecture }),
   });
 };
@@ -186,8 +203,10 @@ function checkOutput(
   { readsNoShards, opensIn, decisions }: Pick<TypePlan, 'readsNoShards' | 'opensIn' | 'decisions'>,
   quantization: FileTypeQuantization,
 ): void {
-  if (readsNoShards === true && quantization.splitBytes !== undefined) {
-    const detail = `splitSize has no meaning, because the output is for ${opensIn[0] ?? COMFYUI}, which reads no shards; leave it out`;
+  const { splitBytes, asked } = quantization;
+  if (readsNoShards === true && (splitBytes !== undefined || asked.keepSplit)) {
+    const option = splitBytes === undefined ? 'keepSplit' : 'splitSize';
+    const detail = `${option} has no meaning, because the output is for ${opensIn[0] ?? COMFYUI}, which reads no shards; leave it out`;
     throw new QuantizeError('invalid_option', { detail });
   }
   const refusal = notHeld(
@@ -241,18 +260,18 @@ const architectureFact = (architecture: string | null, replaces: boolean): Fact 
 });
 
 const factsOf = (
-  { carried, portableTexts }: Model,
+  model: Model,
   { architecture, omitsArchitecture, replacesArchitecture: replaces, keptTexts }: SubjectFacts,
-  type: FileType,
+  type: WrittenType,
   shapes: readonly ShapeFact[],
 ): readonly Fact[] => [
   ...(omitsArchitecture === true ? [] : [architectureFact(architecture, replaces)]),
   // What is carried has its texts with it.
   ...keptTexts.flatMap((key): Fact[] => {
-    const value = carried === null ? portableTexts.get(key) : undefined;
+    const value = model.carried === null ? model.portableTexts.get(key) : undefined;
     return value === undefined ? [] : [{ key, type: 'text', value }];
   }),
   { key: 'general.quantization_version', type: 'u32', value: QUANTIZATION_VERSION },
-  { key: 'general.file_type', type: 'u32', value: FILE_TYPE_IDS[type] },
+  { key: 'general.file_type', type: 'u32', value: fileTypeId(type, model) },
   ...shapes.map(({ key, values }): Fact => ({ key, type: 'i32s', value: values })),
 ];

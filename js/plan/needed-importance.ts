@@ -1,12 +1,12 @@
 import { codecLabel } from '../codecs/codec.js';
 import { QuantizeError, quoted } from '../errors.js';
-import type { FileType } from '../types.js';
+import type { WrittenType } from '../rules/copied.js';
 import type { PlannedStep } from './report.js';
 
 /** What llama.cpp's quantizer makes with an importance matrix only; without, it says, the result would be garbage. */
 const WEIGHED_ALWAYS: readonly string[] = ['IQ1_S', 'IQ1_M', 'IQ2_XXS', 'IQ2_XS', 'IQ2_S', 'IQ3_XXS'];
 /** The same of one type of files. */
-const WEIGHED_IN: Readonly<Partial<Record<FileType, string>>> = { Q2_K_S: 'Q2_K' };
+const WEIGHED_IN: Readonly<Partial<Record<WrittenType, string>>> = { Q2_K_S: 'Q2_K' };
 
 /** Of these it makes anything: nobody computes with them often enough to have measured what counts. */
 const NEVER_WEIGHED: readonly string[] = ['token_embd.weight', 'per_layer_token_embd.weight', 'output.weight'];
@@ -15,7 +15,7 @@ const NEVER_WEIGHED: readonly string[] = ['token_embd.weight', 'per_layer_token_
  * Throws `invalid_option` for a tensor that would be made of too few bits without anything that tells which weights count: no
  * importance, and no effort, with which all count the same.
  */
-export function checkNeededImportance(steps: readonly PlannedStep[], type: FileType): void {
+export function checkNeededImportance(steps: readonly PlannedStep[], type: WrittenType): void {
   const offending = steps.find((step) => needsImportance(step, type));
   if (offending === undefined) return;
   const { stored, planned } = offending;
@@ -26,7 +26,7 @@ export function checkNeededImportance(steps: readonly PlannedStep[], type: FileT
   });
 }
 
-function needsImportance({ kept, planned, importance, effort = 0 }: PlannedStep, type: FileType): boolean {
+function needsImportance({ kept, planned, importance, effort = 0 }: PlannedStep, type: WrittenType): boolean {
   const { name, target } = planned;
   if (kept || target.kind !== 'codec' || importance !== undefined || effort > 0) return false;
   const { name: codec } = target.codec;

@@ -56,6 +56,8 @@ export interface ConversionPlan extends OutputForm {
   readonly facts: readonly Fact[];
   readonly limits: ReaderLimits | undefined;
   readonly splitBytes: number | undefined;
+  /** As in OutputContents, of steps. */
+  readonly fileEnds?: readonly number[] | undefined;
   /** Keys of texts of the model that would be wrong in the output. */
   readonly staleTexts: readonly string[];
   readonly architecture: string | null;
@@ -130,7 +132,8 @@ export function sameStep(stored: Tensor, target: Target, rule: string | null, ke
 
 /** What the container needs to lay the files of weights out. `inOrder`: they go to where bytes can be put in order only. */
 const contentsOf = (plan: ConversionPlan, model: Model, file: string, inOrder: boolean): OutputContents => {
-  const { layout, steps, facts, limits, splitBytes, staleTexts, texts, index, carried = model.carried } = plan;
+  const { layout, steps, facts, limits, splitBytes, fileEnds, staleTexts, texts, index } = plan;
+  const { carried = model.carried } = plan;
   return {
     groups: steps.map(({ planned }) => ({ entries: layout.entriesOf(planned) })),
     texts: texts ?? new Map([...model.portableTexts].filter(([key]) => !staleTexts.includes(key))),
@@ -138,7 +141,7 @@ const contentsOf = (plan: ConversionPlan, model: Model, file: string, inOrder: b
     layoutKeys: LAYOUT_KEYS,
     carried,
     staleKeys: staleTexts,
-    ...{ facts, limits, splitBytes, file, inOrder, index },
+    ...{ facts, limits, splitBytes, fileEnds, file, inOrder, index },
   };
 };
 

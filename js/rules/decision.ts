@@ -45,6 +45,8 @@ export interface TypeRequest {
   readonly pure: boolean;
   /** Whether it is known how much each column counts: mixtures differ then. */
   readonly hasImportance: boolean;
+  /** Whether the output has the tensors in the input's order; llama.cpp has it sorted otherwise. */
+  readonly keepsOrder: boolean;
   /** Tried with the tensor's name in the input, and with that in the output. */
   readonly rules: readonly PlainRule[];
 }

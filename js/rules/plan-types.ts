@@ -1,6 +1,10 @@
 import { QuantizeError, quoted } from '../errors.js';
-import type { FileType, Program } from '../types.js';
+import { COPY, type Program } from '../types.js';
+import { COPIED_AS, copyingRulebook, type WrittenType } from './copied.js';
 import type { KeyValueReader, TensorDecision, TypeChoice, TypeRequest } from './decision.js';
+import { BASE_TYPES, isBlockType } from './file-types.js';
+import { rulesWithParts, type AskedParts } from './language/parts.js';
+import { checkLayers, prunedRulebook } from './language/pruned.js';
 import { idleRules, type IdleRule, type Reach, type TensorDescription, type PlainRule } from './rule.js';
 import type { PlacedTensor, Rulebook } from './rulebook.js';
 import { sdCppSubject } from './sd-cpp/subject.js';
@@ -10,7 +14,7 @@ import { choiceOfRules } from './type-rules.js';
 export interface PlanTypesInput {
   /** In the order of the input file. A tensor's dtype is a float type, a block type, or the name of any other. */
   readonly tensors: readonly TensorDescription[];
-  readonly target: FileType;
+  readonly target: WrittenType;
   /** Whether names and shapes are those of the output already, as in a GGUF. */
   readonly hasFinalNames: boolean;
   /** Forced; `none`: general rules. Default: what the metadata says, else what the names tell. */
@@ -25,6 +29,12 @@ export interface PlanTypesInput {
   readonly pure?: boolean | undefined;
   /** Whether importance is given. Default false. */
   readonly hasImportance?: boolean | undefined;
+  /** Whether the output has the tensors in the order of `tensors`. Default: in llama.cpp's, where it is for that. */
+  readonly keepsOrder?: boolean | undefined;
+  /** What is asked for parts of a language model. */
+  readonly parts?: AskedParts | undefined;
+  /** Layers of a language model that are left out, in ascending order. */
+  readonly prunedLayers?: readonly number[] | undefined;
   /** The first that matches a tensor decides, before everything else. */
   readonly rules?: readonly PlainRule[] | undefined;
   /** Other rules than those of the model's kind. */
@@ -122,6 +132,21 @@ function dropNotes(decisions: readonly TensorDecision[], { prefix, leftOutNote }
   return [`${tensors} left out: ${note}.`];
 }
 
+function requestOf({ tensors, target: asked, rules: given = [], parts, ...others }: PlanTypesInput): TypeRequest {
+  const { pure = false, hasImportance = false, keepsOrder = false } = others;
+  const target = asked === COPY ? COPIED_AS : asked;
+  const isMixed = !pure && isBlockType(BASE_TYPES[target]);
+  const rules = parts === undefined ? given : rulesWithParts(parts, given, tensors, isMixed);
+  return { tensors, target, pure, hasImportance, keepsOrder, rules };
+}
+
+function rulebookFor({ tensors, target, prunedLayers: pruned = [] }: PlanTypesInput, usual: Rulebook): Rulebook {
+  const whole = target === COPY ? copyingRulebook(usual) : usual;
+  if (pruned.length === 0) return whole;
+  checkLayers(pruned, tensors);
+  return prunedRulebook(whole, pruned);
+}
+
 /**
  * What becomes of each tensor of a model in a GGUF file of the type `target`, and why. Language models in GGUF get the
  * types that llama.cpp's own `llama_model_quantize` gives them; diffusion models those of
@@ -132,12 +157,12 @@ function dropNotes(decisions: readonly TensorDecision[], { prefix, leftOutNote }
  * architecture, a type that they do not decode, or a rule that a tensor it names cannot follow.
  */
 export function planTypes(input: PlanTypesInput): TypePlan {
-  const { tensors, target, hasFinalNames, architecture, file, pure = false, rules = [], hasImportance = false } = input;
-  const request: TypeRequest = { tensors, target, pure, hasImportance, rules };
-  const keyValue: KeyValueReader = input.keyValue ?? (() => undefined);
+  const request = requestOf(input);
+  const { tensors, rules } = request;
+  const { hasFinalNames, architecture, file, keyValue = () => undefined } = input;
   const described = { ...request, hasFinalNames, architecture, keyValue, file };
   const { rulebook: own, ...subject } = input.program === 'sd.cpp' ? sdCppSubject(described) : subjectOf(described);
-  const rulebook = input.rulebook ?? own;
+  const rulebook = rulebookFor(input, input.rulebook ?? own);
   const decisions = decide(request, rulebook);
   refuseUndecoded(subject, request, decisions);
   const idle = idleRules(rules, tensors, rulebook.prefix, (tensor) => reachOf(rulebook, tensor));

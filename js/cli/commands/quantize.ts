@@ -1,5 +1,6 @@
 import { Command } from 'commander';
 import type { BitWidth, ContainerName, FileType, GroupSize, QuantizeFileOptions } from '../../index.js';
+import { COPY } from '../../types.js';
 import { containerFor } from '../../containers/registry.js';
 import { isFolderFormat, usualTypeOf } from '../../formats/names.js';
 import { FILE_TYPES } from '../../index.js';
@@ -7,6 +8,7 @@ import { DEFAULT_BITS, PROFILES } from '../../options/batch.js';
 import { convertWithProgress } from '../conversion.js';
 import { checkOutput } from '../dry-run.js';
 import { imatrixInputs, imatrixSettings } from '../gguf/imatrix.js';
+import { askedSettings } from '../gguf/asked.js';
 import { checkpointSettings } from '../gguf/options.js';
 import { asksForOnnx } from '../onnx/jobs.js';
 import { onnxQuantization } from '../onnx/options.js';
@@ -54,7 +56,7 @@ Examples:
 
 ${HUB_HELP.trim()}
 
-Types: ${FILE_TYPES.join(', ')}; K types without a suffix are _M.
+Types: ${FILE_TYPES.join(', ')}, and ${COPY}, with which all tensors keep theirs; K types without a suffix are _M.
 What stays as it is, and what the output looks like, is in docs/formats.md of the repository.`;
 
 export function quantizeCommand(): Command {
@@ -83,7 +85,7 @@ export function quantizeCommand(): Command {
     });
 }
 
-const isFileType = (type: string): boolean => (FILE_TYPES as readonly string[]).includes(type);
+const isFileType = (type: string): boolean => type === COPY || (FILE_TYPES as readonly string[]).includes(type);
 
 async function quantize(input: string, output: string | undefined, options: QuantizeOptions): Promise<void> {
   const { threads, json, quiet, verbose, resume, memoryLimit } = options;
@@ -148,11 +150,11 @@ function quantizationOf(target: string, options: QuantizeOptions): QuantizeFileO
       mix,
       doubleQuant,
       dtype,
-      rules: rule,
     },
     ...onnxQuantization(options),
     ...checkpointSettings(options),
     ...imatrixSettings(options),
+    ...askedSettings(options, rule),
     bits: bits === undefined ? undefined : (Number(bits) as BitWidth),
     groupSize: groupSize === undefined || groupSize === 'tensor' ? groupSize : (Number(groupSize) as GroupSize),
   };

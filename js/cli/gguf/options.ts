@@ -14,6 +14,7 @@ export interface CheckpointOptions {
   readonly name?: string;
   readonly pre?: string;
   readonly kv?: Pairs;
+  readonly overrideKv?: Pairs;
   /** False with `--no-chat-template`. */
   readonly chatTemplate: boolean;
 }
@@ -31,7 +32,7 @@ export const checkpointOptions = (): Option[] => [
   new Option('--pre <name>', "GGUF of a checkpoint: llama.cpp's name of its pre-tokenizer (default: found out)"),
   new Option(
     '--kv <key=type:value>',
-    "GGUF of a checkpoint: a key-value pair, such as 'general.author=string:me' or 'a.key=i32[]:[1, 2]'; repeatable",
+    "GGUF of a checkpoint or a GGUF: a key-value pair, such as 'general.author=string:me' or 'a.key=i32[]:[1, 2]'; repeatable",
   ).argParser(collectKeyValue),
   new Option('--no-chat-template', 'GGUF of a checkpoint: leave out its chat template'),
 ];
@@ -42,9 +43,10 @@ export const checkpointSettings = ({
   name,
   pre,
   kv,
+  overrideKv,
   chatTemplate,
 }: CheckpointOptions): Pick<QuantizeFileOptions, 'via' | 'name' | 'pre' | 'keyValues' | 'chatTemplate'> => ({
-  ...{ via, name, pre, keyValues: kv },
+  ...{ via, name, pre, keyValues: overrideKv === undefined ? kv : [...(kv ?? []), ...overrideKv] },
   chatTemplate: chatTemplate ? undefined : false,
 });
 

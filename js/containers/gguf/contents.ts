@@ -1,6 +1,7 @@
 /** The key-value pairs of an output: what is carried into it, what it has to say, and what layouts want to find again. */
 
 import type { Carried, Fact, OutputContents } from '../container.js';
+import { encodedPair, type GgufElementType } from './plain-key-value.js';
 import { i32s, text, u32, withoutKeys, type GgufKeyValue } from './key-values.js';
 
 /** The pairs of a GGUF, without those that number shards. */
@@ -48,6 +49,8 @@ function pairOf(fact: Fact): GgufKeyValue {
     case 'text':
     case 'lastText':
       return text(fact.key, fact.value);
+    case 'pair':
+      return encodedPair({ key: fact.key, type: fact.element as GgufElementType, value: fact.value });
     case 'u32':
       return u32(fact.key, fact.value);
     case 'i32s':

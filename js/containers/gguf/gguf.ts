@@ -119,7 +119,7 @@ function holds({ name, id }: EntryType, from: string | undefined): boolean {
 }
 
 function layOut(contents: OutputContents): FileLayout {
-  const { groups, file, limits, splitBytes } = contents;
+  const { groups, file, limits, splitBytes, fileEnds } = contents;
   const tensors = groups.flatMap(({ entries }) => entries.map((entry, index) => planOf(entry, index > 0)));
   const groupOf = groups.flatMap(({ entries }, group) => entries.map(() => group));
   const pairsAbout = (begin: number, end: number): readonly GgufKeyValue[] =>
@@ -127,6 +127,7 @@ function layOut(contents: OutputContents): FileLayout {
   const { files, places } = layoutGguf({
     ...{ keyValues: keyValuesOf(contents), tensors, pairsAbout, file, limits },
     ...(splitBytes !== undefined && { splitBytes }),
+    ...(fileEnds !== undefined && { ends: fileEnds.map((end) => groupOf.filter((group) => group < end).length) }),
   });
   let next = 0;
   return {

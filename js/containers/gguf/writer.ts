@@ -55,6 +55,8 @@ export interface GgufLayoutRequest {
   readonly alignment?: number;
   /** No file becomes larger, unless a single tensor makes it so. Default: one file. */
   readonly splitBytes?: number;
+  /** Where files end, as the number of tensors in them and those before; a first file may have none. Default: by size. */
+  readonly ends?: readonly number[];
   /** Default: ggml's. */
   readonly limits?: ReaderLimits | undefined;
   /** More pairs for the file that has the tensors from `begin` on, those from `end` on not included. Default: none. */
@@ -115,7 +117,8 @@ export function layoutGguf(request: GgufLayoutRequest): GgufLayout {
   const items = tensors.map((tensor) => itemOf(tensor, limits, file));
   const pairs = pairsOf(request.keyValues, alignment);
   const ends =
-    splitBytes === undefined ? [items.length] : splitItems(items, { pairs, pairsAbout, alignment, splitBytes });
+    request.ends ??
+    (splitBytes === undefined ? [items.length] : splitItems(items, { pairs, pairsAbout, alignment, splitBytes }));
   if (ends.length === 1)
     return assemble([{ name: file, pairs: [...pairs, ...pairsAbout(0, items.length)], items }], alignment);
   checkSplit(ends.length, splitBytes ?? 0, file);

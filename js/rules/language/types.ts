@@ -77,6 +77,6 @@ export function languageTypes(
   model: LanguageModel,
 ): ReadonlyMap<TensorDescription, TypeChoice> {
   const counters = new Counters();
-  const inOrder = [...open].sort((a, b) => compareTensors(a.output, b.output));
+  const inOrder = request.keepsOrder ? open : [...open].sort((a, b) => compareTensors(a.output, b.output));
   return new Map(inOrder.map((placed) => [placed.tensor, choose(placed, request, model, counters)]));
 }
