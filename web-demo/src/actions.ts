@@ -134,8 +134,9 @@ function forgetModel(): void {
   result.value = null;
   view.value = { status: 'none' };
   endTrial();
-  // That no program need open it was said of this model.
-  if (settings.value.architecture === 'none') settings.value = { ...settings.value, architecture: null };
+  // That no program need open it was said of this model, and the importance matrix is its own.
+  const architecture = settings.value.architecture === 'none' ? null : settings.value.architecture;
+  settings.value = { ...settings.value, architecture, imatrix: null };
 }
 
 let planTimer: ReturnType<typeof setTimeout> | undefined;

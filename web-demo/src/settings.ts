@@ -32,6 +32,8 @@ export interface Settings {
   readonly architecture: Architecture | null;
   /** What is to open the GGUF of a diffusion model. */
   readonly program: Program;
+  /** Of a GGUF: says which columns count more. */
+  readonly imatrix: File | null;
   readonly bits: BitWidth;
   readonly groupSize: GroupSize;
   readonly symmetric: boolean;
@@ -47,6 +49,7 @@ export const DEFAULT_SETTINGS: Settings = {
   pure: false,
   architecture: null,
   program: 'comfyui',
+  imatrix: null,
   bits: 4,
   groupSize: 128,
   symmetric: false,
@@ -114,9 +117,16 @@ export function quantizeOptions(settings: Settings): QuantizeFileOptions {
     return { ...options, rules: all(options.type === 'q4f16' ? 'F16' : 'keep') };
   }
   const rules = settings.output === 'gguf' ? given.map(({ pattern, type }) => [pattern, type] as const) : all('keep');
-  const { type, pure, architecture, program, bits, groupSize, symmetric, mode } = settings;
+  const { type, pure, architecture, program, imatrix, bits, groupSize, symmetric, mode } = settings;
   return settings.output === 'gguf'
-    ? { type, pure, rules, for: program, ...(architecture !== null && { architecture }) }
+    ? {
+        type,
+        pure,
+        rules,
+        for: program,
+        ...(architecture !== null && { architecture }),
+        ...(imatrix !== null && { imatrix }),
+      }
     : { bits, groupSize, symmetric, mode, rules };
 }
 

@@ -22,6 +22,13 @@ test('every program is offered, and told to the package', () => {
   for (const program of PROGRAMS) expect(optionsOf({ program })).toMatchObject({ for: program });
 });
 
+test('an importance matrix is told of a GGUF, and of nothing else', () => {
+  const imatrix = new Blob(['']);
+  expect(optionsOf({ imatrix })).toMatchObject({ imatrix });
+  for (const output of ['safetensors', 'mlx', 'onnx'])
+    expect(optionsOf({ output, imatrix })).not.toHaveProperty('imatrix');
+});
+
 test('what only a GGUF has is not told of a safetensors file, whose rules keep', () => {
   const rules = [
     { id: 1, pattern: ' attn ', type: 'Q8_0' },

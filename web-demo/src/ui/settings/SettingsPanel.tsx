@@ -5,6 +5,7 @@ import { FORMATS, isFolder, isFormat, outputsFor, type OutputName } from '../../
 import { isBusy, isForLlama, model, settings } from '../../store';
 import { Check, Field, Segments } from './fields';
 import { FormatSettings } from './FormatSettings';
+import { ImportanceField } from './ImportanceField';
 import { RulesEditor } from './RulesEditor';
 
 export function SettingsPanel() {
@@ -63,7 +64,7 @@ function Output({ output }: { output: OutputName }) {
   );
 }
 
-function GgufSettings({ type, pure, architecture, program }: Settings) {
+function GgufSettings({ type, pure, architecture, program, imatrix }: Settings) {
   return (
     <>
       <Field title="Type">
@@ -113,6 +114,7 @@ function GgufSettings({ type, pure, architecture, program }: Settings) {
           }}
         />
       )}
+      <ImportanceField imatrix={imatrix} />
       <Check
         title="Pure"
         hint="This type for every layer that is quantized, no better one for the sensitive ones"
