@@ -81,6 +81,7 @@ export async function planFileType(
   made: MadeModel = {},
 ): Promise<ConversionPlan> {
   const { type, splitBytes, container, layout, asked } = quantization;
+  refuseImportance(given);
   checkAsked(given, type, asked);
   const model = withKeyValues(given, asked.pairs);
   const prepared = await prepare(model, quantization);
@@ -129,6 +130,13 @@ export async function planFileType(
       ...matrixWarnings(quantization.matrix, steps),
     ],
   };
+}
+
+/** What says of itself that it is an importance matrix is no model, whatever its tensors are called. */
+function refuseImportance({ name, fact }: Model): void {
+  if (fact('general.type') !== 'imatrix') return;
+  const detail = 'it is an importance matrix; give the model, and this as imatrix';
+  throw new QuantizeError('unsupported_model', { file: name, detail });
 }
 
 /** What a GGUF says of tensors that have other names or shapes in the output, and of its architecture where that is left out. */

@@ -194,6 +194,13 @@ test('options that contradict each other are refused before anything is read', a
   });
 });
 
+test('a matrix is no model', async () => {
+  const imatrix = folder.write('imatrix.gguf', imatrixGguf(kEntries));
+  await expect(quantizer.plan(imatrix, { ...kType, architecture: 'none' })).rejects.toMatchObject({
+    ...{ code: 'unsupported_model', message: expect.stringContaining('give the model, and this as imatrix') },
+  });
+});
+
 test('the matrix is not overwritten', async () => {
   const imatrix = folder.write('imatrix.gguf', imatrixGguf(kEntries));
   const input = folder.write('in.gguf', ggufFile(kDense));
