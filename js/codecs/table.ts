@@ -21,6 +21,19 @@ export type CodecName =
   | 'Q6_K'
   | 'IQ4_NL'
   | 'IQ4_XS'
+  | 'TQ1_0'
+  | 'TQ2_0'
+  | 'MXFP4'
+  | 'NVFP4'
+  | 'Q1_0'
+  | 'Q2_0'
+  | 'IQ3_S'
+  | 'IQ3_XXS'
+  | 'IQ2_S'
+  | 'IQ2_XS'
+  | 'IQ2_XXS'
+  | 'IQ1_S'
+  | 'IQ1_M'
   | 'affine'
   | 'F8_E4M3_SCALED'
   | 'F8_E5M2_SCALED'
@@ -86,12 +99,26 @@ export type TensorType =
   | 'Q5_K'
   | 'Q6_K'
   | 'IQ4_NL'
-  | 'IQ4_XS';
+  | 'IQ4_XS'
+  | 'TQ1_0'
+  | 'TQ2_0'
+  | 'MXFP4'
+  | 'NVFP4'
+  | 'Q1_0'
+  | 'Q2_0'
+  | 'IQ3_S'
+  | 'IQ3_XXS'
+  | 'IQ2_S'
+  | 'IQ2_XS'
+  | 'IQ2_XXS'
+  | 'IQ1_S'
+  | 'IQ1_M';
 
 /** What each codec has where its own line does not say otherwise. */
 const USUAL = {
   blockWeights: 1,
   bits: [],
+  groupSizes: [],
   symmetric: false,
   encodes: true,
   searches: false,
@@ -99,6 +126,7 @@ const USUAL = {
   acrossRows: false,
   needsRange: false,
   usesImportance: false,
+  weighsFrom: 0,
   needsImportance: false,
   needsRowsToWeigh: false,
   foreign: true,
@@ -112,7 +140,6 @@ export const CODECS: readonly (CodecTraits & { readonly name: CodecName })[] = [
     ...USUAL,
     name: 'F32',
     planes: [{ name: 'values', element: 'F32', unitWeights: 1, unitBits: 32 }],
-    groupSizes: [],
     foreign: false,
     ggmlType: 0,
     fileTypes: [{ name: 'F32', id: 0 }],
@@ -121,7 +148,6 @@ export const CODECS: readonly (CodecTraits & { readonly name: CodecName })[] = [
     ...USUAL,
     name: 'F16',
     planes: [{ name: 'values', element: 'F16', unitWeights: 1, unitBits: 16 }],
-    groupSizes: [],
     foreign: false,
     ggmlType: 1,
     fileTypes: [{ name: 'F16', id: 1 }],
@@ -130,7 +156,6 @@ export const CODECS: readonly (CodecTraits & { readonly name: CodecName })[] = [
     ...USUAL,
     name: 'BF16',
     planes: [{ name: 'values', element: 'BF16', unitWeights: 1, unitBits: 16 }],
-    groupSizes: [],
     foreign: false,
     ggmlType: 30,
     fileTypes: [{ name: 'BF16', id: 32 }],
@@ -139,7 +164,6 @@ export const CODECS: readonly (CodecTraits & { readonly name: CodecName })[] = [
     ...USUAL,
     name: 'F8_E4M3',
     planes: [{ name: 'values', element: 'F8_E4M3', unitWeights: 1, unitBits: 8 }],
-    groupSizes: [],
     encodes: false,
     foreign: false,
   },
@@ -147,7 +171,6 @@ export const CODECS: readonly (CodecTraits & { readonly name: CodecName })[] = [
     ...USUAL,
     name: 'F8_E5M2',
     planes: [{ name: 'values', element: 'F8_E5M2', unitWeights: 1, unitBits: 8 }],
-    groupSizes: [],
     encodes: false,
     foreign: false,
   },
@@ -156,8 +179,10 @@ export const CODECS: readonly (CodecTraits & { readonly name: CodecName })[] = [
     name: 'Q4_0',
     blockWeights: 32,
     planes: [{ name: 'blocks', element: 'U8', unitWeights: 32, unitBits: 144 }],
-    groupSizes: [],
+    usesImportance: true,
+    needsRowsToWeigh: true,
     foreign: false,
+    mostEffort: 2,
     ggmlType: 2,
     fileTypes: [{ name: 'Q4_0', id: 2 }],
   },
@@ -166,8 +191,10 @@ export const CODECS: readonly (CodecTraits & { readonly name: CodecName })[] = [
     name: 'Q4_1',
     blockWeights: 32,
     planes: [{ name: 'blocks', element: 'U8', unitWeights: 32, unitBits: 160 }],
-    groupSizes: [],
+    usesImportance: true,
+    needsRowsToWeigh: true,
     foreign: false,
+    mostEffort: 2,
     ggmlType: 3,
     fileTypes: [{ name: 'Q4_1', id: 3 }],
   },
@@ -176,8 +203,10 @@ export const CODECS: readonly (CodecTraits & { readonly name: CodecName })[] = [
     name: 'Q5_0',
     blockWeights: 32,
     planes: [{ name: 'blocks', element: 'U8', unitWeights: 32, unitBits: 176 }],
-    groupSizes: [],
+    usesImportance: true,
+    needsRowsToWeigh: true,
     foreign: false,
+    mostEffort: 2,
     ggmlType: 6,
     fileTypes: [{ name: 'Q5_0', id: 8 }],
   },
@@ -186,8 +215,10 @@ export const CODECS: readonly (CodecTraits & { readonly name: CodecName })[] = [
     name: 'Q5_1',
     blockWeights: 32,
     planes: [{ name: 'blocks', element: 'U8', unitWeights: 32, unitBits: 192 }],
-    groupSizes: [],
+    usesImportance: true,
+    needsRowsToWeigh: true,
     foreign: false,
+    mostEffort: 2,
     ggmlType: 7,
     fileTypes: [{ name: 'Q5_1', id: 9 }],
   },
@@ -196,8 +227,9 @@ export const CODECS: readonly (CodecTraits & { readonly name: CodecName })[] = [
     name: 'Q8_0',
     blockWeights: 32,
     planes: [{ name: 'blocks', element: 'U8', unitWeights: 32, unitBits: 272 }],
-    groupSizes: [],
+    usesImportance: true,
     foreign: false,
+    mostEffort: 2,
     ggmlType: 8,
     fileTypes: [{ name: 'Q8_0', id: 7 }],
   },
@@ -206,20 +238,25 @@ export const CODECS: readonly (CodecTraits & { readonly name: CodecName })[] = [
     name: 'Q2_K',
     blockWeights: 256,
     planes: [{ name: 'blocks', element: 'U8', unitWeights: 256, unitBits: 672 }],
-    groupSizes: [],
     searches: true,
+    usesImportance: true,
     foreign: false,
+    mostEffort: 2,
     ggmlType: 10,
-    fileTypes: [{ name: 'Q2_K', id: 10 }],
+    fileTypes: [
+      { name: 'Q2_K', id: 10 },
+      { name: 'Q2_K_S', id: 21 },
+    ],
   },
   {
     ...USUAL,
     name: 'Q3_K',
     blockWeights: 256,
     planes: [{ name: 'blocks', element: 'U8', unitWeights: 256, unitBits: 880 }],
-    groupSizes: [],
     searches: true,
+    usesImportance: true,
     foreign: false,
+    mostEffort: 2,
     ggmlType: 11,
     fileTypes: [
       { name: 'Q3_K_S', id: 11 },
@@ -232,9 +269,10 @@ export const CODECS: readonly (CodecTraits & { readonly name: CodecName })[] = [
     name: 'Q4_K',
     blockWeights: 256,
     planes: [{ name: 'blocks', element: 'U8', unitWeights: 256, unitBits: 1152 }],
-    groupSizes: [],
     searches: true,
+    usesImportance: true,
     foreign: false,
+    mostEffort: 2,
     ggmlType: 12,
     fileTypes: [
       { name: 'Q4_K_S', id: 14 },
@@ -246,9 +284,10 @@ export const CODECS: readonly (CodecTraits & { readonly name: CodecName })[] = [
     name: 'Q5_K',
     blockWeights: 256,
     planes: [{ name: 'blocks', element: 'U8', unitWeights: 256, unitBits: 1408 }],
-    groupSizes: [],
     searches: true,
+    usesImportance: true,
     foreign: false,
+    mostEffort: 2,
     ggmlType: 13,
     fileTypes: [
       { name: 'Q5_K_S', id: 16 },
@@ -260,9 +299,10 @@ export const CODECS: readonly (CodecTraits & { readonly name: CodecName })[] = [
     name: 'Q6_K',
     blockWeights: 256,
     planes: [{ name: 'blocks', element: 'U8', unitWeights: 256, unitBits: 1680 }],
-    groupSizes: [],
     searches: true,
+    usesImportance: true,
     foreign: false,
+    mostEffort: 2,
     ggmlType: 14,
     fileTypes: [{ name: 'Q6_K', id: 18 }],
   },
@@ -271,9 +311,10 @@ export const CODECS: readonly (CodecTraits & { readonly name: CodecName })[] = [
     name: 'IQ4_NL',
     blockWeights: 32,
     planes: [{ name: 'blocks', element: 'U8', unitWeights: 32, unitBits: 144 }],
-    groupSizes: [],
     searches: true,
+    usesImportance: true,
     foreign: false,
+    mostEffort: 2,
     ggmlType: 20,
     fileTypes: [{ name: 'IQ4_NL', id: 25 }],
   },
@@ -282,11 +323,171 @@ export const CODECS: readonly (CodecTraits & { readonly name: CodecName })[] = [
     name: 'IQ4_XS',
     blockWeights: 256,
     planes: [{ name: 'blocks', element: 'U8', unitWeights: 256, unitBits: 1088 }],
-    groupSizes: [],
     searches: true,
+    usesImportance: true,
     foreign: false,
+    mostEffort: 2,
     ggmlType: 23,
     fileTypes: [{ name: 'IQ4_XS', id: 30 }],
+  },
+  {
+    ...USUAL,
+    name: 'TQ1_0',
+    blockWeights: 256,
+    planes: [{ name: 'blocks', element: 'U8', unitWeights: 256, unitBits: 432 }],
+    usesImportance: true,
+    foreign: false,
+    mostEffort: 2,
+    ggmlType: 34,
+    fileTypes: [{ name: 'TQ1_0', id: 36 }],
+  },
+  {
+    ...USUAL,
+    name: 'TQ2_0',
+    blockWeights: 256,
+    planes: [{ name: 'blocks', element: 'U8', unitWeights: 256, unitBits: 528 }],
+    usesImportance: true,
+    foreign: false,
+    mostEffort: 2,
+    ggmlType: 35,
+    fileTypes: [{ name: 'TQ2_0', id: 37 }],
+  },
+  {
+    ...USUAL,
+    name: 'MXFP4',
+    blockWeights: 32,
+    planes: [{ name: 'blocks', element: 'U8', unitWeights: 32, unitBits: 136 }],
+    usesImportance: true,
+    foreign: false,
+    mostEffort: 2,
+    ggmlType: 39,
+    fileTypes: [{ name: 'MXFP4_MOE', id: 38 }],
+  },
+  {
+    ...USUAL,
+    name: 'NVFP4',
+    blockWeights: 64,
+    planes: [{ name: 'blocks', element: 'U8', unitWeights: 64, unitBits: 288 }],
+    usesImportance: true,
+    foreign: false,
+    mostEffort: 2,
+    ggmlType: 40,
+  },
+  {
+    ...USUAL,
+    name: 'Q1_0',
+    blockWeights: 128,
+    planes: [{ name: 'blocks', element: 'U8', unitWeights: 128, unitBits: 144 }],
+    usesImportance: true,
+    foreign: false,
+    mostEffort: 2,
+    ggmlType: 41,
+    fileTypes: [{ name: 'Q1_0', id: 40 }],
+  },
+  {
+    ...USUAL,
+    name: 'Q2_0',
+    blockWeights: 64,
+    planes: [{ name: 'blocks', element: 'U8', unitWeights: 64, unitBits: 144 }],
+    usesImportance: true,
+    foreign: false,
+    mostEffort: 2,
+    ggmlType: 42,
+    fileTypes: [{ name: 'Q2_0', id: 41 }],
+  },
+  {
+    ...USUAL,
+    name: 'IQ3_S',
+    blockWeights: 256,
+    planes: [{ name: 'blocks', element: 'U8', unitWeights: 256, unitBits: 880 }],
+    searches: true,
+    usesImportance: true,
+    foreign: false,
+    mostEffort: 1,
+    ggmlType: 21,
+    fileTypes: [
+      { name: 'IQ3_XS', id: 22 },
+      { name: 'IQ3_S', id: 26 },
+      { name: 'IQ3_M', id: 27 },
+    ],
+  },
+  {
+    ...USUAL,
+    name: 'IQ3_XXS',
+    blockWeights: 256,
+    planes: [{ name: 'blocks', element: 'U8', unitWeights: 256, unitBits: 784 }],
+    searches: true,
+    usesImportance: true,
+    foreign: false,
+    mostEffort: 1,
+    ggmlType: 18,
+    fileTypes: [{ name: 'IQ3_XXS', id: 23 }],
+  },
+  {
+    ...USUAL,
+    name: 'IQ2_S',
+    blockWeights: 256,
+    planes: [{ name: 'blocks', element: 'U8', unitWeights: 256, unitBits: 656 }],
+    searches: true,
+    usesImportance: true,
+    foreign: false,
+    mostEffort: 1,
+    ggmlType: 22,
+    fileTypes: [{ name: 'IQ2_M', id: 29 }],
+  },
+  {
+    ...USUAL,
+    name: 'IQ2_XS',
+    blockWeights: 256,
+    planes: [{ name: 'blocks', element: 'U8', unitWeights: 256, unitBits: 592 }],
+    searches: true,
+    usesImportance: true,
+    needsImportance: true,
+    foreign: false,
+    mostEffort: 1,
+    ggmlType: 17,
+    fileTypes: [
+      { name: 'IQ2_XS', id: 20 },
+      { name: 'IQ2_S', id: 28 },
+    ],
+  },
+  {
+    ...USUAL,
+    name: 'IQ2_XXS',
+    blockWeights: 256,
+    planes: [{ name: 'blocks', element: 'U8', unitWeights: 256, unitBits: 528 }],
+    searches: true,
+    usesImportance: true,
+    needsImportance: true,
+    foreign: false,
+    mostEffort: 1,
+    ggmlType: 16,
+    fileTypes: [{ name: 'IQ2_XXS', id: 19 }],
+  },
+  {
+    ...USUAL,
+    name: 'IQ1_S',
+    blockWeights: 256,
+    planes: [{ name: 'blocks', element: 'U8', unitWeights: 256, unitBits: 400 }],
+    searches: true,
+    usesImportance: true,
+    needsImportance: true,
+    foreign: false,
+    mostEffort: 1,
+    ggmlType: 19,
+    fileTypes: [{ name: 'IQ1_S', id: 24 }],
+  },
+  {
+    ...USUAL,
+    name: 'IQ1_M',
+    blockWeights: 256,
+    planes: [{ name: 'blocks', element: 'U8', unitWeights: 256, unitBits: 448 }],
+    searches: true,
+    usesImportance: true,
+    foreign: false,
+    mostEffort: 1,
+    ggmlType: 29,
+    fileTypes: [{ name: 'IQ1_M', id: 31 }],
   },
   {
     ...USUAL,
@@ -299,7 +500,10 @@ export const CODECS: readonly (CodecTraits & { readonly name: CodecName })[] = [
     bits: [2, 4, 8],
     groupSizes: [32, 64, 128, 256, 0],
     symmetric: true,
+    usesImportance: true,
+    weighsFrom: 2,
     foreign: false,
+    mostEffort: 2,
   },
   {
     ...USUAL,
@@ -388,6 +592,9 @@ export const CODECS: readonly (CodecTraits & { readonly name: CodecName })[] = [
     ],
     bits: [2, 3, 4, 5, 6, 8],
     groupSizes: [32, 64, 128],
+    usesImportance: true,
+    weighsFrom: 2,
+    mostEffort: 2,
   },
   {
     ...USUAL,
@@ -399,6 +606,9 @@ export const CODECS: readonly (CodecTraits & { readonly name: CodecName })[] = [
     ],
     bits: [2, 3, 4, 5, 6, 8],
     groupSizes: [32, 64, 128],
+    usesImportance: true,
+    weighsFrom: 2,
+    mostEffort: 2,
   },
   {
     ...USUAL,
@@ -410,6 +620,9 @@ export const CODECS: readonly (CodecTraits & { readonly name: CodecName })[] = [
     ],
     bits: [2, 3, 4, 5, 6, 8],
     groupSizes: [32, 64, 128],
+    usesImportance: true,
+    weighsFrom: 2,
+    mostEffort: 2,
   },
   {
     ...USUAL,
@@ -577,7 +790,6 @@ export const CODECS: readonly (CodecTraits & { readonly name: CodecName })[] = [
       { name: 'levels', element: 'U8', unitWeights: 1, unitBits: 8 },
       { name: 'absmax', element: 'F32', unitWeights: 256, unitBits: 32 },
     ],
-    groupSizes: [],
   },
   {
     ...USUAL,
@@ -623,7 +835,6 @@ export const CODECS: readonly (CodecTraits & { readonly name: CodecName })[] = [
       { name: 'scales', element: 'F8_E4M3', unitWeights: 16, unitBits: 8 },
       { name: 'global_scale', element: 'F32', unitWeights: 'all', unitBits: 32 },
     ],
-    groupSizes: [],
     needsRange: true,
   },
   {
@@ -634,7 +845,6 @@ export const CODECS: readonly (CodecTraits & { readonly name: CodecName })[] = [
       { name: 'scales', element: 'F8_E4M3', unitWeights: 16, unitBits: 8 },
       { name: 'global_scale', element: 'F32', unitWeights: 'all', unitBits: 32 },
     ],
-    groupSizes: [],
     needsRange: true,
   },
   {
@@ -645,7 +855,6 @@ export const CODECS: readonly (CodecTraits & { readonly name: CodecName })[] = [
       { name: 'scales', element: 'F8_E4M3', unitWeights: 16, unitBits: 8 },
       { name: 'global_scale', element: 'F32', unitWeights: 'all', unitBits: 32 },
     ],
-    groupSizes: [],
     needsRange: true,
   },
   {
@@ -655,7 +864,6 @@ export const CODECS: readonly (CodecTraits & { readonly name: CodecName })[] = [
       { name: 'packed', element: 'U8', unitWeights: 1, unitBits: 4 },
       { name: 'scales', element: 'U8', unitWeights: 32, unitBits: 8 },
     ],
-    groupSizes: [],
   },
   {
     ...USUAL,
@@ -664,7 +872,6 @@ export const CODECS: readonly (CodecTraits & { readonly name: CodecName })[] = [
       { name: 'packed', element: 'U8', unitWeights: 1, unitBits: 4 },
       { name: 'scales', element: 'U8', unitWeights: 32, unitBits: 8 },
     ],
-    groupSizes: [],
   },
   {
     ...USUAL,
@@ -673,7 +880,6 @@ export const CODECS: readonly (CodecTraits & { readonly name: CodecName })[] = [
       { name: 'packed', element: 'U8', unitWeights: 1, unitBits: 4 },
       { name: 'scales', element: 'U8', unitWeights: 32, unitBits: 8 },
     ],
-    groupSizes: [],
   },
   {
     ...USUAL,
@@ -682,7 +888,6 @@ export const CODECS: readonly (CodecTraits & { readonly name: CodecName })[] = [
       { name: 'packed', element: 'U8', unitWeights: 1, unitBits: 8 },
       { name: 'scales', element: 'U8', unitWeights: 32, unitBits: 8 },
     ],
-    groupSizes: [],
   },
   {
     ...USUAL,
@@ -691,7 +896,6 @@ export const CODECS: readonly (CodecTraits & { readonly name: CodecName })[] = [
       { name: 'packed', element: 'U8', unitWeights: 1, unitBits: 8 },
       { name: 'scales', element: 'U8', unitWeights: 32, unitBits: 8 },
     ],
-    groupSizes: [],
   },
   {
     ...USUAL,
@@ -700,7 +904,6 @@ export const CODECS: readonly (CodecTraits & { readonly name: CodecName })[] = [
       { name: 'packed', element: 'U8', unitWeights: 1, unitBits: 8 },
       { name: 'scales', element: 'U8', unitWeights: 32, unitBits: 8 },
     ],
-    groupSizes: [],
   },
   {
     ...USUAL,
@@ -733,7 +936,6 @@ export const CODECS: readonly (CodecTraits & { readonly name: CodecName })[] = [
       { name: 'scales', element: 'F32', unitWeights: 'all', unitBits: 32 },
       { name: 'zero_points', element: 'U8', unitWeights: 'all', unitBits: 8 },
     ],
-    groupSizes: [],
     needsRange: true,
   },
   {
@@ -744,7 +946,6 @@ export const CODECS: readonly (CodecTraits & { readonly name: CodecName })[] = [
       { name: 'scales', element: 'F32', unitWeights: 'all', unitBits: 32 },
       { name: 'zero_points', element: 'U8', unitWeights: 'all', unitBits: 8 },
     ],
-    groupSizes: [],
     needsRange: true,
   },
   {
@@ -755,15 +956,9 @@ export const CODECS: readonly (CodecTraits & { readonly name: CodecName })[] = [
       { name: 'scales', element: 'F32', unitWeights: 'all', unitBits: 32 },
       { name: 'zero_points', element: 'U8', unitWeights: 'all', unitBits: 8 },
     ],
-    groupSizes: [],
     needsRange: true,
   },
-  {
-    ...USUAL,
-    name: 'onnx_f16',
-    planes: [{ name: 'values', element: 'F16', unitWeights: 1, unitBits: 16 }],
-    groupSizes: [],
-  },
+  { ...USUAL, name: 'onnx_f16', planes: [{ name: 'values', element: 'F16', unitWeights: 1, unitBits: 16 }] },
   {
     ...USUAL,
     name: 'onnx_bnb_nf4',
@@ -798,6 +993,19 @@ export const BLOCK_TYPES = [
   'Q6_K',
   'IQ4_NL',
   'IQ4_XS',
+  'TQ1_0',
+  'TQ2_0',
+  'MXFP4',
+  'NVFP4',
+  'Q1_0',
+  'Q2_0',
+  'IQ3_S',
+  'IQ3_XXS',
+  'IQ2_S',
+  'IQ2_XS',
+  'IQ2_XXS',
+  'IQ1_S',
+  'IQ1_M',
 ] as const;
 
 export type BlockType = (typeof BLOCK_TYPES)[number];
@@ -813,6 +1021,7 @@ export const FILE_TYPES = [
   'Q5_1',
   'Q8_0',
   'Q2_K',
+  'Q2_K_S',
   'Q3_K_S',
   'Q3_K_M',
   'Q3_K_L',
@@ -823,6 +1032,21 @@ export const FILE_TYPES = [
   'Q6_K',
   'IQ4_NL',
   'IQ4_XS',
+  'TQ1_0',
+  'TQ2_0',
+  'MXFP4_MOE',
+  'Q1_0',
+  'Q2_0',
+  'IQ3_XS',
+  'IQ3_S',
+  'IQ3_M',
+  'IQ3_XXS',
+  'IQ2_M',
+  'IQ2_XS',
+  'IQ2_S',
+  'IQ2_XXS',
+  'IQ1_S',
+  'IQ1_M',
 ] as const;
 
 /** What a status of src/base/status.h is called, by its number. */
