@@ -92,6 +92,7 @@ Status encode_super_block(Grid& grid, const Rules& rules, Weighing weighing, con
       return {StatusCode::kScaleOverflow};
     }
     scales[j] = fit.scale;
+    encoded.found |= 1U << j;
   }
   round_scales(rules, scales, sub_blocks, encoded);
   return {};

@@ -36,6 +36,7 @@ struct Encoded {
   std::array<uint16_t, kSuperBlock / 4> points;    ///< numbers of each group's
   std::array<uint8_t, kSuperBlock / 8> signs;      ///< bit i % 8 of byte i / 8 is set where weight i is negative
   std::array<uint8_t, kMostSubBlocks> sub_scales;  ///< codes 0…15
+  uint32_t found;                                  ///< bit j is set where sub-block j is not zeros
 };
 
 /// kNotFinite with the index of the first such weight; kScaleOverflow where sums overflow, so that ggml would end the

@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <array>
 #include <cstddef>
 #include <cstdint>
@@ -42,13 +43,22 @@ struct Iq3S {
 
   static Grid& grid() noexcept { return iq3_s_grid(); }
 
+  /// What ggml does not write down of a sub-block of zeros it leaves no room for either: signs and low bits of those
+  /// that follow move up, and decode as other weights. So it is here, for the sake of equal bytes.
   static void pack(const Encoded& encoded, Block& block) noexcept {
-    for (size_t k = 0; k < block.points_low.size(); ++k) {
-      block.points_low[k] = static_cast<uint8_t>(encoded.points[k] & 255);
-      uint8_t& high = block.points_high[k / 8];
-      high = static_cast<uint8_t>(high | encoded.points[k] >> 8 << k % 8);
+    constexpr size_t kPoints = kRules.sub_block / Shape::kDimensions;
+    constexpr size_t kSigns = kRules.sub_block / 8;
+    size_t place = 0;
+    for (size_t j = 0; j < kSuperBlock / kRules.sub_block; ++j) {
+      if ((encoded.found >> j & 1) == 0) continue;
+      for (size_t k = 0; k < kPoints; ++k) {
+        const uint32_t point = encoded.points[j * kPoints + k];
+        block.points_low[place * kPoints + k] = static_cast<uint8_t>(point & 255);
+        block.points_high[j] = static_cast<uint8_t>(block.points_high[j] | point >> 8 << k);
+      }
+      std::copy_n(&encoded.signs[j * kSigns], kSigns, &block.signs[place * kSigns]);
+      ++place;
     }
-    block.signs = encoded.signs;
     pack_codes(encoded, block.sub_scales);
   }
 
