@@ -88,21 +88,25 @@ template <typename L, size_t kWays>
 void challenge(Split& split, const std::array<typename L::F32, kWays>& products,
                const std::array<typename L::F32, kWays>& squares, size_t first, size_t second) noexcept {
   const auto score = L::splat(split.score);
-  const auto has_chance = [&](size_t way) noexcept {
-    return L::mask_and(L::gt(squares[way], L::splat(0.0F)),
-                       L::gt(L::mul(products[way], products[way]), L::mul(score, squares[way])));
-  };
-  auto any = has_chance(0);
-  for (size_t way = 1; way < kWays; ++way) any = L::mask_or(any, has_chance(way));
+  std::array<typename L::Mask, kWays> chances;
+  auto any = L::lt(score, score);
+  for (size_t way = 0; way < kWays; ++way) {
+    const auto explains_more = L::gt(L::mul(products[way], products[way]), L::mul(score, squares[way]));
+    chances[way] = L::mask_and(L::gt(squares[way], L::splat(0.0F)), explains_more);
+    any = L::mask_or(any, chances[way]);
+  }
   if (!L::any(any)) return;
   std::array<std::array<float, L::kWidth>, kWays> product;
   std::array<std::array<float, L::kWidth>, kWays> square;
+  std::array<uint32_t, kWays> lanes;
   for (size_t way = 0; way < kWays; ++way) {
     L::store(product[way].data(), products[way]);
     L::store(square[way].data(), squares[way]);
+    lanes[way] = L::bitmask(chances[way]);
   }
   for (size_t lane = 0; lane < L::kWidth; ++lane) {
     for (size_t way = 0; way < kWays; ++way) {
+      if ((lanes[way] >> lane & 1) == 0) continue;
       split.challenge(product[way][lane], square[way][lane], first, second + lane, static_cast<int32_t>(way));
     }
   }
