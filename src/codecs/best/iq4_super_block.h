@@ -4,6 +4,7 @@
 #include <array>
 #include <cmath>
 #include <cstddef>
+#include <limits>
 
 #include "codecs/best/improve.h"
 #include "codecs/best/iq4_values.h"

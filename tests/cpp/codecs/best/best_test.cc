@@ -39,11 +39,11 @@ std::vector<Floats> importances() {
 
 class BestEffort : public ::testing::TestWithParam<const Codec*> {
  protected:
-  const Codec& codec() const { return *GetParam(); }
-  size_t block_bytes() const { return plane_bytes({&codec(), {}}, 0, codec().block_weights); }
+  [[nodiscard]] const Codec& codec() const { return *GetParam(); }
+  [[nodiscard]] size_t block_bytes() const { return plane_bytes({&codec(), {}}, 0, codec().block_weights); }
 
-  Status encode(Codec::Encode encode, const Floats& weights, const Floats& importance, Effort effort,
-                Bytes& blocks) const {
+  [[nodiscard]] Status encode(Codec::Encode encode, const Floats& weights, const Floats& importance, Effort effort,
+                              Bytes& blocks) const {
     EncodeContext context;
     context.row_weights = kRow;
     context.importance = importance;
@@ -52,14 +52,14 @@ class BestEffort : public ::testing::TestWithParam<const Codec*> {
     return encode(weights, {blocks}, context);
   }
 
-  Bytes encode(const Floats& weights, const Floats& importance, Effort effort) const {
+  [[nodiscard]] Bytes encode(const Floats& weights, const Floats& importance, Effort effort) const {
     Bytes blocks;
     EXPECT_TRUE(encode(codec().encode, weights, importance, effort, blocks).ok());
     return blocks;
   }
 
   /// Σ importance·(weight − decoded)² of each block.
-  std::vector<double> errors(const Floats& weights, const Floats& importance, const Bytes& blocks) const {
+  [[nodiscard]] std::vector<double> errors(const Floats& weights, const Floats& importance, const Bytes& blocks) const {
     Floats decoded(weights.size());
     codec().decode({blocks}, {}, decoded);
     std::vector<double> sums(weights.size() / codec().block_weights);
@@ -71,7 +71,7 @@ class BestEffort : public ::testing::TestWithParam<const Codec*> {
   }
 
   /// Without importance, relative to the least effort.
-  double relative_error(const Floats& weights) const {
+  [[nodiscard]] double relative_error(const Floats& weights) const {
     const auto total = [&](Effort effort) {
       double sum = 0;
       for (const double error : errors(weights, {}, encode(weights, {}, effort))) sum += error;
@@ -114,7 +114,7 @@ TEST_P(BestEffort, EqualsItsReferenceAndRefusesWhatTheLeastEffortDoes) {
 
 TEST_P(BestEffort, GivesABlockTheSameBytesWhereverItLies) {
   const Floats& all = block_weights().front().weights;
-  const Floats weights(all.begin(), all.begin() + static_cast<ptrdiff_t>(7 * codec().block_weights));
+  const Floats weights(all.begin(), all.begin() + ptrdiff_t{7} * codec().block_weights);
   const auto together = encode(weights, {}, Effort::kBest);
   Bytes apart;
   for (size_t i = 0; i < 7; ++i) {
