@@ -21,7 +21,7 @@ namespace {
 
 constexpr int32_t kLow = -4;
 constexpr int32_t kHigh = 3;
-constexpr int kTries = 16;
+constexpr int kTries = 5;
 
 /// What the search found. Its levels (weight i of sub-block j at i · kSignedBlocks + j) are used only where the stored
 /// scale becomes 0.
