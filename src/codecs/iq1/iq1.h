@@ -2,6 +2,7 @@
 
 #include <array>
 #include <cfloat>
+#include <cmath>
 #include <cstddef>
 #include <cstdint>
 #include <limits>
@@ -110,6 +111,14 @@ void challenge(Split& split, const std::array<typename L::F32, kWays>& products,
       split.challenge(product[way][lane], square[way][lane], first, second + lane, static_cast<int32_t>(way));
     }
   }
+}
+
+/// Whether a sub-block that no split explains may be all zeros. It may not where it only seems so because sums
+/// overflow.
+inline bool is_nothing(const float* from, std::span<const float> counts) noexcept {
+  float sum = 0.0F;
+  for (size_t i = 0; i < counts.size(); ++i) sum += counts[i] + counts[i] * std::fabs(from[i]);
+  return sum < std::numeric_limits<float>::infinity();
 }
 
 /// A group's weights, how much each counts, and the values that its levels have.

@@ -84,7 +84,7 @@ struct Iq1M {
     if (largest < kSmallest) return true;
     const auto ranks = rank<L, kSubBlock>(from);
     const Split split = find_split<L>(from, counts, ranks);
-    if (split.way < 0) return true;
+    if (split.way < 0) return is_nothing(from, {counts, kSubBlock});
     const bool is_turned = split.scale < 0.0F;
     fits.way[s] = is_turned ? 3 - split.way : split.way;
     fits.scale[s] = std::fabs(split.scale);

@@ -75,7 +75,7 @@ struct Iq1S {
     if (largest < kSmallest) return true;
     const auto ranks = rank<L, kSubBlock>(from);
     const Split split = find_split<L>(from, counts, ranks);
-    if (split.way < 0) return true;
+    if (split.way < 0) return is_nothing(from, {counts, kSubBlock});
     const bool is_turned = split.scale < 0.0F;
     scales.is_lowered[s] = (split.way == 1) != is_turned;
     scales.scale[s] = std::fabs(split.scale);
