@@ -1,14 +1,17 @@
-import { createServer } from 'node:http';
+import { File } from 'node:buffer';
 import { readFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { ArrowQuant } from 'arrowquant';
 import { openLlamaModels } from '../../peers/llama-model.mjs';
 import { ggufFile, readGguf, tinyLlama } from '../../peers/tiny-llama.mjs';
 import { useFolder } from '../support/models/folder.mjs';
+import { digestOf } from '../support/models/gguf-models.mjs';
+import { answer, useServers } from '../runtime/support/server.mjs';
 import { imatrixDat, imatrixGguf, seededEntries, valuesOf } from '../support/models/imatrix.mjs';
 
 const llama = openLlamaModels();
 const folder = useFolder();
+const servers = useServers();
 let quantizer;
 beforeAll(async () => {
   quantizer = await ArrowQuant.create({ threads: 2 });
@@ -28,7 +31,7 @@ async function ours(model, options, more = {}) {
 
 const pairsOf = (file) => [...readGguf(file).keyValues];
 const aboutImportance = (file) => pairsOf(file).filter(([key]) => key.startsWith('quantize.'));
-const weightsOf = (file) => readGguf(file).tensors;
+const weightsOf = (file) => readGguf(file).tensors.map(({ bytes, ...tensor }) => [tensor, digestOf(bytes)]);
 
 /** What llama-quantize has its library write. */
 const keysOf = (file, { dataset, entries, chunks }) => [
@@ -67,31 +70,25 @@ const kType = { type: 'Q4_K_M' };
 test('the same values from a .dat, from bytes and from a server make the same weights', async () => {
   const dat = kEntries.map(([name, { sums, counts }]) => [name, { sums, chunks: counts[0] }]);
   const gguf = imatrixGguf(kEntries);
-  const server = createServer((_, response) => response.end(gguf)).listen(0);
-  try {
-    const url = `http://localhost:${server.address().port}/imatrix.gguf?token=secret`;
-    const { file: first } = await ours(kDense, { ...kType, imatrix: folder.write('imatrix.gguf', gguf) });
-    const plain = (await ours(kDense, kType)).file;
-    expect(weightsOf(first)).not.toEqual(weightsOf(plain));
-    for (const [imatrix, name, others] of [
-      [folder.write('imatrix.dat', imatrixDat(dat)), folder.path('imatrix.dat'), []],
-      [
-        folder.write('imatrix.dat', imatrixDat(dat, { chunks: 7, dataset: 'a.txt' })),
-        folder.path('imatrix.dat'),
-        ['a.txt', 7],
-      ],
-      [new Uint8Array(gguf), 'the bytes', ['wiki.train.raw', 4]],
-      [new File([gguf], 'my imatrix'), 'my imatrix', ['wiki.train.raw', 4]],
-      [url, url.replace(/\?.*/u, ''), ['wiki.train.raw', 4]],
-    ]) {
-      const { file } = await ours(kDense, { ...kType, imatrix });
-      expect(weightsOf(file)).toEqual(weightsOf(first));
-      const [dataset, chunks] = others;
-      const keys = keysOf(name, { dataset, entries: kEntries.length, chunks });
-      expect(aboutImportance(file)).toEqual(keys.map(([key, , value]) => [key, value]));
-    }
-  } finally {
-    server.close();
+  const server = await servers.serve((request, response) => {
+    answer(request, response, gguf);
+  });
+  const { file: first } = await ours(kDense, { ...kType, imatrix: folder.write('imatrix.gguf', gguf) });
+  const plain = (await ours(kDense, kType)).file;
+  expect(weightsOf(first)).not.toEqual(weightsOf(plain));
+  const old = folder.write('old.dat', imatrixDat(dat));
+  const newer = folder.write('newer.dat', imatrixDat(dat, { chunks: 7, dataset: 'a.txt' }));
+  for (const [imatrix, name, dataset, chunks] of [
+    [old, old],
+    [newer, newer, 'a.txt', 7],
+    [new Uint8Array(gguf), 'the bytes', 'wiki.train.raw', 4],
+    [new File([gguf], 'my imatrix'), 'my imatrix', 'wiki.train.raw', 4],
+    [server.url('/imatrix.gguf?token=secret'), server.url('/imatrix.gguf'), 'wiki.train.raw', 4],
+  ]) {
+    const { file } = await ours(kDense, { ...kType, imatrix });
+    expect(weightsOf(file)).toEqual(weightsOf(first));
+    const keys = keysOf(name, { dataset, entries: kEntries.length, chunks });
+    expect(aboutImportance(file)).toEqual(keys.map(([key, , value]) => [key, value]));
   }
 });
 
