@@ -194,8 +194,13 @@ function isOtherCodec(name, header) {
   const stem = (file) => file.replace(/^src\//, '').replace(/\.\w+$/, '');
   const [own, other] = [stem(name), stem(header)];
   const serves = kServesAllCodecs.some((one) => other === `codecs/${one}`);
-  const isCodec = other.startsWith('codecs/') && !serves && existsSync(inProject(`src/${other}.cc`));
+  const isCodec = other.startsWith('codecs/') && !serves && definesCodec(inProject(`src/${other}.cc`));
   return isCodec && own !== other && !own.startsWith(`${other}_`);
+}
+
+/** Other source files hold what several codecs share. */
+function definesCodec(file) {
+  return existsSync(file) && /^extern const Codec\b/m.test(readFileSync(file, 'utf8'));
 }
 
 function checkTs(name, text) {

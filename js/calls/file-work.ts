@@ -11,12 +11,12 @@ import { part } from '../part.js';
 import type { FileTools } from '../pipeline/tools.js';
 
 export { dequantizeFile, planModel, quantizeFile } from '../convert/convert-file.js';
+export { encodeTensor } from '../convert/encode-tensor.js';
 export { compareNamed as compareFiles } from '../convert/compare-named.js';
 export { readNamed } from '../convert/read-named.js';
 export { inspectionOf } from '../models/inspect.js';
 export { readQuantization } from '../options/quantization.js';
 export { readRestoredType } from '../options/restored.js';
-export { encodeTensor } from './encode-tensor.js';
 export { OpenedModel } from './opened-model.js';
 
 /** Reads the importance matrix at `source`. */

@@ -12,7 +12,7 @@ import type {
   Profile,
   ReusableOutput,
 } from '../types.js';
-import { readEffort } from './effort.js';
+import { readEffort } from '../plan/effort.js';
 import { BATCH_OPTIONS, CALL_OPTIONS, readOptions, type Given } from './names.js';
 
 interface Precision {

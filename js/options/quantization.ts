@@ -31,7 +31,7 @@ import {
 import { readDefaults, readGivenBatch, type Defaults } from './batch.js';
 import { CHECKPOINT_OPTIONS, readCheckpoint } from './checkpoint.js';
 import { LEAST_SPLIT_BYTES, readFormat, readFormatted } from './formats.js';
-import { readEffort } from './effort.js';
+import { readEffort } from '../plan/effort.js';
 import { GGUF_OPTIONS, readAsked } from './gguf.js';
 import type { HeldQuantization } from './held.js';
 import type { Given } from './names.js';

@@ -1,7 +1,7 @@
 import { invalidOption, isArrayOf } from '../checks.js';
 import type { EncodeOptions } from '../types.js';
 import { readSignal } from './batch.js';
-import { readEffort } from './effort.js';
+import { readEffort } from '../plan/effort.js';
 import { ENCODE_OPTIONS, readOptions } from './names.js';
 
 /** How weights are to be encoded, with every default filled in. */

@@ -1,6 +1,6 @@
 import { choice, flag, invalidOption, nameIn } from '../../checks.js';
 import { QuantizeError } from '../../errors.js';
-import { readEffort } from '../../options/effort.js';
+import { readEffort } from '../../plan/effort.js';
 import type { RuntimeVersion } from '../../plan/onnx/blocks/options.js';
 import type { FormatQuantization } from '../format.js';
 import { ONNX_FORMS, ONNX_RUNTIMES, ONNX_TYPES, type OnnxType } from '../names.js';
