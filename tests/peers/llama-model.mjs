@@ -1,7 +1,7 @@
 import { readdirSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import path from 'node:path';
-import { GGML_TYPE_NUMBERS } from './tiny-llama.mjs';
+import { GGML_TYPE_NUMBERS, importanceOfOnes } from './tiny-llama.mjs';
 
 const require = createRequire(import.meta.url);
 
@@ -43,6 +43,23 @@ export const FILE_TYPE_NUMBERS = {
   Q1_0: 40,
   Q2_0: 41,
 };
+
+/** Types of files that llama.cpp's quantizer makes with an importance matrix only. */
+export const NEEDS_IMPORTANCE = [
+  'IQ1_S',
+  'IQ1_M',
+  'IQ2_XXS',
+  'IQ2_XS',
+  'IQ2_S',
+  'IQ2_M',
+  'IQ3_XXS',
+  'IQ3_XS',
+  'Q2_K_S',
+];
+
+/** For a type that needs importance one that says nothing; for others none. */
+export const leastImportance = (type, tensors) =>
+  NEEDS_IMPORTANCE.includes(type) ? { importance: importanceOfOnes(tensors) } : {};
 
 /** Offsets in `struct llama_model_quantize_params`. */
 const QUANTIZE_PARAMS = {

@@ -304,3 +304,7 @@ export function readGguf(file) {
   });
   return { keyValues, tensors };
 }
+
+/** By name, a one for each column of each of a tensor's matrices. */
+export const importanceOfOnes = (tensors) =>
+  new Map(tensors.map(({ name, shape }) => [name, new Float32Array(shape.at(-1) * (shape.at(-3) ?? 1)).fill(1)]));

@@ -4,7 +4,7 @@ import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { GGMLQuantizationType } from '@huggingface/gguf';
 import { ArrowQuant, FILE_TYPES } from 'arrowquant';
 import { parseWithHuggingFace } from '../../peers/hugging-face-gguf.mjs';
-import { FILE_TYPE_NUMBERS, openLlamaModels } from '../../peers/llama-model.mjs';
+import { FILE_TYPE_NUMBERS, leastImportance, openLlamaModels } from '../../peers/llama-model.mjs';
 import { ggufFile, readGguf, tinyLlama, VOCABULARY } from '../../peers/tiny-llama.mjs';
 import { useFolder } from '../support/models/folder.mjs';
 
@@ -27,7 +27,8 @@ const writeModel = (options) => folder.write('in.gguf', ggufFile(tinyLlama(optio
 
 async function quantized(input, type) {
   const output = folder.path(`${type}.gguf`);
-  return { output, report: await quantizer.quantizeFile(input, output, { type }) };
+  const importance = leastImportance(type, readGguf(readFileSync(input)).tensors);
+  return { output, report: await quantizer.quantizeFile(input, output, { type, ...importance }) };
 }
 
 describe('@huggingface/gguf', () => {
@@ -87,7 +88,7 @@ describe.each(llama === null ? [] : kModels)('llama.cpp, model %j', (options) =>
       const { output, report } = await quantized(input, type);
       const logits = llama.logits(output, kTokens);
       const own = folder.path('own.gguf');
-      llama.quantize(input, own, { type });
+      llama.quantize(input, own, { type, ...leastImportance(type, readGguf(readFileSync(input)).tensors) });
       const differing = llama.logits(own, kTokens).findIndex((logit, i) => !Object.is(logit, logits[i]));
       expect({ type, differing, finite: logits.every(Number.isFinite) }).toEqual({ type, differing: -1, finite: true });
       expect(relativeError(before, logits)).toBeLessThan(predictedError(report));

@@ -1,6 +1,7 @@
 import { readFileSync, statSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { ArrowQuant, FILE_TYPES } from 'arrowquant';
+import { NEEDS_IMPORTANCE } from '../../peers/llama-model.mjs';
 import { ggufFile, readGguf, tinyLlama } from '../../peers/tiny-llama.mjs';
 import { diffusionModel } from '../support/models/diffusion-models.mjs';
 import { useFolder } from '../support/models/folder.mjs';
@@ -32,10 +33,11 @@ function expectSamePlan(plan, report) {
 describe('is what quantizeFile then does, to the byte, and writes nothing', () => {
   test.each(FILE_TYPES)('a language model as %s', async (type) => {
     const input = writeLlama();
-    const plan = await quantizer.plan(input, { type });
+    const options = { type, effort: NEEDS_IMPORTANCE.includes(type) ? 'better' : 'reference' };
+    const plan = await quantizer.plan(input, options);
     expect(folder.list()).toEqual(['in.gguf']);
     const output = folder.path('out.gguf');
-    expectSamePlan(plan, await quantizer.quantizeFile(input, output, { type, metrics: false }));
+    expectSamePlan(plan, await quantizer.quantizeFile(input, output, { ...options, metrics: false }));
     expect(plan.output).toEqual({ container: 'gguf', layout: 'plain', files: 1, bytes: statSync(output).size });
     // In the order of the file, with the sizes and shapes that are in it.
     const { tensors } = readGguf(readFileSync(output));

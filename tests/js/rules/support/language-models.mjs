@@ -1,5 +1,5 @@
 /** GGUF language models for the choice of types, each with something that llama.cpp decides by. */
-import { tinyLlama } from '../../../peers/tiny-llama.mjs';
+import { importanceOfOnes, tinyLlama } from '../../../peers/tiny-llama.mjs';
 
 const kMostBlocks = 20;
 
@@ -119,14 +119,12 @@ export const MODES = {
   pure: { pure: true },
 };
 
-const ones = ({ name, shape }) => [name, new Float32Array(shape.at(-1) * (shape.at(-3) ?? 1)).fill(1)];
-
 /**
  * [name, type] of the tensors that llama.cpp's quantizer would write of a model, whose file is `file`; null where rows are no
  * blocks of a type, and it stops because it knows no other one to take.
  */
 export function theirTypes(llama, file, { tensors }, { type, pure = false, hasImportance = false }) {
-  const importance = hasImportance ? new Map(tensors.map(ones)) : undefined;
+  const importance = hasImportance ? importanceOfOnes(tensors) : undefined;
   try {
     return llama.types(file, { type, pure, importance });
   } catch (error) {

@@ -6,7 +6,8 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { BLOCK_TYPES, FILE_TYPES } from '../../../../dist/index.js';
-import { openLlamaModels } from '../../../peers/llama-model.mjs';
+import { leastImportance, openLlamaModels } from '../../../peers/llama-model.mjs';
+import { ggufFile } from '../../../peers/tiny-llama.mjs';
 import { digestOf, fileTypeOf, ggufModels, kRequantizedTypes, requantizedModel } from './gguf-models.mjs';
 
 const llama = openLlamaModels();
@@ -19,15 +20,18 @@ function digest(from, to, options) {
   return digestOf(readFileSync(to));
 }
 
-const models = ggufModels(FILE_TYPES).map(({ name, types, file }) => {
+const models = ggufModels(FILE_TYPES).map(({ name, types, tensors, file }) => {
   writeFileSync(input, file);
-  const digests = (pure) => Object.fromEntries(types.map((type) => [type, digest(input, output, { type, pure })]));
+  const digestAs = (type, pure) => digest(input, output, { type, pure, ...leastImportance(type, tensors) });
+  const digests = (pure) => Object.fromEntries(types.map((type) => [type, digestAs(type, pure)]));
   return [name, { mixed: digests(false), pure: digests(true) }];
 });
 
-writeFileSync(input, requantizedModel());
-const requantized = BLOCK_TYPES.map((block) => {
-  llama.quantize(input, output, { type: fileTypeOf(block), pure: true });
+const first = requantizedModel();
+writeFileSync(input, ggufFile(first));
+const requantized = BLOCK_TYPES.filter((block) => FILE_TYPES.includes(fileTypeOf(block))).map((block) => {
+  const type = fileTypeOf(block);
+  llama.quantize(input, output, { type, pure: true, ...leastImportance(type, first.tensors) });
   const to = kRequantizedTypes.map((type) => [type, digest(output, again, { type, requantize: true })]);
   return [block, Object.fromEntries(to)];
 });
