@@ -10,6 +10,8 @@ import { sha256 } from './support/gguf-records.mjs';
 
 /** The type at whose rows, where they are shorter than its blocks, llama.cpp's quantizer stops. */
 const kStops = 'Q1_0';
+/** The model with whole blocks that becomes all types. */
+const kWide = 'wide-qwen3';
 /** What llama.cpp's quantizer makes of a file that its converter has written. */
 const kQuantized = FILE_TYPES.filter((type) => !(type in kOutTypes) && type !== kStops);
 const kIntermediates = ['F16', 'BF16', 'F32'];
@@ -86,7 +88,9 @@ describe.each(kWideCheckpoints)('$name', (one) => {
   });
 
   test('every type of file, without an intermediate type', async () => {
-    await expectSameAsTwoPasses(writeWide(one, folder.at), kQuantized, 'BF16', {});
+    // llama.cpp's own encoders take seconds for some.
+    const types = kQuantized.filter((type) => one.name === kWide || !/^IQ[123]/u.test(type));
+    await expectSameAsTwoPasses(writeWide(one, folder.at), types, 'BF16', {});
   });
 
   test.each(['F16', 'F32'])('some types of files, by way of %s', async (via) => {

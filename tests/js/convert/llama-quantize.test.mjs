@@ -4,7 +4,9 @@ import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { ArrowQuant } from 'arrowquant';
 import { openLlamaModels } from '../../peers/llama-model.mjs';
 import { ggufFile, readGguf, tinyLlama } from '../../peers/tiny-llama.mjs';
+import { diffusionModel } from '../support/models/diffusion-models.mjs';
 import { useFolder } from '../support/models/folder.mjs';
+import { modelFile } from '../support/models/safetensors.mjs';
 import { digestOf } from '../support/models/gguf-models.mjs';
 
 const llama = openLlamaModels();
@@ -187,6 +189,43 @@ describe('what cannot be asked', () => {
       await expect(convert(output, 'out.gguf', { architecture: 'none', ...options })).rejects.toThrow('is no GGUF');
     }
   });
+});
+
+describe('too few bits without importance', () => {
+  test.each([
+    ['IQ3_XXS', 'blk.0.attn_k.weight'],
+    ['IQ2_M', 'blk.0.attn_k.weight'],
+    ['Q2_K_S', 'blk.0.attn_k.weight'],
+  ])('%s is refused, as llama.cpp refuses it; with more effort all columns count the same', async (type, name) => {
+    const input = writeModel({ layers: 1 });
+    const why = 'give an importance matrix, more effort, or another type';
+    await expect(convert(input, 'out.gguf', { type })).rejects.toMatchObject({
+      code: 'invalid_option',
+      layer: name,
+      message: expect.stringContaining(why),
+    });
+    if (llama !== null) expect(() => llama.quantize(input, folder.path('theirs.gguf'), { type })).toThrow('imatrix');
+    await convert(input, 'out.gguf', { type, effort: 'better' });
+  });
+
+  test('is no matter of embeddings and outputs, nor of Q2_K in other files', async () => {
+    const parts = { embeddingType: 'IQ3_XXS', outputType: 'IQ3_XXS' };
+    const input = writeModel({ layers: 1 });
+    await convert(input, 'out.gguf', parts);
+    await convert(input, 'out.gguf', { type: 'Q2_K' });
+  });
+});
+
+test('types that programs for diffusion models do not decode are refused before anything is written', async () => {
+  const input = folder.write('flux.safetensors', modelFile(diffusionModel('flux')));
+  for (const options of [{ type: 'TQ2_0' }, { type: 'Q8_0', rules: [['img_attn', 'MXFP4']] }]) {
+    for (const program of ['comfyui', 'sd.cpp']) {
+      const made = convert(input, 'out.gguf', { ...options, for: program });
+      await expect(made).rejects.toMatchObject({ code: 'invalid_option' });
+      await expect(made).rejects.toThrow(/no program that runs diffusion models decodes (TQ2_0|MXFP4) fast enough/u);
+    }
+  }
+  expect(folder.list()).toEqual(['flux.safetensors']);
 });
 
 test('one file stays one with keepSplit', async () => {
