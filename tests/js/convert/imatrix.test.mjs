@@ -33,6 +33,13 @@ const pairsOf = (file) => [...readGguf(file).keyValues];
 const aboutImportance = (file) => pairsOf(file).filter(([key]) => key.startsWith('quantize.'));
 const weightsOf = (file) => readGguf(file).tensors.map(({ bytes, ...tensor }) => [tensor, digestOf(bytes)]);
 
+/** One for each kind of block, and some that mix otherwise with a matrix. */
+const kTypes = [
+  ...['F16', 'Q8_0', 'Q4_0', 'Q5_1', 'Q2_K', 'Q2_K_S', 'Q3_K_M', 'Q4_K_M', 'Q5_K_M', 'Q6_K', 'MXFP4_MOE', 'TQ2_0'],
+  // Those of one and two bits with larger grids take llama.cpp seconds to make.
+  ...['IQ2_XXS', 'IQ3_XXS', 'IQ3_M', 'IQ4_NL', 'IQ4_XS'],
+];
+
 /** What llama-quantize has its library write. */
 const keysOf = (file, { dataset, entries, chunks }) => [
   ['quantize.imatrix.file', 'str', file],
@@ -48,20 +55,17 @@ describe.each([
   const entries = seededEntries(model);
   const importance = valuesOf(entries);
 
-  test.each(['Q2_K', 'Q4_K_M', 'Q5_K_M', 'Q6_K', 'Q8_0', 'F16'])(
-    'becomes the file of %s that llama.cpp makes with the same matrix, byte for byte',
-    async (type) => {
-      const imatrix = folder.write('imatrix.gguf', imatrixGguf(entries));
-      const { file } = await ours(model, { type, imatrix });
-      const keys = { dataset: 'wiki.train.raw', entries: entries.length, chunks: 4 };
-      expect(aboutImportance(file)).toEqual(keysOf(imatrix, keys).map(([key, , value]) => [key, value]));
-      if (llama === null) return;
-      const output = folder.path('theirs.gguf');
-      llama.quantize(folder.path('in.gguf'), output, { type, importance, overrides: keysOf(imatrix, keys) });
-      expect(pairsOf(file)).toEqual(pairsOf(readFileSync(output)));
-      expect(file.equals(readFileSync(output))).toBe(true);
-    },
-  );
+  test.each(kTypes)('becomes the file of %s that llama.cpp makes with the same matrix, byte for byte', async (type) => {
+    const imatrix = folder.write('imatrix.gguf', imatrixGguf(entries));
+    const { file } = await ours(model, { type, imatrix });
+    const keys = { dataset: 'wiki.train.raw', entries: entries.length, chunks: 4 };
+    expect(aboutImportance(file)).toEqual(keysOf(imatrix, keys).map(([key, , value]) => [key, value]));
+    if (llama === null) return;
+    const output = folder.path('theirs.gguf');
+    llama.quantize(folder.path('in.gguf'), output, { type, importance, overrides: keysOf(imatrix, keys) });
+    expect(pairsOf(file)).toEqual(pairsOf(readFileSync(output)));
+    expect(file.equals(readFileSync(output))).toBe(true);
+  });
 });
 
 const kEntries = seededEntries(kDense);
