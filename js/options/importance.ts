@@ -22,5 +22,6 @@ export function readImportance(value: unknown): Importance | null {
     }
     importance.set(name, columns.slice());
   }
-  return importance;
+  // As an importance matrix without entries is none.
+  return importance.size === 0 ? null : importance;
 }
