@@ -8,6 +8,9 @@
 #include <cstdint>
 #include <span>
 
+#include "simd/lanes_scalar.h"
+#include "simd/lanes_wasm.h"
+
 namespace arrowquant::iq1 {
 namespace {
 
@@ -15,51 +18,56 @@ constexpr uint32_t kHalfKeys = 256;
 constexpr uint32_t kHalfGroup = kGroup / 2;
 
 /// Errors of the levels of each weight, which are added up in order.
-using Terms = std::array<std::array<float, 4>, kGroup>;
+using Terms = std::array<std::array<float, kGroup>, 4>;
 
+template <typename L>
 Terms make_terms(const Group& group, float scale) noexcept {
-  Terms terms{};
-  for (size_t i = 0; i < kGroup; ++i) {
+  Terms terms;
+  for (size_t i = 0; i < kGroup; i += L::kWidth) {
     for (size_t level = 0; level < 3; ++level) {
-      const float difference = scale * (*group.values)[level] - group.weights[i];
-      terms[i][level] = group.counts[i] * difference * difference;
+      const auto difference = L::sub(L::splat(scale * (*group.values)[level]), L::load(group.weights + i));
+      L::store(&terms[level][i], L::mul(L::mul(L::load(group.counts + i), difference), difference));
     }
   }
   return terms;
 }
 
 /// The sums of the first four terms, by the lower half of a key.
+template <typename L>
 std::array<float, kHalfKeys> add_first_terms(const Terms& terms) noexcept {
   std::array<float, kHalfKeys> sums;
-  for (uint32_t b = 0; b < 3; ++b) {
-    for (uint32_t a = 0; a < 3; ++a) sums[a | b << 2] = terms[0][a] + terms[1][b];
-  }
-  for (uint32_t i = 2; i < kHalfGroup; ++i) {
-    const uint32_t count = 1U << 2 * i;
-    // The sums that are there become those of level 0 last: they are what the others are made of.
-    for (uint32_t level = 3; level-- > 0;) {
-      for (uint32_t low = 0; low < count; ++low) sums[low | level << 2 * i] = sums[low] + terms[i][level];
+  const std::array<float, 4> first = {terms[0][0], terms[1][0], terms[2][0], 0.0F};
+  for (size_t at = 0; at < 4; at += L::kWidth) {
+    for (size_t b = 0; b < 3; ++b) {
+      const auto two = L::add(L::load(&first[at]), L::splat(terms[b][1]));
+      for (size_t c = 0; c < 3; ++c) {
+        const auto three = L::add(two, L::splat(terms[c][2]));
+        for (size_t d = 0; d < 3; ++d) {
+          L::store(&sums[at | b << 2 | c << 4 | d << 6], L::add(three, L::splat(terms[d][3])));
+        }
+      }
     }
   }
   return sums;
 }
 
-}  // namespace
-
+/// Replaces a key that is not on the grid by the neighbour with the least error at this scale, the first of them. False
+/// where none has a finite one: there ggml reads what does not belong to the group.
+template <typename L>
 bool move_to_grid(iq::Grid& grid, const Group& group, float scale, iq::Key& key, bool& was_on_grid) noexcept {
   iq::NeighbourRoom room;
   const iq::Key own = key;
   const auto [keys, on_grid] = grid.candidates(own, room);
   was_on_grid = on_grid;
   if (on_grid) return true;
-  const Terms terms = make_terms(group, scale);
-  const auto first_sums = add_first_terms(terms);
+  const Terms terms = make_terms<L>(group, scale);
+  const auto first_sums = add_first_terms<L>(terms);
   float least = FLT_MAX;
   for (const iq::Key candidate : keys) {
     float error = first_sums[candidate & 0xFF];
     // The other terms make it no smaller.
     if (!(error < least)) continue;
-    for (uint32_t i = kHalfGroup; i < kGroup; ++i) error += terms[i][candidate >> 2 * i & 3];
+    for (uint32_t i = kHalfGroup; i < kGroup; ++i) error += terms[candidate >> 2 * i & 3][i];
     if (!(error < least)) continue;
     least = error;
     key = candidate;
@@ -67,11 +75,14 @@ bool move_to_grid(iq::Grid& grid, const Group& group, float scale, iq::Key& key,
   return least < FLT_MAX;
 }
 
+}  // namespace
+
+template <typename L>
 bool fit_to_grid(iq::Grid& grid, std::span<const Group> groups, float& scale, iq::Key* keys) noexcept {
   bool all_were = true;
   for (size_t k = 0; k < groups.size(); ++k) {
     bool was_on_grid = true;
-    if (!move_to_grid(grid, groups[k], scale, keys[k], was_on_grid)) return false;
+    if (!move_to_grid<L>(grid, groups[k], scale, keys[k], was_on_grid)) return false;
     all_were = all_were && was_on_grid;
   }
   if (!all_were) {
@@ -81,6 +92,9 @@ bool fit_to_grid(iq::Grid& grid, std::span<const Group> groups, float& scale, iq
   }
   return scale >= 0.0F;
 }
+
+template bool fit_to_grid<ScalarLanes>(iq::Grid&, std::span<const Group>, float&, iq::Key*) noexcept;
+template bool fit_to_grid<WasmLanes>(iq::Grid&, std::span<const Group>, float&, iq::Key*) noexcept;
 
 void FitSums::add(const Group& group, iq::Key key, float factor) noexcept {
   for (size_t i = 0; i < kGroup; ++i) {

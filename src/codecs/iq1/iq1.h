@@ -83,6 +83,19 @@ struct Split {
   }
 };
 
+/// A search that begins with a little less than what some split explains, and not with nothing, ends with the same
+/// split, and looks at fewer of them one by one. For on the way from there to the best split one of the splits that are
+/// taken explains more than all before it by so much that either search takes it, whatever is rounded: fewer than 2^11
+/// of them have to make up for 1/32.
+inline void begin_below(const Split& guess, Split& split) noexcept {
+  constexpr float kSmallest = 1e-12F;
+  constexpr float kLargest = 1e12F;
+  const auto is_safe = [](float value) noexcept { return value > kSmallest && value < kLargest; };
+  // Neither squares nor products may underflow or overflow.
+  if (guess.way < 0 || !is_safe(guess.score) || !is_safe(std::fabs(guess.scale))) return;
+  split.score = 0.96875F * guess.score;
+}
+
 /// Has `split` challenged by kWidth second places at once, of which most have no chance: only where one has are they
 /// looked at in order, place by place and way by way.
 template <typename L, size_t kWays>
@@ -113,6 +126,23 @@ void challenge(Split& split, const std::array<typename L::F32, kWays>& products,
   }
 }
 
+/// The best of all splits of kCount weights. `row_of(first)` gives a function that challenges with kWidth
+/// second places: `(split, second)`.
+template <typename L, size_t kCount, typename RowOf>
+Split search_splits(RowOf row_of) noexcept {
+  // What weights from a bell curve are split into.
+  Split guess;
+  row_of(kCount * 5 / 16)(guess, kCount * 11 / 16);
+  row_of(kCount * 4 / 16)(guess, kCount * 12 / 16);
+  Split split;
+  begin_below(guess, split);
+  for (size_t first = 0; first <= kCount; ++first) {
+    const auto look = row_of(first);
+    for (size_t second = first; second <= kCount; second += L::kWidth) look(split, second);
+  }
+  return split;
+}
+
 /// Whether a sub-block that no split explains may be all zeros. It may not where it only seems so because sums
 /// overflow.
 inline bool is_nothing(const float* from, std::span<const float> counts) noexcept {
@@ -138,12 +168,10 @@ inline iq::Key key_of(const int32_t* ranks, const Split& split, bool is_turned) 
   return static_cast<iq::Key>(key);
 }
 
-/// Replaces a key that is not on the grid by the neighbour with the least error at this scale, the first of them. False
-/// where none has a finite one: there ggml reads what does not belong to the group.
-bool move_to_grid(iq::Grid& grid, const Group& group, float scale, iq::Key& key, bool& was_on_grid) noexcept;
-
-/// Moves the groups of a sub-block onto the grid. If one was not there, least squares tell the scale anew. False where
-/// that cannot be done.
+/// Moves the groups of a sub-block onto the grid. A key that is not there is replaced by the neighbour with the least
+/// error, the first of them, and least squares tell the scale anew. False where no neighbour has a finite error, or
+/// there is no scale.
+template <typename L>
 bool fit_to_grid(iq::Grid& grid, std::span<const Group> groups, float& scale, iq::Key* keys) noexcept;
 
 /// Σ count·value·weight and Σ count·value² in order, with values times `factor`.

@@ -94,7 +94,7 @@ struct Iq1M {
       groups[k] = {from + k * kGroup, counts + k * kGroup, &values_of(fits.way[s], k)};
       keys[k] = key_of(&ranks[k * kGroup], split, is_turned);
     }
-    if (!fit_to_grid(grid, groups, fits.scale[s], keys.data())) return false;
+    if (!fit_to_grid<L>(grid, groups, fits.scale[s], keys.data())) return false;
     for (size_t k = 0; k < kGroups; ++k) {
       const uint32_t point = grid.number_of(keys[k]);
       block.points_low[s * kGroups + k] = static_cast<uint8_t>(point);
@@ -119,28 +119,34 @@ struct Iq1M {
   static Split find_split(const float* from, const float* counts,
                           const std::array<int32_t, kSubBlock>& ranks) noexcept {
     const Parts parts = prepare(from, counts, ranks);
-    Split split;
-    for (size_t first = 0; first <= kSubBlock; ++first) {
-      for (size_t second = first; second <= kSubBlock; second += L::kWidth) {
-        typename L::F32 x[kGroups][2];
-        typename L::F32 w[kGroups][2];
+    const auto row_of = [&](size_t first) noexcept {
+      std::array<typename L::F32, kGroups> before;
+      std::array<std::array<typename L::F32, 2>, kGroups> first_w;
+      for (size_t k = 0; k < kGroups; ++k) {
+        before[k] = L::splat(parts.sum_x[k][first]);
+        for (size_t lowered = 0; lowered < 2; ++lowered) {
+          const Values& values = lowered == 0 ? kRaised : kLowered;
+          first_w[k][lowered] = L::splat(parts.all_w[k][lowered] + parts.sum_w[k][first] * step(values, 0));
+        }
+      }
+      return [=, &parts](Split& split, size_t second) noexcept {
+        std::array<std::array<typename L::F32, 2>, kGroups> x;
+        std::array<std::array<typename L::F32, 2>, kGroups> w;
         for (size_t k = 0; k < kGroups; ++k) {
-          const auto before = L::add(L::splat(parts.sum_x[k][first]), L::load(&parts.sum_x[k][second]));
+          const auto both = L::add(before[k], L::load(&parts.sum_x[k][second]));
           for (size_t lowered = 0; lowered < 2; ++lowered) {
-            const Values& values = lowered == 0 ? kRaised : kLowered;
-            const float first_w = parts.all_w[k][lowered] + parts.sum_w[k][first] * step(values, 0);
-            x[k][lowered] = L::sub(L::splat(parts.all_x[k][lowered]), before);
-            w[k][lowered] = L::add(L::splat(first_w), L::load(&parts.second_w[lowered][k][second]));
+            x[k][lowered] = L::sub(L::splat(parts.all_x[k][lowered]), both);
+            w[k][lowered] = L::add(first_w[k][lowered], L::load(&parts.second_w[lowered][k][second]));
           }
         }
-        challenge<L, 4>(
-            split,
-            {L::add(x[0][0], x[1][0]), L::add(x[0][0], x[1][1]), L::add(x[0][1], x[1][0]), L::add(x[0][1], x[1][1])},
-            {L::add(w[0][0], w[1][0]), L::add(w[0][0], w[1][1]), L::add(w[0][1], w[1][0]), L::add(w[0][1], w[1][1])},
-            first, second);
-      }
-    }
-    return split;
+        const auto ways = [](const auto& sums) noexcept {
+          return std::array{L::add(sums[0][0], sums[1][0]), L::add(sums[0][0], sums[1][1]),
+                            L::add(sums[0][1], sums[1][0]), L::add(sums[0][1], sums[1][1])};
+        };
+        challenge<L, 4>(split, ways(x), ways(w), first, second);
+      };
+    };
+    return search_splits<L, kSubBlock>(row_of);
   }
 
   static Parts prepare(const float* from, const float* counts, const std::array<int32_t, kSubBlock>& ranks) noexcept {

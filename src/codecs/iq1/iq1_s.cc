@@ -86,7 +86,7 @@ struct Iq1S {
       groups[k] = {from + k * kGroup, counts + k * kGroup, &values};
       keys[k] = key_of(&ranks[k * kGroup], split, is_turned);
     }
-    if (!fit_to_grid(grid, groups, scales.scale[s], keys.data())) return false;
+    if (!fit_to_grid<L>(grid, groups, scales.scale[s], keys.data())) return false;
     uint32_t high = 0;
     for (size_t k = 0; k < kGroups; ++k) {
       const uint32_t point = grid.number_of(keys[k]);
@@ -115,25 +115,27 @@ struct Iq1S {
         squares[way][i] = (sum_w[kSubBlock] - sum_w[i]) * value * value;
       }
     }
-    Split split;
     const auto middle = L::splat(kRaised[1]);
-    for (size_t first = 0; first <= kSubBlock; ++first) {
-      const std::array lowest = {sum_x[first] * kRaised[0], sum_x[first] * kLowered[0]};
-      const std::array lowest_square = {sum_w[first] * kRaised[0] * kRaised[0],
-                                        sum_w[first] * kLowered[0] * kLowered[0]};
-      for (size_t second = first; second <= kSubBlock; second += L::kWidth) {
+    const auto row_of = [&](size_t first) noexcept {
+      const auto before_x = L::splat(sum_x[first]);
+      const auto before_w = L::splat(sum_w[first]);
+      const auto raised_x = L::splat(sum_x[first] * kRaised[0]);
+      const auto lowered_x = L::splat(sum_x[first] * kLowered[0]);
+      const auto raised_w = L::splat(sum_w[first] * kRaised[0] * kRaised[0]);
+      const auto lowered_w = L::splat(sum_w[first] * kLowered[0] * kLowered[0]);
+      return [=, &sum_x, &sum_w, &products, &squares](Split& split, size_t second) noexcept {
         // The values in the middle are opposite to each other.
-        const auto x = L::mul(L::sub(L::load(&sum_x[second]), L::splat(sum_x[first])), middle);
-        const auto w = L::mul(L::mul(L::sub(L::load(&sum_w[second]), L::splat(sum_w[first])), middle), middle);
+        const auto x = L::mul(L::sub(L::load(&sum_x[second]), before_x), middle);
+        const auto w = L::mul(L::mul(L::sub(L::load(&sum_w[second]), before_w), middle), middle);
         challenge<L, 2>(split,
-                        {L::add(L::add(L::splat(lowest[0]), x), L::load(&products[0][second])),
-                         L::add(L::sub(L::splat(lowest[1]), x), L::load(&products[1][second]))},
-                        {L::add(L::add(L::splat(lowest_square[0]), w), L::load(&squares[0][second])),
-                         L::add(L::add(L::splat(lowest_square[1]), w), L::load(&squares[1][second]))},
+                        {L::add(L::add(raised_x, x), L::load(&products[0][second])),
+                         L::add(L::sub(lowered_x, x), L::load(&products[1][second]))},
+                        {L::add(L::add(raised_w, w), L::load(&squares[0][second])),
+                         L::add(L::add(lowered_w, w), L::load(&squares[1][second]))},
                         first, second);
-      }
-    }
-    return split;
+      };
+    };
+    return search_splits<L, kSubBlock>(row_of);
   }
 
   static void add_up(const float* from, const float* counts, const std::array<int32_t, kSubBlock>& ranks,
