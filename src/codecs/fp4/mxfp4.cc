@@ -61,18 +61,24 @@ struct Mxfp4 {
   /// the elements up to 4, and one twice as large has all of those, too. Smaller ones cut off the largest weights.
   template <typename L>
   static bool improve(const float* from, const float* importance, Block& block) noexcept {
-    constexpr std::array<int32_t, 8> kSteps = {0, 1, -1, -2, -3, -4, -5, -6};
+    constexpr std::array<int32_t, 4> kSteps = {0, 1, -1, -2};
     const int32_t largest = largest_bits<L>(from, kWeights);
     if (largest == 0) return false;
-    const int32_t present = floor_of_rounded_log2(static_cast<uint32_t>(largest)) + 125;
-    std::array<uint8_t, kSteps.size()> exponents;
-    std::array<float, kSteps.size()> scales;
-    for (size_t i = 0; i < kSteps.size(); ++i) {
-      // From 2 on scales are normal numbers, and up to 252 the largest element is finite.
-      exponents[i] = static_cast<uint8_t>(std::clamp(present + kSteps[i], 2, 252));
-      scales[i] = scale_of(exponents[i]);
-    }
-    block.exponent = exponents[find_best_scale<L>({from, kWeights}, importance, scales)];
+    int32_t middle = floor_of_rounded_log2(static_cast<uint32_t>(largest)) + 125;
+    size_t best = 0;
+    // As long as the least of them is the best.
+    do {
+      std::array<uint8_t, kSteps.size()> exponents;
+      std::array<float, kSteps.size()> scales;
+      for (size_t i = 0; i < kSteps.size(); ++i) {
+        // From 2 on scales are normal numbers, and up to 252 the largest element is finite.
+        exponents[i] = static_cast<uint8_t>(std::clamp(middle + kSteps[i], 2, 252));
+        scales[i] = scale_of(exponents[i]);
+      }
+      best = find_best_scale<L>({from, kWeights}, importance, scales);
+      block.exponent = exponents[best];
+      middle += kSteps.back();
+    } while (best == kSteps.size() - 1);
     pack<L>(from, block);
     return true;
   }

@@ -48,13 +48,12 @@ struct Q20 {
 
   /// Thresholds a factor of √3 apart are tried from 0.69 of the largest magnitude down, as long as the last of them is
   /// the best: each serves as |d|/2, with the second before it as 3·|d|/2, and scales of either sign. The best one is
-  /// made better by the scale that it leads to, twice.
+  /// made better by the scale that it leads to.
   template <typename L>
   static float find_scale(const float* from, const float* importance) noexcept {
     constexpr float kFactor = 0.57735027F;
     constexpr size_t kThresholds = 4;
     constexpr int kMostRounds = 4;
-    constexpr int kRefinements = 2;
     const auto positive = count_weights<L>(from, importance, 1.0F);
     const auto negative = count_weights<L>(from, importance, -1.0F);
     // Nothing is above the thresholds before the first.
@@ -77,13 +76,11 @@ struct Q20 {
       std::copy(below.end() - 2, below.end(), below.begin());
       first = kFactor * thresholds.back();
     }
-    for (int i = 0; i < kRefinements; ++i) {
-      const float half = 0.5F * std::fabs(best.scale);
-      const bool is_positive = best.scale > 0.0F;
-      const auto far = sum_tails<L>(is_positive ? positive : negative, std::array{half, 3.0F * half});
-      const auto near = sum_tails<L>(is_positive ? negative : positive, std::array{half});
-      if (!challenge(best, far[0], far[1], near[0], is_positive ? 1.0F : -1.0F)) break;
-    }
+    const float half = 0.5F * std::fabs(best.scale);
+    const bool is_positive = best.scale > 0.0F;
+    const auto far = sum_tails<L>(is_positive ? positive : negative, std::array{half, 3.0F * half});
+    const auto near = sum_tails<L>(is_positive ? negative : positive, std::array{half});
+    challenge(best, far[0], far[1], near[0], is_positive ? 1.0F : -1.0F);
     return best.scale;
   }
 

@@ -10,8 +10,9 @@
 namespace arrowquant::ternary {
 
 /// The scale that loses least of 256 weights at levels −1, 0 and 1, or one that is as good but for some 0.1 %; 0 where
-/// there is none. Thresholds a factor of √2 apart are tried from 0.7 of the largest magnitude down, as long as the last
-/// of them is the best, and the best one is made better by the scale that it leads to, twice.
+/// there is none. Thresholds a factor of √2 apart are tried from 0.44 of the largest magnitude down (that of the best
+/// scale is at most 0.5), four at a time, as long as the last of them is the best; and the best one is made better by
+/// the scale that it leads to, twice.
 template <typename L>
 [[gnu::noinline]] float find_ternary_scale(const float* from, const float* importance) noexcept {
   constexpr size_t kWeights = 256;
@@ -27,9 +28,9 @@ template <typename L>
     L::store(&counted.products[i], L::mul(magnitude, L::load(importance + i)));
   }
   BestScale best;
-  float first = kFactor * std::bit_cast<float>(largest_bits<L>(from, kWeights));
+  float first = 0.44F * std::bit_cast<float>(largest_bits<L>(from, kWeights));
   bool is_last = true;
-  for (int round = 0; round < 2 || (is_last && round < kMostRounds); ++round) {
+  for (int round = 0; is_last && round < kMostRounds; ++round) {
     const auto thresholds = make_thresholds<kThresholds>(first, kFactor);
     for (const auto& [product, count] : sum_tails<L>(counted, thresholds)) {
       is_last = best.challenge(product, count, 1.0F);
