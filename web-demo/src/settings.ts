@@ -3,6 +3,7 @@
 import type {
   Architecture,
   BitWidth,
+  Effort,
   FileType,
   GroupSize,
   Mode,
@@ -32,6 +33,8 @@ export interface Settings {
   readonly architecture: Architecture | null;
   /** What is to open the GGUF of a diffusion model. */
   readonly program: Program;
+  /** Of a GGUF of blocks: how hard to search for less error. */
+  readonly effort: Effort;
   /** Of a GGUF: says which columns count more. */
   readonly imatrix: File | null;
   readonly bits: BitWidth;
@@ -49,6 +52,7 @@ export const DEFAULT_SETTINGS: Settings = {
   pure: false,
   architecture: null,
   program: 'comfyui',
+  effort: 'reference',
   imatrix: null,
   bits: 4,
   groupSize: 128,
@@ -89,6 +93,32 @@ export const FILE_TYPES: readonly {
     ],
   },
   {
+    title: 'Smaller: for language models, with an importance matrix',
+    types: [
+      ['IQ3_M', '3.7 bits'],
+      ['IQ3_S', '3.4 bits'],
+      ['IQ3_XS', '3.3 bits'],
+      ['IQ3_XXS', '3.1 bits'],
+      ['Q2_K_S', '2.8 bits'],
+      ['IQ2_M', '2.7 bits'],
+      ['IQ2_S', '2.5 bits'],
+      ['IQ2_XS', '2.3 bits'],
+      ['IQ2_XXS', '2.1 bits'],
+      ['IQ1_M', '1.75 bits'],
+      ['IQ1_S', '1.6 bits'],
+    ],
+  },
+  {
+    title: 'For models that were trained in them',
+    types: [
+      ['MXFP4_MOE', 'experts in 4-bit floats, the rest Q8_0'],
+      ['Q2_0', 'four levels'],
+      ['TQ2_0', 'three levels'],
+      ['TQ1_0', 'three levels, smaller'],
+      ['Q1_0', 'signs'],
+    ],
+  },
+  {
     title: 'Floating point',
     types: [
       ['F16', 'half'],
@@ -96,6 +126,14 @@ export const FILE_TYPES: readonly {
       ['F32', 'full'],
     ],
   },
+];
+
+const FLOAT_TYPES: readonly FileType[] = ['F16', 'BF16', 'F32'];
+
+export const EFFORT_TITLES: readonly (readonly [Effort, string])[] = [
+  ['reference', 'as llama.cpp'],
+  ['better', 'better'],
+  ['best', 'best'],
 ];
 
 export const PROGRAM_TITLES: readonly (readonly [Program, string])[] = [
@@ -117,7 +155,7 @@ export function quantizeOptions(settings: Settings): QuantizeFileOptions {
     return { ...options, rules: all(options.type === 'q4f16' ? 'F16' : 'keep') };
   }
   const rules = settings.output === 'gguf' ? given.map(({ pattern, type }) => [pattern, type] as const) : all('keep');
-  const { type, pure, architecture, program, imatrix, bits, groupSize, symmetric, mode } = settings;
+  const { type, pure, architecture, program, effort, imatrix, bits, groupSize, symmetric, mode } = settings;
   return settings.output === 'gguf'
     ? {
         type,
@@ -125,6 +163,8 @@ export function quantizeOptions(settings: Settings): QuantizeFileOptions {
         rules,
         for: program,
         ...(architecture !== null && { architecture }),
+        // Floats have nothing to search for.
+        ...(effort !== 'reference' && !FLOAT_TYPES.includes(type) && { effort }),
         ...(imatrix !== null && { imatrix }),
       }
     : { bits, groupSize, symmetric, mode, rules };

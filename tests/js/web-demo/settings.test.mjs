@@ -1,5 +1,5 @@
 import { beforeAll, expect, test } from '@jest/globals';
-import { ARCHITECTURES, PROGRAMS } from 'arrowquant';
+import { ARCHITECTURES, EFFORTS, FILE_TYPES, PROGRAMS } from 'arrowquant';
 import { importBundled } from './support/bundled.mjs';
 
 let settings;
@@ -20,6 +20,14 @@ test.each(ARCHITECTURES)('of the architecture %s it is when that is chosen', (ar
 test('every program is offered, and told to the package', () => {
   expect(settings.PROGRAM_TITLES.map(([program]) => program)).toEqual(PROGRAMS);
   for (const program of PROGRAMS) expect(optionsOf({ program })).toMatchObject({ for: program });
+});
+
+test('every type of files is offered, and every effort; of those, floats are told none', () => {
+  const offered = settings.FILE_TYPES.flatMap(({ types }) => types.map(([type]) => type));
+  expect(offered.sort()).toEqual(FILE_TYPES.filter((type) => type !== 'COPY').sort());
+  expect(settings.EFFORT_TITLES.map(([effort]) => effort)).toEqual(EFFORTS);
+  expect(optionsOf({ effort: 'best' })).toMatchObject({ type: 'Q4_K_M', effort: 'best' });
+  for (const type of ['F16', 'BF16', 'F32']) expect(optionsOf({ type, effort: 'best' })).not.toHaveProperty('effort');
 });
 
 test('an importance matrix is told of a GGUF, and of nothing else', () => {

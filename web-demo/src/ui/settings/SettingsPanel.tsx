@@ -1,6 +1,6 @@
 import { ARCHITECTURES } from 'arrowquant';
 import { changeSettings } from '../../actions';
-import { BIT_WIDTHS, FILE_TYPES, GROUP_SIZES, PROGRAM_TITLES, type Settings } from '../../settings';
+import { BIT_WIDTHS, EFFORT_TITLES, FILE_TYPES, GROUP_SIZES, PROGRAM_TITLES, type Settings } from '../../settings';
 import { FORMATS, isFolder, isFormat, outputsFor, type OutputName } from '../../outputs';
 import { isBusy, isForLlama, model, settings } from '../../store';
 import { Check, Field, Segments } from './fields';
@@ -64,7 +64,7 @@ function Output({ output }: { output: OutputName }) {
   );
 }
 
-function GgufSettings({ type, pure, architecture, program, imatrix }: Settings) {
+function GgufSettings({ type, pure, architecture, program, effort, imatrix }: Settings) {
   return (
     <>
       <Field title="Type">
@@ -114,6 +114,15 @@ function GgufSettings({ type, pure, architecture, program, imatrix }: Settings) 
           }}
         />
       )}
+      <Segments
+        title="Search for less error"
+        name="effort"
+        value={effort}
+        choices={EFFORT_TITLES}
+        onChange={(chosen) => {
+          changeSettings({ effort: chosen });
+        }}
+      />
       <ImportanceField imatrix={imatrix} />
       <Check
         title="Pure"
