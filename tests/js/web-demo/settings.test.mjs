@@ -24,7 +24,7 @@ test('every program is offered, and told to the package', () => {
 
 test('every type of files is offered, and every effort; of those, floats are told none', () => {
   const offered = settings.FILE_TYPES.flatMap(({ types }) => types.map(([type]) => type));
-  expect(offered.sort()).toEqual(FILE_TYPES.filter((type) => type !== 'COPY').sort());
+  expect(offered.sort()).toEqual([...FILE_TYPES].sort());
   expect(settings.EFFORT_TITLES.map(([effort]) => effort)).toEqual(EFFORTS);
   expect(optionsOf({ effort: 'best' })).toMatchObject({ type: 'Q4_K_M', effort: 'best' });
   for (const type of ['F16', 'BF16', 'F32']) expect(optionsOf({ type, effort: 'best' })).not.toHaveProperty('effort');
