@@ -56,7 +56,7 @@ describe('The command quantizes an ONNX model', () => {
     [['--types', 'q4,q9'], '"q9" is no type of ONNX models'],
     [['out.onnx', '--type', 'Q4_K_M'], 'is none of ONNX models'],
     [['--accuracy-level', '7'], 'Allowed choices are 0, 1, 2, 3, 4.'],
-    [['--effort', 'most'], 'Allowed choices are usual, better.'],
+    [['--effort', 'most'], 'Allowed choices are reference, better, best.'],
   ])('and refuses %j in one sentence', async (parameters, says) => {
     const { code, stdout, stderr } = await run('quantize', 'model.onnx', ...parameters);
     expect(code).not.toBe(0);
