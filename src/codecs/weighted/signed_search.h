@@ -62,20 +62,43 @@ struct SignedSums {
   typename Lanes::F32 level_squared;
 };
 
+/// Which ends the levels of a spread can be beyond. The extreme value is at −(half + step / 10), all others are nearer
+/// to 0: up to 4 that rounds to −half at most, and down to −6 to half − 1 on the other side, too.
+enum class Clamps : uint8_t { kNone, kHigh, kBoth };
+
+constexpr Clamps clamps_of(int step) noexcept {
+  if (step > 4) return Clamps::kBoth;
+  return step > -6 ? Clamps::kHigh : Clamps::kNone;
+}
+
 /// |level_scale · value| is at most half + 1, so that the rounding needs no check.
-template <typename Lanes>
+template <typename Lanes, Clamps kClamps>
 SignedSums<Lanes> sum_signed_levels(SignedRows<Lanes> rows, float half, typename Lanes::F32 level_scale) noexcept {
   const auto low = Lanes::splat(-half);
   const auto high = Lanes::splat(half - 1.0F);
   SignedSums<Lanes> sums{Lanes::splat(0.0F), Lanes::splat(0.0F)};
   for (const SignedRow<Lanes>& row : rows) {
-    const auto spread = Lanes::mul(level_scale, Lanes::load(row.value.data()));
-    const auto level = k_quant::nearest_level<Lanes, false>(spread, low, high);
+    auto level = Lanes::nearest(Lanes::mul(level_scale, Lanes::load(row.value.data())));
+    if constexpr (kClamps != Clamps::kNone) level = Lanes::pmin(high, level);
+    if constexpr (kClamps == Clamps::kBoth) level = Lanes::pmax(low, level);
     const auto weighted = Lanes::mul(Lanes::load(row.count.data()), level);
     sums.product = Lanes::add(sums.product, Lanes::mul(Lanes::load(row.product.data()), level));
     sums.level_squared = Lanes::add(sums.level_squared, Lanes::mul(weighted, level));
   }
   return sums;
+}
+
+/// The same for the spread of this step.
+template <typename Lanes>
+SignedSums<Lanes> sum_step(SignedRows<Lanes> rows, float half, int step, typename Lanes::F32 level_scale) noexcept {
+  switch (clamps_of(step)) {
+    case Clamps::kNone:
+      return sum_signed_levels<Lanes, Clamps::kNone>(rows, half, level_scale);
+    case Clamps::kHigh:
+      return sum_signed_levels<Lanes, Clamps::kHigh>(rows, half, level_scale);
+    default:
+      return sum_signed_levels<Lanes, Clamps::kBoth>(rows, half, level_scale);
+  }
 }
 
 /// Searches `Lanes::kWidth` blocks at once. Codecs share the function: it is not inlined, and knows no sizes.
@@ -84,7 +107,7 @@ template <typename Lanes>
   const auto zero = Lanes::splat(0.0F);
   const auto extreme = find_extreme<Lanes>(rows);
   auto level_scale = Lanes::div(Lanes::splat(-half), extreme.value);
-  const auto start = sum_signed_levels<Lanes>(rows, half, level_scale);
+  const auto start = sum_step<Lanes>(rows, half, 0, level_scale);
   auto scale =
       Lanes::select(Lanes::ne(start.level_squared, zero), Lanes::div(start.product, start.level_squared), zero);
   auto best = Lanes::mul(scale, start.product);
@@ -92,7 +115,7 @@ template <typename Lanes>
     if (step == 0) continue;
     const float top = -(half + 0.1F * static_cast<float>(step));
     const auto candidate = Lanes::div(Lanes::splat(top), extreme.value);
-    const auto sums = sum_signed_levels<Lanes>(rows, half, candidate);
+    const auto sums = sum_step<Lanes>(rows, half, step, candidate);
     const auto more = Lanes::gt(Lanes::mul(sums.product, sums.product), Lanes::mul(best, sums.level_squared));
     const auto better = Lanes::mask_and(Lanes::gt(sums.level_squared, zero), more);
     const auto candidate_scale = Lanes::div(sums.product, sums.level_squared);
