@@ -22,4 +22,12 @@ inline constexpr size_t kTriedScales = 8;
   return {0.99F, 0.02F / kSteps};
 }
 
+/// Whether squared errors, summed up in f32 over a group, are less than others by more than the rounding of such sums.
+template <typename L>
+[[nodiscard]] typename L::Mask is_surely_less(typename L::F32 errors, typename L::F32 others) noexcept {
+  constexpr float kMargin = 1 - 0x1p-12F;
+  constexpr float kLeast = 0x1p-100F;
+  return L::mask_and(L::gt(others, L::splat(kLeast)), L::lt(errors, L::mul(others, L::splat(kMargin))));
+}
+
 }  // namespace arrowquant::group_search

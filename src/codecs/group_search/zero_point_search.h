@@ -67,9 +67,7 @@ class ZeroPointSearch {
 
   /// Those of `found` where they lose less than `plain` by more than the rounding of these sums.
   [[nodiscard]] typename L::Mask is_better(const Found& found, const Found& plain) const noexcept {
-    constexpr float kMargin = 1 - 0x1p-12F;
-    const auto limit = loss(plain);
-    return L::mask_and(L::gt(limit, L::splat(0x1p-100F)), L::lt(loss(found), L::mul(limit, L::splat(kMargin))));
+    return is_surely_less<L>(loss(found), loss(plain));
   }
 
  private:

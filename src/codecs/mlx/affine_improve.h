@@ -52,9 +52,7 @@ class AffinePieceImprover {
     const F32 error = loss(scales, biases);
     const Lanes better_levels = levels_;
     const F32 limit = plain_loss(group, count);
-    constexpr float kMargin = 1 - 0x1p-12F;  // for the rounding of these sums
-    const auto is_better =
-        L::mask_and(L::lt(error, L::mul(limit, L::splat(kMargin))), L::gt(limit, L::splat(0x1p-100F)));
+    const auto is_better = group_search::is_surely_less<L>(error, limit);
     const uint32_t better = L::bitmask(L::mask_and(is_better, tile_.is_usual));
     for (size_t r = 0; r < count; ++r) {
       if ((better >> r & 1) == 0) continue;

@@ -8,6 +8,7 @@
 #include <limits>
 
 #include "codecs/codec.h"
+#include "codecs/group_search/zero_point_search.h"
 #include "codecs/minifloat.h"
 #include "codecs/onnx/block_search.h"
 #include "codecs/onnx/clamped_half.h"
@@ -36,7 +37,9 @@ struct Formula {
   bool symmetric;
   Scales scales = Scales::kF32;
   Levels levels = Levels::kRoundedSums;
-  bool searches = false;  ///< for a scale and zero point that lose less; not where it is symmetric
+  /// kBetter searches for a scale and zero point that lose less, but not where it is symmetric; kBest for those that
+  /// lose least.
+  Effort effort = Effort::kReference;
 
   /// Of the plane of levels.
   [[nodiscard]] constexpr uint32_t stored_bits() const noexcept { return levels == Levels::kRoundedSums ? bits : 8; }
@@ -70,7 +73,9 @@ class BlockEncoder {
   explicit BlockEncoder(const Formula& formula) noexcept
       : formula_(formula),
         steps_(static_cast<float>((1U << formula.bits) - 1)),
-        middle_(static_cast<float>(1U << (formula.bits - 1))) {}
+        middle_(static_cast<float>(1U << (formula.bits - 1))) {
+    ones_.fill(1.0F);
+  }
 
   /// False: a weight is not finite, or a scale is not.
   [[nodiscard]] bool encode(const Block& block) noexcept {
@@ -132,7 +137,11 @@ class BlockEncoder {
     const auto infinity = L::splat(std::numeric_limits<float>::infinity());
     if (!L::all(L::mask_and(L::lt(high, infinity), L::lt(depth, infinity)))) return false;
     ScalePair<L> pair = plain_scale(high, depth, L::load(tile));
-    if (formula_.searches && !formula_.symmetric) pair = searched_scale(block, pair, tile);
+    if (formula_.effort == Effort::kBest) {
+      pair = best_scale(block, pair, tile);
+    } else if (formula_.effort == Effort::kBetter && !formula_.symmetric) {
+      pair = searched_scale(block, pair, tile);
+    }
     const auto [scale, zero_point] = pair;
     if (!L::all(L::lt(L::abs(scale), infinity))) return false;
     store_scales(block, columns, scale, zero_point);
@@ -165,6 +174,37 @@ class BlockEncoder {
     found.scale = stored(found.scale);
     const auto is_better = L::lt(search.loss(found), search.loss(plain));
     return {L::select(is_better, found.scale, plain.scale), L::select(is_better, found.zero_point, plain.zero_point)};
+  }
+
+  /// The same with the least error.
+  [[nodiscard]] ScalePair<L> best_scale(const Block& block, const ScalePair<L>& plain,
+                                        const float* tile) const noexcept {
+    const group_search::ZeroPointSearch<L> search(tile, kStripColumns<L>, ones_.data(), block.real_rows, steps_);
+    const group_search::ZeroPointScale<L> own = {plain.scale, plain.zero_point};
+    auto found = formula_.symmetric ? search.search_symmetric(own) : search.search(own);
+    const ScalePair<L> best = {restored(found.scale), found.zero_point};
+    const auto is_better =
+        group_search::is_surely_less<L>(loss(best, tile, block.real_rows), loss(plain, tile, block.real_rows));
+    return {L::select(is_better, best.scale, plain.scale), L::select(is_better, best.zero_point, plain.zero_point)};
+  }
+
+  [[nodiscard]] typename L::F32 loss(const ScalePair<L>& pair, const float* tile, size_t rows) const noexcept {
+    const ColumnScales<L> scales = {L::div(L::splat(1.0F), pair.scale), pair.zero_point, L::splat(steps_)};
+    const auto scale = restored(pair.scale);
+    auto sum = L::splat(0.0F);
+    for (size_t r = 0; r < rows; ++r) {
+      const auto x = L::load(tile + r * kStripColumns<L>);
+      const auto steps = L::sub(rounded_sum(x, scales), pair.zero_point);
+      const auto error = L::sub(x, L::mul(steps, scale));
+      sum = L::add(sum, L::mul(error, error));
+    }
+    return sum;
+  }
+
+  /// What levels are multiplied with once they are read again.
+  [[nodiscard]] typename L::F32 restored(typename L::F32 scale) const noexcept {
+    if (formula_.scales == Scales::kF32) return scale;
+    return minifloat::InF16::round<L>(formula_.scales == Scales::kHalved ? clamp_for_half<L>(scale) : scale);
   }
 
   /// What is left of a scale for the levels to follow from.
@@ -284,6 +324,7 @@ class BlockEncoder {
   float middle_;  ///< 2^(bits − 1)
   std::array<StripPeaks<L>, kMostStrips> peaks_;
   Tile<L> tile_;
+  std::array<float, kMostBlockRows * L::kWidth> ones_;
 };
 
 }  // namespace arrowquant::onnx

@@ -21,8 +21,7 @@ constexpr std::array kBits = {2U, 4U, 8U};
 template <typename L, Scales kKind>
 Status encode(std::span<const float> weights, const Planes& planes, const EncodeContext& context) noexcept {
   const auto [bits, group_size, symmetric] = context.parameters;
-  const onnx::Formula formula = {
-      .bits = bits, .symmetric = symmetric, .scales = kKind, .searches = context.effort > Effort::kReference};
+  const onnx::Formula formula = {.bits = bits, .symmetric = symmetric, .scales = kKind, .effort = context.effort};
   return onnx::encode_blocks<L>(weights, planes, context, formula);
 }
 
@@ -61,7 +60,7 @@ constexpr Codec codec(std::string_view name) noexcept {
   made.group_sizes = onnx::kGroupSizes;
   made.symmetric = true;
   made.across_rows = true;
-  made.most_effort = Effort::kBetter;
+  made.most_effort = Effort::kBest;
   made.foreign = true;
   made.encode = encode<WasmLanes, kKind>;
   made.decode = decode<kKind>;
