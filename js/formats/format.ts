@@ -2,6 +2,7 @@ import type { QuantizeFileOptions } from '../convert/options.js';
 import type { Model } from '../models/model.js';
 import type { Given } from '../options/names.js';
 import type { PipelineTools } from '../pipeline/pipeline.js';
+import type { Importance } from '../plan/importance.js';
 import type { ConversionPlan } from '../plan/plan.js';
 import type { TypedRule } from '../rules/rule.js';
 import type { FormatName } from './names.js';
@@ -11,6 +12,8 @@ export interface FormatQuantization {
   readonly format: FormatName;
   /** The caller's options, each read once; those that formats understand are checked by them. */
   readonly given: Omit<Given<QuantizeFileOptions>, 'importance' | 'rules' | 'keyValues'>;
+  /** For formats that have it among their options; null in all others. */
+  readonly importance: Importance | null;
   /** The caller's; the first one that fits a tensor decides. */
   readonly rules: readonly TypedRule[];
   readonly splitBytes: number | undefined;

@@ -25,6 +25,7 @@ export async function plannerFor(quantization: FormatQuantization): Promise<Form
   if (load === undefined) throw new RangeError(`there is no format ${quantization.format}`);
   const { format } = await part(load);
   const given = Object.keys(quantization.given) as (keyof QuantizeFileOptions)[];
+  if (quantization.importance !== null) given.push('importance');
   const other = given.find((name) => !COMMON.includes(name) && !format.options.includes(name));
   if (other !== undefined) {
     const detail = `${other} has no meaning, because the output is ${format.title}; leave it out`;

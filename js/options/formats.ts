@@ -42,13 +42,13 @@ export function readFormatted(given: HeldQuantization, format: FormatName, sink:
     });
   }
   const { rules, importance, imatrix, ...others } = given;
-  if (importance !== null || imatrix !== null) {
-    const detail = `${importance === null ? 'imatrix' : 'importance'} has no meaning, because the format is ${format}; leave it out`;
+  if (imatrix !== null) {
+    const detail = `imatrix has no meaning, because the format is ${format}; leave it out`;
     throw new QuantizeError('invalid_option', { detail });
   }
   return {
     kind: 'format',
-    ...{ format, given: others, rules },
+    ...{ format, given: others, rules, importance },
     splitBytes: readBytes('splitSize', given.splitSize, LEAST_SPLIT_BYTES),
     measure: flag('metrics', given.metrics ?? true),
   };

@@ -2,6 +2,7 @@ import { QuantizeError, quoted } from '../../errors.js';
 import { withFactors } from '../../models/factors.js';
 import type { Model } from '../../models/model.js';
 import type { PipelineTools } from '../../pipeline/pipeline.js';
+import { withImportance } from '../../plan/importance.js';
 import { checkLeftovers, type ConversionPlan } from '../../plan/plan.js';
 import { droppedTensor } from '../../plan/report.js';
 import { companionsOf } from '../folder/companions.js';
@@ -24,7 +25,7 @@ const SPLIT_BYTES = 5 * 2 ** 30;
 export const format: Format = {
   name: 'mlx',
   title: TITLE,
-  options: ['type', 'bits', 'groupSize', 'mix', 'dtype', 'architecture'],
+  options: ['type', 'bits', 'groupSize', 'mix', 'dtype', 'architecture', 'effort', 'importance'],
   plannerFor: (quantization): FormatPlanner => {
     const options = readMlxOptions(quantization);
     return (model, tools) => plan(model, quantization, options, tools);
@@ -47,8 +48,9 @@ async function plan(
   const dtype = options.dtype ?? dtypeIn(config);
   const layers = wholeNumber(aboutText(config, rules).get('num_hidden_layers')) ?? 0;
   const planned = planWeights(weights, { options, rules, own: quantization.rules, dtype, layers });
-  const { steps, warnings, modules } = planned;
-  checkLeftovers(tensors, steps);
+  const { warnings, modules } = planned;
+  checkLeftovers(tensors, planned.steps);
+  const steps = withImportance(planned.steps, { importance: quantization.importance, effort: options.effort }, model);
   const configFile = textFile(CONFIG_NAME, configText(config, options.precision, modules));
   return {
     ...{ ...FORM, steps, warnings, facts: [], limits: undefined, staleTexts: [], notes: [] },

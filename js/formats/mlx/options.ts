@@ -1,5 +1,6 @@
 import { choice, invalidOption, nameIn } from '../../checks.js';
 import { QuantizeError } from '../../errors.js';
+import { readEffort } from '../../plan/effort.js';
 import type { FormatQuantization } from '../format.js';
 import { MIXTURE_NAMES, type MixtureName } from '../names.js';
 import { MODES, type Mode, type Precision } from './precision.js';
@@ -10,6 +11,8 @@ export interface MlxOptions {
   /** Whether the caller has said the group size: mlx-lm writes it for the modules of a mixture only then. */
   readonly isGroupSizeGiven: boolean;
   readonly mixture: MixtureName | null;
+  /** Place in EFFORTS. */
+  readonly effort: number;
   /** What floats become; null: what config.json says, else what they are. */
   readonly dtype: string | null;
   /** Whose names and rules apply; null: what config.json says. */
@@ -36,6 +39,7 @@ export function readMlxOptions({ given }: FormatQuantization): MlxOptions {
     },
     isGroupSizeGiven: given.groupSize !== undefined,
     mixture,
+    effort: readEffort(given.effort),
     dtype: choice('dtype', nameIn(DTYPES, given.dtype) ?? given.dtype, NAMES(DTYPES)) ?? null,
     architecture: readArchitecture(given.architecture),
   };

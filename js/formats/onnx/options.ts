@@ -1,4 +1,5 @@
 import { choice, flag, invalidOption, nameIn } from '../../checks.js';
+import { EFFORTS } from '../../codecs/codec.js';
 import { QuantizeError } from '../../errors.js';
 import { readEffort } from '../../plan/effort.js';
 import type { RuntimeVersion } from '../../plan/onnx/blocks/options.js';
@@ -14,7 +15,10 @@ export interface OnnxOptions {
   readonly blockSize: number;
   readonly symmetric: boolean;
   readonly accuracyLevel: number;
-  /** Place in EFFORTS: from `better` on scales and zero points of blocks are searched for, as ONNX Runtime's k_quant does. */
+  /**
+   * Place in EFFORTS: with `better` scales and zero points of blocks are searched for as ONNX Runtime's k_quant does, with
+   * `best` those that lose least are.
+   */
   readonly effort: number;
   readonly form: 'operator' | 'qdq';
   readonly embeddings: boolean;
@@ -37,6 +41,7 @@ const BLOCK_SIZE_DEFAULT = 32;
 const BNB_BLOCK_SIZE = 64;
 const BNB_TYPES: readonly OnnxType[] = ['bnb4', 'nf4', 'fp4'];
 const MOST_ACCURACY_LEVEL = 4;
+const BETTER = EFFORTS.indexOf('better');
 
 /** What only types with blocks have. */
 const BLOCK_OPTIONS = ['groupSize', 'symmetric', 'accuracyLevel', 'effort', 'embeddings', 'onnxForm'] as const;
@@ -64,8 +69,9 @@ export function readOnnxOptions({ given }: FormatQuantization): OnnxOptions {
   }
   const effort = readEffort(given.effort);
   const symmetric = flag('symmetric', given.symmetric ?? effort === 0);
-  if (effort > 0 && symmetric) {
-    const detail = 'effort finds zero points, which symmetric blocks have not; leave symmetric out';
+  if (effort === BETTER && symmetric) {
+    const detail =
+      'effort better finds zero points, which symmetric blocks have not; leave symmetric out, or give the effort best';
     throw new QuantizeError('invalid_option', { detail });
   }
   return {

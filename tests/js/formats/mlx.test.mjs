@@ -84,6 +84,23 @@ function folderOf(tensors, config) {
   folder.write('in/config.json', typeof config === 'string' ? config : JSON.stringify(config));
 }
 
+test('loses less with the effort best, least where columns count, and says the same in config.json', async () => {
+  const name = 'model.layers.0.self_attn.q_proj.weight';
+  const importance = new Map([[name, Float32Array.from({ length: 128 }, (_, i) => (i < 8 ? 1000 : 1))]]);
+  const made = [];
+  for (const options of [{}, { effort: 'best' }, { effort: 'best', importance }]) {
+    const one = await quantized(kLayer, kConfig, options);
+    made.push({ ...one, rmse: one.report.tensors.find((tensor) => tensor.name === name).rmse });
+    for (const at of ['in', 'out']) rmSync(folder.path(at), { recursive: true });
+  }
+  const [usual, best, weighed] = made;
+  expect(best.rmse).toBeLessThan(0.98 * usual.rmse);
+  expect(weighed.rmse).toBeGreaterThan(best.rmse);
+  expect(best.config).toEqual(usual.config);
+  const shapes = ({ made: tensors }) => [...tensors].map(([key, { dtype, shape }]) => [key, dtype, shape]);
+  expect(shapes(best)).toEqual(shapes(usual));
+});
+
 describe('what mlx-lm does with the parts of a model', () => {
   test('matrices are quantized whose rows are whole groups, and floats become what config.json says', async () => {
     const { made, report } = await quantized(kLayer, kConfig, {});

@@ -31,7 +31,10 @@ describe('What an ONNX model is asked to become', () => {
     [{ type: 'q8', symmetric: true }, /symmetric has no meaning with the type q8/],
     [{ type: 'q4', accuracyLevel: 5 }, /accuracyLevel/],
     [{ type: 'q4', effort: 1 }, /effort is 1/],
-    [{ type: 'q4', effort: 'better', symmetric: true }, /effort finds zero points, which symmetric blocks have not/],
+    [
+      { type: 'q4', effort: 'better', symmetric: true },
+      /effort better finds zero points, which symmetric blocks have not/,
+    ],
     [{ type: 'q4', effort: 'better', onnxForm: 'qdq' }, /effort has no meaning with the form qdq/],
     [{ type: 'fp16', effort: 'better' }, /effort has no meaning with the type fp16/],
     [{ type: 'q4', onnxForm: 'qdq', embeddings: true }, /embeddings has no meaning with the form qdq/],
@@ -65,6 +68,15 @@ describe('What an ONNX model is asked to become', () => {
     expect(better.type).toBe(usual.type);
     const lost = ({ tensors: [{ rmse }] }) => rmse;
     expect(lost(better)).toBeLessThan(lost(usual));
+  });
+
+  test.each([false, true])('loses least with the most: symmetric %s', async (symmetric) => {
+    const made = [];
+    for (const effort of ['reference', 'best']) {
+      made.push(await quantize(withMatMul(), { type: 'q4', symmetric, effort }));
+    }
+    const [usual, best] = made.map(({ tensors: [{ rmse }] }) => rmse);
+    expect(best).toBeLessThan(usual);
   });
 
   test('is known by its type where there is no name', async () => {
