@@ -67,7 +67,7 @@ test('options of folders for what is a file, and folders for what has no format'
 test.each([
   ['W4A16', 'compressed-tensors'],
   ['w8a16_asym', 'compressed-tensors'],
-  ['mxfp4', 'mlx'],
+  ['mxfp8', 'mlx'],
   ['nf4', 'bitsandbytes or onnx'],
   ['q4f16_1', 'mlc'],
   ['q8', 'onnx'],
