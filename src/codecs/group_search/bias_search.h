@@ -82,7 +82,7 @@ class BiasSearch {
   [[nodiscard]] F32 weight(size_t i) const noexcept { return L::load(&tile_.weights[i * L::kWidth]); }
   [[nodiscard]] F32 importance(size_t i) const noexcept { return L::load(&tile_.importance[i * L::kWidth]); }
 
-  void take(const Found& tried, Best& best) const noexcept {
+  [[gnu::noinline]] void take(const Found& tried, Best& best) const noexcept {
     const BiasLevels<L> levels(tried, last_);
     F32 ones = L::splat(0.0F);
     F32 squares = L::splat(0.0F);

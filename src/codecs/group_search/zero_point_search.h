@@ -44,8 +44,11 @@ class ZeroPointSearch {
     }
     const auto below = L::pmax(L::sub(plain.zero_point, L::splat(1.0F)), L::splat(0.0F));
     const auto above = L::pmin(L::add(plain.zero_point, L::splat(1.0F)), L::splat(last_));
-    take<2>({Found{best.found.scale, below}, Found{best.found.scale, above}}, best);
-    return refined(best);
+    // The scale that fits best has other levels than the one that it was found by.
+    const Found fit = best.found;
+    take<3>({fit, Found{fit.scale, below}, Found{fit.scale, above}}, best);
+    take<1>({best.found}, best);
+    return best.found;
   }
 
   /// With the zero point in the middle. Of two signs of the scale one reaches a level further up, the other one a level
@@ -60,14 +63,24 @@ class ZeroPointSearch {
       const auto scale = L::mul(magnitude, L::splat(range.first + range.step * static_cast<float>(i)));
       take<2>({Found{scale, middle}, Found{scale, below}}, best);
     }
-    const Found found = refined(best);
-    const auto is_below = L::ne(found.zero_point, middle);
-    return {L::select(is_below, L::neg(found.scale), found.scale), middle};
+    for (int i = 0; i < 2; ++i) take<1>({best.found}, best);
+    const auto is_below = L::ne(best.found.zero_point, middle);
+    return {L::select(is_below, L::neg(best.found.scale), best.found.scale), middle};
   }
 
   /// Those of `found` where they lose less than `plain` by more than the rounding of these sums.
   [[nodiscard]] typename L::Mask is_better(const Found& found, const Found& plain) const noexcept {
-    return is_surely_less<L>(loss(found), loss(plain));
+    const std::array<Found, 2> both = {found, plain};
+    const std::array<Steps, 2> steps = {steps_of(found), steps_of(plain)};
+    std::array<F32, 2> errors = {L::splat(0.0F), L::splat(0.0F)};
+    for (size_t i = 0; i < size_; ++i) {
+      const F32 x = weight(i);
+      for (size_t c = 0; c < both.size(); ++c) {
+        const F32 error = L::sub(x, L::mul(steps[c].of(x), both[c].scale));
+        errors[c] = L::add(errors[c], L::mul(importance(i), L::mul(error, error)));
+      }
+    }
+    return is_surely_less<L>(errors[0], errors[1]);
   }
 
  private:
@@ -101,7 +114,7 @@ class ZeroPointSearch {
   /// Keeps the best fit among those to the levels that `tried` give. Several together leave the processor more to do at
   /// the same time.
   template <size_t kCount>
-  void take(const std::array<Found, kCount>& tried, Best& best) const noexcept {
+  [[gnu::noinline]] void take(const std::array<Found, kCount>& tried, Best& best) const noexcept {
     std::array<Steps, kCount> steps;
     std::array<F32, kCount> products;
     std::array<F32, kCount> squares;
@@ -127,24 +140,6 @@ class ZeroPointSearch {
       best.found.scale = L::select(is_more, scale, best.found.scale);
       best.found.zero_point = L::select(is_more, tried[c].zero_point, best.found.zero_point);
     }
-  }
-
-  /// The levels that follow from the best scale may have a better one again.
-  [[nodiscard]] Found refined(Best best) const noexcept {
-    take<1>({best.found}, best);
-    take<1>({best.found}, best);
-    return best.found;
-  }
-
-  [[nodiscard]] F32 loss(const Found& found) const noexcept {
-    const Steps steps = steps_of(found);
-    F32 sum = L::splat(0.0F);
-    for (size_t i = 0; i < size_; ++i) {
-      const F32 x = weight(i);
-      const F32 error = L::sub(x, L::mul(steps.of(x), found.scale));
-      sum = L::add(sum, L::mul(importance(i), L::mul(error, error)));
-    }
-    return sum;
   }
 
   const float* weights_;

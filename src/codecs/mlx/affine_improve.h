@@ -76,7 +76,7 @@ class AffinePieceImprover {
 
   /// What is lost with `levels_`, weighed, in the tile's unit. Restores as the program does, with every step in the
   /// type.
-  [[nodiscard]] F32 loss(const Numbers& scales, const Numbers& biases) noexcept {
+  [[nodiscard, gnu::noinline]] F32 loss(const Numbers& scales, const Numbers& biases) noexcept {
     const F32 scale = L::load(scales.data());
     const F32 bias = L::load(biases.data());
     const size_t all = size_ * L::kWidth;

@@ -188,7 +188,8 @@ class BlockEncoder {
     return {L::select(is_better, best.scale, plain.scale), L::select(is_better, best.zero_point, plain.zero_point)};
   }
 
-  [[nodiscard]] typename L::F32 loss(const ScalePair<L>& pair, const float* tile, size_t rows) const noexcept {
+  [[nodiscard, gnu::noinline]] typename L::F32 loss(const ScalePair<L>& pair, const float* tile,
+                                                    size_t rows) const noexcept {
     const ColumnScales<L> scales = {L::div(L::splat(1.0F), pair.scale), pair.zero_point, L::splat(steps_)};
     const auto scale = restored(pair.scale);
     auto sum = L::splat(0.0F);
