@@ -735,7 +735,7 @@ export const CODECS: readonly (CodecTraits & { readonly name: CodecName })[] = [
     groupSizes: [16, 32, 64, 128, 256],
     symmetric: true,
     acrossRows: true,
-    mostEffort: 1,
+    mostEffort: 2,
   },
   {
     ...USUAL,
@@ -749,7 +749,7 @@ export const CODECS: readonly (CodecTraits & { readonly name: CodecName })[] = [
     groupSizes: [16, 32, 64, 128, 256],
     symmetric: true,
     acrossRows: true,
-    mostEffort: 1,
+    mostEffort: 2,
   },
   {
     ...USUAL,
@@ -763,7 +763,7 @@ export const CODECS: readonly (CodecTraits & { readonly name: CodecName })[] = [
     groupSizes: [16, 32, 64, 128, 256],
     symmetric: true,
     acrossRows: true,
-    mostEffort: 1,
+    mostEffort: 2,
   },
   {
     ...USUAL,

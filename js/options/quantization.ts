@@ -83,6 +83,7 @@ function readFile(given: HeldQuantization, defaults: Defaults, sink: unknown): Q
   const asked = readType(given.type);
   const container = readOutputContainer(given, asked, sink);
   const type = container.takesFileTypes ? fileTypeOf(asked) : asked;
+  if (container.takesFileTypes) refuseTensorType(type);
   const shared = {
     container,
     keepOverflowing: choice('f16Overflow', given.f16Overflow, OVERFLOWS) === 'f32',
@@ -96,6 +97,14 @@ function readFile(given: HeldQuantization, defaults: Defaults, sink: unknown): Q
   return container.takesFileTypes && (type === undefined || isFileType(type))
     ? readFileType(given, type ?? DEFAULT_TYPE, shared)
     : readUniform(given, type, shared, defaults);
+}
+
+/** Throws `invalid_option` for what only tensors of a file can be. */
+function refuseTensorType(type: string | undefined): void {
+  if (type === undefined || isFileType(type) || (findTraits(type)?.ggmlType ?? null) === null) return;
+  const near = FILE_TYPES.find((one) => one.startsWith(`${type}_`));
+  const advice = near === undefined ? `give a rule, such as ['ffn_', '${type}'], and another type` : `give ${near}`;
+  throw new QuantizeError('invalid_option', { detail: `type ${type} is none of whole files; ${advice}` });
 }
 
 /** Throws `invalid_option` for what is none, and says where types are at home that other formats have. */

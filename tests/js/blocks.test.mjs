@@ -33,7 +33,10 @@ describe.each(BLOCK_TYPES)('%s', (type) => {
     const restored = await quantizer.decode(bytes, type);
     expect(restored).toHaveLength(data.length);
     const error = Math.sqrt(restored.reduce((sum, x, i) => sum + (x - data[i]) ** 2, 0));
-    expect(error / Math.hypot(...data.subarray(0, 100_000))).toBeLessThan(0.5);
+    const bits = (8 * blockBytes) / blockWeights;
+    // In the order of a step at that many bits, and less than is lost of what becomes all zeros.
+    const norm = Math.sqrt(data.reduce((sum, x) => sum + x * x, 0));
+    expect(error / norm).toBeLessThan(Math.min(1, 6 * 2 ** -bits));
   });
 
   test('zeros come back as zeros, and no weights as none', async () => {
@@ -79,6 +82,8 @@ describe.each(BLOCK_TYPES)('%s', (type) => {
     const data = randomWeights(262_144, 3);
     data[140_000] = 1e10;
     data[140_001] = -1e10;
+    // Their scales are no halves, and stop at the largest.
+    if (/FP4$/.test(type)) return void (await quantizer.encode(data, type));
     await expect(quantizer.encode(data, type)).rejects.toMatchObject({
       name: 'QuantizeError',
       code: 'scale_overflow',

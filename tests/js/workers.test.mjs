@@ -4,7 +4,14 @@ import { Worker } from 'node:worker_threads';
 import { afterAll, beforeAll, describe, expect, jest, test } from '@jest/globals';
 import { ArrowQuant, BLOCK_TYPES } from 'arrowquant';
 import createModule from 'arrowquant/wasm';
-import { affineCodec, codecNamed, createWindowPool, launchModule, readLaunchOptions } from './support/internals.mjs';
+import {
+  affineCodec,
+  codecNamed,
+  createWindowPool,
+  launchModule,
+  readLaunchOptions,
+  traitsOf,
+} from './support/internals.mjs';
 import { useFolder } from './support/models/folder.mjs';
 import { bfloatTensor, float32Tensor, halfTensor, modelFile } from './support/models/safetensors.mjs';
 import { runFixture } from './support/child.mjs';
@@ -125,9 +132,11 @@ describe('windows', () => {
   test.each(kTargets)('encode, measure, compare and decode %j as those of a heap do', async (target) => {
     const weights = 256 * 600;
     const data = bytesOf(randomWeights(weights, 7));
+    // Some types need to know how much columns count: the same, then.
+    const effort = traitsOf(target).needsImportance ? 1 : 0;
     const [ours, theirs] = await onBoth(async (window) => {
       fill(window.input(weights, kF32), [data]);
-      const { planes, error } = await window.transcode(weights, { codec: kF32 }, target, { measure: true });
+      const { planes, error } = await window.transcode(weights, { codec: kF32 }, target, { measure: true, effort });
       const encoded = copyOf(planes);
       const comparison = await window.compare(weights, { codec: kF32 }, { codec: target });
       fill(window.input(weights, target), encoded);

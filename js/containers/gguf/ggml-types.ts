@@ -24,28 +24,15 @@ const block = (name: string, id: number, blockWeights: number, blockBytes: numbe
   return { name, id, blockWeights, blockBytes };
 };
 
-/** Types of ggml that are no codecs here. */
+/** Types of ggml that are no codecs here: whole numbers, and what programs compute with. */
 const OTHERS: readonly GgmlType[] = [
   block('Q8_1', 9, 32, 36),
   block('Q8_K', 15, 256, 292),
-  block('IQ2_XXS', 16, 256, 66),
-  block('IQ2_XS', 17, 256, 74),
-  block('IQ3_XXS', 18, 256, 98),
-  block('IQ1_S', 19, 256, 50),
-  block('IQ3_S', 21, 256, 110),
-  block('IQ2_S', 22, 256, 82),
   block('I8', 24, 1, 1),
   block('I16', 25, 1, 2),
   block('I32', 26, 1, 4),
   block('I64', 27, 1, 8),
   block('F64', 28, 1, 8),
-  block('IQ1_M', 29, 256, 56),
-  block('TQ1_0', 34, 256, 54),
-  block('TQ2_0', 35, 256, 66),
-  block('MXFP4', 39, 32, 17),
-  block('NVFP4', 40, 64, 36),
-  block('Q1_0', 41, 128, 18),
-  block('Q2_0', 42, 64, 18),
 ];
 
 const CODEC_TYPES = CODECS.flatMap(({ name, ggmlType, blockWeights }) =>
@@ -54,30 +41,12 @@ const CODEC_TYPES = CODECS.flatMap(({ name, ggmlType, blockWeights }) =>
 
 /** By number. Those that are missing belonged to types that ggml has dropped, and no longer reads. */
 export const GGML_TYPES: readonly GgmlType[] = [
-  // A codec that is added takes the place of the line above.
-  ...OTHERS.filter(({ id }) => !CODEC_TYPES.some((type) => type.id === id)),
+  ...OTHERS,
   ...CODEC_TYPES,
 ].sort((a, b) => a.id - b.id);
 
-/** Of files whose matrices are no codecs here. */
-const OTHER_FILE_TYPES = {
-  IQ2_XXS: 19,
-  IQ2_XS: 20,
-  Q2_K_S: 21,
-  IQ3_XS: 22,
-  IQ3_XXS: 23,
-  IQ1_S: 24,
-  IQ3_S: 26,
-  IQ3_M: 27,
-  IQ2_S: 28,
-  IQ2_M: 29,
-  IQ1_M: 31,
-  TQ1_0: 36,
-  TQ2_0: 37,
-  MXFP4_MOE: 38,
-  NVFP4: 39,
-  Q1_0: 40,
-} as const;
+/** What llama-quantize makes no files of, only llama.cpp's converter. */
+const OTHER_FILE_TYPES = { NVFP4: 39 } as const;
 
 /** Values of the key `general.file_type`, llama.cpp's `enum llama_ftype`: what most tensors of a file are. */
 export const FILE_TYPE_IDS = Object.fromEntries([

@@ -20,7 +20,7 @@ test.each([
   [{ chatTemplate: false }, 'chatTemplate'],
   [{ keyValues: { key: { type: 'u8', value: 1 } } }, 'keyValues'],
 ])('%j has no meaning for other models', (given, name) => {
-  expect(() => refuseOptions(optionsOf(given), 'the model is of another kind')).toThrow(
+  expect(() => refuseOptions(optionsOf(given), { carried: null }, 'the model is of another kind')).toThrow(
     expect.objectContaining({
       code: 'invalid_option',
       message: expect.stringContaining(`${name} has no meaning, because the model is of another kind; leave it out`),
@@ -29,7 +29,7 @@ test.each([
 });
 
 test.each([{}, { chatTemplate: true }, { keyValues: {} }])('%j says nothing', (given) => {
-  expect(() => refuseOptions(optionsOf(given), 'it is none')).not.toThrow();
+  expect(() => refuseOptions(optionsOf(given), { carried: null }, 'it is none')).not.toThrow();
 });
 
 const modelOf = (architecture) => {

@@ -99,7 +99,7 @@ describe('a GGUF', () => {
   const kTensors = [
     ggufTensor('blk.0.attn_q.weight', [64, 4], 1),
     kUnknown,
-    ggufTensor('blk.0.ffn_up.weight', [64, 8], 39),
+    ggufTensor('blk.0.ffn_up.weight', [64, 8], 9),
     { name: 'z.weight', ne: [5], type: 31, bytes: bytesOf(7, 3) },
   ];
   const kPairs = [['general.architecture', 'string', 'llama']];
@@ -111,23 +111,23 @@ describe('a GGUF', () => {
     expect(tensors.map(({ name, type, dtype, shape, bytes }) => [name, type, dtype, shape, bytes])).toEqual([
       ['blk.0.attn_q.weight', 'F16', 'F16', [4, 64], 512],
       ['blk.0.ffn_gate.weight', 'ggml type 99', 'ggml type 99', [2, 64], 96],
-      ['blk.0.ffn_up.weight', 'MXFP4', 'MXFP4', [8, 64], 272],
+      ['blk.0.ffn_up.weight', 'Q8_1', 'Q8_1', [8, 64], 576],
       ['z.weight', 'ggml type 31', 'ggml type 31', [5], 32],
     ]);
   });
 
-  test('of MXFP4 could not be quantized; such tensors are copied, and it is told', async () => {
+  test('of Q8_1 could not be quantized; such tensors are copied, and it is told', async () => {
     const { tensors, warnings } = await quantizer.quantizeFile(write(), folder.path('out.gguf'), { type: 'Q8_0' });
     expect(tensors.map(({ from, to, kept, rule }) => [from, to, kept, rule])).toEqual([
       ['F16', 'Q8_0', false, 'matrix'],
       ['ggml type 99', 'ggml type 99', true, 'ggml type 99 cannot be decoded'],
-      ['MXFP4', 'MXFP4', true, 'MXFP4 cannot be decoded'],
+      ['Q8_1', 'Q8_1', true, 'Q8_1 cannot be decoded'],
       ['ggml type 31', 'ggml type 31', true, 'rank below 2'],
     ]);
     expect(warnings).toEqual([
       {
         code: 'copied_undecoded',
-        message: expect.stringMatching(/because ggml type 31, ggml type 99, MXFP4 cannot.*where the next/u),
+        message: expect.stringMatching(/because ggml type 31, ggml type 99, Q8_1 cannot.*where the next/u),
       },
     ]);
     const copy = (await quantizer.inspectFile(folder.path('out.gguf'))).tensors;
@@ -135,7 +135,7 @@ describe('a GGUF', () => {
       ...[
         ['Q8_0', 272],
         ['ggml type 99', 96],
-        ['MXFP4', 272],
+        ['Q8_1', 576],
         ['ggml type 31', 32],
       ],
     ]);
@@ -171,14 +171,14 @@ describe('a GGUF', () => {
     const affine = quantizer.quantizeFile(write(), folder.path('out.safetensors'));
     await expect(affine).rejects.toMatchObject({ ...about, message: expect.stringContaining('=drop') });
     await expect(quantizer.readTensor(write(), 'blk.0.ffn_up.weight')).rejects.toMatchObject({
-      ...{ ...about, layer: 'blk.0.ffn_up.weight', detail: 'MXFP4' },
+      ...{ ...about, layer: 'blk.0.ffn_up.weight', detail: 'Q8_1' },
     });
     expect(folder.list()).toEqual(['in.gguf']);
   });
 
   test('keeps the type that was asked for by name only where it can', async () => {
     const call = quantizer.plan(write(), { type: 'Q8_0', rules: [['=blk.0.ffn_up.weight', 'F16']] });
-    await expect(call).rejects.toMatchObject({ code: 'invalid_option', message: expect.stringMatching(/are MXFP4/u) });
+    await expect(call).rejects.toMatchObject({ code: 'invalid_option', message: expect.stringMatching(/are Q8_1/u) });
   });
 
   test.each([

@@ -190,6 +190,8 @@ describe('rules of the caller', () => {
 describe('options', () => {
   test.each([
     [{ type: 'Q9_K' }, /type.*Q9_K/],
+    [{ type: 'mxfp4', container: 'gguf' }, /MXFP4 is none of whole files; give MXFP4_MOE/],
+    [{ type: 'NVFP4', container: 'gguf' }, /NVFP4 is none of whole files; give a rule/],
     [{ type: 'Q8_0', bits: 4 }, /bits has no meaning.*GGUF/],
     [{ type: 'Q8_0', groupSize: 32 }, /groupSize has no meaning.*GGUF/],
     [{ bits: 4, pure: true }, /pure has no meaning.*give a type/],
