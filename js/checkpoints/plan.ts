@@ -6,11 +6,13 @@ import { sourceOf, type CodedTensor, type Tensor } from '../layouts/tensor.js';
 import type { Model } from '../models/model.js';
 import type { PipelineTools } from '../pipeline/pipeline.js';
 import type { FileType } from '../types.js';
-import { checkAsked } from '../plan/asked.js';
+import { checkAsked, type AskedOfGguf } from '../plan/asked.js';
+import { EFFORT_KEY, planFileType, type FileTypeQuantization } from '../plan/file-type.js';
+import { MATRIX_KEYS } from '../plan/importance-matrix.js';
 import { layerFacts } from '../plan/key-values.js';
-import { planFileType, type FileTypeQuantization } from '../plan/file-type.js';
 import type { ConversionPlan } from '../plan/plan.js';
 import { droppedTensor } from '../plan/report.js';
+import { blockOf } from '../rules/language/tensors.js';
 import { fulfils } from '../rules/rule.js';
 import type { CheckpointOptions, Intermediate, LeftOut } from './checkpoint.js';
 import { needsDropped } from './left-out.js';
@@ -55,7 +57,7 @@ export async function planCheckpoint(
     direct === null
       ? await planThrough(model, opened, planned, tools)
       : await planDirect(model, opened, { ...planned, type: direct }, tools);
-  refuseNeeded(plan, opened);
+  refuseNeeded(plan, opened, asked.prunedLayers);
   const dropped = leftOut.map(({ tensor, rule }) => droppedTensor(tensor, rule));
   return {
     ...plan,
@@ -65,11 +67,18 @@ export async function planCheckpoint(
   };
 }
 
-/** Rules see the names in the GGUF as well: what llama.cpp does not open a file without is not to be dropped by those either. */
-function refuseNeeded({ dropped }: ConversionPlan, { tensors }: OpenedCheckpoint): void {
+/**
+ * Rules see the names in the GGUF as well: what llama.cpp does not open a file without is not to be dropped by those either. Layers
+ * that are left out as a whole it does not miss.
+ */
+function refuseNeeded(
+  { dropped }: ConversionPlan,
+  { tensors }: OpenedCheckpoint,
+  pruned: AskedOfGguf['prunedLayers'],
+): void {
   const weights: readonly (Tensor & Pick<Weight, 'isOptional'>)[] = tensors;
   const optional = new Set(weights.filter(({ isOptional }) => isOptional === true).map(({ name }) => name));
-  const needed = dropped.find(({ name }) => !optional.has(name));
+  const needed = dropped.find(({ name }) => !optional.has(name) && !pruned.includes(blockOf(name)));
   if (needed !== undefined) throw needsDropped(needed);
 }
 
@@ -101,7 +110,14 @@ async function planDirect(
   const gguf = asGguf(model, [...origins.keys()], keyValues);
   const plan = await planFileType(gguf, quantization, tools, { rulebook, origins });
   const steps = plan.steps.map((step) => ({ ...step, overflows }));
-  return { ...plan, steps, facts: layerFacts(architecture.name, asked.prunedLayers, steps) };
+  // The file is the converter's wherever the weights are.
+  const isWeighed = steps.some(({ importance }) => importance !== undefined);
+  const said = isWeighed ? [EFFORT_KEY, ...MATRIX_KEYS] : [EFFORT_KEY];
+  const facts = [
+    ...plan.facts.filter(({ key }) => said.includes(key)),
+    ...layerFacts(architecture.name, asked.prunedLayers, steps),
+  ];
+  return { ...plan, steps, facts };
 }
 
 async function planThrough(

@@ -66,7 +66,8 @@ export interface MadeModel {
 
 /** `general.quantization_version` of the block formats as they are today. */
 const QUANTIZATION_VERSION = 2;
-const EFFORT_KEY = 'arrowquant.effort';
+/** Under which a GGUF says how hard the search for its weights was. */
+export const EFFORT_KEY = 'arrowquant.effort';
 /** What a file of no known family says of itself: readers want the key. */
 const UNKNOWN_ARCHITECTURE = 'unknown';
 

@@ -98,6 +98,21 @@ describe.each(kWideCheckpoints)('$name', (one) => {
   });
 });
 
+test('layers are left out as of the GGUF that is between', async () => {
+  const { input, options } = writeWide(kWideCheckpoints[0], folder.at);
+  const between = await converted(input, 'between.gguf', { ...options, type: 'F16' });
+  const pruneLayers = [0];
+  for (const type of ['F16', 'Q4_0']) {
+    const once = await converted(input, 'out.gguf', { ...options, type, via: 'F16', pruneLayers });
+    const twice = await converted(between, 'twice.gguf', { type, pruneLayers });
+    const [left, right] = [once, twice].map((file) => readGguf(readFileSync(file)));
+    expect([...left.keyValues].sort()).toEqual([...right.keyValues].sort());
+    expect(new Map(left.tensors.map(({ name, type, bytes }) => [name, [type, sha256(bytes)]]))).toEqual(
+      new Map(right.tensors.map(({ name, type, bytes }) => [name, [type, sha256(bytes)]])),
+    );
+  }
+});
+
 test('weights that no block holds are refused, as llama.cpp refuses them', async () => {
   const { input, options } = caseNamed(kOverflowing);
   const between = await converted(input, 'between.gguf', { ...options, type: 'F32' });

@@ -43,3 +43,16 @@ test("has no effect on what llama.cpp's converter writes itself, which is told",
     message: expect.stringContaining('no type of the output uses importance'),
   });
 });
+
+test('what is made with effort or a matrix says so in a file that the converter writes itself, too', async () => {
+  const [wide] = kWideCheckpoints;
+  const { input, options } = writeWide(wide, folder.path('model'));
+  const plain = await converted(input, 'plain.gguf', { ...options, type: 'Q8_0' });
+  const imatrix = folder.write('imatrix.gguf', imatrixGguf(seededEntries(readGguf(plain.file))));
+  const { file } = await converted(input, 'out.gguf', { ...options, type: 'Q8_0', effort: 'best', imatrix });
+  const said = readGguf(file).keyValues;
+  expect(said.get('arrowquant.effort')).toBe('best');
+  expect(said.get('quantize.imatrix.file')).toBe(imatrix);
+  const others = [...said].filter(([key]) => !/^arrowquant\.|^quantize\./u.test(key));
+  expect(others).toEqual([...readGguf(plain.file).keyValues]);
+});
