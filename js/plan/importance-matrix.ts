@@ -60,17 +60,20 @@ function cut(text: string): string {
 const EMBEDDINGS: readonly string[] = ['token_embd.weight', 'per_layer_token_embd.weight'];
 
 /**
- * By the name of the stored tensor, the importance of those that are encoded. Throws `shape_mismatch` where there is some, but
+ * By the name of the stored tensor, the importance of those that are encoded; `names` are those of the input's tensors. Throws `shape_mismatch` where there is some, but
  * not one number for each column of each matrix; embeddings are without it then.
  */
 export function fittingImportance(
   importance: Importance,
   steps: readonly PlannedStep[],
   { file }: Pick<MatrixOrigin, 'file'>,
+  names: ReadonlySet<string>,
 ): Importance {
   const fitting = new Map<string, Float32Array>();
   for (const { stored, planned, kept } of steps) {
-    const columns = importance.get(stored.name) ?? importance.get(planned.name);
+    // Where layers are left out, the name in the output is another layer's in the input.
+    const renamed = names.has(planned.name) ? undefined : importance.get(planned.name);
+    const columns = importance.get(stored.name) ?? renamed;
     const { shape, elements } = planned;
     if (kept || columns === undefined || elements === 0) continue;
     const row = rowWeights(shape);

@@ -33,11 +33,12 @@ export function withImportance(
   { tensors }: Pick<Model, 'tensors'>,
 ): readonly PlannedStep[] {
   const encoders = steps.map(encoderOf);
+  const names = new Set(tensors.map(({ name }) => name));
   if (given !== null && matrix === null) {
-    checkNames(given, new Set(tensors.map(({ name }) => name)));
+    checkNames(given, names);
     if (!encoders.some((one) => one !== null && canWeigh(one))) throw unused('importance', steps);
   }
-  const importance = given === null || matrix === null ? given : fittingImportance(given, steps, matrix);
+  const importance = given === null || matrix === null ? given : fittingImportance(given, steps, matrix, names);
   if (effort > 0 && !encoders.some((one) => one !== null && mostEffortOf(one) > 0)) {
     throw unused(`effort ${String(EFFORTS[effort])}`, steps);
   }

@@ -225,3 +225,16 @@ test('a plan and an opened model take it, too, and callers can read it', async (
   expect(datasets).toEqual(['wiki.train.raw']);
   expect(new Map([...entries].map(([name, { values }]) => [name, values]))).toEqual(valuesOf(kEntries));
 });
+
+test('a layer that moves up does not get the importance of the one that is left out', async () => {
+  const model = tinyLlama({ layers: 2, seed: 4 });
+  const ofFirst = seededEntries(model).filter(([name]) => name.startsWith('blk.0.'));
+  const ofEmbeddings = ['token_embd.weight', { sums: new Array(256).fill(1), counts: [1] }];
+  const imatrix = new Uint8Array(imatrixGguf([...ofFirst, ofEmbeddings]));
+  const alone = new Uint8Array(imatrixGguf([ofEmbeddings]));
+  const [moved, without] = [
+    (await ours(model, { type: 'Q4_0', imatrix, pruneLayers: [0] })).file,
+    (await ours(model, { type: 'Q4_0', imatrix: alone, pruneLayers: [0] })).file,
+  ];
+  expect(weightsOf(moved)).toEqual(weightsOf(without));
+});
