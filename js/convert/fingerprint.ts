@@ -17,7 +17,7 @@ export async function fingerprintOf(
 ): Promise<string> {
   const inputs = sources.map(({ name, size, version }) => [name, size, version]);
   const outputs = files.map(({ name, fileBytes, header }) => [name, fileBytes, header.length]);
-  const tensors = steps.map(({ stored, planned, places, effort = 0, overflows = false }) => [
+  const tensors = steps.map(({ stored, planned, places, importance, effort = 0, overflows = false }) => [
     // Weights may be rounded to another type on their way.
     stored.codec?.name ?? stored.dtype,
     planned.name,
@@ -26,6 +26,8 @@ export async function fingerprintOf(
     places,
     effort,
     overflows,
+    // Its numbers are among the digests, which do not say whose they are.
+    importance !== undefined,
   ]);
   const headers = files.flatMap(({ header, literals = [] }) => [header, ...literals.map(({ bytes }) => bytes)]);
   const importance = steps.flatMap(({ importance: columns }) => (columns === undefined ? [] : [columns]));

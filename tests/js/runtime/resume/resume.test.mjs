@@ -107,6 +107,13 @@ test('only what we alone can have written is trusted, as the file system shows i
   expect(obstacleToTrust({ ...about, mode: 0o100777 }, { uid: 7, mode: 0o100777 })).toBeNull();
 });
 
+test('the fingerprint is another one where the same importance is for another tensor', async () => {
+  const step = (name, importance) => ({ stored: {}, planned: { name }, places: [], importance });
+  const columns = Float32Array.of(1, 2);
+  const of = (steps) => fingerprintOf({ sources: [] }, { files: [] }, steps, true, 'a build');
+  expect(await of([step('a', columns), step('b')])).not.toBe(await of([step('a'), step('b', columns)]));
+});
+
 test('the fingerprint is another one for another build, which names its version', async () => {
   const given = [{ sources: [] }, { files: [] }, [], true];
   const own = await fingerprintOf(...given);
