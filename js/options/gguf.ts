@@ -1,7 +1,7 @@
 /** What callers ask of a GGUF that becomes another one, besides its type. */
 
 import { choice, flag, invalidOption, nameIn } from '../checks.js';
-import { QuantizeError } from '../errors.js';
+import { QuantizeError, quoted } from '../errors.js';
 import type { AskedOfGguf } from '../plan/asked.js';
 import type { WrittenType } from '../rules/copied.js';
 import { COPY, TENSOR_TYPES, type TensorType } from '../types.js';
@@ -17,10 +17,12 @@ const LAYERS = 'an array of the numbers of layers, whole ones from 0 on';
 /** More than any model has. */
 const MOST_LAYERS = 10_000;
 
-type Given = Pick<HeldQuantization, (typeof GGUF_OPTIONS)[number] | 'pure' | 'splitSize'>;
+type Given = Pick<HeldQuantization, (typeof GGUF_OPTIONS)[number] | 'pure' | 'splitSize' | 'keyValues'>;
 
-/** Throws `invalid_option`. The pairs are read for checkpoints, too, and come later. */
-export function readAsked(given: Given, type: WrittenType): AskedOfGguf {
+/**
+ * Throws `invalid_option`. The pairs are read for checkpoints, too, and come later; `hasMatrix`: a file gives importance.
+ */
+export function readAsked(given: Given, type: WrittenType, hasMatrix: boolean): AskedOfGguf {
   const meaningless = TYPE_OPTIONS.find((option) => type === COPY && given[option] !== undefined);
   if (meaningless !== undefined) throw refused(`${meaningless} has no meaning for ${COPY}; leave it out`);
   const leavesOutput = flag('leaveOutput', given.leaveOutput);
@@ -30,12 +32,25 @@ export function readAsked(given: Given, type: WrittenType): AskedOfGguf {
   if (leavesOutput && outputType !== null) throw refused('outputType contradicts leaveOutput; leave one of them out');
   if (keepSplit && given.splitSize !== undefined)
     throw refused('splitSize contradicts keepSplit; leave one of them out');
+  const prunedLayers = readLayers(given.pruneLayers);
+  for (const { key } of given.keyValues ?? []) checkDecided(key, prunedLayers, hasMatrix);
   const isAsked = leavesOutput || outputType !== null || embeddingType !== null;
   return {
     parts: isAsked ? { leavesOutput, outputType, embeddingType } : undefined,
-    prunedLayers: readLayers(given.pruneLayers),
-    ...{ keepSplit, pairs: [] },
+    ...{ prunedLayers, keepSplit, pairs: [] },
   };
+}
+
+/** Throws for a pair that says what another option says already. */
+function checkDecided(key: string, prunedLayers: readonly number[], hasMatrix: boolean): void {
+  const decidedBy =
+    prunedLayers.length > 0 && key.endsWith('.block_count')
+      ? 'pruneLayers'
+      : hasMatrix && key.startsWith('quantize.imatrix.')
+        ? 'imatrix'
+        : null;
+  if (decidedBy === null) return;
+  throw refused(`keyValues must not have ${quoted(key)}, which follows from ${decidedBy}; leave it out`);
 }
 
 const refused = (detail: string): QuantizeError => new QuantizeError('invalid_option', { detail });

@@ -34,7 +34,7 @@ const MOST_KEY_BYTES = 65_535;
 /** Those that follow from the weights, their types, and how many files there are. */
 const DECIDED: readonly string[] = [
   ...['general.architecture', 'general.alignment', 'general.file_type', 'general.quantization_version'],
-  ...['split.no', 'split.count', 'split.tensors.count'],
+  ...['split.no', 'split.count', 'split.tensors.count', 'arrowquant.effort'],
 ];
 
 const SHAPE = 'an object, or a Map, of { type, value } by key';

@@ -162,6 +162,15 @@ describe('what cannot be asked', () => {
       { keyValues: { 'llama.block_count': { type: 'i32', value: 1 } } },
       'the type i32, but it is u32; give one of that type',
     ],
+    [
+      { pruneLayers: [1], keyValues: { 'llama.block_count': { type: 'u32', value: 2 } } },
+      'keyValues must not have "llama.block_count", which follows from pruneLayers; leave it out',
+    ],
+    [
+      { imatrix: 'none.gguf', keyValues: { 'quantize.imatrix.file': { type: 'string', value: 'mine' } } },
+      'keyValues must not have "quantize.imatrix.file", which follows from imatrix; leave it out',
+    ],
+    [{ keyValues: { 'arrowquant.effort': { type: 'string', value: 'best' } } }, 'keyValues must not have'],
     [{ via: 'F16' }, 'via has no meaning'],
   ];
 
