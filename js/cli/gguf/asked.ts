@@ -50,14 +50,15 @@ export const askedSettings = (
   rules: tensorTypeFile === undefined ? earlier : [...(earlier ?? []), ...tensorTypeFile],
 });
 
-function readTypeRules(file: string): readonly TypeRule[] {
+/** Given more than once, as llama-quantize has it, all count. */
+function readTypeRules(file: string, earlier: readonly TypeRule[] = []): readonly TypeRule[] {
   let text: string;
   try {
     text = readFileSync(file, 'utf8');
   } catch (error) {
     throw new InvalidArgumentError(`It cannot be read: ${(error as Error).message}.`);
   }
-  return text.split(/\s+/u).flatMap((entry) => (entry === '' ? [] : [typeRule(entry)]));
+  return [...earlier, ...text.split(/\s+/u).flatMap((entry) => (entry === '' ? [] : [typeRule(entry)]))];
 }
 
 /** The first `=` ends the pattern, which is sought anywhere in names. */
@@ -91,8 +92,8 @@ function overridden(type: string, text: string): string | number | boolean {
   return type === 'string' || text.trim() === '' || Number.isNaN(Number(text)) ? text : Number(text);
 }
 
-function parseLayers(text: string): readonly number[] {
+function parseLayers(text: string, earlier: readonly number[] = []): readonly number[] {
   if (!/^\d{1,9}(?:,\d{1,9})*$/u.test(text))
     throw new InvalidArgumentError('It must be numbers of layers, such as 20,21,22.');
-  return text.split(',').map(Number);
+  return [...earlier, ...text.split(',').map(Number)];
 }

@@ -44,6 +44,17 @@ test('rules of a file come after those of the command, and are read in lower cas
   });
 });
 
+test('what is given more than once counts together', async () => {
+  folder.write('some.txt', 'attn_v=Q8_0');
+  folder.write('more.txt', 'attn_q=Q5_0');
+  const { types } = await made(
+    ...['--type', 'Q4_0', '--tensor-type-file', 'some.txt', '--tensor-type-file', 'more.txt'],
+    ...['--prune-layers', '0', '--prune-layers', '2'],
+  );
+  expect(types).toMatchObject({ 'blk.0.attn_v.weight': 'Q8_0', 'blk.0.attn_q.weight': 'Q5_0' });
+  expect(Object.keys(types).some((name) => name.startsWith('blk.1.'))).toBe(false);
+});
+
 test('COPY keeps every type', async () => {
   const { types } = await made('--type', 'copy', '--keep-split', '--prune-layers', '1');
   expect(types['blk.1.attn_q.weight']).toBe('F16');
