@@ -159,8 +159,8 @@ export class ArrowQuant {
    * Rejects with `unknown_type`, `invalid_weights`, `shape_mismatch`, `row_not_whole_blocks`; with `not_finite` and the
    * index of the first NaN or infinity; with `scale_overflow` and the index of the first weight of a block whose scale
    * would be infinite in half precision, or, in Q3_K, Q6_K and IQ4_XS, for which llama.cpp's f32 sums overflow, so that
-   * llama.cpp would decode those weights to zeros; with `invalid_option` for importance that rows cannot have, or a type that
-   * needs some; with `aborted` and `disposed`.
+   * llama.cpp would decode those weights to zeros; with `invalid_option` for importance that rows cannot have; with `aborted` and
+   * `disposed`. IQ1_S, IQ2_XXS and IQ2_XS, which llama.cpp does not encode without importance, are without it what ones give.
    */
   async encode(weights: Weights, type: AnyCase<BlockType>, options?: EncodeOptions | null): Promise<Uint8Array> {
     this.#checkAlive();
