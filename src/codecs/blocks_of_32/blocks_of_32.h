@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <bit>
 #include <cstddef>
@@ -109,8 +110,23 @@ size_t encode_groups(std::span<const float> weights, typename Format::Block* blo
   return i;
 }
 
-/// Encodes blocks with `Format`. Those that do not fill the lanes, and the exact place of a refusal, are left to the
-/// scalar instance.
+/// Encodes each of some blocks beside zeros that fill the lanes up: the lanes cannot tell which of them is refused.
+template <typename Format, typename Lanes, size_t kBlockWeights, size_t kAtOnce>
+Status encode_singly(std::span<const float> weights, typename Format::Block* blocks) noexcept {
+  std::array<float, kAtOnce * kBlockWeights> padded{};
+  std::array<typename Format::Block, kAtOnce> encoded;
+  for (size_t at = 0; at < weights.size(); at += kBlockWeights) {
+    const auto block = weights.subspan(at, kBlockWeights);
+    std::copy(block.begin(), block.end(), padded.begin());
+    if (encode_groups<Format, Lanes, kBlockWeights, kAtOnce>(padded, encoded.data()) == 0) {
+      return refusal(block).offset_by(at);
+    }
+    *blocks++ = encoded[0];
+  }
+  return {};
+}
+
+/// Encodes blocks with `Format`.
 template <typename Format, typename Lanes, size_t kBlockWeights = kWeights, size_t kAtOnce = Lanes::kWidth>
 Status encode(std::span<const float> weights, std::span<uint8_t> bytes) noexcept {
   using Block = typename Format::Block;
@@ -121,9 +137,10 @@ Status encode(std::span<const float> weights, std::span<uint8_t> bytes) noexcept
   if constexpr (kAtOnce == 1) {
     return refusal(weights.subspan(done, kBlockWeights)).offset_by(done);
   } else {
-    const auto rest =
-        encode<Format, ScalarLanes, kBlockWeights>(weights.subspan(done), bytes.subspan(encoded * sizeof(Block)));
-    return rest.ok() ? rest : rest.offset_by(done);
+    // Those that do not fill the lanes, or a group with one to be refused.
+    const auto rest = weights.subspan(done, std::min(kAtOnce * kBlockWeights, weights.size() - done));
+    const Status status = encode_singly<Format, Lanes, kBlockWeights, kAtOnce>(rest, blocks + encoded);
+    return status.ok() ? status : status.offset_by(done);
   }
 }
 
