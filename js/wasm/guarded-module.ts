@@ -5,7 +5,15 @@ import { refuseUnawaited, refuseUnawaitedLayer } from '../weight-arrays.js';
 import type { CompiledModule, RawBatchOptions, RawModule } from './module.js';
 
 const BATCH_OPTIONS: Readonly<Record<keyof RawBatchOptions, true>> = {
-  ...{ groupSize: true, symmetric: true, effort: true, continueOnError: true, transfer: true, output: true, cancellation: true },
+  ...{
+    groupSize: true,
+    symmetric: true,
+    effort: true,
+    continueOnError: true,
+    transfer: true,
+    output: true,
+    cancellation: true,
+  },
 };
 
 /**

@@ -40,10 +40,7 @@ const CODEC_TYPES = CODECS.flatMap(({ name, ggmlType, blockWeights }) =>
 );
 
 /** By number. Those that are missing belonged to types that ggml has dropped, and no longer reads. */
-export const GGML_TYPES: readonly GgmlType[] = [
-  ...OTHERS,
-  ...CODEC_TYPES,
-].sort((a, b) => a.id - b.id);
+export const GGML_TYPES: readonly GgmlType[] = [...OTHERS, ...CODEC_TYPES].sort((a, b) => a.id - b.id);
 
 /** What llama-quantize makes no files of, only llama.cpp's converter. */
 const OTHER_FILE_TYPES = { NVFP4: 39 } as const;
