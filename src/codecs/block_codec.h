@@ -31,6 +31,12 @@ using DecodeBlocks = void (*)(std::span<const uint8_t> blocks, std::span<float> 
 using SearchBlocks = Status (*)(std::span<const float> weights, const float* importance,
                                 std::span<uint8_t> blocks) noexcept;
 
+/// Whether there is such a search. Compilers that look for faults do not take a comparison with nullptr for a constant.
+template <SearchBlocks kSearch>
+inline constexpr bool kIsGiven = true;
+template <>
+inline constexpr bool kIsGiven<nullptr> = false;
+
 /// Runs `search` on each row, or part of one, that the weights consist of.
 inline Status search_rows(SearchBlocks search, std::span<const float> weights, std::span<uint8_t> blocks,
                           const EncodeContext& context) noexcept {
@@ -51,10 +57,10 @@ Status encode_plane(std::span<const float> weights, const Planes& planes, const 
   const auto search = [&](SearchBlocks one) noexcept {
     return has_rows ? search_rows(one, weights, planes[0], context) : one(weights, nullptr, planes[0]);
   };
-  if constexpr (kBest != nullptr) {
+  if constexpr (kIsGiven<kBest>) {
     if (context.effort == Effort::kBest) return search(kBest);
   }
-  if constexpr (kWeighted != nullptr) {
+  if constexpr (kIsGiven<kWeighted>) {
     if (context.effort > Effort::kReference || !context.importance.empty()) return search(kWeighted);
   }
   return kEncode(weights, planes[0]);
@@ -80,10 +86,10 @@ template <EncodeBlocks kEncode, DecodeBlocks kDecode, SearchBlocks kWeighted = n
   codec.block_weights = traits.block_weights;
   codec.planes[0] = {"blocks", ElementType::kU8, traits.block_weights, 8 * traits.block_bytes};
   codec.searches = traits.searches;
-  codec.uses_importance = kWeighted != nullptr || kBest != nullptr;
+  codec.uses_importance = kIsGiven<kWeighted> || kIsGiven<kBest>;
   codec.needs_importance = traits.needs_importance;
   codec.needs_rows_to_weigh = traits.needs_rows_to_weigh;
-  codec.most_effort = kBest != nullptr ? Effort::kBest : kWeighted != nullptr ? Effort::kBetter : Effort::kReference;
+  codec.most_effort = kIsGiven<kBest> ? Effort::kBest : kIsGiven<kWeighted> ? Effort::kBetter : Effort::kReference;
   codec.ggml_type = traits.ggml_type;
   codec.file_types = traits.file_types;
   codec.encode = encode_plane<kEncode, kWeighted, kBest>;

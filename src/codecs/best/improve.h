@@ -147,7 +147,7 @@ void improve(std::span<const float> weights, const float* importance, typename S
 template <typename Search, typename Lanes, EncodeBlocks kEncode, SearchBlocks kWeighted = nullptr>
 Status encode(std::span<const float> weights, const float* importance, std::span<uint8_t> bytes) noexcept {
   Status status;
-  if constexpr (kWeighted != nullptr) {
+  if constexpr (kIsGiven<kWeighted>) {
     status = importance != nullptr ? kWeighted(weights, importance, bytes) : kEncode(weights, bytes);
   } else {
     status = kEncode(weights, bytes);

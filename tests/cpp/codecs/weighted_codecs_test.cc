@@ -79,7 +79,8 @@ TEST_P(WeightedCodecs, EncodeTheBytesOfLlamaCpp) {
 TEST_P(WeightedCodecs, EqualTheirReferenceOnEveryKindOfWeights) {
   size_t kind = 0;
   for (const auto& [name, weights] : weight_sets(kRow, 5)) {
-    const auto importance = make_importance(++kind % 3, kind);
+    ++kind;
+    const auto importance = make_importance(kind % 3, kind);
     auto fast = room(kRow);
     auto plain = room(kRow);
     const Status status = codec().encode(weights, {fast}, context(importance));

@@ -42,14 +42,14 @@ class BestEffort : public ::testing::TestWithParam<const Codec*> {
   [[nodiscard]] const Codec& codec() const { return *GetParam(); }
   [[nodiscard]] size_t block_bytes() const { return plane_bytes({&codec(), {}}, 0, codec().block_weights); }
 
-  [[nodiscard]] Status encode(Codec::Encode encode, const Floats& weights, const Floats& importance, Effort effort,
+  [[nodiscard]] Status encode(Codec::Encode instance, const Floats& weights, const Floats& importance, Effort effort,
                               Bytes& blocks) const {
     EncodeContext context;
     context.row_weights = kRow;
     context.importance = importance;
     context.effort = effort;
     blocks.assign(weights.size() / codec().block_weights * block_bytes(), 0xA5);
-    return encode(weights, {blocks}, context);
+    return instance(weights, {blocks}, context);
   }
 
   [[nodiscard]] Bytes encode(const Floats& weights, const Floats& importance, Effort effort) const {

@@ -122,7 +122,7 @@ TEST_P(Grids, TellSeveralThreadsTheSame) {
 }
 #endif
 
-INSTANTIATE_TEST_SUITE_P(, Grids, ::testing::ValuesIn(kCases), [](const auto& info) { return info.param.name; });
+INSTANTIATE_TEST_SUITE_P(, Grids, ::testing::ValuesIn(kCases), [](const auto& one) { return one.param.name; });
 
 }  // namespace
 }  // namespace arrowquant::iq
