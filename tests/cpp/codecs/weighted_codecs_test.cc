@@ -139,7 +139,7 @@ std::vector<const Codec*> weighted_codecs() {
 }
 
 INSTANTIATE_TEST_SUITE_P(, WeightedCodecs, ::testing::ValuesIn(weighted_codecs()),
-                         [](const auto& info) { return std::string(info.param->name); });
+                         [](const auto& one) { return std::string(one.param->name); });
 
 }  // namespace
 }  // namespace arrowquant::testing
