@@ -114,9 +114,9 @@ describe('what the call refuses', () => {
   test.each([
     ['a name that no tensor has', { importance: { 'y.weight': columns } }, /"y\.weight", but the model has no tensor/u],
     ['too few values', { importance: { 'x.weight': columns.slice(1) } }, /63 values, a row has 64 weights/u],
-    ['NaN', { importance: { 'x.weight': withValue(NaN) } }, /value 9 is NaN/u],
-    ['an infinity', { importance: [['x.weight', withValue(Infinity)]] }, /value 9 is Infinity/u],
-    ['a negative value', { importance: new Map([['x.weight', withValue(-1)]]) }, /value 9 is -1/u],
+    ['NaN', { importance: { 'x.weight': withValue(NaN) } }, /value 9 of its importance is NaN/u],
+    ['an infinity', { importance: [['x.weight', withValue(Infinity)]] }, /value 9 of its importance is Infinity/u],
+    ['a negative value', { importance: new Map([['x.weight', withValue(-1)]]) }, /value 9 of its importance is -1/u],
     ['no array of floats', { importance: { 'x.weight': [...columns] } }, /"x\.weight" is no Float32Array/u],
     ['no importance at all', { importance: 3 }, /importance/u],
     ['importance for affine levels', { type: 'affine', importance: { 'x.weight': columns } }, /no meaning for int4/u],
