@@ -18,12 +18,16 @@ test('the tables have the codec, the layout and the container that were added', 
 });
 
 const kFloats = ['F32', 'F16', 'BF16'];
+/** Types of tensors that no file of language models has for all of its own. */
+const kNoneOfFiles = ['MXFP4', 'NVFP4'];
 const isReadOnly = (codec) => !CODECS.find(({ name }) => name === codec).encodes;
 const isBlocks = (codec) => BLOCK_TYPES.includes(codec);
 
+const isNoneOfFiles = (codec, container) => container === 'gguf' && kNoneOfFiles.includes(codec);
+
 /** Whether an output can hold the weights, by what is known of layouts and containers. */
 function isHeld(codec, layout, container) {
-  if (isReadOnly(codec)) return false;
+  if (isReadOnly(codec) || isNoneOfFiles(codec, container)) return false;
   if (kFloats.includes(codec)) return true;
   // One entry under the codec's name, or several of bytes and numbers.
   const isOne = isBlocks(codec) && layout !== 'folders';
@@ -31,10 +35,21 @@ function isHeld(codec, layout, container) {
   return { safetensors: !isOne, gguf: isOne, crate: true }[container];
 }
 
+/** Without importance, files have these with more effort only. */
+const kWeighed = ['IQ1_S', 'IQ1_M', 'IQ2_XXS', 'IQ2_XS', 'IQ2_S', 'IQ3_XXS'];
+const effortOf = (codec) => (kWeighed.includes(codec) ? { effort: 'better' } : {});
+
 /** With one type for everything that is quantized, where files have types, and rules of the model's family. */
 function optionsFor({ name, options }, container) {
-  if (container !== 'gguf' || !(kFloats.includes(name) || isBlocks(name))) return options;
-  return { ...options, architecture: 'none', ...(FILE_TYPES.includes(name) && { pure: true }) };
+  const searched = { ...options, ...effortOf(name) };
+  if (container !== 'gguf' || !(kFloats.includes(name) || isBlocks(name))) return searched;
+  return { ...searched, architecture: 'none', ...(FILE_TYPES.includes(name) && { pure: true }) };
+}
+
+/** What a choice is in a file: types of files are called after tensors' types, of which they not always are. */
+function labelIn({ name, label }, container) {
+  const isTypeOfFiles = ({ fileTypes }) => fileTypes.some((type) => type.name === name);
+  return (container === 'gguf' ? CODECS.find(isTypeOfFiles)?.name : undefined) ?? label;
 }
 
 const kForms = CONTAINERS.flatMap((container) => LAYOUTS.map((layout) => ({ container, layout })));
@@ -52,7 +67,7 @@ describe.each([{ backend: 'threads', threads: 2 }, { backend: 'workers', threads
 
     async function expected(tensor, label) {
       const key = `${label} ${tensor.name}`;
-      if (!known.has(key)) known.set(key, await restored(quantizer, weightsOf(tensor), label));
+      if (!known.has(key)) known.set(key, await restored(quantizer, weightsOf(tensor), label, effortOf(label)));
       return known.get(key);
     }
 
@@ -82,7 +97,7 @@ describe.each([{ backend: 'threads', threads: 2 }, { backend: 'workers', threads
         if (!isHeld(choice.name, layout.name, container.name)) {
           const why = isReadOnly(choice.name)
             ? /can be read, but not written/u
-            : /cannot hold|needs an output whose name ends with/u;
+            : /cannot hold|needs an output whose name ends with|is none of whole files/u;
           await expectRefusal(quantizer.quantizeFile(source, output, options), why);
           await expectRefusal(quantizer.plan(source, options), why);
           expect(folder.list()).toEqual(['source.safetensors']);
@@ -94,7 +109,9 @@ describe.each([{ backend: 'threads', threads: 2 }, { backend: 'workers', threads
         expect(plan.type).toBe(report.type);
         expect(report.totals.fileBytes).toBe(statSync(output).size);
         for (const { name } of kMatrices) {
-          expect(report.tensors.find((one) => one.name === name)).toMatchObject({ to: choice.label });
+          expect(report.tensors.find((one) => one.name === name)).toMatchObject({
+            to: labelIn(choice, container.name),
+          });
         }
         await checkFile(output, report);
         rmSync(output);

@@ -33,7 +33,7 @@ const kByLabel = new Map(kChoices.map((choice) => [choice.label, choice]));
  */
 export async function restored(quantizer, { data, shape }, label, search) {
   if (BLOCK_TYPES.includes(label)) {
-    return quantizer.decode(await quantizer.encode({ data, shape }, label), label);
+    return quantizer.decode(await quantizer.encode({ data, shape }, label, search), label);
   }
   const { name, options } = kByLabel.get(label);
   if (name === 'row_signs') return throughRowSigns(data, shape.at(-1), search);

@@ -3,6 +3,7 @@ import {
   ARCHITECTURES,
   ArrowQuant,
   BLOCK_TYPES,
+  EFFORTS,
   FILE_TYPES,
   PROGRAMS,
   QuantizeError,
@@ -20,9 +21,12 @@ import {
   type CodecName,
   type ContainerName,
   type ConvertFileOptions,
+  type CopyType,
   type CreateOptions,
   type DequantizeFileOptions,
   type DroppedTensor,
+  type Effort,
+  type EncodeOptions,
   type ErrorDetails,
   type FetchFunction,
   type FetchInit,
@@ -44,6 +48,8 @@ import {
   type GroupSize,
   type HalfArray,
   type HeaderFields,
+  type ImportanceEntry,
+  type ImportanceMatrix,
   type InputContainerName,
   type InspectedTensor,
   type Inspection,
@@ -154,6 +160,20 @@ export async function convertForOthers(quantizer: ArrowQuant, source: ModelSourc
   await quantizer.quantizeFile(source, to, { format: 'compressed-tensors', type: formatType });
   await quantizer.quantizeFile(source, 'model_q4f16.onnx', { format: formatName, type: onnxType, onnxRuntime });
   await quantizer.plan(source, { format: 'onnx', type: 'q4', onnxForm, embeddings: false, accuracyLevel: 4 });
+}
+
+const copied: CopyType = 'COPY';
+const effort: Effort = EFFORTS.at(-1) ?? 'best';
+
+export async function weighColumns(quantizer: ArrowQuant, source: ModelSource, array: WeightArray): Promise<number> {
+  const matrix: ImportanceMatrix = await quantizer.readImportance(source);
+  const entry: ImportanceEntry | undefined = matrix.entries.get('blk.0.attn_q.weight');
+  const search: EncodeOptions = { importance: entry?.values ?? null, effort };
+  const bytes = await quantizer.encode({ data: array, shape: [2, 256] }, 'IQ2_XS', search);
+  const weighed: QuantizeFileOptions = { type: fileType, imatrix: source, effort };
+  await quantizer.quantizeFile(source, 'model-IQ2_XS.gguf', weighed);
+  await quantizer.quantizeFile(source, 'model-copy.gguf', { type: copied });
+  return bytes.length;
 }
 
 function seeTensor(report: TensorReport): string {
