@@ -4,6 +4,8 @@ import { describe, expect, test } from '@jest/globals';
 import { readFileSync, readdirSync } from 'node:fs';
 import path from 'node:path';
 import { inProject } from '../../../tools/lib/paths.mjs';
+import { imatrixGguf, seededEntries } from '../../js/support/models/imatrix.mjs';
+import { readGguf } from '../../peers/tiny-llama.mjs';
 import { expectReadable } from './demo-format-tests.mjs';
 import { expectSame } from './demo-tests.mjs';
 
@@ -116,5 +118,36 @@ export function describePickedCheckpoints(demo) {
     expectSame(bytes, expected);
     expect(await tryModel(page)).toMatch(/^64 numbers: -?\d\.\d{4}, /);
     await expectReadable(page);
+  });
+
+  test('an importance matrix that was picked counts, and so does the effort', async () => {
+    const plain = path.join(demo.setting.folder, 'plain.gguf');
+    await demo.quantizer.quantizeFile(kEmbedding, plain, { type: 'F16' });
+    const entries = seededEntries(readGguf(readFileSync(plain)));
+    const matrix = { name: 'of-the-model.imatrix.gguf', buffer: Buffer.from(imatrixGguf(entries)) };
+    const page = await demo.open();
+    await page.page.locator('input[aria-label="Model folder"]').setInputFiles(kEmbedding);
+    await page.planned();
+    await page.choose('type', 'Q4_0');
+    await page.press('best');
+    await page.page.locator('input[name=imatrix]').setInputFiles({ ...matrix, mimeType: 'application/octet-stream' });
+    await page.until('the name of the matrix', () =>
+      document.querySelector('[aria-label="Importance matrix"]').textContent.includes('of-the-model'),
+    );
+    await page.planned();
+    await page.choose('target', 'memory');
+    await expectReadable(page);
+    await page.shoot('importance');
+    await page.quantize();
+    await page.finished();
+    const output = path.join(demo.setting.folder, 'weighed.gguf');
+    const imatrix = new File([matrix.buffer], matrix.name);
+    await demo.quantizer.quantizeFile(kEmbedding, output, { type: 'Q4_0', effort: 'best', imatrix });
+    const expected = readFileSync(output);
+    expectSame((await page.download('Download', expected.length)).bytes, expected);
+    const { keyValues } = readGguf(expected);
+    expect(keyValues.get('quantize.imatrix.file')).toBe(matrix.name);
+    expect(keyValues.get('arrowquant.effort')).toBe('best');
+    await page.shoot('importance-result');
   });
 }
