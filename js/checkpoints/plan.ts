@@ -1,3 +1,4 @@
+import type { Effort } from '../codecs/codec.js';
 import { findKeyValue, textOf, type GgufKeyValue } from '../containers/gguf/key-values.js';
 import { QuantizeError, quoted } from '../errors.js';
 import { plainValue } from '../containers/gguf/gguf.js';
@@ -10,7 +11,7 @@ import { checkAsked, type AskedOfGguf } from '../plan/asked.js';
 import { EFFORT_KEY, planFileType, type FileTypeQuantization } from '../plan/file-type.js';
 import { MATRIX_KEYS } from '../plan/importance-matrix.js';
 import { layerFacts } from '../plan/key-values.js';
-import type { ConversionPlan } from '../plan/plan.js';
+import { effortOf, type ConversionPlan } from '../plan/plan.js';
 import { droppedTensor } from '../plan/report.js';
 import { blockOf } from '../rules/language/tensors.js';
 import { fulfils } from '../rules/rule.js';
@@ -134,7 +135,7 @@ async function planThrough(
   );
   const gguf = asGguf(model, [...origins.keys()], keyValues);
   const plan = await planFileType(gguf, quantization, tools, { origins });
-  return { ...plan, notes: [...plan.notes, throughNote(intermediate, quantization)] };
+  return { ...plan, notes: [...plan.notes, throughNote(intermediate, quantization, effortOf(plan.steps))] };
 }
 
 /** Throws `unsupported_dtype` for what llama.cpp's quantizer does not quantize again. */
@@ -148,10 +149,14 @@ function decodedOnly(tensor: Tensor): CodedTensor {
   });
 }
 
-const throughNote = (intermediate: Intermediate, { checkpoint: { via } }: CheckpointQuantization): string =>
+const throughNote = (
+  intermediate: Intermediate,
+  { checkpoint: { via } }: CheckpointQuantization,
+  effort: Effort,
+): string =>
   `The file is what llama.cpp's quantizer makes of the model's ${intermediate} GGUF${
     via === null ? ', the type of its own weights; via names another' : ''
-  }.`;
+  }${effort === 'reference' ? '' : `, but for the search for less error, which is ${effort}`}.`;
 
 /** What the GGUF would be that llama.cpp's converter writes. */
 function asGguf(model: Model, tensors: readonly Tensor[], keyValues: readonly GgufKeyValue[]): Model {

@@ -73,8 +73,14 @@ test('rules know tensors by their names in the checkpoint and in the GGUF', asyn
 });
 
 test('--via says from which type it is quantized', async () => {
-  const { stdout } = await run(kPlain.folder, 'a.gguf', '--type', 'Q4_0', '--via', 'f32', '--json');
-  expect(JSON.parse(stdout).notes.join('\n')).toContain("what llama.cpp's quantizer makes of the model's F32 GGUF");
+  const notes = async (...options) => {
+    const { stdout } = await run(kPlain.folder, 'a.gguf', '--type', 'Q4_0', '--via', 'f32', '--json', ...options);
+    return JSON.parse(stdout).notes;
+  };
+  const note = "The file is what llama.cpp's quantizer makes of the model's F32 GGUF";
+  expect(await notes()).toContain(`${note}.`);
+  const searched = `${note}, but for the search for less error, which is best.`;
+  expect(await notes('--effort', 'best')).toContain(searched);
 });
 
 test('--dry-run tells what the file would have in it, and writes nothing', async () => {
