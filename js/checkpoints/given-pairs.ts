@@ -77,7 +77,8 @@ function checkAdded(pairs: KeyList, given: CheckpointOptions['keyValues']): void
 /** In all other families llama.cpp looks for one kind of factors of frequencies alone, and opens no file with those of the other. */
 const FACTORS_IN_ANY_CASE: readonly string[] = ['phi3'];
 
-function checkFactors(
+/** Throws `invalid_option` for a kind of scaling, at `key`, whose factors the model has not. */
+export function checkFactors(
   key: string,
   given: CheckpointOptions['keyValues'],
   weights: readonly Pick<Weight, 'name'>[],

@@ -106,11 +106,23 @@ async function ownPlanner(quantization: Quantization): Promise<Planner> {
     const why = await whyNoCheckpoint(model, quantization);
     if (why !== null) {
       const pairs = refuseOptions(quantization.checkpoint, model, why);
+      await checkPairs(model, pairs, quantization);
       return planFileType(model, { ...quantization, asked: { ...quantization.asked, pairs } }, tools);
     }
     const { planCheckpoint } = await part(() => import('../checkpoints/plan.js'));
     return planCheckpoint(model, quantization, tools);
   };
+}
+
+/** Rejects for pairs with which llama.cpp would not open the GGUF. */
+async function checkPairs(
+  model: Model,
+  pairs: CheckpointQuantization['checkpoint']['keyValues'],
+  { asked }: Pick<CheckpointQuantization, 'asked'>,
+): Promise<void> {
+  if (pairs.length === 0) return;
+  const { checkFitting } = await part(() => import('../checkpoints/fitting-pairs.js'));
+  checkFitting(model, pairs, asked.prunedLayers);
 }
 
 async function convertFile(

@@ -19,10 +19,8 @@ const MOST_LAYERS = 10_000;
 
 type Given = Pick<HeldQuantization, (typeof GGUF_OPTIONS)[number] | 'pure' | 'splitSize' | 'keyValues'>;
 
-/**
- * Throws `invalid_option`. The pairs are read for checkpoints, too, and come later; `hasMatrix`: a file gives importance.
- */
-export function readAsked(given: Given, type: WrittenType, hasMatrix: boolean): AskedOfGguf {
+/** Throws `invalid_option`. The pairs are read for checkpoints, too, and come later. */
+export function readAsked(given: Given, type: WrittenType): AskedOfGguf {
   const meaningless = TYPE_OPTIONS.find((option) => type === COPY && given[option] !== undefined);
   if (meaningless !== undefined) throw refused(`${meaningless} has no meaning for ${COPY}; leave it out`);
   const leavesOutput = flag('leaveOutput', given.leaveOutput);
@@ -33,7 +31,7 @@ export function readAsked(given: Given, type: WrittenType, hasMatrix: boolean): 
   if (keepSplit && given.splitSize !== undefined)
     throw refused('splitSize contradicts keepSplit; leave one of them out');
   const prunedLayers = readLayers(given.pruneLayers);
-  for (const { key } of given.keyValues ?? []) checkDecided(key, prunedLayers, hasMatrix);
+  for (const { key } of given.keyValues ?? []) checkDecided(key, prunedLayers);
   const isAsked = leavesOutput || outputType !== null || embeddingType !== null;
   return {
     parts: isAsked ? { leavesOutput, outputType, embeddingType } : undefined,
@@ -42,11 +40,11 @@ export function readAsked(given: Given, type: WrittenType, hasMatrix: boolean): 
 }
 
 /** Throws for a pair that says what another option says already. */
-function checkDecided(key: string, prunedLayers: readonly number[], hasMatrix: boolean): void {
+function checkDecided(key: string, prunedLayers: readonly number[]): void {
   const decidedBy =
     prunedLayers.length > 0 && key.endsWith('.block_count')
       ? 'pruneLayers'
-      : hasMatrix && key.startsWith('quantize.imatrix.')
+      : key.startsWith('quantize.imatrix.')
         ? 'imatrix'
         : null;
   if (decidedBy === null) return;

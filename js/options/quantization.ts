@@ -139,7 +139,7 @@ function readFileType(given: Options, type: WrittenType, shared: Shared): Quanti
     pure: flag('pure', given.pure),
     architecture: choice('architecture', given.architecture, named(ARCHITECTURES)) ?? null,
     checkpoint: readCheckpoint(given),
-    asked: readAsked(given, type, shared.imatrix !== null),
+    asked: readAsked(given, type),
     overflows: choice('f16Overflow', given.f16Overflow, OVERFLOWS) === undefined,
   };
 }

@@ -83,7 +83,10 @@ if (llama !== null)
     });
 
     test('pairs take the place of those that the file has, and are what types go by', async () => {
-      const input = writeModel({ kvHeads: 8 });
+      const { keyValues: said, ...model } = tinyLlama({ layers: 3, kvHeads: 2 });
+      // What its tensors are not: one that is right takes its place.
+      const wrong = said.map(([key, type, value]) => [key, type, key.endsWith('head_count_kv') ? 8 : value]);
+      const input = folder.write('in.gguf', ggufFile({ ...model, keyValues: wrong }));
       const keyValues = {
         'general.name': { type: 'string', value: 'mine' },
         'llama.attention.head_count_kv': { type: 'u32', value: 2 },
@@ -167,7 +170,7 @@ describe('what cannot be asked', () => {
       'keyValues must not have "llama.block_count", which follows from pruneLayers; leave it out',
     ],
     [
-      { imatrix: 'none.gguf', keyValues: { 'quantize.imatrix.file': { type: 'string', value: 'mine' } } },
+      { keyValues: { 'quantize.imatrix.file': { type: 'string', value: 'mine' } } },
       'keyValues must not have "quantize.imatrix.file", which follows from imatrix; leave it out',
     ],
     [{ keyValues: { 'arrowquant.effort': { type: 'string', value: 'best' } } }, 'keyValues must not have'],
