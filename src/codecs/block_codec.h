@@ -87,6 +87,7 @@ template <EncodeBlocks kEncode, DecodeBlocks kDecode, SearchBlocks kWeighted = n
   codec.planes[0] = {"blocks", ElementType::kU8, traits.block_weights, 8 * traits.block_bytes};
   codec.searches = traits.searches;
   codec.uses_importance = kIsGiven<kWeighted> || kIsGiven<kBest>;
+  codec.weighs_from = kIsGiven<kBest> && !kIsGiven<kWeighted> ? Effort::kBest : Effort::kReference;
   codec.needs_importance = traits.needs_importance;
   codec.needs_rows_to_weigh = traits.needs_rows_to_weigh;
   codec.most_effort = kIsGiven<kBest> ? Effort::kBest : kIsGiven<kWeighted> ? Effort::kBetter : Effort::kReference;
