@@ -1,5 +1,5 @@
 import type { DroppedTensor, FilePlan, TensorPlan } from '../index.js';
-import { printWarnings, programsText } from './report.js';
+import { printWarnings, programsText, weighedText } from './report.js';
 import { formatBytes, formatJson, formatShape, printable } from './format.js';
 import { outputWidth, renderTable, type Column } from './table.js';
 
@@ -18,7 +18,19 @@ export function printPlan(plan: FilePlan, { json }: { readonly json?: boolean | 
   process.stdout.write(`${json === true ? formatJson(plan) : render(plan)}\n`);
 }
 
-function render({ tensors, dropped, totals, output, architecture, type, notes, opensIn, notIn }: FilePlan): string {
+function render({
+  tensors,
+  dropped,
+  totals,
+  output,
+  architecture,
+  type,
+  effort,
+  weighed,
+  notes,
+  opensIn,
+  notIn,
+}: FilePlan): string {
   const { converted, kept, bytesBefore, bytesAfter, bitsPerWeight } = totals;
   const files = output.files === 1 ? 'one file' : `${output.files} files`;
   return [
@@ -27,7 +39,7 @@ function render({ tensors, dropped, totals, output, architecture, type, notes, o
     ...notes.map((note) => `note: ${printable(note)}`),
     ...programsText(opensIn, notIn),
     `${type}${architecture === null ? '' : ` (${printable(architecture)})`}: ${converted} tensors to convert, ${kept} to keep${dropped.length === 0 ? '' : `, ${dropped.length} to leave out`}`,
-    `${formatBytes(bytesBefore)} → ${formatBytes(bytesAfter)}, ${bitsPerWeight.toFixed(2)} bits a weight`,
+    `${formatBytes(bytesBefore)} → ${formatBytes(bytesAfter)}, ${bitsPerWeight.toFixed(2)} bits a weight, effort ${effort}${weighedText(weighed)}`,
     `${output.container}, ${files} of ${output.bytes} bytes; nothing was written`,
   ].join('\n');
 }

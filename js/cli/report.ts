@@ -45,6 +45,7 @@ function renderReport({
   notes,
   type,
   effort,
+  weighed,
   architecture,
   opensIn,
   notIn,
@@ -66,11 +67,15 @@ function renderReport({
     ...notes.map((note) => `note: ${printable(note)}`),
     ...programsText(opensIn, notIn),
     `${printable(architecture === null ? type : `${type} (${architecture})`)}: ${converted + kept} tensors, ${converted} converted, ${kept} kept as they were${dropped.length === 0 ? '' : `, ${dropped.length} left out`}`,
-    `${formatBytes(bytesBefore)} → ${formatBytes(bytesAfter)} (${change}), ${bitsPerWeight.toFixed(2)} bits a weight${saves ? `, effort ${effort}` : ''}`,
+    `${formatBytes(bytesBefore)} → ${formatBytes(bytesAfter)} (${change}), ${bitsPerWeight.toFixed(2)} bits a weight${saves ? `, effort ${effort}` : ''}${weighedText(weighed)}`,
     `${formatSeconds(seconds)}, ${formatRate(bytesPerSecond)}${downloadText(downloadedBytes)}`,
     ...files.map(printable),
   ].join('\n');
 }
+
+/** How many tensors importance was used for; nothing where it was for none. */
+export const weighedText = (weighed: number): string =>
+  weighed === 0 ? '' : `, ${weighed} ${weighed === 1 ? 'tensor' : 'tensors'} weighed by importance`;
 
 /** Which programs open the output; nothing for formats that are nobody's own. */
 export function programsText(opensIn: readonly string[], notIn: readonly string[]): readonly string[] {

@@ -170,6 +170,7 @@ export const summaryOf = (
   container: model.container,
   architecture,
   ...{ opensIn, notIn, type, effort: effortOf(steps) },
+  weighed: steps.filter(({ importance }) => importance !== undefined).length,
   notes: [...model.notes, ...notes],
   warnings,
   dropped: [...dropped].sort(byName),

@@ -125,6 +125,8 @@ export interface FileSummary {
   readonly type: string;
   /** The most that was made for any tensor. */
   readonly effort: Effort;
+  /** How many tensors are encoded by how much each of their columns counts. */
+  readonly weighed: number;
   /** Sentences about the model as a whole that a user should know. */
   readonly notes: readonly string[];
   readonly warnings: readonly FileWarning[];

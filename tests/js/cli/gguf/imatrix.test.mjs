@@ -30,6 +30,19 @@ test('quantize takes a matrix, and which of its entries are used', async () => {
   expect(empty).toMatchObject({ code: 2, stderr: expect.stringContaining('separated by commas') });
 });
 
+test('a dry run and the report say how hard the search is, and how many tensors are weighed', async () => {
+  folder.write('in.gguf', ggufFile(kModel));
+  folder.write('imatrix.gguf', imatrixGguf(kEntries));
+  const command = ['quantize', 'in.gguf', 'out.gguf', '--type', 'Q4_K_M'];
+  const plain = await run(...command, '--dry-run');
+  expect(plain.stdout).toMatch(/ bits a weight, effort reference$/mu);
+  const weighed = [...command, '--imatrix', 'imatrix.gguf', '--include-weights', 'attn_q,attn_k', '--effort', 'best'];
+  for (const more of [['--dry-run'], []]) {
+    const { stdout } = await run(...weighed, ...more);
+    expect(stdout).toMatch(/ bits a weight, effort best, 2 tensors weighed by importance$/mu);
+  }
+});
+
 test('inspect lists what a matrix has for each tensor', async () => {
   const entries = [
     ['blk.0.attn_q.weight', { sums: [0, 8, 4, 0], counts: [4] }],
