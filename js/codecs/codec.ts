@@ -151,6 +151,12 @@ export const mostEffortOf = (codec: Codec): number => {
   return codec.groupSize === 0 && groupSizes.length > 0 ? 0 : mostEffort;
 };
 
+/** Whether it uses importance; `effort` is a place in EFFORTS. */
+export const weighs = (codec: Codec, effort: number): boolean => {
+  const { usesImportance, weighsFrom } = traitsOf(codec);
+  return usesImportance && weighsFrom <= Math.min(effort, mostEffortOf(codec));
+};
+
 /** Whether its encoder is told of rows. */
 export const knowsRows = (codec: Codec): boolean => {
   const { needsRows: whole, usesImportance, needsRowsToWeigh } = traitsOf(codec);

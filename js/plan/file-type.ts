@@ -128,7 +128,7 @@ export async function planFileType(
     warnings: [
       ...warningsAbout(steps, tensors, idle),
       ...rowsFellBack(decisions),
-      ...matrixWarnings(quantization.matrix, steps),
+      ...matrixWarnings(quantization.matrix, steps, quantization.effort),
     ],
   };
 }

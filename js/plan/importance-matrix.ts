@@ -1,6 +1,6 @@
 /** Importance that a file gives: which tensors get it, and what the output says of it. */
 
-import { traitsOf } from '../codecs/codec.js';
+import { codecLabel, EFFORTS, mostEffortOf, traitsOf, weighs } from '../codecs/codec.js';
 import type { Fact } from '../containers/container.js';
 import { encodeUtf8 } from '../containers/utf8.js';
 import { QuantizeError, quoted } from '../errors.js';
@@ -94,18 +94,22 @@ function misfit(
   return new QuantizeError('shape_mismatch', { layer, detail });
 }
 
-/** What a user should know who expects the file to matter. */
+/** What a user should know who expects the file to matter; `effort` is that of the call, a place in EFFORTS. */
 export function matrixWarnings(
   matrix: MatrixOrigin | null | undefined,
   steps: readonly PlannedStep[],
+  effort: number,
 ): readonly FileWarning[] {
   if (matrix === null || matrix === undefined || steps.some(({ importance }) => importance !== undefined)) return [];
-  const weighed = steps.some(
-    ({ kept, planned: { target } }) => !kept && target.kind === 'codec' && traitsOf(target.codec).usesImportance,
+  const codecs = steps.flatMap(({ kept, planned: { target } }) =>
+    kept || target.kind !== 'codec' ? [] : [target.codec],
   );
-  const why = weighed
+  const able = codecs.find((codec) => weighs(codec, mostEffortOf(codec)));
+  const why = codecs.some((codec) => weighs(codec, effort))
     ? 'it has nothing for a tensor whose type uses importance'
-    : 'no type of the output uses importance';
+    : able === undefined
+      ? 'no type of the output uses importance'
+      : `${codecLabel(able)} uses importance with the effort ${String(EFFORTS[traitsOf(able).weighsFrom])} alone`;
   return [unusedMatrix(matrix.file, why)];
 }
 

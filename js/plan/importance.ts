@@ -1,4 +1,4 @@
-import { codecLabel, mostEffortOf, needsRows, traitsOf, EFFORTS, type Codec } from '../codecs/codec.js';
+import { codecLabel, mostEffortOf, needsRows, traitsOf, weighs, EFFORTS, type Codec } from '../codecs/codec.js';
 import { QuantizeError, quoted } from '../errors.js';
 import type { Model } from '../models/model.js';
 import { rowWeights } from '../rules/file-types.js';
@@ -34,10 +34,8 @@ export function withImportance(
 ): readonly PlannedStep[] {
   const encoders = steps.map(encoderOf);
   const names = new Set(tensors.map(({ name }) => name));
-  if (given !== null && matrix === null) {
-    checkNames(given, names);
-    if (!encoders.some((one) => one !== null && canWeigh(one))) throw unused('importance', steps);
-  }
+  if (given !== null && matrix === null) checkNames(given, names);
+  if (given !== null) checkWeighs(encoders, steps, { matrix, effort });
   const importance = given === null || matrix === null ? given : fittingImportance(given, steps, matrix, names);
   if (effort > 0 && !encoders.some((one) => one !== null && mostEffortOf(one) > 0)) {
     throw unused(`effort ${String(EFFORTS[effort])}`, steps);
@@ -48,15 +46,29 @@ export function withImportance(
   });
 }
 
-/** Whether the codec uses importance, be it with more effort only. */
-const canWeigh = (codec: Codec): boolean => {
-  const { usesImportance, weighsFrom } = traitsOf(codec);
-  return usesImportance && weighsFrom <= mostEffortOf(codec);
-};
+/**
+ * Throws where no codec of the output uses importance. A file that gives some is for llama.cpp's types, which it is given with
+ * whatever they are: a warning says it of these.
+ */
+function checkWeighs(
+  encoders: readonly (Codec | null)[],
+  steps: readonly PlannedStep[],
+  { matrix, effort }: Required<Pick<Search, 'matrix' | 'effort'>>,
+): void {
+  const codecs = encoders.flatMap((one) => one ?? []);
+  const able = codecs.find((one) => weighs(one, mostEffortOf(one)));
+  if (codecs.some((one) => weighs(one, effort))) return;
+  if (matrix !== null && (able === undefined || traitsOf(able).ggmlType !== null)) return;
+  if (able === undefined) throw unused('importance', steps);
+  const option = matrix === null ? 'importance' : 'imatrix';
+  const enough = String(EFFORTS[traitsOf(able).weighsFrom]);
+  const detail = `${option} has no effect on ${codecLabel(able)} with the effort ${String(EFFORTS[effort])}; give the effort ${enough}, too, or leave ${option} out`;
+  throw new QuantizeError('invalid_option', { detail });
+}
 
 function searching(step: PlannedStep, encoder: Codec, { importance, effort }: Search): PlannedStep {
   const { shape, elements } = step.planned;
-  const columns = canWeigh(encoder) ? importance?.get(step.stored.name) : undefined;
+  const columns = weighs(encoder, effort) ? importance?.get(step.stored.name) : undefined;
   const made = { importance: columns, effort: Math.min(effort, mostEffortOf(encoder)) };
   const why = whyNotSearched(encoder, { shape, elements, ...made });
   if (why === null) return { ...step, ...made };
@@ -87,10 +99,6 @@ export function whyNotSearched(codec: Codec, searched: Searched): string | null 
     if (!isWhole) return `its importance has ${importance.length} values, a row has ${row} weights; give one for each`;
     const bad = importance.findIndex((one) => !Number.isFinite(one) || one < 0);
     if (bad >= 0) return `value ${bad} of its importance is ${String(importance[bad])}; give finite ones from 0 on`;
-    const { weighsFrom } = traitsOf(codec);
-    if (effort < weighsFrom) {
-      return `${codecLabel(codec)} uses importance only to search for its scales; give the effort ${String(EFFORTS[weighsFrom])}, too`;
-    }
   } else if (effort === 0 && traitsOf(codec).needsImportance) {
     return `${codec.name} needs to know how much each column counts; give an importance matrix, more effort, or another type`;
   }

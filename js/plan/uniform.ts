@@ -86,7 +86,7 @@ export async function planUniform(
   ];
   const warnings = [
     ...warningsAbout(steps, tensors, idleRules(rules, described)),
-    ...matrixWarnings(quantization.matrix, steps),
+    ...matrixWarnings(quantization.matrix, steps, quantization.effort),
   ];
   return { ...plainPlan({ container, layout }, steps, codecLabel(codec)), splitBytes, staleTexts, warnings, dropped };
 }

@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { ArrowQuant } from 'arrowquant';
 import { useFolder } from '../support/models/folder.mjs';
+import { imatrixGguf } from '../support/models/imatrix.mjs';
 import { float32Tensor, modelFile } from '../support/models/safetensors.mjs';
 
 const ROW = 96;
@@ -10,6 +11,9 @@ const MODEL = modelFile([float32Tensor(NAME, [64, ROW], 7)]);
 
 /** Half of the columns count ten thousand times as much. */
 const IMPORTANCE = new Map([[NAME, Float32Array.from({ length: ROW }, (_, i) => (i % 2 === 0 ? 1e4 : 1))]]);
+
+/** Of the tensor's name in a GGUF, which no tensor here has: the call is wrong all the same. */
+const MATRIX = new Uint8Array(imatrixGguf([['blk.0.attn_q.weight', { sums: Array(ROW).fill(1), counts: [1] }]]));
 
 const folder = useFolder();
 let quantizer;
@@ -64,8 +68,12 @@ describe('affine groups', () => {
   });
 
   test.each([
-    [{ importance: IMPORTANCE }, /int4 g128 uses importance only to search for its scales; give the effort best, too/],
+    [
+      { importance: IMPORTANCE },
+      /: importance has no effect on int4 g128 with the effort reference; give the effort best, too/,
+    ],
     [{ importance: IMPORTANCE, effort: 'better' }, /give the effort best, too/],
+    [{ imatrix: MATRIX }, /imatrix has no effect on int4 g128 with the effort reference; .*or leave imatrix out/],
     [{ importance: IMPORTANCE, effort: 'best', groupSize: 'tensor' }, /importance has no meaning for int4 tensor/],
     [{ effort: 'best', groupSize: 'tensor' }, /effort best has no meaning for int4 tensor/],
   ])('refuse %j', async (options, says) => {

@@ -141,6 +141,25 @@ test('of another model it has no effect, which is told', async () => {
   expect(report.warnings).toEqual([{ code: 'importance_unused', message: expect.stringContaining('"the bytes"') }]);
 });
 
+test.each([
+  [{ type: 'Q8_0' }, 'Q8_0'],
+  [{ type: 'Q8_0', rules: [[/blk/u, 'MXFP4']], outputType: 'MXFP4', embeddingType: 'MXFP4' }, 'MXFP4'],
+  [{ type: 'Q8_0', rules: [[/blk/u, 'NVFP4']], outputType: 'NVFP4', embeddingType: 'NVFP4' }, 'NVFP4'],
+  [{ type: 'TQ2_0', pure: true }, 'TQ2_0'],
+])('%j uses it with more effort alone, which is told', async (options, type) => {
+  const imatrix = new Uint8Array(imatrixGguf(kEntries));
+  const { file, report } = await ours(kDense, { ...options, imatrix });
+  expect(weightsOf(file)).toEqual(weightsOf((await ours(kDense, options)).file));
+  const message = `the importance matrix "the bytes" has no effect: ${type} uses importance with the effort best alone`;
+  expect(report.warnings).toContainEqual({ code: 'importance_unused', message });
+  const best = await ours(kDense, { ...options, imatrix, effort: 'best' });
+  expect(best.report.warnings.filter(({ code }) => code === 'importance_unused')).toEqual([]);
+  const importance = valuesOf(kEntries);
+  await expect(ours(kDense, { ...options, importance })).rejects.toThrow(
+    `importance has no effect on ${type} with the effort reference; give the effort best, too, or leave importance out`,
+  );
+});
+
 test('what does not fit is refused, but not for token embeddings', async () => {
   const entry = (name, columns) => [name, { sums: Array.from({ length: columns }, () => 1), counts: [1] }];
   const cases = [
