@@ -1,7 +1,8 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
-import { ArrowQuant } from 'arrowquant';
+import { ArrowQuant, FILE_TYPES } from 'arrowquant';
 import { openLlamaModels } from '../../peers/llama-model.mjs';
 import { useFolder } from '../support/models/folder.mjs';
+import { kWideCheckpoints, writeWide } from './support/checkpoint.mjs';
 import { caseNamed, kCases, kOverflowing, kTexts, kTokenized, ownType, tokensOf } from './support/cases.mjs';
 
 const kTypes = ['F16', 'BF16', 'F32', 'Q8_0', 'Q4_K_M'];
@@ -95,6 +96,15 @@ describeWithLlama("llama.cpp's own library", () => {
       const answer = answerOf(await converted(one, { type }), one);
       expect({ type, finite: answer.every(Number.isFinite) }).toEqual({ type, finite: true });
       // Random weights give no two tokens the same chance: a model that was not read would.
+      expect(new Set(answer).size).toBeGreaterThan(16);
+    }
+  });
+
+  test('opens every type of file, searched for the least error, and computes with it', async () => {
+    const wide = writeWide(kWideCheckpoints[0], folder.path('model'));
+    for (const type of FILE_TYPES.filter((one) => !['F32', 'F16', 'BF16'].includes(one))) {
+      const answer = llama.logits(await converted(wide, { type, effort: 'best' }), kTokens);
+      expect({ type, finite: answer.every(Number.isFinite) }).toEqual({ type, finite: true });
       expect(new Set(answer).size).toBeGreaterThan(16);
     }
   });
