@@ -42,7 +42,7 @@ import type {
   WeightsByName,
 } from './types.js';
 import { launchModule, readLaunchOptions, type LaunchedModule } from './wasm/load.js';
-import type { RawBatchOptions, RawBatchResult, RawModule, RawQuantizedLayer } from './wasm/module.js';
+import type { RawBatchOptions, RawBatchResult, RawModule, RawQuantizedLayer, RawWeights } from './wasm/module.js';
 
 /** A flag that the module looks at; shared with it for the length of a call. */
 interface Cancellation {
@@ -107,7 +107,7 @@ export class ArrowQuant {
    * weights and options only, not on threads, backend or engine.
    *
    * With the effort `best` each group gets the scale and the zero point that a search finds to lose least in squares, and levels
-   * by the same formula; where none lose less than those above, they stay.
+   * by the same formula; where none lose less than those above, they stay. With `importance`, too, squares count as much as the column.
    *
    * `progress(layer, completed / total)` is called once a layer, asynchronously, in the order of the names, last with
    * exactly 1. What it throws or rejects with is logged and ignored.
@@ -126,8 +126,15 @@ export class ArrowQuant {
   ): Promise<BatchResult> {
     this.#checkAlive();
     const batch = reading('invalid_option', () => readBatch(bits, options, this.#defaults));
-    const raw = await this.#quantize(weights, batch, progress);
-    return publicResult(raw, batch);
+    const layers = reading('invalid_weights', () => collectWeights(weights));
+    checkReusable(layers, batch);
+    const { importance, signal } = batch;
+    if (importance !== null) {
+      return this.#fileCalls.run({ signal }, (work, tools) =>
+        work.quantizeLayers(tools, work.readLayers(layers, batch), batch, progress),
+      );
+    }
+    return publicResult(await this.#quantize(layers, batch, progress), batch);
   }
 
   /** The same without progress. */
@@ -348,21 +355,10 @@ export class ArrowQuant {
   }
 
   #quantize(
-    weights: WeightsByName,
-    batch: Batch,
+    layers: Map<string, RawWeights>,
+    { bits, groupSize, symmetric, effort, continueOnError, transfer, output, signal }: Batch,
     progress: ProgressCallback | null | undefined,
   ): Promise<RawBatchResult> {
-    const layers = reading('invalid_weights', () => collectWeights(weights));
-    const { bits, groupSize, symmetric, effort, continueOnError, transfer, output, signal } = batch;
-    if (output !== undefined) {
-      reading('output_mismatch', () => {
-        const codec = affineCodec(bits, groupSize === 'tensor' ? 0 : groupSize, symmetric);
-        checkOutput(output, layers, (count) => ({
-          quantizedData: planeBytes(codec, 0, count),
-          groups: planeBytes(codec, 2, count),
-        }));
-      });
-    }
     return this.#cancellable(signal, (cancellation) => {
       const options: RawBatchOptions = {
         groupSize: groupSize === 'tensor' ? 0 : groupSize,
@@ -402,6 +398,18 @@ function blockCodec(type: unknown): CodecTraits {
   const name = nameIn(BLOCK_TYPES, type);
   if (name !== undefined) return traitsOf({ name });
   throw new QuantizeError('unknown_type', { detail: `${shown(type)}. Known are ${BLOCK_TYPES.join(', ')}` });
+}
+
+/** Throws `output_mismatch` for arrays of the caller's that the results cannot be written to. */
+function checkReusable(layers: ReadonlyMap<string, RawWeights>, { bits, groupSize, symmetric, output }: Batch): void {
+  if (output === undefined) return;
+  reading('output_mismatch', () => {
+    const codec = affineCodec(bits, groupSize === 'tensor' ? 0 : groupSize, symmetric);
+    checkOutput(output, layers, (count) => ({
+      quantizedData: planeBytes(codec, 0, count),
+      groups: planeBytes(codec, 2, count),
+    }));
+  });
 }
 
 const signalOf = (options: CallOptions | null | undefined): AbortSignal | undefined =>

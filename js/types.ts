@@ -131,6 +131,17 @@ export interface BatchOptions extends CallOptions {
    * some ten times as long, and has no meaning for the group size `tensor`. Default `reference`: the formula.
    */
   readonly effort?: Effort | null | undefined;
+  /**
+   * With the effort `best`: how much an error in each column counts, by layer, as for files: one number from 0 on for each weight
+   * of a row (the last dimension; a bare array is one row), or as many for each of stacked matrices. Layers that are not named
+   * are made without it.
+   */
+  readonly importance?:
+    | ReadonlyMap<string, Float32Array>
+    | Iterable<readonly [string, Float32Array]>
+    | Readonly<Record<string, Float32Array>>
+    | null
+    | undefined;
   /** Collect layers that fail in `failures` and go on. Default false: the first failure rejects the call. */
   readonly continueOnError?: boolean | null | undefined;
   /**

@@ -12,6 +12,8 @@ import type { FileTools } from '../pipeline/tools.js';
 
 export { dequantizeFile, planModel, quantizeFile } from '../convert/convert-file.js';
 export { encodeTensor } from '../convert/encode-tensor.js';
+export { quantizeLayers } from '../convert/quantize-layers.js';
+export { readLayers } from '../options/layers.js';
 export { compareNamed as compareFiles } from '../convert/compare-named.js';
 export { readNamed } from '../convert/read-named.js';
 export { inspectionOf } from '../models/inspect.js';

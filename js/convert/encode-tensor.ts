@@ -31,7 +31,7 @@ export async function encodeTensor({ pool, signal }: FileTools, tensor: TensorTo
   const runner = async (): Promise<void> => {
     for (const stretch of stretches) {
       if (failures.length > 0) return;
-      const encode = (window: LeasedWindow): Promise<void> => encodeStretch(window, tensor, stretch, blocks);
+      const encode = (window: LeasedWindow): Promise<void> => encodeStretch(window, tensor, stretch, [blocks]);
       await pool.lease(encode, { signal }).catch((error: unknown) => {
         failures.push({ index: stretch.index, error });
       });
@@ -43,11 +43,15 @@ export async function encodeTensor({ pool, signal }: FileTools, tensor: TensorTo
   return blocks;
 }
 
-async function encodeStretch(
+/**
+ * Encodes a stretch of an array into its places in `made`, which has the bytes of all of the tensor's planes. Errors have an index
+ * that counts from the tensor's first weight.
+ */
+export async function encodeStretch(
   window: LeasedWindow,
   { data, codec, shape, importance, effort }: TensorToEncode,
   stretch: Stretch,
-  blocks: Uint8Array,
+  made: readonly Uint8Array[],
 ): Promise<void> {
   const { first, weights } = stretch;
   if (isDetached(data)) throw new QuantizeError('detached_buffer');
@@ -59,8 +63,9 @@ async function encodeStretch(
   const { planes } = await window.transcode(weights, source, codec, { effort, ...rows }).catch((error: unknown) => {
     throw placed(error, first);
   });
-  const [cut] = cutsOf(codec, stretch);
-  if (planes[0] !== undefined && cut !== undefined) blocks.set(planes[0], cut.begin);
+  cutsOf(codec, stretch).forEach(({ begin }, plane) => {
+    made[plane]?.set(planes[plane] ?? [], begin);
+  });
 }
 
 /** An error of a window, with an index that counts from the tensor's first weight. */

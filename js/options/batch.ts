@@ -12,7 +12,10 @@ import type {
   Profile,
   ReusableOutput,
 } from '../types.js';
+import { EFFORTS } from '../codecs/codec.js';
 import { readEffort } from '../plan/effort.js';
+import type { Importance } from '../plan/importance.js';
+import { readImportance } from './importance.js';
 import { BATCH_OPTIONS, CALL_OPTIONS, readOptions, type Given } from './names.js';
 
 interface Precision {
@@ -54,8 +57,19 @@ export function readDefaults({ mode = 'diffusion', profile }: Given<CreateOption
   return { ...precision, mode, profiled: profile !== undefined };
 }
 
-export const readBatch = (bits: unknown, options: BatchOptions | null | undefined, defaults: Defaults): Batch =>
-  readGivenBatch(bits, readOptions(options, BATCH_OPTIONS), defaults);
+/** A batch, and how much each column counts, by layer; null where nobody says. */
+export interface WeighedBatch extends Batch {
+  readonly importance: Importance | null;
+}
+
+export function readBatch(bits: unknown, options: BatchOptions | null | undefined, defaults: Defaults): WeighedBatch {
+  const given = readOptions(options, BATCH_OPTIONS);
+  const batch = readGivenBatch(bits, given, defaults);
+  const importance = readImportance(given.importance);
+  if (importance === null || EFFORTS[batch.effort] === 'best') return { ...batch, importance };
+  const detail = `importance has no effect with the effort ${String(EFFORTS[batch.effort])}; give the effort best, too, or leave importance out`;
+  throw new QuantizeError('invalid_option', { detail });
+}
 
 export function readGivenBatch(bits: unknown, given: Given<BatchOptions>, defaults: Defaults): Batch {
   const profile = choice('profile', given.profile, PROFILES) ?? defaults;

@@ -25,7 +25,7 @@ export const CALL_OPTIONS: Names<CallOptions> = { signal: true };
 export const ENCODE_OPTIONS: Names<EncodeOptions> = { importance: true, effort: true, ...CALL_OPTIONS };
 export const BATCH_OPTIONS: Names<BatchOptions> = {
   ...{ groupSize: true, symmetric: true, profile: true, continueOnError: true, transfer: true, output: true },
-  ...{ effort: true, signal: true },
+  ...{ effort: true, importance: true, signal: true },
 };
 export const WEB_OPTIONS: Names<WebOptions> = { headers: true, fetch: true, accessToken: true, hubUrl: true };
 export const READ_OPTIONS: Names<ReadOptions> = { ...WEB_OPTIONS, signal: true };
