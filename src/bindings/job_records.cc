@@ -62,8 +62,13 @@ bool read_rows(Record record, Work& work) {
   return true;
 }
 
-/// Whether the rows of the weights are all among those of the matrices that importance is given for.
+/// Whether the rows of the weights are all among those that importance is given for: of some matrices, or where the
+/// target works across rows, of as many rows.
 bool has_importance_for(const Work& work, uint64_t matrices) {
+  if (writes_across_rows(work)) {
+    const uint64_t end = work.first_row + (work.weights + work.row_weights - 1) / work.row_weights;
+    return work.matrix_rows == 0 && (work.rows == 0 ? end : std::min(end, work.rows)) <= matrices;
+  }
   if (work.matrix_rows == 0 || work.weights == 0) return matrices > 0;
   const uint64_t last_weight = uint64_t{work.first_column} + work.weights - 1;
   return (work.first_row + last_weight / work.row_weights) / work.matrix_rows < matrices;
@@ -77,7 +82,7 @@ bool read_importance(Record record, Work& work) {
   work.matrix_rows = static_cast<uint64_t>(record[kMatrixRows]);
   const auto matrices = static_cast<uint64_t>(record[kMatrices]);
   // No product of two such numbers is beyond 64 bits; times four it may be.
-  const uint64_t count = matrices * work.row_weights;
+  const uint64_t count = writes_across_rows(work) ? matrices : matrices * work.row_weights;
   if (count > UINT32_MAX || !is_in_heap(address, count * sizeof(float)) || !is_aligned(address, sizeof(float))) {
     return false;
   }

@@ -63,7 +63,8 @@ using ConstPlanes = std::array<std::span<const uint8_t>, kMostPlanes>;
 struct EncodeContext {
   CodecParameters parameters;
   /// How much an error in each column of a row counts, finite and not negative: row_weights of them for each matrix,
-  /// one after the other, where a tensor has several; empty: all count the same.
+  /// one after the other, where a tensor has several; empty: all count the same. Where the codec works across rows: how
+  /// much each of the tensor's rows counts.
   std::span<const float> importance;
   uint64_t matrix_rows = 0;  ///< rows that share their importance; 0: all of them
   size_t row_weights = 0;    ///< 0: nobody needs to know, or rows of one weight where the codec works across rows

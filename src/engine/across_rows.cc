@@ -65,13 +65,30 @@ class TileTranscoder {
     ErrorSums least;
     context.effort = Effort::kReference;
     const bool has_least = transcode(tile, weights, planes, context, least).ok();
+    if (has_least) least.weighted_error = weighted_error(tile, weights, planes, least);
     context.effort = work_.effort;
     ErrorSums sums;
     const Status status = transcode(tile, weights, planes, context, sums);
-    sums.weighted_error = sums.squared_error;
-    sums.reference_error = has_least ? least.squared_error : sums.squared_error;
+    if (!status.ok()) return status;
+    sums.weighted_error = weighted_error(tile, weights, planes, sums);
+    sums.reference_error = has_least ? least.weighted_error : sums.weighted_error;
     error.add(sums);
-    return status;
+    return {};
+  }
+
+  /// The squared error of what `planes` have, of which `sums` are, by importance.
+  [[nodiscard]] double weighted_error(const Tile& tile, std::span<const float> weights, const Planes& planes,
+                                      const ErrorSums& sums) noexcept {
+    if (work_.importance.empty()) return sums.squared_error;
+    const std::span<const float> restored = restore(tile, planes);
+    const auto first = static_cast<size_t>(work_.first_row) + tile.block * rows_;
+    double error = 0;
+    for (size_t row = 0; row < real_rows(tile); ++row) {
+      const size_t at = row * tile.columns;
+      const ErrorSums lost = measure_error(weights.subspan(at, tile.columns), restored.subspan(at, tile.columns));
+      error += double{work_.importance[first + row]} * lost.squared_error;
+    }
+    return error;
   }
 
   [[nodiscard]] Status transcode(const Tile& tile, std::span<const float> weights, const Planes& planes,
@@ -119,6 +136,7 @@ class TileTranscoder {
     context.first_row = work_.first_row + tile.block * rows_;
     context.rows = work_.rows;
     context.effort = work_.effort;
+    context.importance = work_.importance;
     if (tile.block > 0) {
       const Tile above = {tile.block - 1, tile.first_column, tile.columns};
       context.above = planes_of(work_.target, unit_of(above) * rows_, rows_)[0].data();

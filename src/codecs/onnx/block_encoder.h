@@ -57,7 +57,8 @@ struct Block {
   uint8_t* levels;
   uint8_t* scales;
   uint8_t* zero_points;
-  const uint8_t* above;  ///< levels of the block above, where its last byte shows in this one's
+  const uint8_t* above;     ///< levels of the block above, where its last byte shows in this one's
+  const float* importance;  ///< of each of the real rows; nullptr where all count the same
 };
 
 /// The columns of a strip that one vector holds.
@@ -74,12 +75,13 @@ class BlockEncoder {
       : formula_(formula),
         steps_(static_cast<float>((1U << formula.bits) - 1)),
         middle_(static_cast<float>(1U << (formula.bits - 1))) {
-    ones_.fill(1.0F);
+    importance_.fill(1.0F);
   }
 
   /// False: a weight is not finite, or a scale is not.
   [[nodiscard]] bool encode(const Block& block) noexcept {
     const size_t together = strips_together(block.rows) * kStripColumns<L>;
+    if (block.importance != nullptr) load_importance(block);
     for (size_t first = 0; first < block.columns; first += together) {
       const size_t count = std::min(together, block.columns - first);
       load_strips(block, first, count);
@@ -97,6 +99,13 @@ class BlockEncoder {
   }
 
  private:
+  /// The same in all lanes.
+  void load_importance(const Block& block) noexcept {
+    for (size_t r = 0; r < block.real_rows; ++r) {
+      L::store(importance_.data() + r * L::kWidth, L::splat(block.importance[r]));
+    }
+  }
+
   /// Rows that are scanned of one strip before the next one: as many lines of a cache as may have the same place in it.
   static constexpr size_t kRowsTogether = 8;
 
@@ -176,10 +185,10 @@ class BlockEncoder {
     return {L::select(is_better, found.scale, plain.scale), L::select(is_better, found.zero_point, plain.zero_point)};
   }
 
-  /// The same with the least error.
+  /// The same with the least error by importance.
   [[nodiscard]] ScalePair<L> best_scale(const Block& block, const ScalePair<L>& plain,
                                         const float* tile) const noexcept {
-    const group_search::ZeroPointSearch<L> search(tile, kStripColumns<L>, ones_.data(), block.real_rows, steps_);
+    const group_search::ZeroPointSearch<L> search(tile, kStripColumns<L>, importance_.data(), block.real_rows, steps_);
     const group_search::ZeroPointScale<L> own = {plain.scale, plain.zero_point};
     auto found = formula_.symmetric ? search.search_symmetric(own) : search.search(own);
     const ScalePair<L> best = {restored(found.scale), found.zero_point};
@@ -197,7 +206,7 @@ class BlockEncoder {
       const auto x = L::load(tile + r * kStripColumns<L>);
       const auto steps = L::sub(rounded_sum(x, scales), pair.zero_point);
       const auto error = L::sub(x, L::mul(steps, scale));
-      sum = L::add(sum, L::mul(error, error));
+      sum = L::add(sum, L::mul(L::load(importance_.data() + r * L::kWidth), L::mul(error, error)));
     }
     return sum;
   }
@@ -325,7 +334,7 @@ class BlockEncoder {
   float middle_;  ///< 2^(bits − 1)
   std::array<StripPeaks<L>, kMostStrips> peaks_;
   Tile<L> tile_;
-  std::array<float, kMostBlockRows * L::kWidth> ones_;
+  std::array<float, kMostBlockRows * L::kWidth> importance_;
 };
 
 }  // namespace arrowquant::onnx

@@ -60,6 +60,8 @@ constexpr Codec codec(std::string_view name) noexcept {
   made.group_sizes = onnx::kGroupSizes;
   made.symmetric = true;
   made.across_rows = true;
+  made.uses_importance = true;
+  made.weighs_from = Effort::kBest;
   made.most_effort = Effort::kBest;
   made.foreign = true;
   made.encode = encode<WasmLanes, kKind>;

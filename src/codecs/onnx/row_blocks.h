@@ -65,7 +65,8 @@ class RowBlocks {
             .levels = levels,
             .scales = planes_[kScales].data() + units * scale_bytes_,
             .zero_points = planes_[kZeroPoints].data() + units,
-            .above = above(index, levels)};
+            .above = above(index, levels),
+            .importance = importance(index)};
   }
 
  private:
@@ -82,6 +83,11 @@ class RowBlocks {
     const uint64_t block = context_.first_row / rows_ + index;
     if (block % levels_in_byte_ == 0) return nullptr;
     return index == 0 ? context_.above : levels - columns_ * unit_bytes();
+  }
+
+  [[nodiscard]] const float* importance(size_t index) const noexcept {
+    if (context_.importance.empty()) return nullptr;
+    return &context_.importance[static_cast<size_t>(context_.first_row) + index * rows_];
   }
 
   std::span<const float> weights_;

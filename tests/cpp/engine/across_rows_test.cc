@@ -111,6 +111,32 @@ TEST(WorkAcrossRows, MeasuresAllRowsButThoseThatFillUp) {
   EXPECT_DOUBLE_EQ(error.max_error, most);
 }
 
+TEST(WorkAcrossRows, MeasuresByTheImportanceOfRows) {
+  Scratch scratch;
+  constexpr size_t kRows = 70;
+  const std::vector<float> weights = matrix(kRows, 32, 10);
+  std::vector<float> importance(kRows);
+  for (size_t row = 0; row < kRows; ++row) importance[row] = row % 3 == 0 ? 50.0F : 0.5F;
+  Tensor source = Tensor::of_floats(weights);
+  Tensor target(encoding_of("onnx_blocks", {4, 32, false}), weights.size());
+  Work work = matrix_work(source, target, kRows);
+  work.measure = true;
+  work.effort = Effort::kBest;
+  work.importance = importance;
+  const ErrorSums error = execute(work, scratch).error;
+  const std::vector<float> units = target.decoded();
+  double weighted = 0;
+  for (size_t row = 0; row < kRows; ++row) {
+    for (size_t column = 0; column < kColumns; ++column) {
+      const double restored = units[(row / 32 * kColumns + column) * 32 + row % 32];
+      const double difference = weights[row * kColumns + column] - restored;
+      weighted += importance[row] * difference * difference;
+    }
+  }
+  EXPECT_NEAR(error.weighted_error, weighted, weighted * 1e-12);
+  EXPECT_LT(error.weighted_error, error.reference_error);
+}
+
 TEST(WorkAcrossRows, ChunksWriteWhatTheWholeDoes) {
   Scratch scratch;
   for (const CodecParameters parameters :

@@ -77,6 +77,74 @@ TEST(OnnxBlocksBest, SpareSoMuchOfNormalWeights) {
   });
 }
 
+/// One for each weight, in the order of the units of a matrix whose rows count so.
+std::vector<float> importance_by_unit(std::span<const float> rows, size_t block) {
+  std::vector<float> spread;
+  for (const float one : rows) spread.insert(spread.end(), kColumns, one);
+  return by_unit(spread, block);
+}
+
+TEST(OnnxBlocksBest, WeighRows) {
+  constexpr size_t kBlock = 32;
+  constexpr size_t kRows = 8 * kBlock;
+  const std::vector<float> weights = weight_sets(kRows * kColumns, 64).front().weights;
+  const std::vector<float> units = by_unit(weights, kBlock);
+  const std::vector<float> importance = wild_importance(kRows, 65);
+  const std::vector<float> counts = importance_by_unit(importance, kBlock);
+  for_each_kind([&](const char* name, bool symmetric) {
+    const Encoding encoding = encoding_of(name, {4, kBlock, symmetric});
+    const auto lost = [&](std::span<const float> rows, Effort effort) {
+      EncodeContext context = searching(encoding, rows, kColumns);
+      context.effort = effort;
+      Tensor made = Tensor::encoded(encoding, weights, context);
+      Tensor simd(encoding, weights.size());
+      EXPECT_TRUE(encoding.codec->encode(weights, simd.spans(), context).ok());
+      EXPECT_EQ(simd.bytes(), made.bytes());
+      // Of every unit by itself.
+      const std::vector<float> restored = made.decoded();
+      std::vector<double> errors;
+      for (size_t at = 0; at < units.size(); at += kBlock) {
+        const auto part = std::span(counts).subspan(at, kBlock);
+        const auto context_of_unit = searching(encoding, part, kBlock);
+        errors.push_back(error_of(std::span(units).subspan(at, kBlock), std::span(restored).subspan(at, kBlock),
+                                  context_of_unit, 0, kBlock));
+      }
+      return errors;
+    };
+    const std::vector<double> weighed = lost(importance, Effort::kBest);
+    const std::vector<double> reference = lost({}, Effort::kReference);
+    const std::vector<double> plain = lost({}, Effort::kBest);
+    double sum = 0;
+    double without = 0;
+    for (size_t i = 0; i < weighed.size(); ++i) {
+      EXPECT_LE(weighed[i], reference[i]) << "unit " << i;
+      sum += weighed[i];
+      without += plain[i];
+    }
+    EXPECT_LT(sum, 0.8 * without);
+    // Less effort does not look at it.
+    EncodeContext context = searching(encoding, importance, kColumns);
+    context.effort = Effort::kReference;
+    Tensor with = Tensor::encoded(encoding, weights, context);
+    context.importance = {};
+    EXPECT_EQ(with.bytes(), Tensor::encoded(encoding, weights, context).bytes());
+  });
+}
+
+TEST(OnnxBlocksBest, TellTheImportanceOfRowsByTheirNumberInTheTensor) {
+  constexpr size_t kBlock = 32;
+  const Encoding encoding = encoding_of("onnx_blocks", {4, kBlock, false});
+  const std::vector<float> weights = weight_sets(4 * kBlock * kColumns, 66).front().weights;
+  const std::vector<float> importance = wild_importance(4 * kBlock, 67);
+  EncodeContext context = searching(encoding, importance, kColumns);
+  Tensor whole = Tensor::encoded(encoding, weights, context);
+  const size_t half = weights.size() / 2;
+  context.first_row = 2 * kBlock;
+  Tensor second = Tensor::encoded(encoding, std::span(weights).subspan(half), context);
+  const std::vector<float> all = whole.decoded();
+  EXPECT_EQ(second.decoded(), std::vector<float>(all.begin() + static_cast<ptrdiff_t>(half), all.end()));
+}
+
 TEST(OnnxBlocksBest, LookAtTheRowsOfTheTensorOnly) {
   const size_t rows = 40;
   const Encoding encoding = encoding_of("onnx_blocks", {4, 32, false});
