@@ -100,6 +100,15 @@ test.each(['Q9_9', 'q9_0', '', 'toString', undefined, 4, {}])('rejects the unkno
   }
 });
 
+test.each(['IQ1_S', 'IQ2_XXS', 'IQ2_XS'])('%s is without importance what ones give', async (type) => {
+  const data = randomWeights(256 * 3, 9);
+  const bytes = await quantizer.encode({ data, shape: [3, 256] }, type);
+  const importance = new Float32Array(256).fill(1);
+  for (const options of [{ importance }, { effort: 'better' }, { importance, effort: 'best' }]) {
+    expect(sameBytes(await quantizer.encode({ data, shape: [3, 256] }, type, options), bytes)).toBe(true);
+  }
+});
+
 test.each([
   ['nothing', undefined, 'invalid_weights'],
   ['plain numbers', [1, 2], 'invalid_weights'],
