@@ -106,8 +106,8 @@ export interface QuantizeFileOptions extends ConvertFileOptions {
   readonly layout?: LayoutName | null | undefined;
   /**
    * How much an error in each column of a tensor's rows counts, by the tensor's name in the input: one number from 0 on for each
-   * weight of a row, or, for stacked matrices such as experts, as many for each of them. Types that do not use it are made
-   * without it; rejects with `invalid_option` where none of the output does.
+   * weight of a row, or, for stacked matrices such as experts, as many for each of them; of an ONNX model as many as a MatMul sums
+   * over. Types that do not use it are made without it; rejects with `invalid_option` where none of the output does.
    */
   readonly importance?:
     | ReadonlyMap<string, Float32Array>

@@ -91,15 +91,19 @@ export interface Searched {
 /** Why weights cannot be encoded so, with the way out, in a phrase; null when they can. */
 export function whyNotSearched(codec: Codec, searched: Searched): string | null {
   const { shape, elements, importance, effort } = searched;
-  const row = rowWeights(shape);
+  // Who works across rows sums over them.
+  const { acrossRows, needsImportance } = traitsOf(codec);
+  const row = acrossRows ? (shape.at(-2) ?? 1) : rowWeights(shape);
   if (importance !== undefined) {
     const matrices = importance.length / row;
+    const summed = acrossRows ? 'a column has' : 'a row has';
     // Those that are stacked in the tensor.
-    const isWhole = matrices === 1 || importance.length * (shape.at(-2) ?? 1) === elements;
-    if (!isWhole) return `its importance has ${importance.length} values, a row has ${row} weights; give one for each`;
+    const isStacked = !acrossRows && importance.length * (shape.at(-2) ?? 1) === elements;
+    if (matrices !== 1 && !isStacked)
+      return `its importance has ${importance.length} values, ${summed} ${row} weights; give one for each`;
     const bad = importance.findIndex((one) => !Number.isFinite(one) || one < 0);
     if (bad >= 0) return `value ${bad} of its importance is ${String(importance[bad])}; give finite ones from 0 on`;
-  } else if (effort === 0 && traitsOf(codec).needsImportance) {
+  } else if (effort === 0 && needsImportance) {
     return `${codec.name} needs to know how much each column counts; give an importance matrix, more effort, or another type`;
   }
   if (row <= WINDOW_WEIGHTS || !needsRows(codec, searched)) return null;

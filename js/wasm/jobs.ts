@@ -1,6 +1,6 @@
 /** Jobs of the module: records of numbers that it reads in its heap, where it also leaves what became of them. */
 
-import { codecIndex, type Codec } from '../codecs/codec.js';
+import { codecIndex, traitsOf, type Codec } from '../codecs/codec.js';
 import { STATUSES } from '../codecs/table.js';
 import { QuantizeError } from '../errors.js';
 import { JOB_WORDS, OPERAND_WORDS, OUTCOME_WORDS, VERBS } from './job-words.js';
@@ -114,24 +114,27 @@ class RecordWriter {
     const [words, at] = [this.#words, this.#at];
     words[at + JOB_WORDS.verb] = VERBS[verb];
     words[at + JOB_WORDS.weights] = weights;
-    if (options !== undefined) this.#writeOptions(options);
+    if (options !== undefined) this.#writeOptions(options, target);
     this.#writeOperand(at + JOB_WORDS.source, source);
     if (target !== undefined) this.#writeOperand(at + JOB_WORDS.target, target);
     this.#at += JOB_WORDS.count;
   }
 
-  #writeOptions({
-    measure,
-    checked,
-    overflows,
-    effort,
-    range,
-    rowWeights,
-    firstRow,
-    firstColumn,
-    rows,
-    ...others
-  }: TranscodeOptions): void {
+  #writeOptions(
+    {
+      measure,
+      checked,
+      overflows,
+      effort,
+      range,
+      rowWeights,
+      firstRow,
+      firstColumn,
+      rows,
+      ...others
+    }: TranscodeOptions,
+    target: JobOperand | undefined,
+  ): void {
     const [words, at] = [this.#words, this.#at];
     words[at + JOB_WORDS.measure] = Number(measure ?? false);
     words[at + JOB_WORDS.checked] = Number(checked ?? false);
@@ -148,12 +151,14 @@ class RecordWriter {
       words[at + JOB_WORDS.extreme] = range.extreme;
     }
     const { importance, matrixRows } = others;
-    if (importance !== undefined) this.#writeImportance(importance, rowWeights ?? 0, matrixRows ?? 0);
+    if (importance === undefined) return;
+    const isOfRows = target !== undefined && traitsOf(target.codec).acrossRows;
+    this.#writeImportance(importance, isOfRows ? 1 : (rowWeights ?? 0), matrixRows ?? 0);
   }
 
   #writeImportance(importance: Float32Array, rowWeights: number, matrixRows: number): void {
     const matrices = importance.length / rowWeights;
-    // The module reads as many for each matrix as a row has weights.
+    // The module reads as many for each matrix as a row has weights, or one for each row.
     if (!Number.isInteger(matrices) || matrices === 0) {
       throw new RangeError(`${String(importance.length)} importances for rows of ${String(rowWeights)} weights`);
     }

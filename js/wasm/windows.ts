@@ -52,7 +52,10 @@ export interface TranscodeOptions {
   readonly overflows?: boolean | undefined;
   /** The extent of the whole tensor, where the target needs it (`needsRange`). */
   readonly range?: WeightRange | undefined;
-  /** How much each column of a row counts, for codecs that use it; `rowWeights` of them for each matrix. */
+  /**
+   * How much each column of a row counts, for codecs that use it; `rowWeights` of them for each matrix. Where the target works
+   * across rows: how much each row of the tensor counts.
+   */
   readonly importance?: Float32Array | undefined;
   /** Rows that have their importance in common; default: all. */
   readonly matrixRows?: number | undefined;

@@ -132,7 +132,7 @@ async function encodeTile(
 ): Promise<ErrorSums | null> {
   const { strip, firstRow, filledRows } = tile;
   const options = {
-    ...{ measure: job.measure, effort: job.step.effort, checked: isFloat(target) },
+    ...{ measure: job.measure, effort: job.step.effort, importance: job.step.importance, checked: isFloat(target) },
     ...{ rowWeights: strip.columns, firstRow, rows: matrix.encodedRows },
   };
   try {

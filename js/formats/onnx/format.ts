@@ -9,6 +9,7 @@ import { quantizeBlocks } from '../../plan/onnx/blocks/pass.js';
 import { fp16Pass } from '../../plan/onnx/fp16/fp16.js';
 import { Halving } from '../../plan/onnx/halved.js';
 import { int8Pass, signOfQ8 } from '../../plan/onnx/int8/int8.js';
+import { withImportance } from '../../plan/importance.js';
 import { planOnnx } from '../../plan/onnx/plan.js';
 import { usersOf } from '../../plan/onnx/subgraphs.js';
 import type { ConversionPlan } from '../../plan/plan.js';
@@ -22,7 +23,7 @@ export const format: Format = {
   name: 'onnx',
   title: 'an ONNX model',
   options: [
-    ...(['type', 'bits', 'groupSize', 'symmetric', 'effort', 'rules'] as const),
+    ...(['type', 'bits', 'groupSize', 'symmetric', 'effort', 'importance', 'rules'] as const),
     ...(['accuracyLevel', 'embeddings', 'onnxForm', 'onnxRuntime', 'externalData'] as const),
   ],
   plannerFor: (quantization): FormatPlanner => {
@@ -40,7 +41,12 @@ function plan(model: Model, quantization: FormatQuantization, options: OnnxOptio
     form: { externalData: options.externalData, mostBytes: MOST_MODEL_BYTES },
     notes: [],
   });
-  const steps = made.steps.map((step) => ({ ...step, effort: Math.min(options.effort, mostEffortIn(step)) }));
+  const { importance } = quantization;
+  const { effort } = options;
+  const steps =
+    importance === null
+      ? made.steps.map((step) => ({ ...step, effort: Math.min(effort, mostEffortIn(step)) }))
+      : withImportance(made.steps, { importance, effort }, model);
   return { ...made, steps, warnings: warningsAbout(steps, model.tensors, rules.idle) };
 }
 

@@ -79,6 +79,32 @@ describe('What an ONNX model is asked to become', () => {
     expect(best).toBeLessThan(usual);
   });
 
+  test.each([
+    [false, undefined],
+    [true, undefined],
+    [false, '1.20'],
+  ])('loses least of the rows that count most: symmetric %s, files of %s', async (symmetric, onnxRuntime) => {
+    const importance = new Map([['w', Float32Array.from({ length: 64 }, (_, row) => (row % 8 === 0 ? 1e4 : 1))]]);
+    const lost = [];
+    for (const more of [{}, { importance }]) {
+      const options = { type: 'q4', symmetric, onnxRuntime, effort: 'best', ...more };
+      const { weighed, tensors } = await quantize(withMatMul(), options);
+      const restored = await quantizer.readTensor(output(), 'w');
+      const errors = kValues.map((x, i) => (Math.floor(i / 8) % 8 === 0 ? (x - restored[i]) ** 2 : 0));
+      lost.push(errors.reduce((sum, error) => sum + error, 0));
+      expect([weighed, tensors[0].savedError > 0]).toEqual([more.importance === undefined ? 0 : 1, true]);
+    }
+    expect(lost[1]).toBeLessThan(0.8 * lost[0]);
+  });
+
+  test.each([
+    [{ w: new Float32Array(64).fill(1) }, {}, 'no effect on onnx_blocks int4 g32 symmetric with the effort ref'],
+    [{ w: new Float32Array(8).fill(1) }, { effort: 'best' }, 'its importance has 8 values, a column has 64 weights'],
+    [{ v: new Float32Array(64).fill(1) }, { effort: 'best' }, 'the model has no tensor of that name'],
+  ])('refuses importance that it does not use (%#)', async (importance, more, says) => {
+    await expect(quantize(withMatMul(), { type: 'q4', importance, ...more })).rejects.toThrow(says);
+  });
+
   test('is known by its type where there is no name', async () => {
     const plan = await quantizer.plan(withMatMul(), { type: 'Q8' });
     expect(plan).toMatchObject({ type: 'q8', output: { container: 'onnx', files: 1 } });
