@@ -88,39 +88,36 @@ struct Split {
 /// taken explains more than all before it by so much that either search takes it, whatever is rounded: fewer than 2^11
 /// of them have to make up for 1/32.
 inline void begin_below(const Split& guess, Split& split) noexcept {
-  constexpr float kSmallest = 1e-12F;
-  constexpr float kLargest = 1e12F;
+  constexpr float kSmallest = 1e-11F;
+  constexpr float kLargest = 1e11F;
   const auto is_safe = [](float value) noexcept { return value > kSmallest && value < kLargest; };
-  // Neither squares nor products may underflow or overflow.
-  if (guess.way < 0 || !is_safe(guess.score) || !is_safe(std::fabs(guess.scale))) return;
+  const float scale = std::fabs(guess.scale);
+  // Neither squares nor products of the sums, which are score / scale and that / scale, may underflow or overflow.
+  if (guess.way < 0 || !is_safe(guess.score) || !is_safe(scale) || !is_safe(guess.score / scale)) return;
   split.score = 0.96875F * guess.score;
 }
 
 /// Has `split` challenged by kWidth second places at once, of which most have no chance: only where one has are they
-/// looked at in order, place by place and way by way.
+/// looked at in order, place by place and way by way. Then all of them are, since rounding may lower the score on the
+/// way.
 template <typename L, size_t kWays>
 void challenge(Split& split, const std::array<typename L::F32, kWays>& products,
                const std::array<typename L::F32, kWays>& squares, size_t first, size_t second) noexcept {
   const auto score = L::splat(split.score);
-  std::array<typename L::Mask, kWays> chances;
   auto any = L::lt(score, score);
   for (size_t way = 0; way < kWays; ++way) {
     const auto explains_more = L::gt(L::mul(products[way], products[way]), L::mul(score, squares[way]));
-    chances[way] = L::mask_and(L::gt(squares[way], L::splat(0.0F)), explains_more);
-    any = L::mask_or(any, chances[way]);
+    any = L::mask_or(any, L::mask_and(L::gt(squares[way], L::splat(0.0F)), explains_more));
   }
   if (!L::any(any)) return;
   std::array<std::array<float, L::kWidth>, kWays> product;
   std::array<std::array<float, L::kWidth>, kWays> square;
-  std::array<uint32_t, kWays> lanes;
   for (size_t way = 0; way < kWays; ++way) {
     L::store(product[way].data(), products[way]);
     L::store(square[way].data(), squares[way]);
-    lanes[way] = L::bitmask(chances[way]);
   }
   for (size_t lane = 0; lane < L::kWidth; ++lane) {
     for (size_t way = 0; way < kWays; ++way) {
-      if ((lanes[way] >> lane & 1) == 0) continue;
       split.challenge(product[way][lane], square[way][lane], first, second + lane, static_cast<int32_t>(way));
     }
   }
