@@ -1,6 +1,7 @@
 #include "codecs/iq/encoder.h"
 
 #include <algorithm>
+#include <cmath>
 #include <type_traits>
 
 #include "codecs/iq/level_scale.h"
@@ -88,7 +89,8 @@ Status encode_super_block(Grid& grid, const Rules& rules, Weighing weighing, con
   for (size_t j = 0; j < sub_blocks; ++j) {
     if (starts.largest[j] <= 0.0F) continue;
     GridFit fit{starts.scales[j]};
-    if (!encode_sub_block<Shape, Lanes>(grid, rules, weighed, j, starts.largest[j], fit, encoded)) {
+    if (std::isnan(starts.largest[j]) ||
+        !encode_sub_block<Shape, Lanes>(grid, rules, weighed, j, starts.largest[j], fit, encoded)) {
       return {StatusCode::kScaleOverflow};
     }
     scales[j] = fit.scale;
