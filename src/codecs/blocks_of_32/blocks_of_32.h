@@ -144,6 +144,21 @@ Status encode(std::span<const float> weights, std::span<uint8_t> bytes) noexcept
   }
 }
 
+/// The largest magnitude of `count` weights, a multiple of 4, as bits: at least kInfinityBits if a weight is not
+/// finite.
+template <typename Lanes>
+int32_t largest_bits(const float* from, size_t count) noexcept {
+  auto largest = Lanes::splat(int32_t{0});
+  for (size_t i = 0; i < count; i += Lanes::kWidth) {
+    largest = Lanes::max(largest, Lanes::bit_and(Lanes::bits(Lanes::load(from + i)), Lanes::splat(~kSign)));
+  }
+  std::array<int32_t, Lanes::kWidth> lanes;
+  Lanes::store(lanes.data(), largest);
+  int32_t found = 0;
+  for (const int32_t lane : lanes) found = lane > found ? lane : found;
+  return found;
+}
+
 /// 1/scale; 0 where that is infinite or NaN.
 ///
 /// So is it for a scale of 0, as in llama.cpp, and for one below 2^−128. There llama.cpp's products are infinite or

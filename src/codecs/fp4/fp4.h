@@ -1,8 +1,6 @@
 #pragma once
 
 #include <array>
-#include <bit>
-#include <cmath>
 #include <cstddef>
 #include <cstdint>
 #include <limits>
@@ -60,19 +58,5 @@ void pack_codes(Code code, uint8_t* to, size_t count) noexcept {
 /// Elements by code, in two's complement.
 inline constexpr std::array<uint8_t, 16> kElementBytes = {0, 1,   2,   3,   4,   6,   8,   12,
                                                           0, 255, 254, 253, 252, 250, 248, 244};
-
-/// The largest magnitude of `count` weights, as bits: at least those of infinity if a weight is not finite.
-template <typename L>
-int32_t largest_bits(const float* from, size_t count) noexcept {
-  auto largest = L::splat(int32_t{0});
-  for (size_t i = 0; i < count; i += L::kWidth) {
-    largest = L::max(largest, L::bit_and(L::bits(L::load(from + i)), L::splat(0x7FFFFFFF)));
-  }
-  std::array<int32_t, L::kWidth> lanes;
-  L::store(lanes.data(), largest);
-  int32_t found = 0;
-  for (const int32_t lane : lanes) found = lane > found ? lane : found;
-  return found;
-}
 
 }  // namespace arrowquant::fp4

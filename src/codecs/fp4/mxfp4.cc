@@ -40,7 +40,7 @@ struct Mxfp4 {
 
   template <typename L>
   static bool encode(const float* from, Block* block) noexcept {
-    const int32_t largest = largest_bits<L>(from, kWeights);
+    const int32_t largest = blocks_of_32::largest_bits<L>(from, kWeights);
     if (largest >= blocks_of_32::kInfinityBits) return false;
     block->exponent = exponent_of(largest);
     pack<L>(from, *block);
@@ -62,7 +62,7 @@ struct Mxfp4 {
   template <typename L>
   static bool improve(const float* from, const float* importance, Block& block) noexcept {
     constexpr std::array<int32_t, 4> kSteps = {0, 1, -1, -2};
-    const int32_t largest = largest_bits<L>(from, kWeights);
+    const int32_t largest = blocks_of_32::largest_bits<L>(from, kWeights);
     if (largest == 0) return false;
     int32_t middle = floor_of_rounded_log2(static_cast<uint32_t>(largest)) + 125;
     size_t best = 0;

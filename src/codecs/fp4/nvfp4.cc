@@ -56,7 +56,7 @@ struct Nvfp4 {
   static bool encode(const float* from, Block* block) noexcept {
     bool is_far = false;
     for (size_t s = 0; s < kSubBlocks; ++s) {
-      const int32_t bits = largest_bits<L>(from + s * kSubBlock, kSubBlock);
+      const int32_t bits = blocks_of_32::largest_bits<L>(from + s * kSubBlock, kSubBlock);
       if (bits >= blocks_of_32::kInfinityBits) return false;
       const auto largest = std::bit_cast<float>(bits);
       block->scales[s] = float_to_ue4m3(largest / 6.0F);

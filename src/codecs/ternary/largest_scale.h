@@ -1,7 +1,6 @@
 #pragma once
 
 #include <array>
-#include <bit>
 #include <cstddef>
 #include <cstdint>
 
@@ -15,25 +14,10 @@
 namespace arrowquant::ternary {
 
 using blocks_of_32::kHalfExponent;
-using blocks_of_32::kInfinityBits;
+using blocks_of_32::largest_bits;
 using blocks_of_32::load_half;
 
 using Half = std::array<uint8_t, 2>;
-
-/// The largest magnitude of `count` weights, a multiple of 4, as bits: at least kInfinityBits if a weight is not
-/// finite.
-template <typename L>
-int32_t largest_bits(const float* from, size_t count) noexcept {
-  auto largest = L::splat(int32_t{0});
-  for (size_t i = 0; i < count; i += L::kWidth) {
-    largest = L::max(largest, L::bit_and(L::bits(L::load(from + i)), L::splat(0x7FFFFFFF)));
-  }
-  std::array<int32_t, L::kWidth> lanes;
-  L::store(lanes.data(), largest);
-  int32_t found = 0;
-  for (const int32_t lane : lanes) found = lane > found ? lane : found;
-  return found;
-}
 
 /// Stores `scale`, half to even. False where that is infinite or NaN.
 inline bool store_half(float scale, Half& to) noexcept {
