@@ -7,6 +7,7 @@
 
 #include "codecs/iq/super_block.h"
 #include "codecs/k_quants/k_quant_levels.h"
+#include "codecs/weighted/weigh.h"
 
 /// Where IQ2_XXS begins to search: the scale that llama.cpp's `make_qp_quants` finds for levels 0…4 of 32 weights, one
 /// sub-block a lane. Values may be negative, and levels are bytes there, so that one below 0 counts as 256 more.
@@ -14,8 +15,6 @@ namespace arrowquant::iq {
 
 inline constexpr size_t kLevelWeights = 32;
 inline constexpr int32_t kTopOfLevels = 4;
-/// A sub-block with no value as large gets the scale 0 (GROUP_MAX_EPS).
-inline constexpr float kLeastValue = 1e-15F;
 
 /// A weight of each sub-block.
 template <typename Lanes>
@@ -155,7 +154,8 @@ void find_level_scales(const WeighedWeights& weighed, size_t first, std::array<f
     if (!improve_levels<Lanes>(rows, sums)) break;
   }
   const auto infinity = Lanes::splat(std::numeric_limits<float>::infinity());
-  const auto nothing = Lanes::mask_or(Lanes::lt(largest, Lanes::splat(kLeastValue)), Lanes::le(sums.square, zero));
+  const auto nothing =
+      Lanes::mask_or(Lanes::lt(largest, Lanes::splat(weighted::kNothing)), Lanes::le(sums.square, zero));
   // NaN comes out of infinity / infinity, and of infinity - infinity.
   const auto is_number = Lanes::lt(Lanes::abs(sums.square), infinity);
   const auto scale = Lanes::div(sums.product, Lanes::select(is_number, sums.square, Lanes::sub(infinity, infinity)));

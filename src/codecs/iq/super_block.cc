@@ -2,6 +2,7 @@
 
 #include <limits>
 
+#include "codecs/weighted/weigh.h"
 #include "simd/lanes_scalar.h"
 #include "simd/lanes_wasm.h"
 
@@ -10,8 +11,7 @@ namespace {
 
 /// ggml's `sigma2`: the mean square, or twice that, from sums in order.
 float spread_of(const float* from, Weighing weighing) noexcept {
-  float sum = 0.0F;
-  for (size_t i = 0; i < kSuperBlock; ++i) sum += from[i] * from[i];
+  const float sum = weighted::sum_squares({from, kSuperBlock});
   return (weighing == Weighing::kRoot ? sum : 2.0F * sum) / static_cast<float>(kSuperBlock);
 }
 

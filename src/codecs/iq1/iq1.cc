@@ -2,12 +2,12 @@
 
 #include <algorithm>
 #include <array>
-#include <bit>
 #include <cfloat>
 #include <cstddef>
 #include <cstdint>
 #include <span>
 
+#include "codecs/k_quants/k_quant_levels.h"
 #include "simd/lanes_scalar.h"
 #include "simd/lanes_wasm.h"
 
@@ -105,11 +105,6 @@ void FitSums::add(const Group& group, iq::Key key, float factor) noexcept {
   }
 }
 
-int32_t code_of(float ratio) noexcept {
-  // As ggml rounds: what is no number, or too large, loses its upper bits.
-  const float sum = 0.5F * (ratio - 1.0F) + 12582912.0F;
-  const auto nearest = static_cast<int32_t>(std::bit_cast<uint32_t>(sum) & 0x007FFFFF) - 0x00400000;
-  return std::clamp(nearest, 0, 7);
-}
+int32_t code_of(float ratio) noexcept { return std::clamp(k_quant::nearest_integer(0.5F * (ratio - 1.0F)), 0, 7); }
 
 }  // namespace arrowquant::iq1

@@ -12,6 +12,7 @@
 #include "codecs/blocks_of_32/blocks_of_32.h"
 #include "codecs/improved_blocks.h"
 #include "codecs/iq/grid.h"
+#include "codecs/weighted/weigh.h"
 
 /// What IQ1_S and IQ1_M share: groups of eight weights whose levels 0, 1 and 2 are a point of a grid, and stand for −1,
 /// 0 and 1, all of them ⅛ higher or lower.
@@ -27,19 +28,7 @@ inline constexpr Values kLowered = {-1.125F, -0.125F, 0.875F};
 
 /// Twice the mean square of a super-block, whose sum is taken in index order.
 inline float spread_of(const float* from) noexcept {
-  float sum = 0.0F;
-  for (size_t i = 0; i < kSuperBlock; ++i) sum += from[i] * from[i];
-  return 2.0F * sum / static_cast<float>(kSuperBlock);
-}
-
-/// How much the squared error of each weight counts: importance · √(spread + x²).
-template <typename L>
-void weigh(const float* from, const float* importance, float spread, std::span<float> counts) noexcept {
-  for (size_t i = 0; i < counts.size(); i += L::kWidth) {
-    const auto value = L::load(from + i);
-    const auto root = L::sqrt(L::add(L::splat(spread), L::mul(value, value)));
-    L::store(&counts[i], L::mul(L::load(importance + i), root));
-  }
+  return 2.0F * weighted::sum_squares({from, kSuperBlock}) / static_cast<float>(kSuperBlock);
 }
 
 /// The place of each weight among all of them in ascending order; equal ones keep theirs.

@@ -61,7 +61,7 @@ struct Iq1M {
     if (!(spread < std::numeric_limits<float>::infinity())) return false;
     Fits fits;
     if (importance != nullptr) {
-      weigh<L>(from, importance, spread, fits.counts);
+      weighted::weigh<L>({from, kSuperBlock}, importance, spread, fits.counts.data());
     } else {
       for (size_t i = 0; i < kSuperBlock; ++i) fits.counts[i] = from[i] * from[i];
     }

@@ -48,7 +48,7 @@ struct Iq1S {
     float largest = 0.0F;
     for (size_t s = 0; s < kSubBlocks; ++s) {
       alignas(16) std::array<float, kSubBlock> counts;
-      weigh<L>(from + s * kSubBlock, importance + s * kSubBlock, spread, counts);
+      weighted::weigh<L>({from + s * kSubBlock, kSubBlock}, importance + s * kSubBlock, spread, counts.data());
       if (!fit<L>(grid, from + s * kSubBlock, counts.data(), s, scales, block)) return false;
       largest = scales.scale[s] > largest ? scales.scale[s] : largest;
     }
