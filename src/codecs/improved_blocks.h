@@ -38,14 +38,16 @@ double squared_error(const float* weights, const float* decoded, const float* im
   return (lanes[0] + lanes[1]) + (lanes[2] + lanes[3]);
 }
 
+/// Of the error of a block, what another one has to be below in order to replace it: a little less, so that whoever
+/// adds up in another order finds it so, too.
+inline constexpr double kLess = 1.0 - 0x1p-40;
+
 /// Encodes with `kEncode`, then lets the format try to do better with each block: `Format::improve<L>(from, importance,
 /// block)` makes a trial out of the block that it is given, or returns false. The trial is taken if the squared error
-/// of its weights, by importance, is no larger; nullptr stands for ones.
+/// of its weights, by importance, is less; nullptr stands for ones.
 template <typename Format, typename L, auto kEncode>
 Status encode_improved(std::span<const float> weights, const float* importance, std::span<uint8_t> bytes) noexcept {
   using Block = typename Format::Block;
-  // A little less than nothing, so that whoever adds up in another order finds it so, too.
-  constexpr double kLess = 1.0 - 0x1p-40;
   static_assert(Format::kWeights <= kMostBlockWeights);
   const Status status = kEncode(weights, bytes);
   if (!status.ok()) return status;

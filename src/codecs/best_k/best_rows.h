@@ -4,6 +4,8 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "base/half.h"
+
 /// What the searches of the most effort do with a vector of sub-blocks, one a lane.
 namespace arrowquant::best_k {
 
@@ -16,6 +18,9 @@ struct Row {
 
 template <typename Lanes, size_t kWeights>
 using Rows = std::array<Row<Lanes>, kWeights>;
+
+/// The nearest f16, half to even; infinite where that overflows.
+inline float round_to_half(float value) noexcept { return half_to_float(float_to_half(value)); }
 
 /// 1/value; 0 for 0.
 template <typename Lanes>

@@ -4,10 +4,10 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
-#include <cstring>
 #include <span>
 
 #include "base/status.h"
+#include "codecs/improved_blocks.h"
 #include "codecs/k_quants/k_quant_levels.h"
 #include "codecs/k_quants/k_quant_weighted.h"
 
@@ -19,19 +19,6 @@ using k_quant::kSuperBlock;
 
 /// How much each weight of a super-block counts.
 using Counts = std::array<float, kSuperBlock>;
-
-/// Σ counts · (weight − decoded)², in f64. Eight sums, so that they need not wait for each other.
-inline double squared_error(const float* weights, const float* importance, const float* decoded) noexcept {
-  constexpr size_t kSums = 8;
-  std::array<double, kSums> sums{};
-  for (size_t i = 0; i < kSuperBlock; i += kSums) {
-    for (size_t k = 0; k < kSums; ++k) {
-      const double difference = double{weights[i + k]} - double{decoded[i + k]};
-      sums[k] += difference * difference * (importance == nullptr ? 1.0 : double{importance[i + k]});
-    }
-  }
-  return ((sums[0] + sums[1]) + (sums[2] + sums[3])) + ((sums[4] + sums[5]) + (sums[6] + sums[7]));
-}
 
 /// Importance in units of the largest, so that sums of it stay in the range of f32; ones without any. False where no
 /// weight counts.
@@ -49,10 +36,12 @@ inline bool load_counts(const float* importance, Counts& counts) noexcept {
 template <typename Format, typename Lanes>
 Status encode(std::span<const float> weights, const float* importance, std::span<uint8_t> bytes) noexcept {
   using Block = typename Format::Block;
-  // A little less than nothing, so that whoever adds up in another order finds it so, too.
-  constexpr double kLess = 1.0 - 0x1p-40;
   std::array<float, kSuperBlock> decoded;
   Counts counts;
+  const auto error_of = [&](const Block& block, const float* from, const float* columns) noexcept {
+    Format::template decode<Lanes>(block, decoded.data());
+    return squared_error<Lanes>(from, decoded.data(), columns == nullptr ? kOnes.data() : columns, kSuperBlock);
+  };
   for (size_t i = 0; i < weights.size() / kSuperBlock; ++i) {
     const auto from = weights.subspan(i * kSuperBlock, kSuperBlock);
     const auto to = bytes.subspan(i * sizeof(Block), sizeof(Block));
@@ -64,11 +53,8 @@ Status encode(std::span<const float> weights, const float* importance, std::span
     if (!load_counts(counted, counts) ||
         !Format::template find<Lanes>(from.data(), counts.data(), counted != nullptr, found))
       continue;
-    Format::template decode<Lanes>(found, decoded.data());
-    const double error = squared_error(from.data(), counted, decoded.data());
-    Format::template decode<Lanes>(*reinterpret_cast<const Block*>(to.data()), decoded.data());
-    if (error < kLess * squared_error(from.data(), counted, decoded.data()))
-      std::memcpy(to.data(), &found, sizeof(Block));
+    auto& block = *reinterpret_cast<Block*>(to.data());
+    if (error_of(found, from.data(), counted) < kLess * error_of(block, from.data(), counted)) block = found;
   }
   return {};
 }

@@ -7,7 +7,6 @@
 #include <cstdint>
 #include <limits>
 
-#include "base/half.h"
 #include "codecs/best_k/best_rows.h"
 #include "codecs/k_quants/k_quant_levels.h"
 #include "simd/lanes_pair.h"
@@ -111,7 +110,6 @@ class MinSearch {
     Paraboloid optimum;
   };
 
-  static float round_to_half(float value) noexcept { return half_to_float(float_to_half(value)); }
   static float part_of(float top, int step) noexcept {
     return round_to_half(top / (float{Rule::kMost} - Rule::kScaleStep * static_cast<float>(step)));
   }

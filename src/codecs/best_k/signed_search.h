@@ -8,7 +8,6 @@
 #include <limits>
 #include <utility>
 
-#include "base/half.h"
 #include "codecs/best_k/best_rows.h"
 #include "codecs/k_quants/k_quant_signed.h"
 #include "codecs/weighted/signed_search.h"
@@ -84,8 +83,6 @@ class SignedSearch {
     alignas(16) SignedNumbers squared;
     alignas(16) SignedNumbers factor;
   };
-
-  static float round_to_half(float value) noexcept { return half_to_float(float_to_half(value)); }
 
   static F32 round_sub_scale(F32 value) noexcept {
     return clamp<Wide>(Wide::nearest(value), -Rule::kMost, Rule::kMost - 1);
