@@ -51,7 +51,8 @@ struct FileType {
 /// How hard an encoder searches.
 enum class Effort : uint8_t {
   kReference = 0,  ///< what the codec's program writes, byte for byte
-  kBetter = 1,     ///< a search that its program has, too, for who knows how much each column counts
+  kBetter = 1,     ///< a search that its program has, too, for who knows how much each column counts: with importance
+                   ///< what kReference writes
   kBest = 2,       ///< the least weighted error that a search of our own finds
 };
 
@@ -114,7 +115,7 @@ struct Codec {
   bool across_rows = false;
   bool needs_range = false;  ///< with any parameters; without it, one group over everything does
   bool uses_importance = false;
-  Effort weighs_from = Effort::kReference;  ///< less does not use importance
+  Effort weighs_from = Effort::kReference;  ///< with less nobody may give importance
   bool needs_importance = false;            ///< with the least effort it cannot do without
   bool needs_rows_to_weigh = false;         ///< as needs_rows, but only with importance, or to be better
   bool foreign = false;                     ///< only other programs' formats hold it: nobody chooses it by its name

@@ -99,9 +99,10 @@ class Transcoder {
   }
 
   /// What the least effort would lose. It is made in the target's planes, which are written again afterwards. Negative
-  /// where it would be refused.
+  /// where it would be refused, or is the same.
   [[nodiscard]] double error_of_least_effort(std::span<const float> weights, const Planes& planes,
                                              EncodeContext context) const noexcept {
+    if (context.effort == Effort::kBetter && !context.importance.empty()) return -1;
     context.effort = Effort::kReference;
     if (!codec_.encode(weights, planes, context).ok()) return -1;
     return measure_weighted_error(weights, restore(planes, {}, weights.size()), context);

@@ -1,6 +1,5 @@
 #include <algorithm>
 #include <array>
-#include <cmath>
 #include <cstddef>
 #include <cstdint>
 
@@ -9,6 +8,7 @@
 #include "codecs/blocks_of_32/iq4_search.h"
 #include "codecs/blocks_of_32/iq4_weighted.h"
 #include "codecs/k_quants/k_quant_levels.h"
+#include "codecs/k_quants/k_quant_weighted.h"
 #include "codecs/weighted/signed_levels.h"
 #include "simd/lanes_scalar.h"
 #include "simd/lanes_wasm.h"
@@ -33,10 +33,6 @@ struct Iq4Xs {
   static_assert(sizeof(Block) == 136);
 
   using Scales = std::array<float, kSubBlocks>;
-
-  static bool all_finite(const Scales& scales) noexcept {
-    return std::all_of(scales.begin(), scales.end(), [](float scale) { return std::isfinite(scale); });
-  }
 
   /// Stores the multiples of the block's scale, in −32…31, and takes the levels from those.
   template <typename Lanes>
@@ -80,7 +76,7 @@ struct Iq4Xs {
       Lanes::store(&scales[i], found);
     }
     // llama.cpp passes over a sub-block whose sums overflowed, and decodes it to zeros.
-    if (!all_finite(scales)) return false;
+    if (!k_quant::all_finite(scales)) return false;
     const float scale = -weighted::extreme_of(scales) / 32.0F;
     if (!all_fit<ScalarLanes>(store_halves<ScalarLanes>(block, &Block::scale, scale))) return false;
     pack<Lanes>(from, multiples_of(scale, scales), scale, *block);
