@@ -205,6 +205,16 @@ struct ScalarLanes {
   static I16 bit_or(I16 a, I16 b) noexcept {
     return each(a, b, [](int x, int y) { return x | y; });
   }
+  /// Copies of the sign come in from the left.
+  static I16 shr(I16 a, uint32_t count) noexcept {
+    return each(a, a, [count](int x, int) { return x >> count; });
+  }
+  /// The lower and the upper 16 bits of each lane, side by side.
+  static I16 halves(I32 a) noexcept { return {{static_cast<int16_t>(a), static_cast<int16_t>(a >> 16)}}; }
+  /// Lane k is the sum of the products of lanes 2k and 2k + 1.
+  static I32 dot(I16 a, I16 b) noexcept {
+    return wrap(unsign(a.lanes[0] * b.lanes[0]) + unsign(a.lanes[1] * b.lanes[1]));
+  }
   static bool any(I16 a) noexcept { return (a.lanes[0] | a.lanes[1]) != 0; }
 
   // --- Bytes -------------------------------------------------------------------------------------------------------

@@ -187,6 +187,9 @@ struct WasmLanes {
   static I16 max(I16 a, I16 b) noexcept { return {wasm_i16x8_max(a.raw, b.raw)}; }
   static I16 bit_and(I16 a, I16 b) noexcept { return {wasm_v128_and(a.raw, b.raw)}; }
   static I16 bit_or(I16 a, I16 b) noexcept { return {wasm_v128_or(a.raw, b.raw)}; }
+  static I16 shr(I16 a, uint32_t count) noexcept { return {wasm_i16x8_shr(a.raw, count)}; }
+  static I16 halves(I32 a) noexcept { return {a.raw}; }
+  static I32 dot(I16 a, I16 b) noexcept { return {wasm_i32x4_dot_i16x8(a.raw, b.raw)}; }
   static bool any(I16 a) noexcept { return wasm_v128_any_true(a.raw); }
 
   // --- Bytes -------------------------------------------------------------------------------------------------------

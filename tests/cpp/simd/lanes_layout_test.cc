@@ -6,6 +6,7 @@
 #include <array>
 #include <cstdint>
 #include <cstring>
+#include <limits>
 #include <memory>
 #include <numeric>
 #include <vector>
@@ -229,8 +230,28 @@ TYPED_TEST(LanesLayout, ShortArithmeticWraps) {
     expect(L::bit_and(a, b), [](int x, int y) { return x & y; });
     expect(L::bit_or(a, b), [](int x, int y) { return x | y; });
     EXPECT_EQ(L::any(b), other != 0);
+    for (const uint32_t count : {0U, 1U, 5U, 15U}) {
+      expect(L::shr(a, count), [count](int x, int) { return x >> count; });
+    }
   }
   EXPECT_TRUE(L::any(this->make_shorts({0, 1})));
+}
+
+TYPED_TEST(LanesLayout, ProductsOfNeighbouringShorts) {
+  using L = TypeParam;
+  const std::vector<int32_t> x = {3, -300, 32767, -32768, -32768, 32767, 0, -1};
+  const std::vector<int32_t> y = {-7, 500, 32767, -32768, 32767, -1, -32768, 2};
+  std::array<int32_t, L::kWidth> sums;
+  L::store(sums.data(), L::dot(this->make_shorts(x), this->make_shorts(y)));
+  for (size_t i = 0; i < L::kWidth; ++i) EXPECT_EQ(sums[i], x[2 * i] * y[2 * i] + x[2 * i + 1] * y[2 * i + 1]);
+}
+
+TYPED_TEST(LanesLayout, HalvesOfWords) {
+  using L = TypeParam;
+  for (const int32_t word : {0, 1, -1, 65535, -65536, 0x12348765, std::numeric_limits<int32_t>::min()}) {
+    const auto halves = this->shorts_of(L::halves(L::splat(word)));
+    for (size_t i = 0; i < halves.size(); ++i) EXPECT_EQ(halves[i], static_cast<int16_t>(word >> (i % 2 * 16)));
+  }
 }
 
 TYPED_TEST(LanesLayout, ByteArithmetic) {
