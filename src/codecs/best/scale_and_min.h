@@ -5,6 +5,7 @@
 #include <cstdint>
 
 #include "codecs/best/improve.h"
+#include "codecs/best/line_trials.h"
 #include "codecs/best/whole_levels.h"
 
 /// The search for a scale and a min: weight ≈ d · level + m with levels from 0 to kMaxLevel.
@@ -12,27 +13,14 @@
 /// It goes on in *steps*, in which a block's least weight is 0 and its greatest kMaxLevel. A trial puts the first and
 /// the last level somewhere around these, takes the nearest level for each weight, and finds the line that is best for
 /// those levels by least squares. Of all trials the one that leaves least is refined by more such steps; d is rounded
-/// to f16, then m, which makes up for it.
+/// to f16, then m, which makes up for it. Without importance the trials are those of line_trials.h.
 namespace arrowquant::best {
-
-/// Where a trial puts the first level above 0 and the last below kMaxLevel, in 3/16 of a step.
-struct Ends {
-  int first;
-  int last;
-};
 
 /// A line through levels: step ≈ slope · level + offset.
 template <typename Lanes>
 struct Line {
   typename Lanes::F32 slope = Lanes::splat(0.0F);
   typename Lanes::F32 offset = Lanes::splat(0.0F);
-};
-
-/// The way back, from steps to levels: step · factor + shift.
-template <typename Lanes>
-struct ToLevels {
-  typename Lanes::F32 factor;
-  typename Lanes::F32 shift;
 };
 
 template <typename Lanes>
@@ -43,10 +31,8 @@ ToLevels<Lanes> invert_line(const Line<Lanes>& line) noexcept {
 
 template <typename Lanes>
 ToLevels<Lanes> between(Ends ends, int max_level) noexcept {
-  constexpr float kUnit = 0.1875F;
-  const auto levels = static_cast<float>(max_level);
-  const float factor = levels / (levels - kUnit * static_cast<float>(ends.first + ends.last));
-  return {Lanes::splat(factor), Lanes::splat(-kUnit * static_cast<float>(ends.first) * factor)};
+  const float factor = factor_between(ends, max_level);
+  return {Lanes::splat(factor), Lanes::splat(-0.125F * static_cast<float>(ends.first) * factor)};
 }
 
 /// Σ w·level, Σ w·level² and Σ w·step·level.
@@ -58,39 +44,45 @@ struct LineSums {
 };
 
 /// kWidth blocks in steps, with their Σ w and Σ w·step.
-template <typename Lanes, bool kWeighs>
+template <typename Lanes>
 struct Steps {
-  Targets<Lanes, kWeighs> targets;
+  Rows<Lanes> rows;
   typename Lanes::F32 least;
   typename Lanes::F32 size;  ///< of a step
   typename Lanes::F32 inv_size;
-  typename Lanes::F32 count = Lanes::splat(0.0F);
-  typename Lanes::F32 sum = Lanes::splat(0.0F);
+  typename Lanes::F32 count;
+  typename Lanes::F32 sum;
 
-  Steps(const Targets<Lanes, kWeighs>& blocks, int max_level) noexcept : targets(blocks) {
-    auto greatest = least = blocks.weights[0];
+  template <bool kWeighs>
+  Steps(const Targets<Lanes, kWeighs>& targets, int max_level) noexcept {
+    auto low = targets.weights[0];
+    auto high = low;
     for (size_t j = 1; j < kWeights; ++j) {
-      least = Lanes::pmin(least, blocks.weights[j]);
-      greatest = Lanes::pmax(greatest, blocks.weights[j]);
+      low = Lanes::pmin(low, targets.weights[j]);
+      high = Lanes::pmax(high, targets.weights[j]);
     }
-    const auto levels = Lanes::splat(static_cast<float>(max_level));
-    size = Lanes::div(Lanes::sub(greatest, least), levels);
-    inv_size = blocks_of_32::invert<Lanes>(size);
+    least = low;
+    size = Lanes::div(Lanes::sub(high, low), Lanes::splat(static_cast<float>(max_level)));
+    const auto factor = inv_size = blocks_of_32::invert<Lanes>(size);
+    auto counted = Lanes::splat(kWeighs ? 0.0F : float{kWeights});
+    auto total = Lanes::splat(0.0F);
     for (size_t j = 0; j < kWeights; ++j) {
-      const auto step = Lanes::mul(Lanes::sub(blocks.weights[j], least), inv_size);
-      targets.weights.set(j, step);
-      count = Lanes::add(count, targets.weigh(j, Lanes::splat(1.0F)));
-      sum = Lanes::add(sum, targets.weigh(j, step));
+      const auto step = Lanes::mul(Lanes::sub(targets.weights[j], low), factor);
+      rows.set(j, step);
+      if constexpr (kWeighs) counted = Lanes::add(counted, targets.importance[j]);
+      total = Lanes::add(total, targets.weigh(j, step));
     }
+    count = counted;
+    sum = total;
   }
 };
 
 template <typename Levels, typename Lanes, bool kWeighs, size_t kCount>
-std::array<LineSums<Lanes>, kCount> try_lines(const Targets<Lanes, kWeighs>& targets,
+std::array<LineSums<Lanes>, kCount> try_lines(const Rows<Lanes>& steps, const Targets<Lanes, kWeighs>& targets,
                                               const std::array<ToLevels<Lanes>, kCount>& lines) noexcept {
   std::array<LineSums<Lanes>, kCount> sums;
   for (size_t j = 0; j < kWeights; ++j) {
-    const auto step = targets.weights[j];
+    const auto step = steps[j];
     for (size_t k = 0; k < kCount; ++k) {
       const auto level = Levels::template nearest<Lanes>(Lanes::add(Lanes::mul(step, lines[k].factor), lines[k].shift));
       const auto weighed = targets.weigh(j, level);
@@ -109,8 +101,7 @@ struct BestLine {
   typename Lanes::F32 explained = Lanes::splat(0.0F);
   typename Lanes::F32 levels = Lanes::splat(0.0F);
 
-  template <bool kWeighs>
-  void challenge(const Steps<Lanes, kWeighs>& steps, const LineSums<Lanes>& sums) noexcept {
+  void challenge(const Steps<Lanes>& steps, const LineSums<Lanes>& sums) noexcept {
     const auto moment = [&](auto both, auto one) noexcept {
       return Lanes::sub(Lanes::mul(steps.count, both), Lanes::mul(one, sums.levels));
     };
@@ -126,13 +117,38 @@ struct BestLine {
   }
 };
 
-/// `Format` has a Block with f16s `scale` and `min`, its `decode`, kMaxLevel, the trials `kEnds`, and `pack`, which
-/// fills a block's levels given m and 1/d.
+/// Levels as bytes, block after block.
+template <typename Lanes>
+class LevelBytes {
+ public:
+  /// Those of rows `j` to `j` + 3, where 4 divides `j`.
+  void set(size_t j, const std::array<typename Lanes::F32, 4>& levels) noexcept {
+    const auto join = [](auto low, auto high) noexcept {
+      return Lanes::round_magic(Lanes::add(low, Lanes::mul(high, Lanes::splat(256.0F))));
+    };
+    words_[j / 4] = Lanes::add(join(levels[0], levels[1]), Lanes::shl(join(levels[2], levels[3]), 16));
+  }
+  void store(std::array<int32_t, Lanes::kWidth * kWeights / 4>& to) const noexcept {
+    for (size_t i = 0; i < kWords; i += Lanes::kWidth) {
+      typename Lanes::I32Square square;
+      for (size_t c = 0; c < Lanes::kWidth; ++c) square[c] = words_[i + c];
+      Lanes::store_transposed(&to[i], kWords, square);
+    }
+  }
+
+ private:
+  static constexpr size_t kWords = kWeights / 4;
+  std::array<typename Lanes::I32, kWords> words_;
+};
+
+/// `Format` has a Block with f16s `scale` and `min`, its `decode`, kMaxLevel, an even number of trials, `kEnds`, and
+/// `put`, which fills a block's levels.
 template <typename Format>
 struct ScaleAndMin {
   using Block = typename Format::Block;
   using Levels = WholeLevels<0, Format::kMaxLevel>;
   static constexpr size_t kBlockWeights = kWeights;
+  static constexpr auto kTrials = trials_between(Format::kEnds, Format::kMaxLevel);
   static constexpr size_t kTogether = 2;
   static constexpr int kRefinements = 2;
   template <typename Lanes>
@@ -145,40 +161,50 @@ struct ScaleAndMin {
     typename Lanes::I32 min;
   };
 
-  template <typename Lanes, bool kWeighs>
-  static void try_present(const Steps<Lanes, kWeighs>& steps, const Block* blocks, BestLine<Lanes>& best) noexcept {
+  template <typename Lanes>
+  static Line<Lanes> line_of(const Block* blocks) noexcept {
     alignas(16) std::array<float, Lanes::kWidth> scales;
     alignas(16) std::array<float, Lanes::kWidth> mins;
     for (size_t r = 0; r < Lanes::kWidth; ++r) {
       scales[r] = blocks_of_32::load_half(blocks[r].scale);
       mins[r] = blocks_of_32::load_half(blocks[r].min);
     }
-    const Line<Lanes> line{Lanes::mul(Lanes::load(scales.data()), steps.inv_size),
-                           Lanes::mul(Lanes::sub(Lanes::load(mins.data()), steps.least), steps.inv_size)};
-    best.challenge(steps, try_lines<Levels, Lanes, kWeighs, 1>(steps.targets, {invert_line(line)})[0]);
+    return {Lanes::load(scales.data()), Lanes::load(mins.data())};
   }
 
-  template <typename Lanes, bool kWeighs>
-  static Found<Lanes> search(const Targets<Lanes, kWeighs>& targets, const Block* blocks) noexcept {
-    const Steps<Lanes, kWeighs> steps(targets, Format::kMaxLevel);
-    BestLine<Lanes> best;
-    if constexpr (kWeighs) try_present(steps, blocks, best);
+  template <typename Lanes>
+  static void try_ends(const Steps<Lanes>& steps, const Targets<Lanes, true>& targets, BestLine<Lanes>& best) noexcept {
     for (size_t t = 0; t < Format::kEnds.size(); t += kTogether) {
       std::array<ToLevels<Lanes>, kTogether> lines;
       for (size_t k = 0; k < kTogether; ++k) lines[k] = between<Lanes>(Format::kEnds[t + k], Format::kMaxLevel);
       // What a first step of least squares leaves says little of what the next one will.
-      const auto first = try_lines<Levels, Lanes, kWeighs, kTogether>(steps.targets, lines);
+      const auto first = try_lines<Levels, Lanes, true, kTogether>(steps.rows, targets, lines);
       for (size_t k = 0; k < kTogether; ++k) {
         BestLine<Lanes> own;
         own.challenge(steps, first[k]);
         lines[k] = invert_line(own.line);
       }
-      for (const auto& sums : try_lines<Levels, Lanes, kWeighs, kTogether>(steps.targets, lines)) {
+      for (const auto& sums : try_lines<Levels, Lanes, true, kTogether>(steps.rows, targets, lines)) {
         best.challenge(steps, sums);
       }
     }
-    for (int i = 0; i < kRefinements; ++i) {
-      best.challenge(steps, try_lines<Levels, Lanes, kWeighs, 1>(steps.targets, {invert_line(best.line)})[0]);
+  }
+
+  template <typename Lanes, bool kWeighs>
+  static Found<Lanes> search(const Steps<Lanes>& steps, const Targets<Lanes, kWeighs>& targets,
+                             const Line<Lanes>& present) noexcept {
+    BestLine<Lanes> best;
+    const auto refine = [&](const ToLevels<Lanes>& line) noexcept {
+      best.challenge(steps, try_lines<Levels, Lanes, kWeighs, 1>(steps.rows, targets, {line})[0]);
+    };
+    if constexpr (kWeighs) {
+      const Line<Lanes> line{Lanes::mul(present.slope, steps.inv_size),
+                             Lanes::mul(Lanes::sub(present.offset, steps.least), steps.inv_size)};
+      refine(invert_line(line));
+      try_ends(steps, targets, best);
+      for (int i = 0; i < kRefinements; ++i) refine(invert_line(best.line));
+    } else {
+      refine(best_trial<Lanes>(FineSteps<Lanes>(steps.rows), kTrials));
     }
     const auto scale = number_to_half<Lanes>(Lanes::mul(best.line.slope, steps.size));
     const auto mean = Lanes::add(steps.least, Lanes::mul(Lanes::div(steps.sum, steps.count), steps.size));
@@ -186,15 +212,34 @@ struct ScaleAndMin {
     return {scale, number_to_half<Lanes>(Lanes::sub(mean, above))};
   }
 
-  template <typename Lanes, bool kWeighs>
-  static typename Lanes::F32 error_of(const Targets<Lanes, kWeighs>& targets, typename Lanes::F32 scale,
-                                      typename Lanes::F32 min, typename Lanes::F32 inv_scale) noexcept {
+  /// What the codec's own levels, those nearest to the steps, leave without importance.
+  template <typename Lanes>
+  static typename Lanes::F32 error_of_steps(const Rows<Lanes>& steps, const Rows<Lanes>& weights,
+                                            const Line<Lanes>& line) noexcept {
     auto error = Lanes::splat(0.0F);
     for (size_t j = 0; j < kWeights; ++j) {
-      const auto weight = targets.weights[j];
-      const auto level = Levels::template nearest<Lanes>(Lanes::mul(Lanes::sub(weight, min), inv_scale));
-      const auto off = Lanes::sub(weight, Lanes::add(Lanes::mul(level, scale), min));
-      error = Lanes::add(error, targets.weigh(j, Lanes::mul(off, off)));
+      const auto level = Lanes::whole_part(Lanes::add(steps[j], Lanes::splat(0.5F)));
+      const auto off = Lanes::sub(weights[j], Lanes::add(Lanes::mul(level, line.slope), line.offset));
+      error = Lanes::add(error, Lanes::mul(off, off));
+    }
+    return error;
+  }
+
+  /// What the levels nearest with a scale and a min leave.
+  template <typename Lanes, bool kWeighs>
+  static typename Lanes::F32 error_of(const Targets<Lanes, kWeighs>& targets, const Line<Lanes>& line,
+                                      LevelBytes<Lanes>& bytes) noexcept {
+    const auto inv_scale = blocks_of_32::invert<Lanes>(line.slope);
+    auto error = Lanes::splat(0.0F);
+    for (size_t j = 0; j < kWeights; j += 4) {
+      std::array<typename Lanes::F32, 4> levels;
+      for (size_t i = 0; i < 4; ++i) {
+        const auto weight = targets.weights[j + i];
+        levels[i] = Levels::template nearest<Lanes>(Lanes::mul(Lanes::sub(weight, line.offset), inv_scale));
+        const auto off = Lanes::sub(weight, Lanes::add(Lanes::mul(levels[i], line.slope), line.offset));
+        error = Lanes::add(error, targets.weigh(j + i, Lanes::mul(off, off)));
+      }
+      bytes.set(j, levels);
     }
     return error;
   }
@@ -203,25 +248,31 @@ struct ScaleAndMin {
   static void improve(const float* from, const float* importance, Block* blocks) noexcept {
     Targets<Lanes, kWeighs> targets;
     targets.load(from, importance);
-    const auto present = distance(targets, decode_rows<Format, Lanes>(blocks));
-    const auto found = search<Lanes, kWeighs>(targets, blocks);
-    const auto scale = half_to_float<Lanes>(found.scale);
-    const auto min = half_to_float<Lanes>(found.min);
-    const auto inv_scale = blocks_of_32::invert<Lanes>(scale);
-    const auto better = Lanes::bitmask(is_better<Lanes>(error_of(targets, scale, min, inv_scale), present));
-    alignas(16) std::array<int32_t, Lanes::kWidth> scale_halves;
-    alignas(16) std::array<int32_t, Lanes::kWidth> min_halves;
-    alignas(16) std::array<float, Lanes::kWidth> mins;
-    alignas(16) std::array<float, Lanes::kWidth> inv_scales;
-    Lanes::store(scale_halves.data(), found.scale);
-    Lanes::store(min_halves.data(), found.min);
-    Lanes::store(mins.data(), min);
-    Lanes::store(inv_scales.data(), inv_scale);
+    const Steps<Lanes> steps(targets, Format::kMaxLevel);
+    const auto line = line_of<Lanes>(blocks);
+    auto present = Lanes::splat(0.0F);
+    if constexpr (kWeighs) {
+      present = distance(targets, decode_rows<Format, Lanes>(blocks));
+    } else {
+      present = error_of_steps(steps.rows, targets.weights, line);
+    }
+    const auto found = search<Lanes, kWeighs>(steps, targets, line);
+    LevelBytes<Lanes> levels;
+    const auto error = error_of(targets, {half_to_float<Lanes>(found.scale), half_to_float<Lanes>(found.min)}, levels);
+    const auto better = Lanes::bitmask(is_better<Lanes>(error, present));
+    alignas(16) std::array<int32_t, Lanes::kWidth> scales;
+    alignas(16) std::array<int32_t, Lanes::kWidth> mins;
+    alignas(16) std::array<int32_t, Lanes::kWidth * kWeights / 4> words;
+    Lanes::store(scales.data(), found.scale);
+    Lanes::store(mins.data(), found.min);
+    levels.store(words);
+    const auto* bytes = reinterpret_cast<const uint8_t*>(words.data());
     for (size_t r = 0; r < Lanes::kWidth; ++r) {
       if ((better >> r & 1) == 0) continue;
-      store_u16(blocks[r].scale.data(), static_cast<uint16_t>(scale_halves[r]));
-      store_u16(blocks[r].min.data(), static_cast<uint16_t>(min_halves[r]));
-      Format::template pack<Lanes>(from + r * kWeights, mins[r], inv_scales[r], blocks[r]);
+      store_u16(blocks[r].scale.data(), static_cast<uint16_t>(scales[r]));
+      store_u16(blocks[r].min.data(), static_cast<uint16_t>(mins[r]));
+      Format::template put<Lanes>([&](size_t i) noexcept { return Lanes::load_bytes(&bytes[r * kWeights + i]); },
+                                  blocks[r]);
     }
   }
 };

@@ -24,14 +24,20 @@ struct Q41 {
   static constexpr int kMaxLevel = 15;
 
   /// For the search with the most effort.
-  static constexpr std::array<best::Ends, 12> kEnds = {
-      {{0, 2}, {2, 0}, {2, -3}, {1, 1}, {-1, 3}, {0, -3}, {-3, 0}, {3, -1}, {-1, -1}, {-3, -3}, {2, 3}, {-2, 0}}};
-
-  template <typename Lanes>
-  static void pack(const float* from, float min, float inv_scale, Block& block) noexcept {
-    const auto levels = [&](size_t i) noexcept { return whole_levels<Lanes, kMaxLevel>(from + i, min, inv_scale); };
-    pack_nibbles<Lanes>(levels, block.nibbles);
-  }
+  static constexpr std::array<best::Ends, 14> kEnds = {{{3, 2},
+                                                        {-1, 3},
+                                                        {2, 3},
+                                                        {-7, 1},
+                                                        {3, -3},
+                                                        {-8, -8},
+                                                        {-1, -7},
+                                                        {0, 0},
+                                                        {1, -1},
+                                                        {-3, 3},
+                                                        {-1, 1},
+                                                        {2, -10},
+                                                        {3, -1},
+                                                        {1, 3}}};
 
   /// Joins the levels while they are floats: low + 16 · high is exact, and half as much is left to convert.
   template <typename Lanes>

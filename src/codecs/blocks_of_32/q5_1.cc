@@ -25,14 +25,18 @@ struct Q51 {
   static constexpr int kMaxLevel = 31;
 
   /// For the search with the most effort.
-  static constexpr std::array<best::Ends, 12> kEnds = {
-      {{1, -3}, {0, 1}, {2, 0}, {-3, 0}, {-3, -3}, {-1, 2}, {0, -1}, {0, -3}, {-3, 1}, {2, 2}, {3, -1}, {-2, -1}}};
-
-  template <typename Lanes>
-  static void pack(const float* from, float min, float inv_scale, Block& block) noexcept {
-    const auto levels = [&](size_t i) noexcept { return whole_levels<Lanes, kMaxLevel>(from + i, min, inv_scale); };
-    pack_nibbles<Lanes>(levels, block.nibbles, block.fifth_bits);
-  }
+  static constexpr std::array<best::Ends, 12> kEnds = {{{1, 2},
+                                                        {1, -8},
+                                                        {-1, 3},
+                                                        {0, -16},
+                                                        {3, -2},
+                                                        {-8, -17},
+                                                        {-9, 2},
+                                                        {-2, -1},
+                                                        {-6, -1},
+                                                        {-17, -18},
+                                                        {2, -18},
+                                                        {2, 0}}};
 
   template <typename Lanes>
   static bool encode(const float* from, Block* blocks, PeakScan<Lanes>& scan, const float* next) noexcept {

@@ -4,7 +4,6 @@
 #include <cstddef>
 #include <cstdint>
 
-#include "codecs/best/whole_levels.h"
 #include "codecs/blocks_of_32/blocks_of_32.h"
 
 /// The scale and min of Q4_1 and Q5_1: the levels 0…kMaxLevel span the block's range.
@@ -94,15 +93,6 @@ template <typename Lanes>
 typename Lanes::F32 range_levels(const float* from, const RangeScales<Lanes>& scales, size_t r) noexcept {
   const auto above_min = Lanes::sub(Lanes::load(from), Lanes::splat(scales.min[r]));
   return Lanes::whole_part(Lanes::add(Lanes::mul(above_min, Lanes::splat(scales.inv_scale[r])), Lanes::splat(0.5F)));
-}
-
-/// The levels from 0 to kMaxLevel nearest to (weight − min) · inv_scale of 4·kWidth weights, half to even.
-template <typename Lanes, int kMaxLevel>
-typename Lanes::Bytes whole_levels(const float* from, float min, float inv_scale) noexcept {
-  return to_bytes<Lanes>([&](size_t i) noexcept {
-    const auto above_min = Lanes::sub(Lanes::load(from + i), Lanes::splat(min));
-    return best::WholeLevels<0, kMaxLevel>::template nearest<Lanes>(Lanes::mul(above_min, Lanes::splat(inv_scale)));
-  });
 }
 
 /// Puts scale · level + min for 4·kWidth levels.
