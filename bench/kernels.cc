@@ -80,6 +80,9 @@ struct Buffers {
   WeightRange range;
 };
 
+/// Weights of a row; of matrices whose groups run down the columns as long as wide columns are.
+constexpr size_t kColumns = 1024;
+
 void add_affine(std::vector<Kernel>& kernels, Buffers& buffers, const CodecParameters& parameters) {
   const size_t weights = buffers.original.size();
   const size_t groups = weights / parameters.group_size;
@@ -95,12 +98,18 @@ void add_affine(std::vector<Kernel>& kernels, Buffers& buffers, const CodecParam
   };
   add_encode("", encode_affine);
   add_encode(" (reference)", encode_affine_reference);
+  EncodeContext context;
+  context.parameters = parameters;
+  context.row_weights = kColumns;
+  context.effort = Effort::kBest;
+  const std::span scale_bytes(reinterpret_cast<uint8_t*>(scales.data()), scales.size_bytes());
+  kernels.push_back({"encode " + name + " best", weights * sizeof(float), [=, &buffers] {
+                       const Codec& codec = *find_codec("affine");
+                       sink = codec.encode(buffers.original, {packed, scale_bytes, zero_points}, context).position;
+                     }});
   const auto decode = [=, &buffers] { decode_affine({packed, scales, zero_points}, parameters, buffers.restored); };
   kernels.push_back({"decode " + name, weights * sizeof(float), decode});
 }
-
-/// Weights of a row; of matrices whose groups run down the columns as long as wide columns are.
-constexpr size_t kColumns = 1024;
 
 constexpr std::array kMoreEfforts = {std::pair{Effort::kBetter, "better"}, std::pair{Effort::kBest, "best"}};
 

@@ -33,7 +33,7 @@ class AffineImprover {
  private:
   /// The groups of the tile, from `group` on.
   void improve_loaded(std::span<const float> weights, size_t group) noexcept {
-    const auto [bits, size, symmetric] = context_.parameters;
+    const size_t size = context_.parameters.group_size;
     const size_t count = (weights.size() + size - 1) / size;
     std::array<float, L::kWidth> scales;
     std::array<float, L::kWidth> zero_points = {};
@@ -42,20 +42,28 @@ class AffineImprover {
       scales[r] = output_.scales[group + r];
       zero_points[r] = output_.zero_points[group + r];
     }
-    const group_search::ZeroPointSearch<L> search(tile_.weights.data(), L::kWidth, tile_.importance.data(), tile_.size,
-                                                  static_cast<float>((1U << bits) - 1));
     const group_search::ZeroPointScale<L> plain = {L::mul(L::load(scales.data()), tile_.unit),
                                                    L::load(zero_points.data())};
-    const auto found = symmetric ? search.search_symmetric(plain) : search.search(plain);
-    const auto is_better = L::mask_and(tile_.is_usual, search.is_better(found, plain));
+    auto found = plain;
+    const uint32_t better = tile_.weighs ? search<true>(plain, found) : search<false>(plain, found);
     L::store(scales.data(), L::div(found.scale, tile_.unit));
     L::store(zero_points.data(), found.zero_point);
-    const uint32_t better = L::bitmask(is_better);
     for (size_t r = 0; r < count; ++r) {
       if ((better >> r & 1) == 0) continue;
       encode_again(group + r, {scales[r], static_cast<uint8_t>(zero_points[r])},
                    weights.subspan(r * size, std::min<size_t>(size, weights.size() - r * size)));
     }
+  }
+
+  /// Returns which groups lose less with what is found.
+  template <bool kWeighs>
+  [[nodiscard]] uint32_t search(const group_search::ZeroPointScale<L>& plain,
+                                group_search::ZeroPointScale<L>& found) const noexcept {
+    const auto& parameters = context_.parameters;
+    const group_search::ZeroPointSearch<L, kWeighs> search(tile_.weights.data(), L::kWidth, tile_.importance.data(),
+                                                           tile_.size, static_cast<float>((1U << parameters.bits) - 1));
+    found = parameters.symmetric ? search.search_symmetric(plain) : search.search(plain);
+    return L::bitmask(L::mask_and(tile_.is_usual, search.is_better(found, plain)));
   }
 
   /// Its weights are known to be finite.

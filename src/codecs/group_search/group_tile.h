@@ -34,6 +34,7 @@ template <typename L>
 struct GroupTile {
   std::array<float, kMostGroupWeights * L::kWidth> weights;
   std::array<float, kMostGroupWeights * L::kWidth> importance;
+  bool weighs = false;        ///< whether not all of them count 1
   size_t size = 0;            ///< of a group
   typename L::F32 unit;       ///< what the weights were multiplied with, a power of two
   typename L::Mask is_usual;  ///< whether the largest weight of a lane is neither very large nor very small
@@ -85,7 +86,8 @@ void load_groups(std::span<const float> weights, size_t at, size_t size, const E
   const size_t all = size * L::kWidth;
   const bool is_short = weights.size() < all;
   tile.size = size;
-  if (is_short || (!context.importance.empty() && context.row_weights > 0)) {
+  tile.weighs = is_short || (!context.importance.empty() && context.row_weights > 0);
+  if (tile.weighs) {
     copy_importance(context, at, weights.size(), room.data());
     std::fill_n(room.data() + weights.size(), all - weights.size(), 0.0F);
     const auto most = load_lanes<L>(room.data(), size, tile.importance.data());

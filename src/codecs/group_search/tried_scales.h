@@ -22,6 +22,13 @@ inline constexpr size_t kTriedScales = 8;
   return {0.99F, 0.02F / kSteps};
 }
 
+/// Four scales, where what follows from them is tried with other zero points, too.
+[[nodiscard]] constexpr ScaleRange few_scales(float last_level) noexcept {
+  if (last_level <= 3) return {0.45F, 0.12F};
+  if (last_level <= 15) return {0.84F, 0.066F};
+  return {0.999F, 0.006F};
+}
+
 /// Whether squared errors, summed up in f32 over a group, are less than others by more than the rounding of such sums.
 template <typename L>
 [[nodiscard]] typename L::Mask is_surely_less(typename L::F32 errors, typename L::F32 others) noexcept {

@@ -22,7 +22,9 @@ struct ZeroPointScale {
 /// For a zero point and a scale each weight has its level; the scale that fits those levels best is Σwxd/Σwd², d being
 /// the level less the zero point, and what it spares of the error Σw(x − d·scale)² is (Σwxd)²/Σwd². So each pass over
 /// the group judges a scale by the one that follows from it.
-template <typename L>
+///
+/// `kWeighs` says whether there is importance.
+template <typename L, bool kWeighs>
 class ZeroPointSearch {
  public:
   using F32 = typename L::F32;
@@ -35,19 +37,17 @@ class ZeroPointSearch {
   /// Tries scales with the zero point of `plain`, then the zero points beside it.
   [[nodiscard]] Found search(const Found& plain) const noexcept {
     Best best = {L::splat(0.0F), plain};
-    const ScaleRange range = tried_scales(last_);
-    for (size_t i = 0; i < kTriedScales; i += 2) {
-      const auto one = L::splat(range.first + range.step * static_cast<float>(i));
-      const auto two = L::splat(range.first + range.step * static_cast<float>(i + 1));
-      take<2>({Found{L::mul(plain.scale, one), plain.zero_point}, Found{L::mul(plain.scale, two), plain.zero_point}},
-              best);
-    }
+    const ScaleRange range = few_scales(last_);
+    const auto scaled = [&](int i) noexcept {
+      return Found{L::mul(plain.scale, L::splat(range.first + range.step * static_cast<float>(i))), plain.zero_point};
+    };
+    take<2>({scaled(0), scaled(1)}, best);
+    take<2>({scaled(2), scaled(3)}, best);
     const auto below = L::pmax(L::sub(plain.zero_point, L::splat(1.0F)), L::splat(0.0F));
     const auto above = L::pmin(L::add(plain.zero_point, L::splat(1.0F)), L::splat(last_));
     // The scale that fits best has other levels than the one that it was found by.
     const Found fit = best.found;
     take<3>({fit, Found{fit.scale, below}, Found{fit.scale, above}}, best);
-    take<1>({best.found}, best);
     return best.found;
   }
 
@@ -77,7 +77,7 @@ class ZeroPointSearch {
       const F32 x = weight(i);
       for (size_t c = 0; c < both.size(); ++c) {
         const F32 error = L::sub(x, L::mul(steps[c].of(x), both[c].scale));
-        errors[c] = L::add(errors[c], L::mul(importance(i), L::mul(error, error)));
+        errors[c] = L::add(errors[c], weigh(i, L::mul(error, error)));
       }
     }
     return is_surely_less<L>(errors[0], errors[1]);
@@ -90,7 +90,11 @@ class ZeroPointSearch {
   };
 
   [[nodiscard]] F32 weight(size_t i) const noexcept { return L::load(weights_ + i * stride_); }
-  [[nodiscard]] F32 importance(size_t i) const noexcept { return L::load(importance_ + i * L::kWidth); }
+  /// `term` times what weight `i` counts.
+  [[nodiscard]] F32 weigh(size_t i, F32 term) const noexcept {
+    if constexpr (kWeighs) return L::mul(L::load(importance_ + i * L::kWidth), term);
+    return term;
+  }
 
   /// How weights become levels less the zero point.
   struct Steps {
@@ -124,10 +128,9 @@ class ZeroPointSearch {
     }
     for (size_t i = 0; i < size_; ++i) {
       const F32 x = weight(i);
-      const F32 w = importance(i);
       for (size_t c = 0; c < kCount; ++c) {
         const F32 d = steps[c].of(x);
-        const F32 wd = L::mul(w, d);
+        const F32 wd = weigh(i, d);
         products[c] = L::add(products[c], L::mul(wd, x));
         squares[c] = L::add(squares[c], L::mul(wd, d));
       }

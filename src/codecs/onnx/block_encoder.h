@@ -188,13 +188,21 @@ class BlockEncoder {
   /// The same with the least error by importance.
   [[nodiscard]] ScalePair<L> best_scale(const Block& block, const ScalePair<L>& plain,
                                         const float* tile) const noexcept {
-    const group_search::ZeroPointSearch<L> search(tile, kStripColumns<L>, importance_.data(), block.real_rows, steps_);
-    const group_search::ZeroPointScale<L> own = {plain.scale, plain.zero_point};
-    auto found = formula_.symmetric ? search.search_symmetric(own) : search.search(own);
+    const auto found =
+        block.importance == nullptr ? least<false>(block, plain, tile) : least<true>(block, plain, tile);
     const ScalePair<L> best = {restored(found.scale), found.zero_point};
     const auto is_better =
         group_search::is_surely_less<L>(loss(best, tile, block.real_rows), loss(plain, tile, block.real_rows));
     return {L::select(is_better, best.scale, plain.scale), L::select(is_better, best.zero_point, plain.zero_point)};
+  }
+
+  template <bool kWeighs>
+  [[nodiscard]] group_search::ZeroPointScale<L> least(const Block& block, const ScalePair<L>& plain,
+                                                      const float* tile) const noexcept {
+    const group_search::ZeroPointSearch<L, kWeighs> search(tile, kStripColumns<L>, importance_.data(), block.real_rows,
+                                                           steps_);
+    const group_search::ZeroPointScale<L> own = {plain.scale, plain.zero_point};
+    return formula_.symmetric ? search.search_symmetric(own) : search.search(own);
   }
 
   [[nodiscard, gnu::noinline]] typename L::F32 loss(const ScalePair<L>& pair, const float* tile,
