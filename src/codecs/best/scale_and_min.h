@@ -3,6 +3,7 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <span>
 
 #include "codecs/best/improve.h"
 #include "codecs/best/line_trials.h"
@@ -77,14 +78,21 @@ struct Steps {
   }
 };
 
-template <typename Levels, typename Lanes, bool kWeighs, size_t kCount>
+/// The levels from 0 to `last` nearest to numbers, half to even.
+template <typename Lanes>
+typename Lanes::F32 nearest_level(typename Lanes::F32 value, typename Lanes::F32 last) noexcept {
+  return nearest_whole<Lanes>(Lanes::pmax(Lanes::splat(0.0F), Lanes::pmin(last, value)));
+}
+
+template <typename Lanes, bool kWeighs, size_t kCount>
 std::array<LineSums<Lanes>, kCount> try_lines(const Rows<Lanes>& steps, const Targets<Lanes, kWeighs>& targets,
+                                              typename Lanes::F32 last,
                                               const std::array<ToLevels<Lanes>, kCount>& lines) noexcept {
   std::array<LineSums<Lanes>, kCount> sums;
   for (size_t j = 0; j < kWeights; ++j) {
     const auto step = steps[j];
     for (size_t k = 0; k < kCount; ++k) {
-      const auto level = Levels::template nearest<Lanes>(Lanes::add(Lanes::mul(step, lines[k].factor), lines[k].shift));
+      const auto level = nearest_level<Lanes>(Lanes::add(Lanes::mul(step, lines[k].factor), lines[k].shift), last);
       const auto weighed = targets.weigh(j, level);
       sums[k].levels = Lanes::add(sums[k].levels, weighed);
       sums[k].squares = Lanes::add(sums[k].squares, Lanes::mul(level, weighed));
@@ -141,25 +149,129 @@ class LevelBytes {
   std::array<typename Lanes::I32, kWords> words_;
 };
 
+/// What a format's levels are, and what is tried for it, an even number of times.
+struct LineFormat {
+  int max_level;
+  std::span<const Ends> ends;
+  std::span<const Trial> trials;
+};
+
+/// Scales and mins as f16s, and the levels, of kWidth blocks; which of them are better than what there is.
+template <typename Lanes>
+struct FoundLines {
+  alignas(16) std::array<int32_t, Lanes::kWidth> scales;
+  alignas(16) std::array<int32_t, Lanes::kWidth> mins;
+  alignas(16) std::array<int32_t, Lanes::kWidth * kWeights / 4> levels;
+  uint32_t better;
+};
+
+template <typename Lanes>
+void try_ends(const Steps<Lanes>& steps, const Targets<Lanes, true>& targets, const LineFormat& format,
+              BestLine<Lanes>& best) noexcept {
+  const auto last = Lanes::splat(static_cast<float>(format.max_level));
+  constexpr size_t kTogether = 2;
+  for (size_t t = 0; t < format.ends.size(); t += kTogether) {
+    std::array<ToLevels<Lanes>, kTogether> lines;
+    for (size_t k = 0; k < kTogether; ++k) lines[k] = between<Lanes>(format.ends[t + k], format.max_level);
+    // What a first step of least squares leaves says little of what the next one will.
+    const auto first = try_lines<Lanes, true, kTogether>(steps.rows, targets, last, lines);
+    for (size_t k = 0; k < kTogether; ++k) {
+      BestLine<Lanes> own;
+      own.challenge(steps, first[k]);
+      lines[k] = invert_line(own.line);
+    }
+    for (const auto& sums : try_lines<Lanes, true, kTogether>(steps.rows, targets, last, lines)) {
+      best.challenge(steps, sums);
+    }
+  }
+}
+
+/// The best line for the steps. `present` is that of the weights that there is.
+template <typename Lanes, bool kWeighs>
+BestLine<Lanes> best_line(const Steps<Lanes>& steps, const Targets<Lanes, kWeighs>& targets, const LineFormat& format,
+                          const Line<Lanes>& present) noexcept {
+  const auto last = Lanes::splat(static_cast<float>(format.max_level));
+  BestLine<Lanes> best;
+  const auto refine = [&](const ToLevels<Lanes>& line) noexcept {
+    best.challenge(steps, try_lines<Lanes, kWeighs, 1>(steps.rows, targets, last, {line})[0]);
+  };
+  if constexpr (kWeighs) {
+    constexpr int kRefinements = 2;
+    const Line<Lanes> line{Lanes::mul(present.slope, steps.inv_size),
+                           Lanes::mul(Lanes::sub(present.offset, steps.least), steps.inv_size)};
+    refine(invert_line(line));
+    try_ends(steps, targets, format, best);
+    for (int i = 0; i < kRefinements; ++i) refine(invert_line(best.line));
+  } else {
+    refine(best_trial<Lanes>(FineSteps<Lanes>(steps.rows), format.trials));
+  }
+  return best;
+}
+
+/// What the codec's own levels, those nearest to the steps, leave without importance.
+template <typename Lanes>
+typename Lanes::F32 error_of_steps(const Rows<Lanes>& steps, const Rows<Lanes>& weights,
+                                   const Line<Lanes>& line) noexcept {
+  auto error = Lanes::splat(0.0F);
+  for (size_t j = 0; j < kWeights; ++j) {
+    const auto level = Lanes::whole_part(Lanes::add(steps[j], Lanes::splat(0.5F)));
+    const auto off = Lanes::sub(weights[j], Lanes::add(Lanes::mul(level, line.slope), line.offset));
+    error = Lanes::add(error, Lanes::mul(off, off));
+  }
+  return error;
+}
+
+/// What the levels nearest with a scale and a min leave.
+template <typename Lanes, bool kWeighs>
+typename Lanes::F32 error_of_line(const Targets<Lanes, kWeighs>& targets, const Line<Lanes>& line,
+                                  typename Lanes::F32 last, LevelBytes<Lanes>& bytes) noexcept {
+  const auto inv_scale = blocks_of_32::invert<Lanes>(line.slope);
+  auto error = Lanes::splat(0.0F);
+  for (size_t j = 0; j < kWeights; j += 4) {
+    std::array<typename Lanes::F32, 4> levels;
+    for (size_t i = 0; i < 4; ++i) {
+      const auto weight = targets.weights[j + i];
+      levels[i] = nearest_level<Lanes>(Lanes::mul(Lanes::sub(weight, line.offset), inv_scale), last);
+      const auto off = Lanes::sub(weight, Lanes::add(Lanes::mul(levels[i], line.slope), line.offset));
+      error = Lanes::add(error, targets.weigh(j + i, Lanes::mul(off, off)));
+    }
+    bytes.set(j, levels);
+  }
+  return error;
+}
+
+/// Searches beside the `present` line. With importance the error of what there is comes in `present_error`. Formats
+/// share the function: it is not inlined.
+template <typename Lanes, bool kWeighs>
+[[gnu::noinline]] void find_lines(const Targets<Lanes, kWeighs>& targets, const LineFormat& format,
+                                  const Line<Lanes>& present, typename Lanes::F32 present_error,
+                                  FoundLines<Lanes>& found) noexcept {
+  const Steps<Lanes> steps(targets, format.max_level);
+  if constexpr (!kWeighs) present_error = error_of_steps(steps.rows, targets.weights, present);
+  const auto best = best_line<Lanes, kWeighs>(steps, targets, format, present);
+  const auto scale = number_to_half<Lanes>(Lanes::mul(best.line.slope, steps.size));
+  const auto slope = half_to_float<Lanes>(scale);
+  const auto mean = Lanes::add(steps.least, Lanes::mul(Lanes::div(steps.sum, steps.count), steps.size));
+  const auto above = Lanes::mul(slope, Lanes::div(best.levels, steps.count));
+  const auto min = number_to_half<Lanes>(Lanes::sub(mean, above));
+  LevelBytes<Lanes> levels;
+  const auto last = Lanes::splat(static_cast<float>(format.max_level));
+  const auto error = error_of_line<Lanes, kWeighs>(targets, {slope, half_to_float<Lanes>(min)}, last, levels);
+  found.better = Lanes::bitmask(is_better<Lanes>(error, present_error));
+  Lanes::store(found.scales.data(), scale);
+  Lanes::store(found.mins.data(), min);
+  levels.store(found.levels);
+}
+
 /// `Format` has a Block with f16s `scale` and `min`, its `decode`, kMaxLevel, an even number of trials, `kEnds`, and
 /// `put`, which fills a block's levels.
 template <typename Format>
 struct ScaleAndMin {
   using Block = typename Format::Block;
-  using Levels = WholeLevels<0, Format::kMaxLevel>;
   static constexpr size_t kBlockWeights = kWeights;
   static constexpr auto kTrials = trials_between(Format::kEnds, Format::kMaxLevel);
-  static constexpr size_t kTogether = 2;
-  static constexpr int kRefinements = 2;
   template <typename Lanes>
   static constexpr size_t kAtOnce = Lanes::kWidth;
-
-  /// A block's scale and min, as f16s.
-  template <typename Lanes>
-  struct Found {
-    typename Lanes::I32 scale;
-    typename Lanes::I32 min;
-  };
 
   template <typename Lanes>
   static Line<Lanes> line_of(const Block* blocks) noexcept {
@@ -172,107 +284,21 @@ struct ScaleAndMin {
     return {Lanes::load(scales.data()), Lanes::load(mins.data())};
   }
 
-  template <typename Lanes>
-  static void try_ends(const Steps<Lanes>& steps, const Targets<Lanes, true>& targets, BestLine<Lanes>& best) noexcept {
-    for (size_t t = 0; t < Format::kEnds.size(); t += kTogether) {
-      std::array<ToLevels<Lanes>, kTogether> lines;
-      for (size_t k = 0; k < kTogether; ++k) lines[k] = between<Lanes>(Format::kEnds[t + k], Format::kMaxLevel);
-      // What a first step of least squares leaves says little of what the next one will.
-      const auto first = try_lines<Levels, Lanes, true, kTogether>(steps.rows, targets, lines);
-      for (size_t k = 0; k < kTogether; ++k) {
-        BestLine<Lanes> own;
-        own.challenge(steps, first[k]);
-        lines[k] = invert_line(own.line);
-      }
-      for (const auto& sums : try_lines<Levels, Lanes, true, kTogether>(steps.rows, targets, lines)) {
-        best.challenge(steps, sums);
-      }
-    }
-  }
-
-  template <typename Lanes, bool kWeighs>
-  static Found<Lanes> search(const Steps<Lanes>& steps, const Targets<Lanes, kWeighs>& targets,
-                             const Line<Lanes>& present) noexcept {
-    BestLine<Lanes> best;
-    const auto refine = [&](const ToLevels<Lanes>& line) noexcept {
-      best.challenge(steps, try_lines<Levels, Lanes, kWeighs, 1>(steps.rows, targets, {line})[0]);
-    };
-    if constexpr (kWeighs) {
-      const Line<Lanes> line{Lanes::mul(present.slope, steps.inv_size),
-                             Lanes::mul(Lanes::sub(present.offset, steps.least), steps.inv_size)};
-      refine(invert_line(line));
-      try_ends(steps, targets, best);
-      for (int i = 0; i < kRefinements; ++i) refine(invert_line(best.line));
-    } else {
-      refine(best_trial<Lanes>(FineSteps<Lanes>(steps.rows), kTrials));
-    }
-    const auto scale = number_to_half<Lanes>(Lanes::mul(best.line.slope, steps.size));
-    const auto mean = Lanes::add(steps.least, Lanes::mul(Lanes::div(steps.sum, steps.count), steps.size));
-    const auto above = Lanes::mul(half_to_float<Lanes>(scale), Lanes::div(best.levels, steps.count));
-    return {scale, number_to_half<Lanes>(Lanes::sub(mean, above))};
-  }
-
-  /// What the codec's own levels, those nearest to the steps, leave without importance.
-  template <typename Lanes>
-  static typename Lanes::F32 error_of_steps(const Rows<Lanes>& steps, const Rows<Lanes>& weights,
-                                            const Line<Lanes>& line) noexcept {
-    auto error = Lanes::splat(0.0F);
-    for (size_t j = 0; j < kWeights; ++j) {
-      const auto level = Lanes::whole_part(Lanes::add(steps[j], Lanes::splat(0.5F)));
-      const auto off = Lanes::sub(weights[j], Lanes::add(Lanes::mul(level, line.slope), line.offset));
-      error = Lanes::add(error, Lanes::mul(off, off));
-    }
-    return error;
-  }
-
-  /// What the levels nearest with a scale and a min leave.
-  template <typename Lanes, bool kWeighs>
-  static typename Lanes::F32 error_of(const Targets<Lanes, kWeighs>& targets, const Line<Lanes>& line,
-                                      LevelBytes<Lanes>& bytes) noexcept {
-    const auto inv_scale = blocks_of_32::invert<Lanes>(line.slope);
-    auto error = Lanes::splat(0.0F);
-    for (size_t j = 0; j < kWeights; j += 4) {
-      std::array<typename Lanes::F32, 4> levels;
-      for (size_t i = 0; i < 4; ++i) {
-        const auto weight = targets.weights[j + i];
-        levels[i] = Levels::template nearest<Lanes>(Lanes::mul(Lanes::sub(weight, line.offset), inv_scale));
-        const auto off = Lanes::sub(weight, Lanes::add(Lanes::mul(levels[i], line.slope), line.offset));
-        error = Lanes::add(error, targets.weigh(j + i, Lanes::mul(off, off)));
-      }
-      bytes.set(j, levels);
-    }
-    return error;
-  }
-
   template <typename Lanes, bool kWeighs>
   static void improve(const float* from, const float* importance, Block* blocks) noexcept {
     Targets<Lanes, kWeighs> targets;
     targets.load(from, importance);
-    const Steps<Lanes> steps(targets, Format::kMaxLevel);
-    const auto line = line_of<Lanes>(blocks);
-    auto present = Lanes::splat(0.0F);
-    if constexpr (kWeighs) {
-      present = distance(targets, decode_rows<Format, Lanes>(blocks));
-    } else {
-      present = error_of_steps(steps.rows, targets.weights, line);
-    }
-    const auto found = search<Lanes, kWeighs>(steps, targets, line);
-    LevelBytes<Lanes> levels;
-    const auto error = error_of(targets, {half_to_float<Lanes>(found.scale), half_to_float<Lanes>(found.min)}, levels);
-    const auto better = Lanes::bitmask(is_better<Lanes>(error, present));
-    alignas(16) std::array<int32_t, Lanes::kWidth> scales;
-    alignas(16) std::array<int32_t, Lanes::kWidth> mins;
-    alignas(16) std::array<int32_t, Lanes::kWidth * kWeights / 4> words;
-    Lanes::store(scales.data(), found.scale);
-    Lanes::store(mins.data(), found.min);
-    levels.store(words);
-    const auto* bytes = reinterpret_cast<const uint8_t*>(words.data());
-    for (size_t r = 0; r < Lanes::kWidth; ++r) {
-      if ((better >> r & 1) == 0) continue;
-      store_u16(blocks[r].scale.data(), static_cast<uint16_t>(scales[r]));
-      store_u16(blocks[r].min.data(), static_cast<uint16_t>(mins[r]));
-      Format::template put<Lanes>([&](size_t i) noexcept { return Lanes::load_bytes(&bytes[r * kWeights + i]); },
-                                  blocks[r]);
+    auto present_error = Lanes::splat(0.0F);
+    if constexpr (kWeighs) present_error = distance(targets, decode_rows<Format, Lanes>(blocks));
+    FoundLines<Lanes> found;
+    find_lines<Lanes, kWeighs>(targets, {Format::kMaxLevel, Format::kEnds, kTrials}, line_of<Lanes>(blocks),
+                               present_error, found);
+    const auto* levels = reinterpret_cast<const uint8_t*>(found.levels.data());
+    for (size_t r = 0; r < Lanes::kWidth; ++r, levels += kWeights) {
+      if ((found.better >> r & 1) == 0) continue;
+      store_u16(blocks[r].scale.data(), static_cast<uint16_t>(found.scales[r]));
+      store_u16(blocks[r].min.data(), static_cast<uint16_t>(found.mins[r]));
+      Format::template put<Lanes>([&](size_t i) noexcept { return Lanes::load_bytes(levels + i); }, blocks[r]);
     }
   }
 };

@@ -35,7 +35,7 @@ class ZeroPointSearch {
       : weights_(weights), stride_(stride), importance_(importance), size_(size), last_(last) {}
 
   /// Tries scales with the zero point of `plain`, then the zero points beside it.
-  [[nodiscard]] Found search(const Found& plain) const noexcept {
+  [[nodiscard, gnu::noinline]] Found search(const Found& plain) const noexcept {
     Best best = {L::splat(0.0F), plain};
     const ScaleRange range = few_scales(last_);
     const auto scaled = [&](int i) noexcept {
@@ -53,7 +53,7 @@ class ZeroPointSearch {
 
   /// With the zero point in the middle. Of two signs of the scale one reaches a level further up, the other one a level
   /// further down: that is as if the zero point were one less.
-  [[nodiscard]] Found search_symmetric(const Found& plain) const noexcept {
+  [[nodiscard, gnu::noinline]] Found search_symmetric(const Found& plain) const noexcept {
     const auto magnitude = L::abs(plain.scale);
     const auto middle = plain.zero_point;
     const auto below = L::sub(middle, L::splat(1.0F));
