@@ -36,7 +36,7 @@ constexpr float factor_between(Ends ends, int max_level) noexcept {
 }
 
 /// A step is so many fine ones.
-inline constexpr float kFineUnits = 64.0F;
+inline constexpr int32_t kFineUnits = 64;
 
 /// kWidth blocks in fine steps, of which no block has more than 2^11. Two weights of a block are in each lane.
 template <typename Lanes>
@@ -49,7 +49,7 @@ struct FineSteps {
     auto sum = Lanes::splat_i16(0);
     auto square = Lanes::splat(int32_t{0});
     const auto fine = [&](size_t j) noexcept {
-      return Lanes::round_magic(Lanes::mul(steps[j], Lanes::splat(kFineUnits)));
+      return Lanes::round_magic(Lanes::mul(steps[j], Lanes::splat(float{kFineUnits})));
     };
     for (size_t i = 0; i < pairs.size(); ++i) {
       pairs[i] = Lanes::halves(Lanes::add(fine(2 * i), Lanes::shl(fine(2 * i + 1), 16)));
@@ -76,13 +76,14 @@ struct Trial {
 /// What levels are missed by is in 1/2^11 of a level.
 inline constexpr float kMissUnits = 0x1p11F;
 /// What a miss that grows by 1 with each fine step is in levels for each step.
-inline constexpr float kTilt = kFineUnits / kMissUnits;
+inline constexpr float kTilt = float{kFineUnits} / kMissUnits;
 
 constexpr Trial trial_between(Ends ends, int max_level) noexcept {
-  constexpr float kUnits = 0x1p16F / kFineUnits;
-  const auto fine_factor = static_cast<int32_t>(factor_between(ends, max_level) * kUnits + 0.5F);
-  const int32_t fine_shift = ends.first * -static_cast<int32_t>(kFineUnits) / 8 * fine_factor;
-  const float factor = static_cast<float>(fine_factor) / kUnits;
+  constexpr int32_t kUnits = 0x10000 / kFineUnits;
+  const int32_t between = 8 * max_level - ends.first - ends.last;
+  const int32_t fine_factor = (kUnits * 8 * max_level + between / 2) / between;
+  const int32_t fine_shift = ends.first * -(kFineUnits / 8) * fine_factor;
+  const float factor = static_cast<float>(fine_factor) / float{kUnits};
   const float scale = 1.0F / (factor * factor);
   return {static_cast<int16_t>(fine_factor),
           static_cast<int16_t>(fine_shift),
