@@ -32,10 +32,20 @@ Terms make_terms(const Group& group, float scale) noexcept {
   return terms;
 }
 
-/// The sums of the first four terms, by the lower half of a key.
+/// By the lower half of a key the sums of the first four terms, and what these are at least with the other four.
+struct HalfSums {
+  std::array<float, kHalfKeys> first;
+  std::array<float, kHalfKeys> least;
+};
+
 template <typename L>
-std::array<float, kHalfKeys> add_first_terms(const Terms& terms) noexcept {
-  std::array<float, kHalfKeys> sums;
+HalfSums add_first_terms(const Terms& terms) noexcept {
+  HalfSums sums;
+  std::array<typename L::F32, kHalfGroup> others;
+  for (size_t i = 0; i < kHalfGroup; ++i) {
+    const size_t at = kHalfGroup + i;
+    others[i] = L::splat(std::min(std::min(terms[0][at], terms[1][at]), terms[2][at]));
+  }
   const std::array<float, 4> first = {terms[0][0], terms[1][0], terms[2][0], 0.0F};
   for (size_t at = 0; at < 4; at += L::kWidth) {
     for (size_t b = 0; b < 3; ++b) {
@@ -43,7 +53,11 @@ std::array<float, kHalfKeys> add_first_terms(const Terms& terms) noexcept {
       for (size_t c = 0; c < 3; ++c) {
         const auto three = L::add(two, L::splat(terms[c][2]));
         for (size_t d = 0; d < 3; ++d) {
-          L::store(&sums[at | b << 2 | c << 4 | d << 6], L::add(three, L::splat(terms[d][3])));
+          auto sum = L::add(three, L::splat(terms[d][3]));
+          const size_t key = at | b << 2 | c << 4 | d << 6;
+          L::store(&sums.first[key], sum);
+          for (const auto other : others) sum = L::add(sum, other);
+          L::store(&sums.least[key], sum);
         }
       }
     }
@@ -61,12 +75,12 @@ bool move_to_grid(iq::Grid& grid, const Group& group, float scale, iq::Key& key,
   was_on_grid = on_grid;
   if (on_grid) return true;
   const Terms terms = make_terms<L>(group, scale);
-  const auto first_sums = add_first_terms<L>(terms);
+  const HalfSums sums = add_first_terms<L>(terms);
   float least = FLT_MAX;
   for (const iq::Key candidate : keys) {
-    float error = first_sums[candidate & 0xFF];
-    // The other terms make it no smaller.
-    if (!(error < least)) continue;
+    // Sums are rounded in the same order, so that they are no smaller than with smaller terms.
+    if (sums.least[candidate & 0xFF] >= least) continue;
+    float error = sums.first[candidate & 0xFF];
     for (uint32_t i = kHalfGroup; i < kGroup; ++i) error += terms[candidate >> 2 * i & 3][i];
     if (!(error < least)) continue;
     least = error;

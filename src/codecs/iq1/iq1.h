@@ -93,11 +93,11 @@ template <typename L, size_t kWays>
 void challenge(Split& split, const std::array<typename L::F32, kWays>& products,
                const std::array<typename L::F32, kWays>& squares, size_t first, size_t second) noexcept {
   const auto score = L::splat(split.score);
-  auto any = L::lt(score, score);
-  for (size_t way = 0; way < kWays; ++way) {
-    const auto explains_more = L::gt(L::mul(products[way], products[way]), L::mul(score, squares[way]));
-    any = L::mask_or(any, L::mask_and(L::gt(squares[way], L::splat(0.0F)), explains_more));
-  }
+  const auto explains_more = [&](size_t way) noexcept {
+    return L::gt(L::mul(products[way], products[way]), L::mul(score, squares[way]));
+  };
+  auto any = explains_more(0);
+  for (size_t way = 1; way < kWays; ++way) any = L::mask_or(any, explains_more(way));
   if (!L::any(any)) return;
   std::array<std::array<float, L::kWidth>, kWays> product;
   std::array<std::array<float, L::kWidth>, kWays> square;
