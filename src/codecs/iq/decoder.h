@@ -5,7 +5,7 @@
 #include <cstdint>
 #include <span>
 
-#include "codecs/iq/grid_search.h"
+#include "codecs/iq_grid/grid_search.h"
 #include "codecs/iq/super_block.h"
 
 /// What the decoders of IQ2 and IQ3 share: all but how bits are packed.

@@ -6,7 +6,7 @@
 #include <span>
 
 #include "base/status.h"
-#include "codecs/iq/grid_search.h"
+#include "codecs/iq_grid/grid_search.h"
 #include "codecs/iq/super_block.h"
 
 /// What the encoders of IQ2 and IQ3 share: all but how bits are packed.

@@ -11,7 +11,7 @@
 #include "base/status.h"
 #include "codecs/blocks_of_32/blocks_of_32.h"
 #include "codecs/improved_blocks.h"
-#include "codecs/iq/grid.h"
+#include "codecs/iq_grid/grid.h"
 #include "codecs/weighted/weigh.h"
 
 /// What IQ1_S and IQ1_M share: groups of eight weights whose levels 0, 1 and 2 are a point of a grid, and stand for −1,

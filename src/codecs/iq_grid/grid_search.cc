@@ -1,4 +1,4 @@
-#include "codecs/iq/grid_search.h"
+#include "codecs/iq_grid/grid_search.h"
 
 #include <limits>
 #include <optional>

@@ -1,4 +1,4 @@
-#include "codecs/iq/grid.h"
+#include "codecs/iq_grid/grid.h"
 
 #include <gtest/gtest.h>
 

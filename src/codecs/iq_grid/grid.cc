@@ -1,8 +1,8 @@
-#include "codecs/iq/grid.h"
+#include "codecs/iq_grid/grid.h"
 
 #include <algorithm>
 
-#include "codecs/iq/grid_points.h"
+#include "codecs/iq_grid/grid_points.h"
 
 namespace arrowquant::iq {
 namespace {

@@ -5,7 +5,7 @@
 #include <cstdint>
 #include <span>
 
-#include "codecs/iq/grid.h"
+#include "codecs/iq_grid/grid.h"
 
 /// The search for the scale of a sub-block whose groups of weights are points of a grid, as the five functions
 /// `quantize_row_iq2_…_impl` and `quantize_row_iq3_…_impl` of ggml-quants.c have it.
