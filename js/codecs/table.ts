@@ -742,6 +742,8 @@ export const CODECS: readonly (CodecTraits & { readonly name: CodecName })[] = [
     groupSizes: [16, 32, 64, 128, 256],
     symmetric: true,
     acrossRows: true,
+    usesImportance: true,
+    weighsFrom: 2,
     mostEffort: 2,
   },
   {
@@ -756,6 +758,8 @@ export const CODECS: readonly (CodecTraits & { readonly name: CodecName })[] = [
     groupSizes: [16, 32, 64, 128, 256],
     symmetric: true,
     acrossRows: true,
+    usesImportance: true,
+    weighsFrom: 2,
     mostEffort: 2,
   },
   {
@@ -770,6 +774,8 @@ export const CODECS: readonly (CodecTraits & { readonly name: CodecName })[] = [
     groupSizes: [16, 32, 64, 128, 256],
     symmetric: true,
     acrossRows: true,
+    usesImportance: true,
+    weighsFrom: 2,
     mostEffort: 2,
   },
   {
