@@ -8,6 +8,7 @@ import { parseArgs } from 'node:util';
 import { ArrowQuant, BLOCK_TYPES, EFFORTS } from 'arrowquant';
 import { openLlamaModels } from '../../tests/peers/llama-model.mjs';
 import { inProject } from '../../tools/lib/paths.mjs';
+import { ensureNpmPackages } from '../../tools/setup/npm.mjs';
 import { inTemporaryFolder } from '../lib/temporary.mjs';
 import { measureOf } from './measures.mjs';
 import { openModel } from './model.mjs';
@@ -42,6 +43,8 @@ function chosen(what, known, given) {
 if (values.model === undefined) exitWith('Say which model: --model FOLDER or --model FILE.gguf');
 const llama = openLlamaModels();
 if (llama === null) exitWith("llama.cpp's library is there on Linux with x86-64 only.");
+// What draws the plots: nobody wants to hear of it after an hour.
+await ensureNpmPackages((text) => console.log(`[set-up] ${text}`), 'web-demo');
 const types = chosen('type', BLOCK_TYPES, values.types);
 const efforts = chosen('effort', EFFORTS, values.efforts);
 const folder = path.resolve(values.out ?? inProject('build/quality'));
@@ -58,9 +61,12 @@ await inTemporaryFolder(async (temporary) => {
   console.log(['type', 'effort', ...measure.columns, 'squared error'].map(cell).join(''));
   const rows = [];
   for (const type of types) {
+    let squaredError = null;
     for (const effort of efforts) {
       const made = await model.withWeights(type, effort);
-      if (made === null) continue;
+      // More effort is the same search for some types.
+      if (made === null || made.squaredError === squaredError) continue;
+      squaredError = made.squaredError;
       const row = { type, effort, bitsPerWeight: made.bitsPerWeight, squaredError: made.squaredError };
       rows.push({ ...row, ...measure.of(made.file) });
       console.log(
