@@ -5,8 +5,8 @@
 #include <cstdint>
 #include <span>
 
-#include "codecs/iq_grid/grid_search.h"
 #include "codecs/iq/super_block.h"
+#include "codecs/iq_grid/grid_search.h"
 
 /// What the decoders of IQ2 and IQ3 share: all but how bits are packed.
 namespace arrowquant::iq {

@@ -6,8 +6,8 @@
 #include <span>
 
 #include "base/status.h"
-#include "codecs/iq_grid/grid_search.h"
 #include "codecs/iq/super_block.h"
+#include "codecs/iq_grid/grid_search.h"
 
 /// What the encoders of IQ2 and IQ3 share: all but how bits are packed.
 ///

@@ -188,8 +188,7 @@ class BlockEncoder {
   /// The same with the least error by importance.
   [[nodiscard]] ScalePair<L> best_scale(const Block& block, const ScalePair<L>& plain,
                                         const float* tile) const noexcept {
-    const auto found =
-        block.importance == nullptr ? least<false>(block, plain, tile) : least<true>(block, plain, tile);
+    const auto found = block.importance == nullptr ? least<false>(block, plain, tile) : least<true>(block, plain, tile);
     const ScalePair<L> best = {restored(found.scale), found.zero_point};
     const auto is_better =
         group_search::is_surely_less<L>(loss(best, tile, block.real_rows), loss(plain, tile, block.real_rows));
