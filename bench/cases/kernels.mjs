@@ -33,6 +33,8 @@ export async function kernels({ rounds }) {
   const weights = sampleWeights(WEIGHTS);
   const large = sampleWeights(WEIGHTS * 64);
   const ones = new Float32Array(ROW_WEIGHTS).fill(1);
+  // Some types cannot do without.
+  const needed = (name) => (llama.needsImportance(name) ? ones : null);
   const target = new Uint8Array(WEIGHTS * 4);
   const quantizers = await Promise.all([1, 2].map((threads) => ArrowQuant.create({ threads })));
   const samples = new Map();
@@ -46,13 +48,13 @@ export async function kernels({ rounds }) {
     for (const name of BLOCK_TYPES) {
       if (llama) {
         const encode = (importance) => speed(() => llama.encode(name, weights, target, importance), weights.byteLength);
-        // Some types cannot do without.
-        add(`native ${name}`, await encode(llama.needsImportance(name) ? ones : null));
+        add(`native ${name}`, await encode(needed(name)));
         add(`native ${name} better`, await encode(ones));
       }
       if (native) {
         const { type } = llama.types.get(name);
-        add(`native built ${name}`, await speed(() => native.encode(type, weights, target), weights.byteLength));
+        const encode = () => native.encode(type, weights, target, needed(name));
+        add(`native built ${name}`, await speed(encode, weights.byteLength));
       }
       for (const [i, quantizer] of quantizers.entries()) {
         const encode = () => quantizer.encode(large, name);

@@ -22,8 +22,8 @@ const FLAGS = ['-O3', '-march=native', '-fPIC', '-D_GNU_SOURCE', '-w'];
  * ggml's quantizers as the compiler of this machine builds them for its processor, in build/peers; null, and a line that
  * says why, where it cannot be had.
  *
- * @returns {Promise<null | {encode: (type: number, weights: Float32Array, blocks: Uint8Array) => void}>} `type` is ggml's
- *   number of it
+ * @returns {Promise<null | {encode: (type: number, weights: Float32Array, blocks: Uint8Array, importance: Float32Array | null) => void}>}
+ *   `type` is ggml's number of it; some types cannot do without importance, a number for each weight of a row
  */
 export async function openNativeLlama(say = console.error) {
   try {
@@ -33,7 +33,12 @@ export async function openNativeLlama(say = console.error) {
     const quantize = library.func(
       'size_t wsp_ggml_wsp_quantize_chunk(int type, const float *from, void *to, int64_t start, int64_t rows, int64_t row, const float *importance)',
     );
-    return { encode: (type, weights, blocks) => void quantize(type, weights, blocks, 0, 1, weights.length, null) };
+    return {
+      encode: (type, weights, blocks, importance) => {
+        const row = importance?.length ?? weights.length;
+        quantize(type, weights, blocks, 0, weights.length / row, row, importance);
+      },
+    };
   } catch (error) {
     say(`llama.cpp built for this processor is left out: ${error.message.split('\n')[0]}`);
     return null;
