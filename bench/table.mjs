@@ -76,10 +76,34 @@ function blockTable({ blocks }) {
     '`encode()`, 2 threads',
   ];
   const about = hasBuilt
-    ? ' The second column is its source compiled here with `-O3 -march=native`, which its own builds do not do for quantizers: the legacy types gain from it, K and IQ types hardly; where the compiler contracts to FMA some bytes differ. `encode()` is compared with the library.'
+    ? ' The second column is its source compiled here with `-O3 -march=native`, which its own builds do not do for quantizers: the legacy types, the small floats and some of the IQ types gain from it, K types hardly; where the compiler contracts to FMA some bytes differ. `encode()` is compared with the library.'
     : '';
   const title = "Block formats beside llama.cpp's own native library on one thread, same bytes.";
   return `${title}${about}\n\n${table(head, rows)}`;
+}
+
+/** A search of the most effort is beside what llama.cpp does without importance. */
+function effortTable({ efforts }) {
+  const known = (value, show) => (value === null ? '' : show(value));
+  const rows = efforts.map(({ name, nativeBetter, better, betterRatio, native, best, bestRatio }) => [
+    name,
+    speed(nativeBetter),
+    speed(better),
+    times(betterRatio),
+    speed(native),
+    known(best, speed),
+    known(bestRatio, times),
+  ]);
+  const head = [
+    'GB/s of float32 input',
+    'llama.cpp, importance of ones',
+    'our `better`',
+    'ratio',
+    'llama.cpp without',
+    'our `best`',
+    'ratio',
+  ];
+  return `The same with more [effort](docs/effort.md), one thread:\n\n${table(head, rows)}`;
 }
 
 function affineTable({ results }) {
@@ -174,7 +198,7 @@ const MAKERS = {
   batch: batchTable,
   progress: progressText,
   peers: peersTable,
-  kernels: (group) => `${blockTable(group)}\n\n${affineTable(group)}`,
+  kernels: (group) => [blockTable, effortTable, affineTable].map((make) => make(group)).join('\n\n'),
   formats: formatsTable,
   bandwidth: bandwidthText,
   files: filesText,

@@ -81,6 +81,7 @@ export type {
   FileType,
   GroupSize,
   HalfArray,
+  ImportanceByName,
   InputContainerName,
   LayoutName,
   Mode,

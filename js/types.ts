@@ -121,6 +121,12 @@ export interface EncodeOptions extends CallOptions {
   readonly effort?: Effort | null | undefined;
 }
 
+/** How much an error in each column counts, by the name of the layer or tensor. */
+export type ImportanceByName =
+  | ReadonlyMap<string, Float32Array>
+  | Iterable<readonly [string, Float32Array]>
+  | Readonly<Record<string, Float32Array>>;
+
 export interface BatchOptions extends CallOptions {
   /** Default: that of `profile`, else that of the quantizer's profile, else that of its mode. */
   readonly groupSize?: GroupSize | null | undefined;
@@ -136,12 +142,7 @@ export interface BatchOptions extends CallOptions {
    * of a row (the last dimension; a bare array is one row), or as many for each of stacked matrices. Layers that are not named
    * are made without it.
    */
-  readonly importance?:
-    | ReadonlyMap<string, Float32Array>
-    | Iterable<readonly [string, Float32Array]>
-    | Readonly<Record<string, Float32Array>>
-    | null
-    | undefined;
+  readonly importance?: ImportanceByName | null | undefined;
   /** Collect layers that fail in `failures` and go on. Default false: the first failure rejects the call. */
   readonly continueOnError?: boolean | null | undefined;
   /**

@@ -93,7 +93,8 @@ function effortTable(speeds) {
 
 function affineTable(speeds) {
   const memcpy = speeds.get('memcpy');
-  const names = [...speeds.keys()].filter((name) => !/^(native|encode\(\)|2 ×) |^(encode|decode) I?Q/.test(name));
+  const isOfBlocks = (name) => BLOCK_TYPES.includes(name.split(' ')[1]);
+  const names = [...speeds.keys()].filter((name) => !/^(native|encode\(\)|2 ×) /.test(name) && !isOfBlocks(name));
   const results = names.map((name) => ({
     name,
     unit: 'ms',

@@ -12,6 +12,7 @@ import type {
   CopyType,
   FileType,
   GroupSize,
+  ImportanceByName,
   LayoutName,
   Mode,
   Profile,
@@ -109,12 +110,7 @@ export interface QuantizeFileOptions extends ConvertFileOptions {
    * weight of a row, or, for stacked matrices such as experts, as many for each of them; of an ONNX model as many as a MatMul sums
    * over. Types that do not use it are made without it; rejects with `invalid_option` where none of the output does.
    */
-  readonly importance?:
-    | ReadonlyMap<string, Float32Array>
-    | Iterable<readonly [string, Float32Array]>
-    | Readonly<Record<string, Float32Array>>
-    | null
-    | undefined;
+  readonly importance?: ImportanceByName | null | undefined;
   /**
    * An importance matrix, as llama-imatrix writes it: a GGUF, or the older `.dat` (docs/importance.md). Its entries have the names
    * that tensors have in a GGUF of the model. A tensor without an entry is made without importance; rejects with

@@ -48,6 +48,7 @@ import {
   type GroupSize,
   type HalfArray,
   type HeaderFields,
+  type ImportanceByName,
   type ImportanceEntry,
   type ImportanceMatrix,
   type InputContainerName,
@@ -170,6 +171,8 @@ export async function weighColumns(quantizer: ArrowQuant, source: ModelSource, a
   const entry: ImportanceEntry | undefined = matrix.entries.get('blk.0.attn_q.weight');
   const search: EncodeOptions = { importance: entry?.values ?? null, effort };
   const bytes = await quantizer.encode({ data: array, shape: [2, 256] }, 'IQ2_XS', search);
+  const importance: ImportanceByName = { weights: new Float32Array(256) };
+  await quantizer.quantizeBatch({ weights: array }, 4, { effort, importance });
   const weighed: QuantizeFileOptions = { type: fileType, imatrix: source, effort };
   await quantizer.quantizeFile(source, 'model-IQ2_XS.gguf', weighed);
   await quantizer.quantizeFile(source, 'model-copy.gguf', { type: copied });
