@@ -27,7 +27,7 @@ function optionsOf({ model, rows, column }) {
     title: { text: `${model}: ${column} by bits a weight`, left: 'center' },
     legend: { bottom: 0 },
     xAxis: { name: 'bits a weight', nameLocation: 'middle', nameGap: 28, scale: true },
-    yAxis: { name: column, type: 'log' },
+    yAxis: { name: column, type: 'log', axisLabel: { formatter: (value) => String(Number(value.toPrecision(6))) } },
     grid: { bottom: 80 },
     series: efforts.map((effort) => ({
       name: effort,
