@@ -1,5 +1,5 @@
 export default {
-  testEnvironment: 'node',
+  testEnvironment: '<rootDir>/tests/js/support/environment.mjs',
   testMatch: ['<rootDir>/tests/js/**/*.test.mjs'],
   // The tests are ES modules that import the built package: there is nothing to compile.
   transform: {},
