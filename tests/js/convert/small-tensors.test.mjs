@@ -36,6 +36,8 @@ function manyTensors(count, seed = 1) {
 const inOrderOfAlignment = (tensors) => [...tensors].sort((a, b) => alignmentOf(b) - alignmentOf(a));
 const alignmentOf = ({ dtype }) => ({ F32: 4, I32: 4 })[dtype] ?? 2;
 
+const tensors = inOrderOfAlignment(manyTensors(400));
+
 describe.each(['threads', 'workers', 'single'])('many small tensors, backend %s', (backend) => {
   test.each([
     ['safetensors', { bits: 4, mode: 'base' }],
@@ -45,7 +47,6 @@ describe.each(['threads', 'workers', 'single'])('many small tensors, backend %s'
     ['gguf', { type: 'Q4_K_M', architecture: 'none' }],
   ])('to %s with %j are what each of them is alone', async (container, options) => {
     const quantizer = quantizers[backend];
-    const tensors = inOrderOfAlignment(manyTensors(400));
     const input = folder.write('in.safetensors', modelFile(tensors));
     const output = folder.path(`out.${container}`);
     const report = await quantizer.quantizeFile(input, output, options);
