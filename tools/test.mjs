@@ -6,7 +6,7 @@
  *   npm test -- --suite=jest                   one suite (may be given several times)
  *   npm test -- --suite=native-asan --filter='Affine*'   some of its tests (GoogleTest's filter, or Jest's path pattern;
  *                                              for tests in other places a pattern of test names; checks has none)
- *   npm test -- --limit=30                     minutes that a suite may take before it is ended and has failed
+ *   npm test -- --limit=60                     minutes that a suite may take before it is ended and has failed
  */
 import { parseArgs } from 'node:util';
 import { inProject } from './lib/paths.mjs';
@@ -16,7 +16,7 @@ import { endChildrenOnSignals, runSuites } from './test/runner.mjs';
 import { kSuites } from './test/suites.mjs';
 
 /** A suite builds first, and that may be on one core. */
-const kLimitMinutes = 20;
+const kLimitMinutes = 30;
 
 runMain(async () => {
   const options = { suite: { type: 'string', multiple: true }, filter: { type: 'string' }, limit: { type: 'string' } };
