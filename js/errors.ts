@@ -70,6 +70,8 @@ const TEXTS = {
   row_not_whole_blocks: (about) => `Not a whole number of blocks${inLayer(about)}${inFile(about)}${because(about)}`,
   /** There is no block format of that name. */
   unknown_type: ({ detail }) => `Unknown block type: ${detail ?? 'none'}`,
+  /** What a layer is restored to is further from it than `minCosine` allows. */
+  below_min_cosine: (about) => `Less accurate than minCosine${inLayer(about)}${inFile(about)}${because(about)}`,
   /** An input buffer was transferred or resized before it had been read. */
   detached_buffer: (about) =>
     `The buffer${ofLayer(about)}${about.file === undefined ? '' : ` of ${about.file}`} has been detached or has shrunk`,

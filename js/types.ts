@@ -127,7 +127,29 @@ export type ImportanceByName =
   | Iterable<readonly [string, Float32Array]>
   | Readonly<Record<string, Float32Array>>;
 
-export interface BatchOptions extends CallOptions {
+/**
+ * What no layer may be worse than: a cosine from 0 to 1 between weights and what they are restored to; such cosines by bits, where
+ * bits that are left out have no floor; or that of a profile, `edge` 0.65, `local` 0.85, `cloud` 0.95.
+ */
+export type MinCosine = number | Profile | Readonly<Partial<Record<BitWidth, number | null | undefined>>>;
+
+/** An accuracy floor. Without any of these nothing is measured, and nothing else changes. */
+export interface FloorOptions {
+  /**
+   * The least cosine of a layer. Default, where one of the others is true: that of the profile that is in force, else by bits
+   * `{ 2: 0.7, 4: 0.9, 8: 0.95 }`. What is below is kept, with a warning, unless one of the others says otherwise.
+   */
+  readonly minCosine?: MinCosine | null | undefined;
+  /**
+   * Whether a layer that is below is done again with the next finer bits (2, 4, 8), until it reaches the floor of those bits. What
+   * none reach keeps its finest bits, with a warning. Default false.
+   */
+  readonly fallback?: boolean | null | undefined;
+  /** Whether a layer that no bits bring to the floor fails with `below_min_cosine`, instead of giving a warning. Default false. */
+  readonly failFast?: boolean | null | undefined;
+}
+
+export interface BatchOptions extends CallOptions, FloorOptions {
   /** Default: that of `profile`, else that of the quantizer's profile, else that of its mode. */
   readonly groupSize?: GroupSize | null | undefined;
   /** One signed scale around a fixed middle level instead of scale and zero point. Default false. */

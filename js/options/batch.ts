@@ -37,8 +37,8 @@ export const PROFILES: Readonly<Record<Profile, Precision>> = {
 /** What a quantizer does where a call does not say otherwise. */
 export interface Defaults extends Precision {
   readonly mode: Mode;
-  /** Whether a profile decided bits and group size, so that no mode does. */
-  readonly profiled: boolean;
+  /** The profile that decided bits and group size, so that no mode does. */
+  readonly profile: Profile | undefined;
 }
 
 export interface Batch extends Precision {
@@ -54,7 +54,7 @@ export interface Batch extends Precision {
 export function readDefaults({ mode = 'diffusion', profile }: Given<CreateOptions>): Defaults {
   const groupSize = choice('mode', mode, MODE_GROUP_SIZES) ?? MODE_GROUP_SIZES.diffusion;
   const precision = choice('profile', profile, PROFILES) ?? { bits: DEFAULT_BITS, groupSize };
-  return { ...precision, mode, profiled: profile !== undefined };
+  return { ...precision, mode, profile };
 }
 
 /** A batch, and how much each column counts, by layer; null where nobody says. */

@@ -10,7 +10,7 @@ import type {
   ReadTensorOptions,
 } from '../convert/options.js';
 import type { WebOptions } from '../endpoints.js';
-import type { BatchOptions, CallOptions, CreateOptions, EncodeOptions } from '../types.js';
+import type { BatchOptions, CallOptions, CreateOptions, EncodeOptions, FloorOptions } from '../types.js';
 
 type Names<Options> = Readonly<Record<keyof Options, true>>;
 
@@ -23,9 +23,10 @@ export const CREATE_OPTIONS: Names<CreateOptions> = {
 };
 export const CALL_OPTIONS: Names<CallOptions> = { signal: true };
 export const ENCODE_OPTIONS: Names<EncodeOptions> = { importance: true, effort: true, ...CALL_OPTIONS };
+export const FLOOR_OPTIONS: Names<FloorOptions> = { minCosine: true, fallback: true, failFast: true };
 export const BATCH_OPTIONS: Names<BatchOptions> = {
   ...{ groupSize: true, symmetric: true, profile: true, continueOnError: true, transfer: true, output: true },
-  ...{ effort: true, importance: true, signal: true },
+  ...{ effort: true, importance: true, signal: true, ...FLOOR_OPTIONS },
 };
 export const WEB_OPTIONS: Names<WebOptions> = { headers: true, fetch: true, accessToken: true, hubUrl: true };
 export const READ_OPTIONS: Names<ReadOptions> = { ...WEB_OPTIONS, signal: true };

@@ -283,4 +283,4 @@ function refuse(given: Options, names: readonly (keyof Options)[], output: strin
 
 /** A mode that the call names brings its own group size, unless the quantizer's profile has decided that. */
 const modeDefaults = (mode: Mode | undefined, defaults: Defaults): Defaults =>
-  mode === undefined || defaults.profiled ? defaults : readDefaults({ mode });
+  mode === undefined || defaults.profile !== undefined ? defaults : readDefaults({ mode });

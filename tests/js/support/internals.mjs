@@ -119,6 +119,8 @@ export { FinishingWriter, KeptRoom } from '../../../build/modules/convert/finish
 export { parseJson, printJson } from '../../../build/modules/formats/folder/json.js';
 export { MLX_MODELS } from '../../../build/modules/formats/mlx/models.js';
 export { readCheckpoint } from '../../../build/modules/options/checkpoint.js';
+export { readFloor } from '../../../build/modules/options/floor.js';
+export { reaches } from '../../../build/modules/plan/floor.js';
 export { KEY_VALUE_TYPES, readKeyValues } from '../../../build/modules/options/key-values.js';
 export { ASIDE_BYTES, memoryOf, shareWithStream } from '../../../build/modules/pipeline/memory-budget.js';
 export { Pipeline } from '../../../build/modules/pipeline/pipeline.js';

@@ -42,6 +42,7 @@ import {
   type FileType,
   type FileWarning,
   type FileWarningCode,
+  type FloorOptions,
   type FolderFormatName,
   type FormatName,
   type FormatType,
@@ -57,6 +58,7 @@ import {
   type KeyValue,
   type KeyValueType,
   type LayoutName,
+  type MinCosine,
   type MixtureName,
   type Mode,
   type ModelSink,
@@ -100,6 +102,8 @@ const profile: Profile = 'edge';
 const bits: BitWidth = 4;
 const groupSize: GroupSize = 'tensor';
 const creation: CreateOptions = { mode, profile, threads: 2, backend: 'auto', startupTimeout: 1000 };
+const minCosine: MinCosine = { 2: 0.7, 4: 0.9 };
+const floor: FloorOptions = { minCosine, fallback: true, failFast: false };
 const call: CallOptions = { signal: null };
 const progress: ProgressCallback = (layer, fraction) => layer.length * fraction;
 
@@ -107,7 +111,7 @@ export async function quantizeWeights(halves: HalfArray, shaped: ShapedWeights, 
   const quantizer: ArrowQuant = await ArrowQuant.create(creation);
   const bare: Weights = array;
   const weights: WeightsByName = { halves, shaped, bare };
-  const options: BatchOptions = { groupSize, symmetric: true, continueOnError: true, transfer: false };
+  const options: BatchOptions = { groupSize, symmetric: true, continueOnError: true, transfer: false, ...floor };
   const result: BatchResult = await quantizer.quantizeBatchWithProgress(weights, bits, progress, options);
   const output: ReusableOutput = result;
   const again = await quantizer.quantizeBatch(weights, bits, { output });
