@@ -1,10 +1,12 @@
-/** Batches of layers: the module does them, but for those that need to know rows, which go by way of windows, as files do. */
+/**
+ * Batches of layers: the module does them, but for those that weigh columns or ask for accuracy, which go by way of windows, as
+ * files do.
+ */
 
 import { reading } from '../checks.js';
-import { affineCodec, planeBytes } from '../codecs/codec.js';
 import { asQuantizeError } from '../errors.js';
 import { readBatch, type Batch, type Defaults } from '../options/batch.js';
-import { checkOutput } from '../options/output.js';
+import { checkReusable } from '../options/output.js';
 import { collectWeights } from '../options/weights.js';
 import type { BatchOptions, BatchResult, BitWidth, ProgressCallback, QuantizedLayer, WeightsByName } from '../types.js';
 import type { RawBatchOptions, RawBatchResult, RawModule, RawWeights } from '../wasm/module.js';
@@ -42,13 +44,13 @@ export async function quantizeBatch(
 ): Promise<BatchResult> {
   const batch = reading('invalid_option', () => readBatch(bits, options, tools.defaults));
   const layers = reading('invalid_weights', () => collectWeights(weights));
-  checkReusable(layers, batch);
-  const { importance, signal } = batch;
-  if (importance !== null) {
+  const { importance, accuracy, signal } = batch;
+  if (importance !== null || accuracy !== null) {
     return tools.fileCalls.run({ signal }, (work, fileTools) =>
-      work.quantizeLayers(fileTools, work.readLayers(layers, batch), batch, progress),
+      work.quantizeGiven(fileTools, layers, work.readLayerOptions(layers, batch, tools.defaults), progress),
     );
   }
+  checkReusable(layers, batch, () => [batch.bits]);
   return publicResult(await quantizeByModule(tools, layers, batch, progress), batch);
 }
 
@@ -68,20 +70,8 @@ function quantizeByModule(
   });
 }
 
-/** Throws `output_mismatch` for arrays of the caller's that the results cannot be written to. */
-function checkReusable(layers: ReadonlyMap<string, RawWeights>, { bits, groupSize, symmetric, output }: Batch): void {
-  if (output === undefined) return;
-  reading('output_mismatch', () => {
-    const codec = affineCodec(bits, groupSize === 'tensor' ? 0 : groupSize, symmetric);
-    checkOutput(output, layers, (count) => ({
-      quantizedData: planeBytes(codec, 0, count),
-      groups: planeBytes(codec, 2, count),
-    }));
-  });
-}
-
 function publicResult(raw: RawBatchResult, { bits, groupSize }: Batch): BatchResult {
   const layers = [...raw].map(([name, layer]) => [name, { ...layer, bitWidth: bits, groupSize }] as const);
   const failures = new Map([...raw.failures].map(([name, error]) => [name, asQuantizeError(error, 'internal')]));
-  return Object.assign(new Map<string, QuantizedLayer>(layers), { failures });
+  return Object.assign(new Map<string, QuantizedLayer>(layers), { failures, warnings: [] });
 }
