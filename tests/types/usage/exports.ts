@@ -118,7 +118,14 @@ export async function quantizeWeights(halves: HalfArray, shaped: ShapedWeights, 
   const quantizer: ArrowQuant = await ArrowQuant.create(creation);
   const bare: Weights = array;
   const weights: WeightsByName = { halves, shaped, bare };
-  const options: BatchOptions = { groupSize, symmetric: true, continueOnError: true, transfer: false, ...floor, layerBits };
+  const options: BatchOptions = {
+    groupSize,
+    symmetric: true,
+    continueOnError: true,
+    transfer: false,
+    ...floor,
+    layerBits,
+  };
   const result: BatchResult = await quantizer.quantizeBatchWithProgress(weights, bits, progress, options);
   const output: ReusableOutput = result;
   const again = await quantizer.quantizeBatch(weights, bits, { output });
