@@ -33,6 +33,7 @@ import { CHECKPOINT_OPTIONS, readCheckpoint } from './checkpoint.js';
 import { LEAST_SPLIT_BYTES, readFormat, readFormatted } from './formats.js';
 import { readEffort } from '../plan/effort.js';
 import { GGUF_OPTIONS, readAsked } from './gguf.js';
+import { checkCodecGoals, checkFileGoals, readGoals } from './goals.js';
 import type { HeldQuantization } from './held.js';
 import type { Given } from './names.js';
 import { readBytes } from './numbers.js';
@@ -93,6 +94,7 @@ function readFile(given: HeldQuantization, defaults: Defaults, sink: unknown): Q
     imatrix: given.imatrix,
     effort: readEffort(given.effort),
     measure: flag('metrics', given.metrics ?? true),
+    goals: readGoals(given, defaults.profile),
   };
   return container.takesFileTypes && (type === undefined || isFileType(type))
     ? readFileType(given, type ?? DEFAULT_TYPE, shared)
@@ -118,7 +120,7 @@ function readType(given: unknown): string | undefined {
 
 type Shared = Pick<
   Extract<Quantization, { kind: 'uniform' }>,
-  'container' | 'keepOverflowing' | 'splitBytes' | 'importance' | 'imatrix' | 'effort' | 'measure'
+  'container' | 'keepOverflowing' | 'splitBytes' | 'importance' | 'imatrix' | 'effort' | 'measure' | 'goals'
 > &
   Pick<HeldQuantization, 'rules'>;
 
@@ -133,10 +135,11 @@ function readFileType(given: Options, type: WrittenType, shared: Shared): Quanti
   const program = choice('for', given.for, named(PROGRAMS)) ?? 'comfyui';
   if (program === 'sd.cpp')
     refuse(given, ['splitSize', 'keepSplit'], 'for stable-diffusion.cpp, which reads no shards; leave it out');
+  const pure = flag('pure', given.pure);
+  checkFileGoals(shared.goals, given, type, pure);
   return {
     kind: 'file-type',
-    ...{ ...shared, ...form, rules, type, program },
-    pure: flag('pure', given.pure),
+    ...{ ...shared, ...form, rules, type, program, pure },
     architecture: choice('architecture', given.architecture, named(ARCHITECTURES)) ?? null,
     checkpoint: readCheckpoint(given),
     asked: readAsked(given, type),
@@ -155,6 +158,7 @@ function readUniform(given: Options, type: string | undefined, shared: Shared, d
   if (!isFloat(codec)) refuse(given, ['f16Overflow'], `${what}; leave it out`);
   const form = { container, layout: readLayout(given, container, codec) };
   checkHeld(codec, form);
+  checkCodecGoals(shared.goals, given, codec);
   const rules = plainRules(shared.rules, form);
   return { kind: 'uniform', ...shared, ...form, rules, codec, preset };
 }

@@ -137,7 +137,7 @@ const withoutFactor = ({ name }: Tensor, { name: rule }: PlainRule): QuantizeErr
 function typedStep(stored: Tensor, codec: Codec, rule: string, form: OutputForm): PlannedStep {
   const held = whyNotHeld(codec, form);
   const why = held ?? (stored.codec === null ? `its elements are ${stored.type.name}` : whyNoRows(stored, codec));
-  if (why === null) return codedStep(stored, codec, rule);
+  if (why === null) return { ...codedStep(stored, codec, rule), isAsked: true };
   const detail = `${rule} cannot apply to tensor ${quoted(stored.name)}: ${why}`;
   throw new QuantizeError('invalid_option', { layer: stored.name, detail });
 }
