@@ -1,9 +1,10 @@
 import { AbortActions } from './abort-actions.js';
 import { asyncDispose } from './async-dispose.js';
+import { quantizeBatch, type BatchTools, type Cancellation } from './calls/batch-calls.js';
 import { FileCalls } from './calls/file-calls.js';
 import type { OpenedModel } from './calls/opened-model.js';
 import { nameIn, reading, shown } from './checks.js';
-import { affineCodec, codecNamed, planeBytes, traitsOf, type CodecTraits } from './codecs/codec.js';
+import { codecNamed, planeBytes, traitsOf, type CodecTraits } from './codecs/codec.js';
 import { BLOCK_TYPES } from './codecs/table.js';
 import type {
   DequantizeFileOptions,
@@ -17,14 +18,13 @@ import { QuantizeError, abortError, asQuantizeError } from './errors.js';
 import type { ImportanceMatrix } from './importance/importance.js';
 import type { FileComparison } from './models/compare.js';
 import type { Inspection } from './models/inspect.js';
-import { readBatch, readCallSignal, readDefaults, type Batch, type Defaults } from './options/batch.js';
+import { readCallSignal, readDefaults, type Defaults } from './options/batch.js';
 import { readSearch } from './options/search.js';
 import { readName, readRange } from './options/files.js';
 import { holdQuantization } from './options/held.js';
 import * as names from './options/names.js';
-import { checkOutput } from './options/output.js';
 import { readSink, readSource } from './options/sources.js';
-import { collectWeights, readBlocks, readQuantizedLayer, readShapedWeights } from './options/weights.js';
+import { readBlocks, readQuantizedLayer, readShapedWeights } from './options/weights.js';
 import type { FilePlan, FileReport } from './plan/report.js';
 import type {
   AnyCase,
@@ -42,12 +42,7 @@ import type {
   WeightsByName,
 } from './types.js';
 import { launchModule, readLaunchOptions, type LaunchedModule } from './wasm/load.js';
-import type { RawBatchOptions, RawBatchResult, RawModule, RawQuantizedLayer, RawWeights } from './wasm/module.js';
-
-/** A flag that the module looks at; shared with it for the length of a call. */
-interface Cancellation {
-  cancelled: boolean;
-}
+import type { RawModule, RawQuantizedLayer } from './wasm/module.js';
 
 /**
  * Quantizes weights on a WebAssembly module of its own: a fixed heap and, with the backend `threads`, worker threads.
@@ -71,6 +66,7 @@ export class ArrowQuant {
   readonly #defaults: Defaults;
   readonly #aborts = new AbortActions();
   readonly #fileCalls: FileCalls;
+  readonly #batchTools: BatchTools;
   #disposed = false;
 
   private constructor({ module, backend, fallback, createWindows }: LaunchedModule, defaults: Defaults) {
@@ -80,6 +76,10 @@ export class ArrowQuant {
     this.#module = module;
     this.#fileCalls = new FileCalls(createWindows, this.#aborts);
     this.#defaults = defaults;
+    this.#batchTools = {
+      ...{ module, defaults, fileCalls: this.#fileCalls },
+      cancellable: (signal, run) => this.#cancellable(signal, run),
+    };
   }
 
   /**
@@ -125,16 +125,7 @@ export class ArrowQuant {
     options?: BatchOptions | null,
   ): Promise<BatchResult> {
     this.#checkAlive();
-    const batch = reading('invalid_option', () => readBatch(bits, options, this.#defaults));
-    const layers = reading('invalid_weights', () => collectWeights(weights));
-    checkReusable(layers, batch);
-    const { importance, signal } = batch;
-    if (importance !== null) {
-      return this.#fileCalls.run({ signal }, (work, tools) =>
-        work.quantizeLayers(tools, work.readLayers(layers, batch), batch, progress),
-      );
-    }
-    return publicResult(await this.#quantize(layers, batch, progress), batch);
+    return quantizeBatch(this.#batchTools, { weights, bits, progress, options });
   }
 
   /** The same without progress. */
@@ -354,21 +345,6 @@ export class ArrowQuant {
     if (this.#disposed) throw new QuantizeError('disposed');
   }
 
-  #quantize(
-    layers: Map<string, RawWeights>,
-    { bits, groupSize, symmetric, effort, continueOnError, transfer, output, signal }: Batch,
-    progress: ProgressCallback | null | undefined,
-  ): Promise<RawBatchResult> {
-    return this.#cancellable(signal, (cancellation) => {
-      const options: RawBatchOptions = {
-        groupSize: groupSize === 'tensor' ? 0 : groupSize,
-        ...{ symmetric, effort, continueOnError, transfer, cancellation },
-        ...(output !== undefined && { output }),
-      };
-      return this.#module.quantizeBatchWithProgress(layers, bits, progress ?? null, options);
-    });
-  }
-
   /** Runs a call of the module that `signal` can end. */
   async #cancellable<T>(signal: AbortSignal | undefined, run: (cancellation: Cancellation) => Promise<T>): Promise<T> {
     // Reading the arguments may have run the caller's code.
@@ -400,23 +376,5 @@ function blockCodec(type: unknown): CodecTraits {
   throw new QuantizeError('unknown_type', { detail: `${shown(type)}. Known are ${BLOCK_TYPES.join(', ')}` });
 }
 
-/** Throws `output_mismatch` for arrays of the caller's that the results cannot be written to. */
-function checkReusable(layers: ReadonlyMap<string, RawWeights>, { bits, groupSize, symmetric, output }: Batch): void {
-  if (output === undefined) return;
-  reading('output_mismatch', () => {
-    const codec = affineCodec(bits, groupSize === 'tensor' ? 0 : groupSize, symmetric);
-    checkOutput(output, layers, (count) => ({
-      quantizedData: planeBytes(codec, 0, count),
-      groups: planeBytes(codec, 2, count),
-    }));
-  });
-}
-
 const signalOf = (options: CallOptions | null | undefined): AbortSignal | undefined =>
   reading('invalid_option', () => readCallSignal(options));
-
-function publicResult(raw: RawBatchResult, { bits, groupSize }: Batch): BatchResult {
-  const layers = [...raw].map(([name, layer]) => [name, { ...layer, bitWidth: bits, groupSize }] as const);
-  const failures = new Map([...raw.failures].map(([name, error]) => [name, asQuantizeError(error, 'internal')]));
-  return Object.assign(new Map<string, QuantizedLayer>(layers), { failures });
-}

@@ -91,12 +91,34 @@ export interface QuantizedLayer {
   readonly bitWidth: BitWidth;
   readonly groupSize: GroupSize;
   readonly symmetric: boolean;
+  /**
+   * Cosine of the angle between the weights and what they are restored to, in f64 over all of them: 1 where there are none or all of
+   * both are zero, 0 where all of one are; null where a restored weight is beyond f32. Absent unless a floor had it measured.
+   */
+  readonly cosine?: number | null;
+}
+
+/**
+ * `below_min_cosine`: a layer is further from its original than `minCosine` allows. `rule_without_match`: an entry of `layerBits`
+ * fits no layer.
+ */
+export type BatchWarningCode = 'below_min_cosine' | 'rule_without_match';
+
+/** What is likely to be a mistake, or costs quality, though the batch could be done. */
+export interface BatchWarning {
+  /** Stable; `message` is for people. */
+  readonly code: BatchWarningCode;
+  /** Null where it is about none of the layers. */
+  readonly layer: string | null;
+  readonly message: string;
 }
 
 /** Layers in sorted name order (by UTF-16 code units). */
 export interface BatchResult extends Map<string, QuantizedLayer> {
   /** Layers that could not be quantized, and why; empty unless `continueOnError` was set. */
   readonly failures: Map<string, QuantizeError>;
+  /** About `layerBits`, then about layers, in their order. Empty without `minCosine`, `fallback` and `layerBits`. */
+  readonly warnings: readonly BatchWarning[];
 }
 
 /** Arrays of an earlier result, to be written again. */
@@ -132,6 +154,13 @@ export type ImportanceByName =
  * bits that are left out have no floor; or that of a profile, `edge` 0.65, `local` 0.85, `cloud` 0.95.
  */
 export type MinCosine = number | Profile | Readonly<Partial<Record<BitWidth, number | null | undefined>>>;
+
+/**
+ * Bits of some layers: by name, as a Map or a plain object; or as a list of pairs of a pattern and bits, of which the first that
+ * fits counts. A pattern is a regular expression, the text of one, or `=` and a whole name, as in the rules for files.
+ */
+export type LayerBits =
+  ReadonlyMap<string, BitWidth> | Iterable<readonly [RegExp | string, BitWidth]> | Readonly<Record<string, BitWidth>>;
 
 /** An accuracy floor. Without any of these nothing is measured, and nothing else changes. */
 export interface FloorOptions {
@@ -176,9 +205,14 @@ export interface BatchOptions extends CallOptions, FloorOptions {
   /**
    * Arrays to write the results to, by layer, usually an earlier batch's result. Layers that are missing get new arrays;
    * arrays of the wrong length, or that overlap each other or the weights, reject with the code `output_mismatch`.
-   * When the call fails their contents are unspecified.
+   * With `fallback` a layer's arrays may have the length of any bits that it may get: where it gets others in the end it has new
+   * arrays, and the contents of those that were given are unspecified, as all are when the call fails.
    */
   readonly output?: ReusableOutput | null | undefined;
+  /**
+   * Bits of some layers, whatever those of the batch are; `fallback` leaves them alone. What fits no layer gives a warning.
+   */
+  readonly layerBits?: LayerBits | null | undefined;
   /** Bits and group size; what is given explicitly (`bits`, `groupSize`) wins over it. */
   readonly profile?: Profile | null | undefined;
 }

@@ -104,7 +104,7 @@ const kTsArrows = {
     ...kFoundations,
   ],
   options: ['options', 'formats/names', 'plan', 'layouts', 'containers', 'rules', 'codecs', ...kFoundations],
-  calls: ['calls', 'options', 'convert', 'models', 'io', ...kFoundations],
+  calls: ['calls', 'options', 'convert', 'models', 'codecs', 'io', ...kFoundations],
   quantizer: ['calls', 'options', 'codecs', 'wasm', ...kFoundations],
   index: ['quantizer', 'codecs', ...kFoundations],
   // Other ways in: the build bundles them.
@@ -142,7 +142,7 @@ const kTypeArrows = {
   workers: ['runtime'],
   wasm: ['runtime/types'],
   runtime: ['wasm/module'],
-  calls: ['importance', 'plan/report', 'pipeline/tools', 'wasm/windows'],
+  calls: ['importance', 'plan/report', 'pipeline/tools', 'wasm/module', 'wasm/windows'],
   quantizer: ['convert/options', 'importance', 'models', 'plan/report'],
   index: ['calls', 'formats/names', 'convert/options', 'importance', 'models', 'plan/report', 'rules/rule'],
 };

@@ -3,23 +3,35 @@
  * while it is loaded has been read before.
  */
 
+import type { LayerOptions } from '../convert/layers/options.js';
+import { quantizeLayers } from '../convert/quantize-layers.js';
 import { endpointName, type ModelSource } from '../endpoints.js';
 import type { ImportanceMatrix } from '../importance/importance.js';
 import { inspectionOf, type Inspection } from '../models/inspect.js';
 import { openModel, type Model } from '../models/model.js';
+import { readLayers } from '../options/layers.js';
 import { part } from '../part.js';
 import type { FileTools } from '../pipeline/tools.js';
+import type { BatchResult, ProgressCallback } from '../types.js';
+import type { RawWeights } from '../wasm/module.js';
 
 export { dequantizeFile, planModel, quantizeFile } from '../convert/convert-file.js';
 export { encodeTensor } from '../convert/encode-tensor.js';
-export { quantizeLayers } from '../convert/quantize-layers.js';
-export { readLayers } from '../options/layers.js';
+export { readLayerOptions } from '../options/layers.js';
 export { compareNamed as compareFiles } from '../convert/compare-named.js';
 export { readNamed } from '../convert/read-named.js';
 export { inspectionOf } from '../models/inspect.js';
 export { readQuantization } from '../options/quantization.js';
 export { readRestoredType } from '../options/restored.js';
 export { OpenedModel } from './opened-model.js';
+
+/** Quantizes layers by way of windows. */
+export const quantizeGiven = (
+  tools: FileTools,
+  layers: ReadonlyMap<string, RawWeights>,
+  options: LayerOptions,
+  progress: ProgressCallback | null | undefined,
+): Promise<BatchResult> => quantizeLayers(tools, readLayers(layers, options), options, progress);
 
 /** Reads the importance matrix at `source`. */
 export async function readImportance(tools: FileTools, source: ModelSource): Promise<ImportanceMatrix> {

@@ -5,7 +5,7 @@ import { cutsOf, stretchesOf, stretchUnit, type Stretch } from '../pipeline/stre
 import type { FileTools } from '../pipeline/tools.js';
 import { rowOptions, whyNotSearched, type Searched } from '../plan/importance.js';
 import { rowWeights } from '../rules/file-types.js';
-import type { LeasedWindow } from '../wasm/windows.js';
+import type { LeasedWindow, SourceCodec, TranscodedWindow, TranscodeOptions } from '../wasm/windows.js';
 import type { WeightArray } from '../weight-arrays.js';
 
 /** A tensor's weights in an array, and the blocks that they are to become. */
@@ -43,29 +43,63 @@ export async function encodeTensor({ pool, signal }: FileTools, tensor: TensorTo
   return blocks;
 }
 
-/**
- * Encodes a stretch of an array into its places in `made`, which has the bytes of all of the tensor's planes. Errors have an index
- * that counts from the tensor's first weight.
- */
-export async function encodeStretch(
+/** Encodes a stretch of an array into its places in `made`, which has the bytes of all of the tensor's planes. */
+async function encodeStretch(
   window: LeasedWindow,
-  { data, codec, shape, importance, effort }: TensorToEncode,
+  tensor: TensorToEncode,
   stretch: Stretch,
   made: readonly Uint8Array[],
 ): Promise<void> {
-  const { first, weights } = stretch;
+  const source = putStretch(window, tensor.data, stretch);
+  const { planes } = await encodePut(window, source, tensor, stretch);
+  takePlanes(planes, tensor.codec, stretch, made);
+}
+
+/** Copies a stretch of an array into the window, and tells what it is there. Throws `detached_buffer`. */
+export function putStretch(window: LeasedWindow, data: WeightArray, { first, weights }: Stretch): SourceCodec {
   if (isDetached(data)) throw new QuantizeError('detached_buffer');
-  const source = { codec: codecNamed(isArrayOf(data, 'Float32Array') ? 'F32' : 'F16') };
+  const codec = codecNamed(isArrayOf(data, 'Float32Array') ? 'F32' : 'F16');
   const width = data.BYTES_PER_ELEMENT;
   const bytes = new Uint8Array(data.buffer, data.byteOffset + first * width, weights * width);
-  window.input(weights, source.codec)[0]?.set(bytes);
+  window.input(weights, codec)[0]?.set(bytes);
+  return { codec };
+}
+
+/**
+ * Encodes what `putStretch` has put into the window, where it stays. Errors have an index that counts from the tensor's first
+ * weight.
+ */
+export function encodePut(
+  window: LeasedWindow,
+  source: SourceCodec,
+  { data, codec, shape, importance, effort }: TensorToEncode,
+  stretch: Stretch,
+  options: Pick<TranscodeOptions, 'measure' | 'range'> = {},
+): Promise<TranscodedWindow> {
   const rows = rowOptions({ importance, shape, elements: data.length }, stretch);
-  const { planes } = await window.transcode(weights, source, codec, { effort, ...rows }).catch((error: unknown) => {
-    throw placed(error, first);
-  });
+  const how = { effort, ...rows, ...options };
+  return placing(stretch, () => window.transcode(stretch.weights, source, codec, how));
+}
+
+/** Copies a stretch's planes into their places in `made`. */
+export function takePlanes(
+  planes: readonly Uint8Array[],
+  codec: Codec,
+  stretch: Stretch,
+  made: readonly Uint8Array[],
+): void {
   cutsOf(codec, stretch).forEach(({ begin }, plane) => {
     made[plane]?.set(planes[plane] ?? [], begin);
   });
+}
+
+/** Errors of a window get an index that counts from the tensor's first weight. */
+export async function placing<Value>({ first }: Stretch, work: () => Promise<Value>): Promise<Value> {
+  try {
+    return await work();
+  } catch (error) {
+    throw placed(error, first);
+  }
 }
 
 /** An error of a window, with an index that counts from the tensor's first weight. */

@@ -57,19 +57,57 @@ export function readDefaults({ mode = 'diffusion', profile }: Given<CreateOption
   return { ...precision, mode, profile };
 }
 
-/** A batch, and how much each column counts, by layer; null where nobody says. */
+/** How accurate layers are to be, as the caller said it: what reads it is loaded where it is needed. */
+export interface HeldAccuracy extends Pick<BatchOptions, 'minCosine' | 'fallback' | 'failFast' | 'profile'> {
+  readonly layerBits: HeldEntries | undefined;
+}
+
+/** The entries that a collection had when the call was made. */
+export interface HeldEntries {
+  readonly entries: readonly unknown[];
+  readonly isList: boolean;
+  /** Its tag. */
+  readonly kind: string;
+}
+
+/** A batch, and what only windows can do. */
 export interface WeighedBatch extends Batch {
+  /** How much each column counts, by layer; null where nobody says. */
   readonly importance: Importance | null;
+  /** Null where nobody says. */
+  readonly accuracy: HeldAccuracy | null;
 }
 
 export function readBatch(bits: unknown, options: BatchOptions | null | undefined, defaults: Defaults): WeighedBatch {
   const given = readOptions(options, BATCH_OPTIONS);
-  const batch = readGivenBatch(bits, given, defaults);
+  const batch = { ...readGivenBatch(bits, given, defaults), accuracy: holdAccuracy(given) };
   const importance = readImportance(given.importance);
   if (importance === null || EFFORTS[batch.effort] === 'best') return { ...batch, importance };
   const detail = `importance has no effect with the effort ${String(EFFORTS[batch.effort])}; give the effort best, too, or leave importance out`;
   throw new QuantizeError('invalid_option', { detail });
 }
+
+function holdAccuracy(given: Given<BatchOptions>): HeldAccuracy | null {
+  const { minCosine, layerBits, fallback, failFast, profile } = given;
+  // False is as if it were not there; what is no boolean is for the reader to refuse.
+  const flags: readonly unknown[] = [fallback ?? false, failFast ?? false];
+  if (minCosine === undefined && layerBits === undefined && flags.every((one) => one === false)) return null;
+  return {
+    ...{ fallback, failFast, profile },
+    minCosine: typeof minCosine === 'object' ? { ...minCosine } : minCosine,
+    layerBits: layerBits === undefined ? undefined : holdEntries(Object(layerBits) as object),
+  };
+}
+
+const holdEntries = (given: object): HeldEntries => {
+  const isList = Symbol.iterator in given;
+  return {
+    ...{ isList, kind: Object.prototype.toString.call(given) },
+    entries: Array.from(isList ? (given as Iterable<unknown>) : Object.entries(given), (entry) =>
+      Array.isArray(entry) ? [...(entry as unknown[])] : entry,
+    ),
+  };
+};
 
 export function readGivenBatch(bits: unknown, given: Given<BatchOptions>, defaults: Defaults): Batch {
   const profile = choice('profile', given.profile, PROFILES) ?? defaults;

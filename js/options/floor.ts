@@ -4,7 +4,6 @@ import { choice, flag, invalidOption } from '../checks.js';
 import { QuantizeError, quoted } from '../errors.js';
 import { widthOf, type Floor } from '../plan/floor.js';
 import type { FloorOptions, Profile } from '../types.js';
-import type { Given } from './names.js';
 
 /** What `minCosine` is, and where nobody gives it the floor, of calls with a profile. */
 const PROFILE_COSINES: Readonly<Record<Profile, number>> = { edge: 0.65, local: 0.85, cloud: 0.95 };
@@ -22,12 +21,12 @@ const NO_FLOOR = -1;
  * the call has no profile. Throws `invalid_option`.
  */
 export function readFloor(
-  given: Given<FloorOptions> & { readonly profile?: Profile },
+  given: FloorOptions & { readonly profile?: Profile | null | undefined },
   defaultProfile: Profile | undefined,
 ): Floor | null {
   const fallback = flag('fallback', given.fallback);
   const failFast = flag('failFast', given.failFast);
-  const { minCosine } = given;
+  const minCosine = given.minCosine ?? undefined;
   if (minCosine === undefined && !fallback && !failFast) return null;
   const profile = given.profile ?? defaultProfile;
   const asked = minCosine ?? (profile === undefined ? DEFAULT_COSINES : PROFILE_COSINES[profile]);

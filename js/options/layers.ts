@@ -1,8 +1,37 @@
-import type { GivenLayer } from '../convert/quantize-layers.js';
+import type { GivenLayer } from '../convert/layers/layer.js';
+import type { LayerOptions } from '../convert/layers/options.js';
 import { QuantizeError } from '../errors.js';
-import type { Weights } from '../types.js';
+import type { BatchWarning, BitWidth, Weights } from '../types.js';
 import type { RawWeights } from '../wasm/module.js';
+import type { Defaults, WeighedBatch } from './batch.js';
+import { readFloor } from './floor.js';
+import { readLayerBits } from './layer-bits.js';
+import { checkReusable } from './output.js';
 import { readShapedWeights } from './weights.js';
+
+const WIDTHS: readonly BitWidth[] = [2, 4, 8];
+
+/** How layers are to be quantized. Throws `invalid_option` and `output_mismatch`. */
+export function readLayerOptions(
+  layers: ReadonlyMap<string, RawWeights>,
+  batch: WeighedBatch,
+  { profile }: Defaults,
+): LayerOptions {
+  const { bits, accuracy } = batch;
+  const floor = accuracy === null ? null : readFloor(accuracy, profile);
+  const fixed = readLayerBits(accuracy?.layerBits);
+  const usual = floor?.fallback === true ? WIDTHS.filter((width) => width >= bits) : [bits];
+  const widthsOf = (layer: string): readonly BitWidth[] => {
+    const own = fixed.bitsOf(layer);
+    return own === undefined ? usual : [own];
+  };
+  checkReusable(layers, batch, widthsOf);
+  const isFixed = (layer: string): boolean => fixed.bitsOf(layer) !== undefined;
+  const warnings = fixed
+    .idle([...layers.keys()])
+    .map((message): BatchWarning => ({ code: 'rule_without_match', layer: null, message }));
+  return { ...batch, widthsOf, isFixed, floor, warnings };
+}
 
 /**
  * Layers in sorted name order, as the module reads them. Throws the error of one that is wrong; where the batch goes on after

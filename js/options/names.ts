@@ -26,7 +26,7 @@ export const ENCODE_OPTIONS: Names<EncodeOptions> = { importance: true, effort: 
 export const FLOOR_OPTIONS: Names<FloorOptions> = { minCosine: true, fallback: true, failFast: true };
 export const BATCH_OPTIONS: Names<BatchOptions> = {
   ...{ groupSize: true, symmetric: true, profile: true, continueOnError: true, transfer: true, output: true },
-  ...{ effort: true, importance: true, signal: true, ...FLOOR_OPTIONS },
+  ...{ effort: true, importance: true, signal: true, layerBits: true, ...FLOOR_OPTIONS },
 };
 export const WEB_OPTIONS: Names<WebOptions> = { headers: true, fetch: true, accessToken: true, hubUrl: true };
 export const READ_OPTIONS: Names<ReadOptions> = { ...WEB_OPTIONS, signal: true };

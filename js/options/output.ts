@@ -1,16 +1,45 @@
 /** Arrays that a batch is to write its results to. */
 
-import { fieldsOf, isArrayOf, isDetached } from '../checks.js';
+import { fieldsOf, isArrayOf, isDetached, reading } from '../checks.js';
+import { affineCodec, planeBytes } from '../codecs/codec.js';
 import { QuantizeError } from '../errors.js';
-import type { ReusableOutput } from '../types.js';
+import type { BitWidth, ReusableOutput } from '../types.js';
 import { isWeightArray } from '../weight-arrays.js';
 import type { RawWeights } from '../wasm/module.js';
+import type { Batch } from './batch.js';
 
 /** Lengths of a layer's arrays. */
 interface Lengths {
   readonly quantizedData: number;
   readonly groups: number;
 }
+
+/** What decides about lengths. */
+type Form = Pick<Batch, 'groupSize' | 'symmetric' | 'output'>;
+
+/**
+ * Throws `output_mismatch` for arrays of the caller's that the results cannot be written to. A layer's may have the lengths that
+ * any of its `widths` needs.
+ */
+export function checkReusable(
+  layers: ReadonlyMap<string, RawWeights>,
+  { groupSize, symmetric, output }: Form,
+  widths: (layer: string) => readonly BitWidth[],
+): void {
+  if (output === undefined) return;
+  reading('output_mismatch', () => {
+    checkOutput(output, layers, (count, layer) => {
+      const lengths = widths(layer).map((bits) => {
+        const codec = affineCodec(bits, groupSize === 'tensor' ? 0 : groupSize, symmetric);
+        return { quantizedData: planeBytes(codec, 0, count), groups: planeBytes(codec, 2, count) };
+      });
+      const given = output.get(layer)?.quantizedData.length;
+      return lengths.find(({ quantizedData }) => quantizedData === given) ?? lengths[0] ?? NONE;
+    });
+  });
+}
+
+const NONE: Lengths = { quantizedData: 0, groups: 0 };
 
 /** Memory of an array, and what happens to it. */
 interface Extent {
@@ -24,10 +53,10 @@ interface Extent {
  * Throws `output_mismatch` unless the arrays of `output` have the types and lengths that the results of `weights` need,
  * and no memory in common with each other or with weights, which are still being read when the first results are written.
  */
-export function checkOutput(
+function checkOutput(
   output: ReusableOutput,
   weights: ReadonlyMap<string, RawWeights>,
-  lengthsOf: (weights: number) => Lengths,
+  lengthsOf: (weights: number, layer: string) => Lengths,
 ): void {
   const extents = new Map<ArrayBufferLike, Extent[]>();
   const note = (layer: string, written: boolean, { buffer, byteOffset, byteLength }: ArrayBufferView): void => {
@@ -43,7 +72,7 @@ export function checkOutput(
     if (isDetached(data)) continue;
     note(layer, false, data);
     if (!output.has(layer)) continue;
-    for (const array of outputArrays(layer, output.get(layer), lengthsOf(data.length))) note(layer, true, array);
+    for (const array of outputArrays(layer, output.get(layer), lengthsOf(data.length, layer))) note(layer, true, array);
   }
   for (const list of extents.values()) checkApart(list);
 }

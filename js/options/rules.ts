@@ -50,12 +50,14 @@ function readPair(place: string, pair: readonly unknown[]): TypedRule {
   const [pattern, given] = pair;
   if (pair.length !== 2) throw invalidOption(place, pair, 'a pair of a pattern and a type');
   const outcome = readOutcome(`${place}[1]`, given);
-  if (typeof pattern === 'string' && pattern.startsWith('=')) {
-    return { name: `rule ${pattern}=${outcome}`, when: { name: wholeName(pattern) }, type: outcome, isWholeName: true };
-  }
   const name = readPattern(`${place}[0]`, pattern);
+  if (isWholeName(pattern)) {
+    return { name: `rule ${pattern}=${outcome}`, when: { name }, type: outcome, isWholeName: true };
+  }
   return { name: `rule ${name.source}=${outcome}`, when: { name }, type: outcome };
 }
+
+const isWholeName = (pattern: unknown): pattern is string => typeof pattern === 'string' && pattern.startsWith('=');
 
 /** What matches the name that follows `=`, and no other. */
 const wholeName = (pattern: string): RegExp =>
@@ -68,7 +70,9 @@ function readOutcome(place: string, type: unknown): RuleOutcome {
   return found;
 }
 
-function readPattern(place: string, pattern: unknown): RegExp {
+/** A regular expression, the text of one, or `=` and a whole name. */
+export function readPattern(place: string, pattern: unknown): RegExp {
+  if (isWholeName(pattern)) return wholeName(pattern);
   if (typeof pattern !== 'string') {
     if (PATTERN.is(pattern)) return pattern as RegExp;
     throw invalidOption(place, pattern, 'a regular expression, or the text of one');

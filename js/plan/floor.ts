@@ -22,3 +22,21 @@ export function widthOf(bits: number): BitWidth {
 /** Whether a cosine is at least the floor's. One that is no finite number, null, reaches none. */
 export const reaches = (floor: Floor, bits: number, cosine: number | null): boolean =>
   (cosine ?? -1) >= floor.cosineFor(bits);
+
+/** What has come of a layer. */
+interface Outcome {
+  readonly bits: BitWidth;
+  readonly cosine: number | null;
+  /** Whether the caller has fixed its bits. */
+  readonly isFixed: boolean;
+}
+
+/** How far a layer is below, with what to do, in a phrase about "it". */
+export function shortfall(floor: Floor, { bits, cosine, isFixed }: Outcome): string {
+  // Rounded down: it must not look as if it were enough.
+  const told = cosine === null ? 'no finite number' : String(Math.floor(cosine * 1e6) / 1e6);
+  const asked = `its cosine is ${told} with ${bits} bits, and minCosine asks for ${floor.cosineFor(bits)}`;
+  if (bits < 8 && isFixed) return `${asked}; give it more bits in layerBits`;
+  if (bits < 8 && !floor.fallback) return `${asked}; allow finer bits with fallback, or give more`;
+  return `${asked}; smaller groups or the effort best may be enough`;
+}

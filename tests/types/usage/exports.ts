@@ -13,6 +13,8 @@ import {
   type Backend,
   type BatchOptions,
   type BatchResult,
+  type BatchWarning,
+  type BatchWarningCode,
   type BitWidth,
   type BlobLike,
   type BlockType,
@@ -57,6 +59,7 @@ import {
   type Inspection,
   type KeyValue,
   type KeyValueType,
+  type LayerBits,
   type LayoutName,
   type MinCosine,
   type MixtureName,
@@ -104,6 +107,10 @@ const groupSize: GroupSize = 'tensor';
 const creation: CreateOptions = { mode, profile, threads: 2, backend: 'auto', startupTimeout: 1000 };
 const minCosine: MinCosine = { 2: 0.7, 4: 0.9 };
 const floor: FloorOptions = { minCosine, fallback: true, failFast: false };
+const layerBits: LayerBits = [
+  [/norm/, 8],
+  ['=mask', 4],
+];
 const call: CallOptions = { signal: null };
 const progress: ProgressCallback = (layer, fraction) => layer.length * fraction;
 
@@ -111,17 +118,19 @@ export async function quantizeWeights(halves: HalfArray, shaped: ShapedWeights, 
   const quantizer: ArrowQuant = await ArrowQuant.create(creation);
   const bare: Weights = array;
   const weights: WeightsByName = { halves, shaped, bare };
-  const options: BatchOptions = { groupSize, symmetric: true, continueOnError: true, transfer: false, ...floor };
+  const options: BatchOptions = { groupSize, symmetric: true, continueOnError: true, transfer: false, ...floor, layerBits };
   const result: BatchResult = await quantizer.quantizeBatchWithProgress(weights, bits, progress, options);
   const output: ReusableOutput = result;
   const again = await quantizer.quantizeBatch(weights, bits, { output });
   const layer: QuantizedLayer | undefined = again.get('bare');
+  const warning: BatchWarning | undefined = again.warnings[0];
+  const about: BatchWarningCode = warning?.code ?? 'below_min_cosine';
   const failure: QuantizeError | undefined = again.failures.get('halves');
   const code: QuantizeErrorCode = failure?.code ?? 'internal';
   const type: AnyCase<BlockType> = 'q4_k';
   await quantizer.decode(await quantizer.encode(await quantizer.dequantize(layer, call), type), type);
-  const about: ErrorDetails = { detail: 'one', layer: 'bare' };
-  if (code === 'disposed') throw new QuantizeError('invalid_option', about);
+  const details: ErrorDetails = { detail: about, layer: 'bare' };
+  if (code === 'disposed') throw new QuantizeError('invalid_option', details);
   return quantizer.backend;
 }
 
