@@ -1,7 +1,7 @@
 /** Options of `quantize` that types follow from: an accuracy floor, a size. */
 
 import { InvalidArgumentError, Option } from 'commander';
-import type { MinCosine, QuantizeFileOptions } from '../index.js';
+import type { BitWidth, MinCosine, QuantizeFileOptions } from '../index.js';
 import { parseSize } from './options.js';
 
 export interface FloorOptions {
@@ -9,7 +9,16 @@ export interface FloorOptions {
   readonly fallback?: boolean;
   readonly failFast?: boolean;
   readonly targetSize?: number;
+  readonly layerBits?: readonly BitsRule[];
 }
+
+type BitsRule = readonly [pattern: RegExp | string, bits: BitWidth];
+
+export const layerBitsOption = (): Option =>
+  new Option(
+    '--layer-bits <regex=bits>',
+    'safetensors: tensors whose names match, or, after "=", the one of that name, have 2, 4 or 8 bits; repeatable, the first that matches counts',
+  ).argParser(collectLayerBits);
 
 export const floorOptions = (): Option[] => [
   new Option(
@@ -29,8 +38,9 @@ export const floorSettings = ({
   fallback,
   failFast,
   targetSize,
-}: FloorOptions): Pick<QuantizeFileOptions, 'minCosine' | 'fallback' | 'failFast' | 'targetBytes'> => ({
-  ...{ minCosine, fallback, failFast },
+  layerBits,
+}: FloorOptions): Pick<QuantizeFileOptions, 'minCosine' | 'fallback' | 'failFast' | 'targetBytes' | 'layerBits'> => ({
+  ...{ minCosine, fallback, failFast, layerBits },
   targetBytes: targetSize,
 });
 
@@ -52,4 +62,17 @@ function parseCosine(text: string): number {
   const cosine = Number(text);
   if (/^\d*\.?\d+$/u.test(text) && cosine <= 1) return cosine;
   throw new InvalidArgumentError(NEEDED);
+}
+
+/** One more `regex=bits` for the list, or `=name=bits`. */
+export function collectLayerBits(text: string, earlier: readonly BitsRule[] | undefined): readonly BitsRule[] {
+  const [, pattern, given] = /^(.+)=([248])$/su.exec(text) ?? [];
+  if (pattern === undefined) throw new InvalidArgumentError("It must be a pattern and 2, 4 or 8, such as 'attn_v=8'.");
+  const bits = Number(given) as BitWidth;
+  if (pattern.startsWith('=')) return [...(earlier ?? []), [pattern, bits]];
+  try {
+    return [...(earlier ?? []), [new RegExp(pattern, 'u'), bits]];
+  } catch {
+    throw new InvalidArgumentError(`${JSON.stringify(pattern)} is no regular expression.`);
+  }
 }

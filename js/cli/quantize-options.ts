@@ -8,7 +8,7 @@ import type { FileType, LayoutName, Mode, Profile, Program, Effort, QuantizeFile
 import { ARCHITECTURES, EFFORTS, FILE_TYPES, PROGRAMS, TENSOR_TYPES } from '../index.js';
 import { COPY } from '../types.js';
 import { LAYOUTS } from '../layouts/table.js';
-import { floorOptions, type FloorOptions } from './floor.js';
+import { floorOptions, layerBitsOption, type FloorOptions } from './floor.js';
 import { imatrixOptions, type ImatrixOptions } from './gguf/imatrix.js';
 import { askedOptions, type AskedOptions } from './gguf/asked.js';
 import { checkpointOptions, type CheckpointOptions } from './gguf/options.js';
@@ -144,6 +144,7 @@ const affineOptions = (): Option[] => [
     '--group-size <n>',
     'safetensors: weights that share a scale (default: 128, in mode base the whole tensor; of a format its own)',
   ).choices(['16', '32', '64', '128', '256', 'tensor']),
+  layerBitsOption(),
   new Option('--symmetric', 'safetensors: one signed scale a group, and no zero point of its own'),
   new Option(
     '--mode <mode>',

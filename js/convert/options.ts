@@ -14,6 +14,7 @@ import type {
   FloorOptions,
   GroupSize,
   ImportanceByName,
+  LayerBits,
   LayoutName,
   Mode,
   Profile,
@@ -217,6 +218,11 @@ export interface QuantizeFileOptions extends ConvertFileOptions, FloorOptions {
    * that is too small. With an accuracy floor, types below it are no choice.
    */
   readonly targetBytes?: number | null | undefined;
+  /**
+   * Affine: bits of some tensors, by the names that they have in the input, as for batches; `rules` come first. What is measured does
+   * not change them.
+   */
+  readonly layerBits?: LayerBits | null | undefined;
   /** Affine. Default: that of `profile`, else the quantizer's. 3, 5 and 6 only in formats that have them. */
   readonly bits?: BitWidth | 3 | 5 | 6 | null | undefined;
   /** Affine. */

@@ -44,6 +44,7 @@ export const QUANTIZE_FILE_OPTIONS: Names<QuantizeFileOptions> = {
   ...{
     rules: true,
     targetBytes: true,
+    layerBits: true,
     metrics: true,
     format: true,
     mix: true,

@@ -52,7 +52,7 @@ export function refuseBelow(floor: Floor, [first]: readonly BelowFloor[]): void 
   const { step, cosine, least } = first;
   const advice =
     step.isAsked === true
-      ? 'a rule says so, leave that out or have it give a finer type'
+      ? `${step.rule ?? 'a rule'} says so, leave that out or have it give a finer type`
       : floor.fallback || !isMovable(step)
         ? 'give a lower minCosine, or a finer type'
         : 'give fallback, too, a finer type, or a lower minCosine';
@@ -64,7 +64,7 @@ export function refuseBelow(floor: Floor, [first]: readonly BelowFloor[]): void 
 export function belowWarning(below: readonly BelowFloor[]): readonly FileWarning[] {
   if (below.length === 0) return [];
   const shown = below.slice(0, SHOWN).map(({ step, cosine, least }) => {
-    const why = step.isAsked === true ? ', by a rule' : '';
+    const why = step.isAsked === true && step.rule !== null ? `, ${step.rule}` : '';
     return `${quoted(step.stored.name)} (${targetLabel(step.planned.target)}${why}: ${shownCosine(cosine)}, at least ${least} wanted)`;
   });
   const others = below.length - shown.length;

@@ -195,10 +195,68 @@ test('what rules say is not raised, and told; what they keep loses nothing', asy
   const report = await converted(input, 'out.gguf', options);
   expect(typesOf(report)).toMatchObject({ 'wild.weight': 'Q4_0', 'calm.weight': 'F32', 'calm.large.weight': 'BF16' });
   expect(report.warnings).toEqual([
-    { code: 'below_min_cosine', message: expect.stringContaining('"wild.weight" (Q4_0, by a rule: 0.') },
+    { code: 'below_min_cosine', message: expect.stringContaining('"wild.weight" (Q4_0, rule wild\\.=Q4_0: 0.') },
   ]);
   const strict = quantizer.plan(input, { ...options, failFast: true });
-  await expect(strict).rejects.toThrow('a rule says so');
+  await expect(strict).rejects.toThrow('rule wild\\.=Q4_0 says so');
+});
+
+describe('layerBits', () => {
+  test.each([
+    ['a Map', new Map([['wild.weight', 8]])],
+    ['an object', { 'wild.weight': 8 }],
+    [
+      'patterns',
+      [
+        [/wild\./u, 8],
+        ['wild', 2],
+      ],
+    ],
+    ['a whole name', [['=wild.weight', 8]]],
+  ])('fixes the bits of some tensors, by %s', async (_, layerBits) => {
+    const input = writeModel();
+    const report = await converted(input, 'out.safetensors', { bits: 2, layerBits });
+    expect(typesOf(report)).toMatchObject({ 'wild.weight': 'int8 g128', 'calm.weight': 'int2 g128', bias: 'F32' });
+    expect(rulesOf(report)['wild.weight']).toBe('layerBits=8');
+    const all = await quantizer.quantizeFile(input, folder.path('all.safetensors'), { bits: 8 });
+    const [own, eight] = [report, all].map(({ output }) => readModel(readFileSync(output)).tensors.get('wild.weight'));
+    expect(own.bytes.equals(eight.bytes)).toBe(true);
+  });
+
+  test('comes after rules, is not raised, and says what it misses', async () => {
+    const asked = { bits: 4, rules: [['calm\\.weight', 'keep']], minCosine: 0.98, fallback: true };
+    const layerBits = { 'calm.weight': 8, 'wild.weight': 2, 'no.weight': 4 };
+    const report = await converted(writeModel(), 'out.safetensors', { ...asked, layerBits });
+    expect(typesOf(report)).toMatchObject({
+      'calm.weight': 'F32',
+      'wild.weight': 'int2 g128',
+      'wilder.weight': 'int8 g128',
+    });
+    expect(report.warnings).toEqual([
+      { code: 'rule_without_match', message: 'layerBits has "no.weight", but there is no layer of that name' },
+      { code: 'below_min_cosine', message: expect.stringContaining('"wild.weight" (int2 g128, layerBits=2: 0.') },
+    ]);
+  });
+
+  test('is read when the call is made', async () => {
+    const layerBits = new Map([['wild.weight', 8]]);
+    const minCosine = { 2: 0.5 };
+    const planned = quantizer.plan(writeModel(), { bits: 2, layerBits, minCosine, fallback: true });
+    layerBits.clear();
+    minCosine[2] = 1;
+    const types = typesOf(await planned);
+    expect(types).toMatchObject({ 'wild.weight': 'int8 g128', 'calm.weight': 'int2 g128' });
+  });
+
+  test.each([
+    [{ type: 'Q4_K_M' }, 'layerBits has no meaning, because the output is a GGUF'],
+    [{ type: 'F16', container: 'safetensors' }, 'layerBits has no meaning, because the output is F16; give types'],
+    [{ layerBits: { a: 3 } }, 'layerBits of "a" is 3, must be 2, 4 or 8'],
+    [{ format: 'mlx' }, 'layerBits has no meaning'],
+  ])('has no place with %j', async (options, message) => {
+    const planned = quantizer.plan(writeModel(), { layerBits: { a: 8 }, ...options });
+    await expect(planned).rejects.toMatchObject({ code: 'invalid_option', message: expect.stringContaining(message) });
+  });
 });
 
 test('one of the options alone has the floor of the profile, or that of the bits', async () => {
