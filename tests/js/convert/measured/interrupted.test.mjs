@@ -1,3 +1,4 @@
+import { File } from 'node:buffer';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { ArrowQuant } from 'arrowquant';

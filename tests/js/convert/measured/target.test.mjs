@@ -1,4 +1,5 @@
 import { readFileSync, statSync } from 'node:fs';
+import { WritableStream } from 'node:stream/web';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { ArrowQuant } from 'arrowquant';
 import { FILE_TYPE_NUMBERS, openLlamaModels } from '../../../peers/llama-model.mjs';
