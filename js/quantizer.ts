@@ -222,7 +222,8 @@ export class ArrowQuant {
 
   /**
    * What `quantizeFile` would do with these options: what becomes what, and why, with exact sizes. Only headers are read,
-   * and, for `f16Overflow: 'f32'`, the tensors that would become F16 or BF16. Takes all options of `quantizeFile`; those
+   * and, for `f16Overflow: 'f32'`, the tensors that would become F16 or BF16, and, for a floor or a size, all that are to be
+   * encoded. Takes all options of `quantizeFile`; those
    * about writing (`resume`, `durability`, `memoryLimit`, `metrics` and the callbacks) change nothing. Rejects as `quantizeFile` does.
    */
   async plan(source: ModelSource, options?: QuantizeFileOptions | null): Promise<FilePlan> {

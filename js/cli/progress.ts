@@ -21,6 +21,9 @@ export function progressOn(stream: NodeJS.WriteStream, silent: boolean): Progres
 }
 
 type BytesEvent = Extract<FileEvent, { type: 'bytes' }>;
+type MeasureEvent = Extract<FileEvent, { type: 'measure' }>;
+
+const measuring = ({ done, tensors }: MeasureEvent): string => `${done} of ${tensors} tensors measured`;
 
 /** `31.2 of 69.5 MB, 1.20 GB/s, ETA 2 s`, and of a model on a server `, 32.1 MB downloaded`. */
 const summary = ({ done, bytes, bytesPerSecond, secondsLeft, downloadedBytes }: BytesEvent): string =>
@@ -30,6 +33,8 @@ class Bar implements ProgressView {
   readonly #stream: NodeJS.WriteStream;
   readonly #bar: SingleBar;
   #started = false;
+  /** Null when nothing is measured, or no longer. */
+  #measured: MeasureEvent | null = null;
   #latest: BytesEvent = {
     ...{ type: 'bytes', tensor: '', done: 0, bytes: 0, seconds: 0, bytesPerSecond: 0, secondsLeft: Infinity },
     downloadedBytes: 0,
@@ -49,7 +54,15 @@ class Bar implements ProgressView {
   }
 
   readonly onEvent = (event: FileEvent): void => {
+    if (event.type === 'measure') {
+      this.#measured = event;
+      if (!this.#started) this.#bar.start(event.tensors, 0);
+      this.#started = true;
+      this.#bar.update(event.done);
+    }
     if (event.type === 'start') {
+      if (this.#started) this.#bar.stop();
+      this.#measured = null;
       this.#started = true;
       this.#bar.start(event.bytes, 0);
     }
@@ -65,8 +78,11 @@ class Bar implements ProgressView {
   #line(progress: number): string {
     const full = Math.round(progress * BAR_WIDTH);
     const bar = '█'.repeat(full) + '░'.repeat(BAR_WIDTH - full);
-    const start = `${bar} ${String(Math.floor(progress * 100)).padStart(3)} %  ${summary(this.#latest)}  `;
-    return start + shorten(printable(this.#latest.tensor), Math.max(1, this.#stream.columns - 1 - start.length));
+    const measured = this.#measured;
+    const said = measured === null ? summary(this.#latest) : measuring(measured);
+    const start = `${bar} ${String(Math.floor(progress * 100)).padStart(3)} %  ${said}  `;
+    const { tensor } = measured ?? this.#latest;
+    return start + shorten(printable(tensor), Math.max(1, this.#stream.columns - 1 - start.length));
   }
 }
 
@@ -82,6 +98,8 @@ class Lines implements ProgressView {
   }
 
   readonly onEvent = (event: FileEvent): void => {
+    // It is the shorter half of the work: once is enough.
+    if (event.type === 'measure' && event.done === event.tensors) this.#stream.write(`${measuring(event)}\n`);
     if (event.type === 'bytes') this.#latest = event;
     if (event.type === 'tensor') {
       this.#tensors = `${event.done} of ${event.tensors} tensors, `;

@@ -8,6 +8,7 @@ import type { FileType, LayoutName, Mode, Profile, Program, Effort, QuantizeFile
 import { ARCHITECTURES, EFFORTS, FILE_TYPES, PROGRAMS, TENSOR_TYPES } from '../index.js';
 import { COPY } from '../types.js';
 import { LAYOUTS } from '../layouts/table.js';
+import { floorOptions, layerBitsOption, type FloorOptions } from './floor.js';
 import { imatrixOptions, type ImatrixOptions } from './gguf/imatrix.js';
 import { askedOptions, type AskedOptions } from './gguf/asked.js';
 import { checkpointOptions, type CheckpointOptions } from './gguf/options.js';
@@ -29,7 +30,8 @@ import { headerOption } from './servers.js';
 const TYPES: readonly string[] = [...new Set([...FILE_TYPES, COPY, ...TENSOR_TYPES])];
 
 /** What `quantize` is told on the command line, as commander gives it. */
-export interface QuantizeOptions extends CommonOptions, OnnxOptions, CheckpointOptions, AskedOptions, ImatrixOptions {
+export interface QuantizeOptions
+  extends CommonOptions, OnnxOptions, CheckpointOptions, AskedOptions, ImatrixOptions, FloorOptions {
   readonly format?: NonNullable<QuantizeFileOptions['format']>;
   readonly type?: FileType;
   readonly mix?: MixtureName;
@@ -142,6 +144,7 @@ const affineOptions = (): Option[] => [
     '--group-size <n>',
     'safetensors: weights that share a scale (default: 128, in mode base the whole tensor; of a format its own)',
   ).choices(['16', '32', '64', '128', '256', 'tensor']),
+  layerBitsOption(),
   new Option('--symmetric', 'safetensors: one signed scale a group, and no zero point of its own'),
   new Option(
     '--mode <mode>',
@@ -163,6 +166,7 @@ const generalOptions = (): Option[] => [
     '--rule <regex=type>',
     'tensors whose names match, or, after "=", the one of that name, get this type; "keep" leaves them as they are, "drop" leaves them out; repeatable, the first that matches counts',
   ).argParser(collectRule),
+  ...floorOptions(),
   new Option('--split-size <size>', 'write files of at most that size, such as 512MB').argParser(parseSize),
   new Option('--layout <name>', 'how what is quantized lies in the file (default: what holds the type)').choices(
     LAYOUTS.map(({ name }) => name),

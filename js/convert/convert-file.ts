@@ -27,13 +27,20 @@ import { convert, piecesOf, placedSteps, type ConversionEvents, type FinishedTen
 import { fingerprintOf } from './fingerprint.js';
 import type { ImatrixQuantization } from './imatrix.js';
 import { orderSteps } from './in-order.js';
+import type { MeasuredContext, MeasuredGoals } from './measured/context.js';
 import type { ConvertFileOptions } from './options.js';
 
 /** How to quantize. */
 export type Quantization =
-  | ({ readonly kind: 'uniform' } & UniformQuantization & ImatrixQuantization)
-  | ({ readonly kind: 'file-type' } & CheckpointQuantization & ImatrixQuantization)
+  | ({ readonly kind: 'uniform' } & UniformQuantization & ImatrixQuantization & MeasuredQuantization)
+  | ({ readonly kind: 'file-type' } & CheckpointQuantization & ImatrixQuantization & MeasuredQuantization)
   | ({ readonly kind: 'format' } & FormatQuantization);
+
+/** What is asked for that types follow from what they lose. */
+interface MeasuredQuantization {
+  /** Null: nothing. */
+  readonly goals: MeasuredGoals | null;
+}
 
 /** The options that all conversions have, with every default filled in. */
 export interface GivenConversionOptions extends Omit<ConvertFileOptions, 'resume' | 'durability' | 'memoryLimit'> {
@@ -44,6 +51,9 @@ export interface GivenConversionOptions extends Omit<ConvertFileOptions, 'resume
 
 type Planner = (model: Model, tools: PipelineTools & FileTools) => Promise<ConversionPlan>;
 
+/** For what a plan is made. */
+type PlannedFor = Pick<MeasuredContext, 'output' | 'told'>;
+
 /** Quantizes the model at `source` and writes it to `sink`. Rejects with a `QuantizeError`; `sink` is untouched then. */
 export const quantizeFile = (
   tools: FileTools,
@@ -52,7 +62,7 @@ export const quantizeFile = (
   quantization: Quantization,
   options: GivenConversionOptions,
 ): Promise<FileReport> =>
-  convertFile(tools, source, sink, () => plannerOf(quantization), options, {
+  convertFile(tools, source, sink, () => plannerOf(quantization, plannedFor(tools, sink, options)), options, {
     measure: quantization.measure,
     output: outputOf(quantization),
   });
@@ -72,28 +82,51 @@ export const dequantizeFile = (
 
 /** What `quantizeFile` would do with an opened model. */
 export async function planModel(tools: FileTools, model: Model, quantization: Quantization): Promise<FilePlan> {
-  const planner = await plannerOf(quantization);
+  const planner = await plannerOf(quantization, {
+    output: { file: 'the output', inOrder: false },
+    told: () => undefined,
+  });
   const plan = await planner(model, tools);
   await checkUnchanged(model);
   return filePlan(plan, model);
 }
 
+const plannedFor = ({ signal }: FileTools, sink: ModelSink, { onEvent }: GivenConversionOptions): PlannedFor => ({
+  output: { file: endpointName(sink), inOrder: sinkEndpoint(sink)?.kind === 'stream' },
+  told: (tensor, done, tensors) => {
+    if (!signal.aborted) callSafely(onEvent, { type: 'measure', tensor, done, tensors });
+  },
+});
+
 /** Rejects with `invalid_option` for options that the format that is asked for does not have. */
-async function plannerOf(quantization: Quantization): Promise<Planner> {
-  const planner = await ownPlanner(quantization);
+async function plannerOf(quantization: Quantization, plannedFor: PlannedFor): Promise<Planner> {
+  const planner = await ownPlanner(quantization, plannedFor);
   if (quantization.kind === 'format') return planner;
   const { imatrix } = quantization;
   if (imatrix === null) return planner;
   const { readMatrix } = await part(() => import('./imatrix.js'));
   return async (model, tools) => {
     const { source, warnings, ...given } = await readMatrix(imatrix, tools);
-    const withMatrix = await ownPlanner({ ...quantization, ...given });
+    const withMatrix = await ownPlanner({ ...quantization, ...given }, plannedFor);
     const plan = await withMatrix(model, tools);
     return { ...plan, inputs: [source], warnings: [...plan.warnings, ...warnings] };
   };
 }
 
-async function ownPlanner(quantization: Quantization): Promise<Planner> {
+/** Plans that look at weights first are a part of their own. */
+async function ownPlanner(quantization: Quantization, plannedFor: PlannedFor): Promise<Planner> {
+  const planner = await unmeasuredPlanner(quantization);
+  if (quantization.kind === 'format' || quantization.goals === null) return planner;
+  const { goals } = quantization;
+  const fileType = quantization.kind === 'file-type' ? quantization.type : undefined;
+  const { measuredPlan } = await part(() => import('./measured/measured.js'));
+  return async (model, tools) => {
+    const plan = await planner(model, tools);
+    return measuredPlan(plan, { ...plannedFor, model, goals, search: quantization, fileType, tools });
+  };
+}
+
+async function unmeasuredPlanner(quantization: Quantization): Promise<Planner> {
   if (quantization.kind === 'uniform') return (model, tools) => planUniform(model, quantization, tools);
   if (quantization.kind === 'format') {
     const { plannerFor } = await part(() => import('../formats/table.js'));

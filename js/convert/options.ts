@@ -11,8 +11,10 @@ import type {
   ContainerName,
   CopyType,
   FileType,
+  FloorOptions,
   GroupSize,
   ImportanceByName,
+  LayerBits,
   LayoutName,
   Mode,
   Profile,
@@ -84,7 +86,12 @@ export type KeyValue =
   | { readonly type: Exclude<KeyValueType, 'string' | 'bool'>; readonly value: number | bigint }
   | { readonly type: `${Exclude<KeyValueType, 'string' | 'bool'>}[]`; readonly value: readonly (number | bigint)[] };
 
-export interface QuantizeFileOptions extends ConvertFileOptions {
+/**
+ * With an accuracy floor (`FloorOptions`) or `targetBytes`, all weights that are to be encoded are encoded once before anything is
+ * written, to find out which types they get (docs/accuracy.md). With `fallback` a tensor moves along 2, 4, 8 bits and what is stored;
+ * in a GGUF along the finer types that fit its rows. What rules give stays, with a warning where it is below.
+ */
+export interface QuantizeFileOptions extends ConvertFileOptions, FloorOptions {
   /**
    * Which program's format is written. `mlx`, `compressed-tensors`, `bitsandbytes` and `mlc` are folders
    * (docs/model-folders.md): the output is the path of one, or a FileSystemDirectoryHandle. The others are files, as
@@ -205,6 +212,17 @@ export interface QuantizeFileOptions extends ConvertFileOptions {
    * `NAME-00001-of-0000N.safetensors` with the index `NAME.safetensors.index.json`.
    */
   readonly splitSize?: number | null | undefined;
+  /**
+   * The most bytes of the output, all of its files together. Each tensor that no rule gives a type gets the one with which all of
+   * them lose least for that size; `type`, or bits, say where the types come from. Rejects with `invalid_option` for a size
+   * that is too small. With an accuracy floor, types below it are no choice.
+   */
+  readonly targetBytes?: number | null | undefined;
+  /**
+   * Affine: bits of some tensors, by the names that they have in the input, as for batches; `rules` come first. What is measured does
+   * not change them.
+   */
+  readonly layerBits?: LayerBits | null | undefined;
   /** Affine. Default: that of `profile`, else the quantizer's. 3, 5 and 6 only in formats that have them. */
   readonly bits?: BitWidth | 3 | 5 | 6 | null | undefined;
   /** Affine. */

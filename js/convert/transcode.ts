@@ -14,6 +14,7 @@ import {
   type Stretch,
 } from '../pipeline/stretches.js';
 import { rowOptions } from '../plan/importance.js';
+import type { PlannedStep } from '../plan/report.js';
 import { rowWeights } from '../rules/file-types.js';
 import type { ErrorSums, LeasedWindow, TranscodedWindow, TranscodeOptions, WeightRange } from '../wasm/windows.js';
 import { Completion, type TensorJob } from './job.js';
@@ -34,7 +35,8 @@ export const needsFirstPass = ({ job, tensor, target }: Transcoding): boolean =>
   needsRange(target) &&
   (job.step.rangeOf !== undefined || stretchesOf(tensor.elements, unitOf(job, tensor, target)).length > 1);
 
-const unitOf = ({ step }: TensorJob, { codec }: CodedTensor, target: Codec): number =>
+/** Weights that the stretches of a tensor are multiples of, as the target's encoder wants them. */
+export const unitOf = ({ step }: Pick<Encoding, 'step'>, { codec }: CodedTensor, target: Codec): number =>
   needsRows(target, step) ? stretchUnit(codec, rowWeights(step.planned.shape)) : 1;
 
 /** Extents that have been found, or are being found, of tensors whose extent counts for several. */
@@ -53,7 +55,8 @@ export async function startScan({ job, tensor }: Transcoding, extents: Extents):
   return all;
 }
 
-async function scanTensor(pipeline: Pipeline, tensor: CodedTensor): Promise<Completion<WeightRange>> {
+/** Starts the pieces that find a tensor's extent. */
+export async function scanTensor(pipeline: Pipeline, tensor: CodedTensor): Promise<Completion<WeightRange>> {
   const stretches = stretchesOf(tensor.elements);
   const ranges: WeightRange[] = [];
   let unfinished = stretches.length;
@@ -125,15 +128,8 @@ async function transcodeStretch(
   stretch: Stretch,
   range: WeightRange | undefined,
 ): Promise<ErrorSums | null> {
-  const { first, weights, index } = stretch;
-  // A tensor that fits into one window is read once for both passes.
-  const known = range ?? (needsRange(target) ? await scanStretch(tensor, window, stretch) : undefined);
-  const options = { ...encodeOptions(job, target, stretch), range: known };
-  const encode = (changed?: TranscodeOptions): Promise<TranscodedWindow> =>
-    transcoding(tensor, first, target, () =>
-      window.transcode(weights, sourceCodecOf(tensor), target, { ...options, ...changed }),
-    );
-  const { planes, error } = await overflowing(job, encode);
+  const { planes, error } = await encodedStretch({ ...job, tensor, target }, window, stretch, range);
+  const { index } = stretch;
   const cuts = cutsOf(target, stretch);
   await window.transfer(() =>
     planes.flatMap((bytes, plane) => {
@@ -145,9 +141,35 @@ async function transcodeStretch(
   return error;
 }
 
+/** What is encoded of a tensor, and how. */
+export interface Encoding extends Pick<TensorJob, 'measure' | 'overflowed'> {
+  readonly step: PlannedStep;
+  readonly tensor: CodedTensor;
+  readonly target: Codec;
+}
+
+/** Encodes a stretch that is in the window, whose input stays as it is. `range` is that of the tensor, where it is known. */
+export async function encodedStretch(
+  encoding: Encoding,
+  window: LeasedWindow,
+  stretch: Stretch,
+  range: WeightRange | undefined,
+): Promise<TranscodedWindow> {
+  const { tensor, target } = encoding;
+  const { first, weights } = stretch;
+  // A tensor that fits into one window is read once for both passes.
+  const known = range ?? (needsRange(target) ? await scanStretch(tensor, window, stretch) : undefined);
+  const options = { ...encodeOptions(encoding, target, stretch), range: known };
+  return overflowing(encoding, (changed) =>
+    transcoding(tensor, first, target, () =>
+      window.transcode(weights, sourceCodecOf(tensor), target, { ...options, ...changed }),
+    ),
+  );
+}
+
 /** Where a step may overflow: that something does is told by its being refused at first. */
 async function overflowing(
-  { step, overflowed }: TensorJob,
+  { step, overflowed }: Pick<Encoding, 'step' | 'overflowed'>,
   encode: (changed?: TranscodeOptions) => Promise<TranscodedWindow>,
 ): Promise<TranscodedWindow> {
   try {
@@ -166,7 +188,7 @@ const isOverflow = (error: unknown): boolean => error instanceof QuantizeError &
 
 /** What a transcoding of a whole tensor, or of a stretch of it, is told besides source and target. */
 export function encodeOptions(
-  { step, measure }: Pick<TensorJob, 'step' | 'measure'>,
+  { step, measure }: Pick<Encoding, 'step' | 'measure'>,
   target: Codec,
   stretch: Pick<Stretch, 'first' | 'weights'> = { first: 0, weights: step.planned.elements },
 ): TranscodeOptions {

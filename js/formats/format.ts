@@ -11,7 +11,7 @@ import type { FormatName } from './names.js';
 export interface FormatQuantization {
   readonly format: FormatName;
   /** The caller's options, each read once; those that formats understand are checked by them. */
-  readonly given: Omit<Given<QuantizeFileOptions>, 'importance' | 'rules' | 'keyValues'>;
+  readonly given: Omit<Given<QuantizeFileOptions>, 'importance' | 'rules' | 'keyValues' | 'layerBits'>;
   /** For formats that have it among their options; null in all others. */
   readonly importance: Importance | null;
   /** The caller's; the first one that fits a tensor decides. */

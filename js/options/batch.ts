@@ -99,7 +99,7 @@ function holdAccuracy(given: Given<BatchOptions>): HeldAccuracy | null {
   };
 }
 
-const holdEntries = (given: object): HeldEntries => {
+export const holdEntries = (given: object): HeldEntries => {
   const isList = Symbol.iterator in given;
   return {
     ...{ isList, kind: Object.prototype.toString.call(given) },

@@ -43,6 +43,8 @@ export const QUANTIZE_FILE_OPTIONS: Names<QuantizeFileOptions> = {
   ...{ bits: true, groupSize: true, symmetric: true, profile: true, mode: true },
   ...{
     rules: true,
+    targetBytes: true,
+    layerBits: true,
     metrics: true,
     format: true,
     mix: true,
@@ -58,6 +60,7 @@ export const QUANTIZE_FILE_OPTIONS: Names<QuantizeFileOptions> = {
     pre: true,
     chatTemplate: true,
     keyValues: true,
+    ...FLOOR_OPTIONS,
     ...CONVERT_OPTIONS,
   },
 };

@@ -33,7 +33,9 @@ import { CHECKPOINT_OPTIONS, readCheckpoint } from './checkpoint.js';
 import { LEAST_SPLIT_BYTES, readFormat, readFormatted } from './formats.js';
 import { readEffort } from '../plan/effort.js';
 import { GGUF_OPTIONS, readAsked } from './gguf.js';
+import { checkCodecGoals, checkFileGoals, readGoals } from './goals.js';
 import type { HeldQuantization } from './held.js';
+import { readLayerBits } from './layer-bits.js';
 import type { Given } from './names.js';
 import { readBytes } from './numbers.js';
 
@@ -42,6 +44,8 @@ const DEFAULT_TYPE: FileType = 'Q4_K_M';
 
 /** What only codecs with parameters understand, and what only whole files of llama.cpp's types do. */
 const PARAMETERS = ['bits', 'groupSize', 'symmetric', 'profile', 'mode'] as const;
+/** Bits of some tensors are for what has them. */
+const BITS_OPTIONS = ['layerBits'] as const;
 const FILE_TYPE_OPTIONS = ['pure', 'architecture', 'for', ...GGUF_OPTIONS, ...CHECKPOINT_OPTIONS] as const;
 const FORMAT_OPTIONS = ['mix', 'doubleQuant', 'dtype'] as const;
 const ONNX_OPTIONS = ['accuracyLevel', 'embeddings', 'onnxForm', 'onnxRuntime', 'externalData'] as const;
@@ -93,6 +97,7 @@ function readFile(given: HeldQuantization, defaults: Defaults, sink: unknown): Q
     imatrix: given.imatrix,
     effort: readEffort(given.effort),
     measure: flag('metrics', given.metrics ?? true),
+    goals: readGoals(given, defaults.profile),
   };
   return container.takesFileTypes && (type === undefined || isFileType(type))
     ? readFileType(given, type ?? DEFAULT_TYPE, shared)
@@ -118,12 +123,13 @@ function readType(given: unknown): string | undefined {
 
 type Shared = Pick<
   Extract<Quantization, { kind: 'uniform' }>,
-  'container' | 'keepOverflowing' | 'splitBytes' | 'importance' | 'imatrix' | 'effort' | 'measure'
+  'container' | 'keepOverflowing' | 'splitBytes' | 'importance' | 'imatrix' | 'effort' | 'measure' | 'goals'
 > &
   Pick<HeldQuantization, 'rules'>;
 
 function readFileType(given: Options, type: WrittenType, shared: Shared): Quantization {
   refuse(given, PARAMETERS, `${shared.container.title}; leave it out`);
+  refuse(given, BITS_OPTIONS, `${shared.container.title}; give types of tensors by rules`);
   const { container } = shared;
   const form = {
     container,
@@ -133,10 +139,11 @@ function readFileType(given: Options, type: WrittenType, shared: Shared): Quanti
   const program = choice('for', given.for, named(PROGRAMS)) ?? 'comfyui';
   if (program === 'sd.cpp')
     refuse(given, ['splitSize', 'keepSplit'], 'for stable-diffusion.cpp, which reads no shards; leave it out');
+  const pure = flag('pure', given.pure);
+  checkFileGoals(shared.goals, given, type, pure);
   return {
     kind: 'file-type',
-    ...{ ...shared, ...form, rules, type, program },
-    pure: flag('pure', given.pure),
+    ...{ ...shared, ...form, rules, type, program, pure },
     architecture: choice('architecture', given.architecture, named(ARCHITECTURES)) ?? null,
     checkpoint: readCheckpoint(given),
     asked: readAsked(given, type),
@@ -151,12 +158,15 @@ function readUniform(given: Options, type: string | undefined, shared: Shared, d
       ? readParameters(given, defaults, type ?? 'affine')
       : readPlainCodec(given, type, container);
   const what = codec.name === 'affine' ? `affine levels in ${container.name}` : codecLabel(codec);
+  if (traitsOf(codec).bits.length === 0) refuse(given, BITS_OPTIONS, `${what}; give types of tensors by rules`);
   refuse(given, FILE_TYPE_OPTIONS, `${what}; leave it out, or give a type for a GGUF`);
   if (!isFloat(codec)) refuse(given, ['f16Overflow'], `${what}; leave it out`);
   const form = { container, layout: readLayout(given, container, codec) };
   checkHeld(codec, form);
+  checkCodecGoals(shared.goals, given, codec);
   const rules = plainRules(shared.rules, form);
-  return { kind: 'uniform', ...shared, ...form, rules, codec, preset };
+  const layerBits = given.layerBits === undefined ? null : readLayerBits(given.layerBits);
+  return { kind: 'uniform', ...shared, ...form, rules, layerBits, codec, preset };
 }
 
 /** Throws `invalid_option` for a rule whose type the output cannot hold. */

@@ -16,8 +16,8 @@ export function fileTypeId(type: WrittenType, model: Model): number {
   return typeof said === 'number' ? said : GUESSED | idOf(mostFrequent(model.tensors));
 }
 
-/** The name of a type is also that of files that mostly have it, or that without its mixture; F32 stands for those without. */
-function idOf(type: string): number {
+/** The number of a file most of whose tensors have the type. The name of a type is also that of files that mostly have it, or that without its mixture; F32 stands for those without. */
+export function idOf(type: string): number {
   const ids: Readonly<Record<string, number>> = ALL_IDS;
   return ids[type] ?? ids[`${type}_M`] ?? ALL_IDS.F32;
 }

@@ -13,6 +13,7 @@ import { COMFYUI } from '../rules/subject.js';
 import { fulfilsByAnyName, type TensorDescription, type PlainRule } from '../rules/rule.js';
 import { ARCHITECTURES, type Architecture, type Program } from '../types.js';
 import { checkAsked, fileEndsOf, type AskedOfGguf } from './asked.js';
+import { EFFORT_KEY, effortFacts } from './effort-fact.js';
 import { keepingOverflowing } from './f16-overflow.js';
 import { fileTypeId } from './file-type-id.js';
 import { withImportance, type Importance } from './importance.js';
@@ -24,7 +25,6 @@ import {
   checkLeftovers,
   codecTarget,
   copiedTarget,
-  effortOf,
   floatFor,
   notHeld,
   type ConversionPlan,
@@ -66,8 +66,6 @@ export interface MadeModel {
 
 /** `general.quantization_version` of the block formats as they are today. */
 const QUANTIZATION_VERSION = 2;
-/** Under which a GGUF says how hard the search for its weights was. */
-export const EFFORT_KEY = 'arrowquant.effort';
 /** What a file of no known family says of itself: readers want the key. */
 const UNKNOWN_ARCHITECTURE = 'unknown';
 
@@ -247,18 +245,12 @@ function stepFor(
 ): PlannedStep[] {
   if (decision === undefined) throw new RangeError(`there is no decision about ${stored.name}`);
   if (decision.kind === 'drop') return [];
-  const { outputName: name, outputShape: shape, rule } = decision;
+  const { outputName: name, outputShape: shape, rule, isAsked } = decision;
   const kept = decision.kind === 'keep';
   const target = kept ? copiedTarget(stored, form) : codecTarget(codecNamed(decision.type));
   if (target === null) throw new RangeError(`${stored.name} cannot be kept`);
   const { dtype, elements } = stored;
-  return [{ stored, origin, planned: { name, dtype, shape, elements, target }, rule, kept }];
-}
-
-/** Says of a file that its weights are other ones than llama.cpp makes of the same model. */
-function effortFacts(steps: readonly PlannedStep[]): readonly Fact[] {
-  const effort = effortOf(steps);
-  return effort === 'reference' ? [] : [{ key: EFFORT_KEY, type: 'text', value: effort }];
+  return [{ stored, origin, planned: { name, dtype, shape, elements, target }, rule, kept, isAsked }];
 }
 
 type SubjectFacts = Pick<TypePlan, 'architecture' | 'omitsArchitecture' | 'replacesArchitecture' | 'keptTexts'>;

@@ -13,7 +13,7 @@ import type { PlannedStep } from './report.js';
 export type Importance = ReadonlyMap<string, Float32Array>;
 
 /** How an encoder is to search. */
-interface Search {
+export interface Search {
   readonly importance: Importance | null;
   /** Where a file gave the importance. */
   readonly matrix?: MatrixOrigin | null | undefined;
@@ -36,7 +36,7 @@ export function withImportance(
   const names = new Set(tensors.map(({ name }) => name));
   if (given !== null && matrix === null) checkNames(given, names);
   if (given !== null) checkWeighs(encoders, steps, { matrix, effort });
-  const importance = given === null || matrix === null ? given : fittingImportance(given, steps, matrix, names);
+  const importance = importanceIn({ importance: given, matrix }, steps, names);
   if (effort > 0 && !encoders.some((one) => one !== null && mostEffortOf(one) > 0)) {
     throw unused(`effort ${String(EFFORTS[effort])}`, steps);
   }
@@ -66,11 +66,36 @@ function checkWeighs(
   throw new QuantizeError('invalid_option', { detail });
 }
 
-function searching(step: PlannedStep, encoder: Codec, { importance, effort }: Search): PlannedStep {
-  const { shape, elements } = step.planned;
-  const columns = weighs(encoder, effort) ? importance?.get(step.stored.name) : undefined;
-  const made = { importance: columns, effort: Math.min(effort, mostEffortOf(encoder)) };
-  const why = whyNotSearched(encoder, { shape, elements, ...made });
+/** What a codec takes of the search that is asked for. */
+function searchOf(
+  { stored }: PlannedStep,
+  encoder: Codec,
+  { importance, effort }: Search,
+): Pick<Searched, 'importance' | 'effort'> {
+  const columns = weighs(encoder, effort) ? importance?.get(stored.name) : undefined;
+  return { importance: columns, effort: Math.min(effort, mostEffortOf(encoder)) };
+}
+
+/** The step with another codec of blocks or levels, and what that takes of the search; null where it cannot be made so. */
+export function withEncoder(step: PlannedStep, encoder: Codec, search: Search): PlannedStep | null {
+  const planned = { ...step.planned, target: { kind: 'codec' as const, codec: encoder } };
+  const made = searchOf(step, encoder, search);
+  if (whyNotSearched(encoder, { ...planned, ...made }) !== null) return null;
+  return { ...step, planned, ...made, kept: false };
+}
+
+/** The importance of the tensors of a plan that has been made, by the names of what is stored. */
+export function importanceIn(
+  { importance, matrix = null }: Pick<Search, 'importance' | 'matrix'>,
+  steps: readonly PlannedStep[],
+  names: ReadonlySet<string>,
+): Importance | null {
+  return importance === null || matrix === null ? importance : fittingImportance(importance, steps, matrix, names);
+}
+
+function searching(step: PlannedStep, encoder: Codec, search: Search): PlannedStep {
+  const made = searchOf(step, encoder, search);
+  const why = whyNotSearched(encoder, { ...step.planned, ...made });
   if (why === null) return { ...step, ...made };
   const { name } = step.stored;
   throw new QuantizeError('invalid_option', {

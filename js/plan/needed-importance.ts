@@ -26,7 +26,8 @@ export function checkNeededImportance(steps: readonly PlannedStep[], type: Writt
   });
 }
 
-function needsImportance({ kept, planned, importance, effort = 0 }: PlannedStep, type: WrittenType): boolean {
+/** Whether a step makes too few bits of a tensor of a file of the type, without anything that tells which weights count. */
+export function needsImportance({ kept, planned, importance, effort = 0 }: PlannedStep, type: WrittenType): boolean {
   const { name, target } = planned;
   if (kept || target.kind !== 'codec' || importance !== undefined || effort > 0) return false;
   const { name: codec } = target.codec;

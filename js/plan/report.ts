@@ -67,7 +67,8 @@ export interface DroppedTensor {
  * be decoded, or are not known. `rows_fell_back`: tensors get another type than they should, because their rows are no whole
  * blocks of it. `checkpoint_doubt`: something of a model in the layout of transformers is guessed, or left out.
  * `infinite_weights`: tensors have infinities or NaN that llama.cpp's converter has there, too; only a report has it.
- * `importance_unused`: an importance matrix changes no tensor.
+ * `importance_unused`: an importance matrix changes no tensor. `below_min_cosine`: tensors lose more than the accuracy floor allows,
+ * because no type reaches it, a rule says what they become, or there is no `fallback`.
  */
 export type FileWarningCode =
   | 'rule_without_match'
@@ -76,7 +77,8 @@ export type FileWarningCode =
   | 'rows_fell_back'
   | 'checkpoint_doubt'
   | 'infinite_weights'
-  | 'importance_unused';
+  | 'importance_unused'
+  | 'below_min_cosine';
 
 /** What is likely to be a mistake, or costs quality, though the conversion can be done. */
 export interface FileWarning {
@@ -161,6 +163,8 @@ export interface FileReport extends FileSummary {
 
 /** What happens during a conversion. */
 export type FileEvent =
+  /** Before the start, where an accuracy floor or a size is asked for: `done` of `tensors` that are to be encoded have been measured. */
+  | { readonly type: 'measure'; readonly tensor: string; readonly done: number; readonly tensors: number }
   /** Everything has been checked and planned; `bytes` of input are to be dealt with. */
   | {
       readonly type: 'start';
@@ -205,6 +209,8 @@ export interface PlannedStep {
   /** As in TensorPlan. */
   readonly rule: string | null;
   readonly kept: boolean;
+  /** Whether the caller has said what it becomes, by a rule: nothing that is measured changes that. */
+  readonly isAsked?: boolean | undefined;
   /** How much each column of a row counts, for codecs that use it; as many for each matrix, where there are several. */
   readonly importance?: Float32Array | undefined;
   /**

@@ -25,13 +25,22 @@ import {
   type ConversionPlan,
   type OutputForm,
 } from './plan.js';
-import { droppedTensor, type PlannedStep } from './report.js';
+import { droppedTensor, type FileWarning, type PlannedStep } from './report.js';
 import { checkReadable, hasFactor, withFactors } from '../models/factors.js';
 import { warningsAbout } from './warnings.js';
+
+/** Bits of some tensors. */
+export interface FixedBits {
+  readonly bitsOf: (tensor: string) => number | undefined;
+  /** A sentence on each entry that fits none of the tensors. */
+  readonly idle: (tensors: readonly string[]) => readonly string[];
+}
 
 /** One codec for every tensor that no rule keeps. */
 export interface UniformQuantization extends OutputForm {
   readonly codec: Codec;
+  /** Tensors that no rule is about, and that get other bits than the codec's; null where there are none. */
+  readonly layerBits: FixedBits | null;
   /** The caller's; the first one that fits a tensor decides. */
   readonly rules: readonly PlainRule[];
   /** Tried after those: the first one that fits a tensor keeps it as it is. */
@@ -61,7 +70,10 @@ export async function planUniform(
   // Where fp8 is kept, its factors are kept beside it.
   const { tensors, taken, staleTexts } = await withFactors(model, { keepFp8: !isFloat(codec), foreign: 'mark' });
   const described = tensors.map((stored) => ({ stored, ...describe(stored, storageLabel(stored)) }));
-  const ruled = described.map((one) => ({ ...one, own: rules.find(({ when }) => fulfils(one, when)) }));
+  const ruled = described.map((one) => {
+    const own = rules.find(({ when }) => fulfils(one, when));
+    return { ...one, own: own ?? rulingBits(one.name, quantization) };
+  });
   const remaining = ruled.filter(({ own }) => own?.type !== 'drop');
   checkReadable(remaining.map(({ stored }) => stored));
   const foreign = remaining.filter(
@@ -74,7 +86,7 @@ export async function planUniform(
   if (refusal !== null) throw refusal;
   const byName = new Map(tensors.map((tensor) => [tensor.name, tensor]));
   const planned = remaining.map(({ stored, own }) => {
-    if (own !== undefined && own.type !== 'keep' && hasFactor(stored, byName)) throw withoutFactor(stored, own);
+    if (own !== undefined && codecOf(own) !== null && hasFactor(stored, byName)) throw withoutFactor(stored, own);
     return stepFor(stored, own, quantization);
   });
   checkLeftovers(tensors, planned);
@@ -86,10 +98,28 @@ export async function planUniform(
   ];
   const warnings = [
     ...warningsAbout(steps, tensors, idleRules(rules, described)),
+    ...idleBits(quantization, tensors),
     ...matrixWarnings(quantization.matrix, steps, quantization.effort),
   ];
   return { ...plainPlan({ container, layout }, steps, codecLabel(codec)), splitBytes, staleTexts, warnings, dropped };
 }
+
+/** What the caller says of a tensor: by a rule, or the codec that it gets by its bits. */
+type Ruling = PlainRule | { readonly name: string; readonly type: 'codec'; readonly codec: Codec };
+
+/** The codec that it gives; null where it keeps the tensor, or drops it. */
+function codecOf(ruling: Ruling): Codec | null {
+  if (ruling.type === 'codec') return ruling.codec;
+  return ruling.type === 'keep' || ruling.type === 'drop' ? null : codecNamed(ruling.type);
+}
+
+function rulingBits(tensor: string, { layerBits, codec }: UniformQuantization): Ruling | undefined {
+  const bits = layerBits?.bitsOf(tensor);
+  return bits === undefined ? undefined : { name: `layerBits=${bits}`, type: 'codec', codec: { ...codec, bits } };
+}
+
+const idleBits = ({ layerBits }: UniformQuantization, tensors: readonly Tensor[]): readonly FileWarning[] =>
+  (layerBits?.idle(tensors.map(({ name }) => name)) ?? []).map((message) => ({ code: 'rule_without_match', message }));
 
 const describe = (
   { name, shape, elements }: Tensor,
@@ -101,9 +131,9 @@ const describe = (
   dtype,
 });
 
-function stepFor(stored: Tensor, own: PlainRule | undefined, quantization: UniformQuantization): PlannedStep {
-  const given = own === undefined || own.type === 'keep' || own.type === 'drop' ? null : own.type;
-  if (own !== undefined && given !== null) return typedStep(stored, codecNamed(given), own.name, quantization);
+function stepFor(stored: Tensor, own: Ruling | undefined, quantization: UniformQuantization): PlannedStep {
+  const given = own === undefined ? null : codecOf(own);
+  if (own !== undefined && given !== null) return typedStep(stored, given, own.name, quantization);
   // What is quantized counts as what it was before.
   const dtype = stored.codec === null || isFloat(stored.codec) ? storageLabel(stored) : stored.dtype;
   const rule = own ?? keepingRule(quantization.preset, describe(stored, dtype));
@@ -127,7 +157,7 @@ function keptStep(stored: Tensor, rule: string, form: OutputForm): PlannedStep {
 }
 
 /** Its factor stays a tensor of its own here: nobody would multiply with it any more. */
-const withoutFactor = ({ name }: Tensor, { name: rule }: PlainRule): QuantizeError =>
+const withoutFactor = ({ name }: Tensor, { name: rule }: Ruling): QuantizeError =>
   new QuantizeError('invalid_option', {
     layer: name,
     detail: `${rule} cannot apply to tensor ${quoted(name)}: it is fp8 with a factor in another tensor; make the whole model F16 first`,
@@ -137,7 +167,7 @@ const withoutFactor = ({ name }: Tensor, { name: rule }: PlainRule): QuantizeErr
 function typedStep(stored: Tensor, codec: Codec, rule: string, form: OutputForm): PlannedStep {
   const held = whyNotHeld(codec, form);
   const why = held ?? (stored.codec === null ? `its elements are ${stored.type.name}` : whyNoRows(stored, codec));
-  if (why === null) return codedStep(stored, codec, rule);
+  if (why === null) return { ...codedStep(stored, codec, rule), isAsked: true };
   const detail = `${rule} cannot apply to tensor ${quoted(stored.name)}: ${why}`;
   throw new QuantizeError('invalid_option', { layer: stored.name, detail });
 }

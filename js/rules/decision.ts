@@ -19,6 +19,8 @@ interface OutputTensor {
   readonly keyValues: readonly ShapeFact[];
   /** What it would have become if its rows were whole blocks of that; undefined where that is so. */
   readonly insteadOf?: TensorType | undefined;
+  /** Whether a rule of the caller's says it. */
+  readonly isAsked?: boolean | undefined;
 }
 
 /** What is to happen to a tensor. */
@@ -36,6 +38,7 @@ export interface TypeChoice {
   readonly rule: string;
   /** As in OutputTensor. */
   readonly insteadOf?: TensorType | undefined;
+  readonly isAsked?: boolean | undefined;
 }
 
 /** What every set of rules goes by. */

@@ -54,9 +54,9 @@ const resultType = ({ type }: TypeChoice, { keptAs }: TensorDescription): TypeCh
 
 function decision(choice: TypeChoice, { tensor, output }: PlacedTensor): TensorDecision {
   const type = resultType(choice, tensor);
-  const { rule, insteadOf } = choice;
+  const { rule, insteadOf, isAsked } = choice;
   if (type === 'drop') return { kind: 'drop', rule, asked: true };
-  const result = { outputName: output.name, outputShape: output.shape, rule, keyValues: output.keyValues };
+  const result = { outputName: output.name, outputShape: output.shape, rule, keyValues: output.keyValues, isAsked };
   if (type === 'keep' || type === tensor.dtype) return { kind: 'keep', ...result, insteadOf };
   return { kind: 'convert', type, ...result, insteadOf };
 }

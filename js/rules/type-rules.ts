@@ -33,7 +33,7 @@ export function choiceOfRules(
   if (found === undefined) return null;
   const { type, name: rule } = found;
   if (type === 'keep' || type === 'drop') return { type, rule };
-  if (isDecoded(tensor)) return fitting({ type, rule }, output.shape, `${rule}, `);
+  if (isDecoded(tensor)) return { ...fitting({ type, rule }, output.shape, `${rule}, `), isAsked: true };
   throw new QuantizeError('invalid_option', {
     layer: tensor.name,
     detail: `${rule} cannot apply to tensor ${quoted(tensor.name)}: its elements are ${tensor.dtype}`,

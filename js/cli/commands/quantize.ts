@@ -7,6 +7,7 @@ import { FILE_TYPES } from '../../index.js';
 import { DEFAULT_BITS, PROFILES } from '../../options/batch.js';
 import { convertWithProgress } from '../conversion.js';
 import { checkOutput } from '../dry-run.js';
+import { floorSettings } from '../floor.js';
 import { imatrixInputs, imatrixSettings } from '../gguf/imatrix.js';
 import { askedSettings } from '../gguf/asked.js';
 import { checkpointSettings } from '../gguf/options.js';
@@ -39,6 +40,10 @@ Examples:
       a model on a server, read as it is quantized; the same line once more goes on after an interruption
   $ arrowquant quantize model-bf16.gguf --type IQ4_XS --imatrix hf:organization/model-GGUF/imatrix.gguf
       with an importance matrix, which says how much each column counts
+  $ arrowquant quantize model.safetensors model.gguf --type Q4_K_M --min-cosine 0.99 --fallback
+      with finer types for tensors that would lose more than that
+  $ arrowquant quantize model-bf16.gguf model.gguf --type Q4_K_M --target-size 3.5GB --dry-run
+      the types that lose least for a file of at most that size
   $ arrowquant quantize hf:organization/model --type Q4_K_M
       a model on the Hugging Face Hub, to model-Q4_K_M.gguf
   $ arrowquant quantize model.safetensors
@@ -155,6 +160,7 @@ function quantizationOf(target: string, options: QuantizeOptions): QuantizeFileO
     ...checkpointSettings(options),
     ...imatrixSettings(options),
     ...askedSettings(options, rule),
+    ...floorSettings(options),
     bits: bits === undefined ? undefined : (Number(bits) as BitWidth),
     groupSize: groupSize === undefined || groupSize === 'tensor' ? groupSize : (Number(groupSize) as GroupSize),
   };

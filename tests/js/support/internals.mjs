@@ -175,3 +175,4 @@ export async function inspectFile(files, source, signal) {
     await model.close();
   }
 }
+export { assigned, hullOf } from '../../../build/modules/convert/measured/assign.js';
