@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import { beforeEach, describe, expect, test } from '@jest/globals';
 import { ggufFile, tinyLlama } from '../../peers/tiny-llama.mjs';
 import { answer, useServers } from '../runtime/support/server.mjs';
+import { askedPart } from '../support/internals.mjs';
 import { useFolder } from '../support/models/folder.mjs';
 import { runCommand, startCommand } from './support/command.mjs';
 
@@ -10,7 +11,7 @@ const servers = useServers();
 const kGguf = ggufFile(tinyLlama({ layers: 3 }));
 
 /** An environment without tasks of any scheduler. */
-const { SLURM_ARRAY_TASK_ID: _, JOB_COMPLETION_INDEX: __, ...kPlain } = process.env;
+const kPlain = { ...process.env, SLURM_ARRAY_TASK_ID: '', JOB_COMPLETION_INDEX: '' };
 const run = (parameters, { env = {}, ...more } = {}) =>
   runCommand(parameters, { cwd: folder.at, env: { ...kPlain, ...env }, ...more });
 
@@ -45,26 +46,40 @@ describe('arrowquant quantize', () => {
     expect(await run([...kQuantize, '--part', '2', '--quiet'])).toMatchObject({ code: 0, stdout: '', stderr: '' });
   });
 
-  test.each([
-    [{ SLURM_ARRAY_TASK_ID: '3' }, 3],
-    [{ JOB_COMPLETION_INDEX: '0' }, 1],
-    [{ SLURM_ARRAY_TASK_ID: '2', JOB_COMPLETION_INDEX: '0' }, 2],
-  ])('--part auto of %j is part %d', async (env, part) => {
+  test('--part auto is the part of the task', async () => {
+    const env = { JOB_COMPLETION_INDEX: '1' };
     expect((await run([...kQuantize, '--part', 'auto', '--quiet'], { env })).code).toBe(0);
-    expect(folder.list()).toEqual(['in.gguf', nameOf(part), `${nameOf(part)}.part.json`]);
+    expect(folder.list()).toEqual(['in.gguf', nameOf(2), `${nameOf(2)}.part.json`]);
   });
 
   test.each([
-    [['--part', 'auto'], {}, /--part auto needs SLURM_ARRAY_TASK_ID or JOB_COMPLETION_INDEX/],
-    [['--part', 'auto'], { SLURM_ARRAY_TASK_ID: '0' }, /SLURM_ARRAY_TASK_ID is "0".*as in --array=1-7/],
-    [['--part', 'auto'], { JOB_COMPLETION_INDEX: 'x' }, /JOB_COMPLETION_INDEX is "x"/],
-    [['--part', '0'], {}, /whole number from 1 on, or auto/],
-    [['--part', '4'], {}, /part is 4, but the output has 3 parts/],
-    [['--part', '1', '--dry-run'], {}, /cannot be used with/],
-    [['--part', '1', '--parts'], {}, /cannot be used with/],
-    [['--format', 'onnx', '--type', 'q4', '--parts'], {}, /an ONNX model is written in one piece/],
-  ])('refuses %j with %j', async (parameters, env, says) => {
-    const { code, stdout, stderr } = await run([...kQuantize, ...parameters], { env });
+    [3, {}, 3],
+    [undefined, { SLURM_ARRAY_TASK_ID: '3' }, undefined],
+    ['auto', { SLURM_ARRAY_TASK_ID: '3' }, 3],
+    ['auto', { JOB_COMPLETION_INDEX: '0' }, 1],
+    ['auto', { SLURM_ARRAY_TASK_ID: '2', JOB_COMPLETION_INDEX: '0' }, 2],
+  ])('part %j in %j is part %j', (part, env, expected) => {
+    expect(askedPart({ part }, env)).toBe(expected);
+  });
+
+  test.each([
+    [{}, /--part auto needs SLURM_ARRAY_TASK_ID or JOB_COMPLETION_INDEX/],
+    [{ SLURM_ARRAY_TASK_ID: '0' }, /SLURM_ARRAY_TASK_ID is "0".*as in --array=1-7/],
+    [{ SLURM_ARRAY_TASK_ID: '4294967294' }, /SLURM_ARRAY_TASK_ID is "4294967294"/],
+    [{ JOB_COMPLETION_INDEX: 'x' }, /JOB_COMPLETION_INDEX is "x"/],
+  ])('refuses part auto in %j', (env, says) => {
+    expect(() => askedPart({ part: 'auto' }, env)).toThrow(says);
+  });
+
+  test.each([
+    [['--part', 'auto'], /--part auto needs SLURM_ARRAY_TASK_ID or JOB_COMPLETION_INDEX/],
+    [['--part', '0'], /whole number from 1 on, or auto/],
+    [['--part', '4'], /part is 4, but the output has 3 parts/],
+    [['--part', '1', '--dry-run'], /cannot be used with/],
+    [['--part', '1', '--parts'], /cannot be used with/],
+    [['--format', 'onnx', '--type', 'q4', '--parts'], /an ONNX model is written in one piece/],
+  ])('refuses %j', async (parameters, says) => {
+    const { code, stdout, stderr } = await run([...kQuantize, ...parameters]);
     expect([code, stdout]).toEqual([2, '']);
     expect(stderr).toMatch(says);
     expect(folder.list()).toEqual(['in.gguf']);
@@ -80,42 +95,40 @@ describe('arrowquant quantize', () => {
 });
 
 describe('two tasks of one part', () => {
-  /** The input on a server that stops in the middle until `release` is called; `held` resolves when it has. */
-  async function serve(tasks) {
-    let release;
+  /** The input on a server that stops in the middle until `release` is called; `held` resolves when it has, for both tasks. */
+  async function serve() {
+    let [release, hold] = [];
     const gate = new Promise((resolve) => (release = resolve));
-    let waiting = 0;
-    let hold;
     const held = new Promise((resolve) => (hold = resolve));
+    const waiting = new Set();
     const { url } = await servers.serve((request, response) => {
-      if (!request.headers.range?.startsWith('bytes=0-') && ++waiting >= tasks) hold();
-      const isHeld = !request.headers.range?.startsWith('bytes=0-');
-      (isHeld ? gate : Promise.resolve()).then(() => answer(request, response, kGguf));
+      const isHeader = request.headers.range?.startsWith('bytes=0-') !== false;
+      if (!isHeader && waiting.add(request.url).size === 2) hold();
+      (isHeader ? Promise.resolve() : gate).then(() => answer(request, response, kGguf));
     });
-    return { url: url('/in.gguf'), held, release };
+    return { urls: [url('/in.gguf?task=1'), url('/in.gguf?task=2')], held, release };
   }
 
   const start = (url) =>
     startCommand(['quantize', url, 'out.gguf', ...kSplit, '--part', '2', '--quiet'], { cwd: folder.at, env: kPlain });
 
   test('at the same time are both right', async () => {
-    const { url, held, release } = await serve(2);
-    const tasks = [start(url), start(url)];
+    const { urls, held, release } = await serve();
+    const tasks = urls.map(start);
     await held;
     expect(left()).toHaveLength(2);
     release();
     for (const { ended } of tasks) expect(await ended).toMatchObject({ code: 0, stderr: '' });
     expect(left()).toEqual([]);
+    const part = read(nameOf(2));
     await run([...kQuantize, '--quiet']);
-    const whole = read(nameOf(2));
-    await run([...kQuantize, '--part', '1', '--quiet']);
-    await run([...kQuantize, '--part', '3', '--quiet']);
-    expect(whole.equals(read(nameOf(2)))).toBe(true);
+    expect(part.equals(read(nameOf(2)))).toBe(true);
   });
 
   test('one of which is killed in the middle: the other goes on, and the next one tidies up', async () => {
-    const { url, held, release } = await serve(2);
-    const [killed, other] = [start(url), start(url)];
+    const { urls, held, release } = await serve();
+    const [killed, other] = urls.map(start);
+    const [url] = urls;
     await held;
     killed.child.kill('SIGKILL');
     await killed.ended;
