@@ -220,6 +220,21 @@ describe('a part', () => {
     expect(folder.list().filter((name) => name.startsWith('.'))).toEqual([]);
   });
 
+  test.each([
+    ['the same tag', { etag: '"one"' }, { etag: '"one"' }, true],
+    ['another tag', { etag: '"one"' }, { etag: '"two"' }, false],
+    // Then samples are read.
+    ['no tag', { etag: [] }, { etag: [] }, true],
+  ])('from a server that gives its input %s', async (_, first, second, leftAlone) => {
+    const reports = [];
+    for (const headers of [first, second]) {
+      const { url } = await servers.serve((request, response) => answer(request, response, kGguf, headers));
+      const output = folder.path('out.gguf');
+      reports.push(await quantizer.quantizeFile(url('/in.gguf'), output, { ...kToGguf, part: 2 }));
+    }
+    expect(reports.map(({ part }) => part.leftAlone)).toEqual([false, leftAlone]);
+  });
+
   test('of another input of the same header is written again', async () => {
     const shifted = kLlama.map((tensor, index) => halfTensor(tensor.name, tensor.shape, index + 100));
     const convert = async (tensors) => {
