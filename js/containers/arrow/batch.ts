@@ -55,8 +55,8 @@ function refuseCompression(content: FlatTable, fault: Fault): void {
   if (compression === null) return;
   const name = COMPRESSIONS[compression.u8(0)] ?? 'something unknown';
   throw fault(
-    `its record batches are compressed with ${name}, so that weights could not be read where they lie; write it without, ` +
-      'in pyarrow with IpcWriteOptions(compression=None), and write_feather(…, compression="uncompressed")',
+    `its record batches are compressed with ${name}; write it without compression, in pyarrow by ` +
+      'ipc.IpcWriteOptions(compression=None), or write_feather(table, file, compression="uncompressed")',
   );
 }
 
