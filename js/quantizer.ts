@@ -251,7 +251,7 @@ export class ArrowQuant {
       const once = names.onceRead(options, names.DEQUANTIZE_FILE_OPTIONS);
       const [from, to] = [readSource('source', source), readSink('sink', sink)];
       return this.#fileCalls.run(once, (work, tools, given) =>
-        work.dequantizeFile(tools, from, to, work.readRestoredType(once, to), given),
+        work.dequantizeFile(tools, from, to, work.readRestoring(once, to), given),
       );
     });
   }

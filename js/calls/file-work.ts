@@ -26,7 +26,7 @@ export { compareNamed as compareFiles } from '../convert/compare-named.js';
 export { readNamed } from '../convert/read-named.js';
 export { inspectionOf } from '../models/inspect.js';
 export { readQuantization } from '../options/quantization.js';
-export { readRestoredType } from '../options/restored.js';
+export { readRestoring } from '../options/restored.js';
 export { OpenedModel } from './opened-model.js';
 
 /** Quantizes layers by way of windows. */

@@ -21,7 +21,23 @@ export interface Entry {
   readonly elements: number;
   /** Where its bytes lie: one range, or several that follow each other. */
   readonly data: readonly ByteRange[];
+  /**
+   * The column that it lies in, of containers whose files are tables. Entries with single values beside them have the name
+   * and the shape of their row, whatever they hold of it themselves.
+   */
+  readonly column?: string | undefined;
+  /** By column, the single values in its row; absent where the array in it is all that there is of the tensor. */
+  readonly values?: ReadonlyMap<string, CellValue> | undefined;
 }
+
+/** A single value in a row of a table. */
+export type CellValue = number | boolean | string;
+
+/** One that is written, and as what; a text is UTF-8. */
+export type PlannedValue =
+  | { readonly type: 'U8' | 'U32'; readonly value: number }
+  | { readonly type: 'BOOL'; readonly value: boolean }
+  | { readonly type: 'TEXT'; readonly value: string };
 
 /** One file of a model. */
 export interface FilePart {
@@ -86,11 +102,17 @@ export interface PlannedEntry {
   readonly from?: string | undefined;
   readonly shape: readonly number[];
   readonly bytes: number;
+  /** As in Entry. */
+  readonly column?: string | undefined;
+  /** Whether its bytes are no numbers, but what numbers are packed in. */
+  readonly isPacked?: true | undefined;
 }
 
 /** A tensor of an output: its entries, one for each plane, lie in one file. */
 export interface PlannedGroup {
   readonly entries: readonly PlannedEntry[];
+  /** By column, the single values beside the entries, in a container whose files are tables. */
+  readonly values?: ReadonlyMap<string, PlannedValue> | undefined;
 }
 
 /** What goes into an output. */
@@ -154,7 +176,7 @@ export interface OutputFile {
   readonly name: string;
   /** The first bytes of the file; all of them for one without entries, such as an index. */
   readonly header: Uint8Array;
-  /** In the order of their positions. A file that has some is not written to a stream. */
+  /** In the order of their positions, none of them among the bytes of an entry. */
   readonly literals?: readonly Literal[] | undefined;
   readonly fileBytes: number;
   /** What all of the file is copied from; then it has no header. */
@@ -219,6 +241,8 @@ export interface Container extends InputContainer {
   readonly extension: string;
   /** Whether what whole files can be is what llama.cpp calls types of files, and its rules say which tensor becomes what. */
   readonly takesFileTypes: boolean;
+  /** Whether its files are tables, in which a tensor is a row; then it holds entries with columns, and values beside them. */
+  readonly hasColumns?: true;
   /** Whether it can hold entries of a type. `from` is the container that the type comes from, undefined for a codec's. */
   holds(type: EntryType, from: string | undefined): boolean;
   /** What the files of an output are called that is split into `count` files, such as an index is among them. */

@@ -1,3 +1,4 @@
+import { arrow } from './arrow/arrow.js';
 import type { Container, InputContainer, ShardFormat } from './container.js';
 import { gguf } from './gguf/gguf.js';
 import { mlc } from './mlc/mlc.js';
@@ -11,7 +12,7 @@ const named = <Name extends string>(
 ): readonly (Container & { readonly name: Name })[] => all;
 
 /** Every file format that models are written in, and read from; the first one that knows a file gets it. */
-export const CONTAINERS = named(...[safetensors, gguf]);
+export const CONTAINERS = named(...[safetensors, gguf, arrow]);
 
 /** Those that models are only read from. */
 export const INPUTS: readonly (InputContainer & { readonly name: 'torch' | 'mlc' | 'onnx' })[] = [torch, mlc, onnx];

@@ -21,7 +21,7 @@ import {
   type TensorReport,
 } from '../plan/report.js';
 import { infiniteWeights } from '../plan/warnings.js';
-import { planRestored, planUniform, type UniformQuantization } from '../plan/uniform.js';
+import { planRestored, planUniform, type Restoring, type UniformQuantization } from '../plan/uniform.js';
 import { part } from '../part.js';
 import { callSafely } from '../pipeline/callbacks.js';
 import { convert, piecesOf, placedSteps, type ConversionEvents, type FinishedTensor } from './convert.js';
@@ -74,15 +74,15 @@ export const quantizeFile = (
     output: outputOf(quantization),
   });
 
-/** Restores the quantized tensors of the model at `source`, as `dtype` or what they were before, and writes it to `sink`. */
+/** Restores the quantized tensors of the model at `source`, and writes it to `sink`. */
 export const dequantizeFile = (
   tools: FileTools,
   source: ModelSource,
   sink: ModelSink,
-  dtype: string | null,
+  restoring: Restoring,
   options: GivenConversionOptions,
 ): Promise<FileReport> =>
-  convertFile(tools, source, sink, () => Promise.resolve((model) => planRestored(model, dtype)), options, {
+  convertFile(tools, source, sink, () => Promise.resolve((model) => planRestored(model, restoring)), options, {
     ...{ measure: false, part: undefined },
     output: 'file',
   });
@@ -246,6 +246,7 @@ async function convertModel(
       inputs: [...filesOf(model), ...(plan.inputs ?? [])],
       durable: options.durable,
       isFolder: plan.folder !== undefined,
+      between: inOrder ? layout.files.flatMap(({ literals = [] }) => literals) : [],
       files: cut === null && layout.files.length === 1 && plan.folder === undefined ? undefined : plannedFiles(layout),
       resume: options.resume
         ? { fingerprint: await fingerprintOf({ sources: filesOf(model) }, layout, steps, measure) }

@@ -102,6 +102,8 @@ export async function convert(conversion: Conversion, sources: readonly ByteSour
     const { sink, finish } = await digesting(output, layout);
     for (const [index, { header, literals = [] }] of layout.files.entries()) {
       await writeHeader(writerOf(sink, index), header);
+      // What takes bytes in order has been told of them.
+      if (conversion.ordered !== null) continue;
       for (const { bytes, position } of literals) await writerOf(sink, index).write(bytes, position);
     }
     await copyFiles(layout.files, sink.files, signal);

@@ -22,20 +22,32 @@ const planesOf = ({ planned: { target, elements }, places, parts }: PlacedStep):
   parts?.entryBytes ??
   places.map((_, plane) => (target.kind === 'codec' ? planeBytes(target.codec, plane, elements) : target.bytes));
 
-const liesTogether = (step: PlacedStep): boolean => {
-  const bytes = planesOf(step);
-  return step.places.every(({ position }, plane) => {
-    const before = step.places[plane - 1];
-    return before === undefined || position === before.position + (bytes[plane - 1] ?? 0);
+/** The steps whose planes follow each other, with nothing of another tensor among them. */
+function lyingTogether(steps: readonly PlacedStep[]): ReadonlySet<PlacedStep> {
+  const planes = steps.flatMap((step) => {
+    const bytes = planesOf(step);
+    // An empty one may lie anywhere.
+    return step.places.flatMap(({ position }, plane) => ((bytes[plane] ?? 0) > 0 ? [{ step, plane, position }] : []));
   });
-};
+  planes.sort((a, b) => a.position - b.position);
+  const apart = new Set<PlacedStep>();
+  const seen = new Set<PlacedStep>();
+  for (const [index, { step, plane }] of planes.entries()) {
+    const before = planes[index - 1];
+    const follows = before?.step === step ? before.plane < plane : !seen.has(step);
+    if (!follows) apart.add(step);
+    seen.add(step);
+  }
+  return new Set(steps.filter((step) => !apart.has(step)));
+}
 
 const firstByte = ({ places }: PlacedStep): number => Math.min(...places.map(({ position }) => position));
 
 /** Throws `invalid_option` where more would have to be kept in memory than `mostBytes`. */
 export function orderSteps(steps: readonly PlacedStep[], mostBytes: number): OrderedSteps {
+  const together = lyingTogether(steps);
   const begin = steps.reduce(
-    (least, step) => (liesTogether(step) ? least : Math.min(least, firstByte(step))),
+    (least, step) => (together.has(step) ? least : Math.min(least, firstByte(step))),
     Infinity,
   );
   // What lies among such tensors waits with them.
@@ -102,16 +114,29 @@ export class InOrderWriter implements PlaneWriter {
   async end(pipeline: Pipeline, done: Promise<void>): Promise<void> {
     const kept = this.#kept.slice(1);
     if (kept.length === 0) return;
-    const begin = this.#step.places[1]?.position ?? 0;
-    const bytes = kept.reduce((sum, { length }) => sum + length, 0);
+    // There may be something between two of them: each waits for room of its own, after the one before.
+    let reserved: readonly Promise<void>[] = [];
     await pipeline.start({
       isFree: true,
-      reserve: () => this.#file.reserve(begin, bytes),
+      reserve: async () => {
+        reserved = kept.map((plane, index) => this.#reserve(index + 1, plane.length));
+        await reserved[0];
+      },
       end: async () => {
         await pipeline.whenDone(done);
-        for (const [index, plane] of kept.entries()) await this.#direct.write(index + 1, plane, 0);
+        for (const [index, plane] of kept.entries()) {
+          await reserved[index];
+          await this.#direct.write(index + 1, plane, 0);
+        }
       },
     });
+  }
+
+  #reserve(plane: number, bytes: number): Promise<void> {
+    const reserved = this.#file.reserve(this.#step.places[plane]?.position ?? 0, bytes);
+    // Whoever waits for it hears of a failure; when the call has failed before, nobody does.
+    reserved.catch(() => undefined);
+    return reserved;
   }
 }
 

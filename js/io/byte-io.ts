@@ -127,6 +127,12 @@ export interface PlannedPiece {
   readonly bytes: number;
 }
 
+/** Bytes that are known before anything is written. */
+export interface PlacedBytes {
+  readonly position: number;
+  readonly bytes: Uint8Array;
+}
+
 /** What is going to be written. */
 export interface SinkPlan {
   /** Of all files together. */
@@ -142,6 +148,8 @@ export interface SinkPlan {
    * them is padding. A stream rejects when they do not rise. Default: one stretch of all bytes.
    */
   readonly pieces?: readonly PlannedPiece[] | undefined;
+  /** For streams: bytes between the pieces that are no zeros, in the order of their positions. */
+  readonly between?: readonly PlacedBytes[] | undefined;
   /** For sinks that hold bytes: the most of them. Only a single larger piece goes beyond. */
   readonly heldBytes?: number | undefined;
   /**

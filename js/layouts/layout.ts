@@ -1,5 +1,5 @@
 import type { Codec } from '../codecs/codec.js';
-import type { Entry, FilePart, PlannedEntry } from '../containers/container.js';
+import type { Entry, FilePart, PlannedEntry, PlannedValue } from '../containers/container.js';
 import type { PlannedTensor, Tensor } from './tensor.js';
 
 /** What a layout has found in a file. */
@@ -38,10 +38,14 @@ export interface FinishingTools {
  */
 export interface OutputLayout {
   readonly name: string;
+  /** Whether entries are columns of a row: only containers whose files are tables hold them. */
+  readonly hasColumns?: true;
   /** Why it cannot hold the planes of a codec, in a phrase that follows "because"; null when it can. */
   admits(codec: Codec): string | null;
   /** The entries of a tensor of an output, one for each plane in their order. What it does not admit never comes here. */
   entriesOf(tensor: PlannedTensor): readonly PlannedEntry[];
+  /** The single values beside those entries, by column; absent, or undefined, where they say all. */
+  valuesOf?(tensor: PlannedTensor): ReadonlyMap<string, PlannedValue> | undefined;
   /** What those entries are made of; absent, or null, where they are the planes in their order. */
   partsOf?(tensor: PlannedTensor): TensorParts | null;
   /** What the metadata of a file with these tensors has to say: those of one file, where an output is several. */

@@ -1,9 +1,10 @@
+import { columns } from './columns.js';
 import type { Layout } from './layout.js';
 import { plain } from './plain.js';
 import { planes } from './planes.js';
 
 /** Every way in which tensors lie in files; each takes what it knows, the last one what the others leave. */
-export const LAYOUTS = [planes, plain] as const;
+export const LAYOUTS = [columns, planes, plain] as const;
 
 /** Names of the layouts. */
 export type LayoutName = (typeof LAYOUTS)[number]['name'];

@@ -111,6 +111,8 @@ export function whyNotHeld(codec: Codec, form: OutputForm): string | null {
 }
 
 function findObstacle(codec: Codec, { container, layout }: OutputForm): string | null {
+  if (layout.hasColumns === true && container.hasColumns !== true)
+    return `${container.title} is no table, and has no columns`;
   const reason = layout.admits(codec);
   if (reason !== null) return reason;
   const probe: PlannedTensor = { name: '', dtype: 'F32', shape: [0], elements: 0, target: codecTarget(codec) };
@@ -136,7 +138,7 @@ const contentsOf = (plan: ConversionPlan, model: Model, file: string, inOrder: b
   const { layout, steps, facts, limits, splitBytes, fileEnds, staleTexts, texts, index } = plan;
   const { carried = model.carried } = plan;
   return {
-    groups: steps.map(({ planned }) => ({ entries: layout.entriesOf(planned) })),
+    groups: steps.map(({ planned }) => ({ entries: layout.entriesOf(planned), values: layout.valuesOf?.(planned) })),
     texts: texts ?? new Map([...model.portableTexts].filter(([key]) => !staleTexts.includes(key))),
     layoutTexts: (groups) => layout.textsOf(groups.flatMap((group) => steps[group]?.planned ?? [])),
     layoutKeys: LAYOUT_KEYS,

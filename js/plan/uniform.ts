@@ -1,10 +1,11 @@
 import { codecLabel, codecNamed, isFloat, needsRows, sameCodec, traitsOf, type Codec } from '../codecs/codec.js';
-import { containerNamed } from '../containers/registry.js';
+import type { Container } from '../containers/container.js';
 import type { PipelineTools } from '../pipeline/pipeline.js';
 import { QuantizeError, quoted } from '../errors.js';
 import { layoutNamed } from '../layouts/table.js';
 import { storageLabel, type Tensor } from '../layouts/tensor.js';
 import type { Model } from '../models/model.js';
+import type { TensorType } from '../types.js';
 import { rowWeights } from '../rules/file-types.js';
 import { fulfils, idleRules, keepingRule, type TensorRule, type PlainRule } from '../rules/rule.js';
 import { undecodedBecause } from '../rules/type-rules.js';
@@ -152,8 +153,14 @@ const codedStep = (stored: Tensor, codec: Codec, rule: string | null): PlannedSt
 function keptStep(stored: Tensor, rule: string, form: OutputForm): PlannedStep {
   const copied = copiedTarget(stored, form);
   return copied === null
-    ? sameStep(stored, codecTarget(codecNamed(floatFor(stored.dtype))), rule, false)
+    ? sameStep(stored, codecTarget(codecNamed(heldFloat(stored.dtype, form))), rule, false)
     : sameStep(stored, copied, rule, true);
+}
+
+/** The float type that holds the values of another in an output; F32 where that has no such type. */
+function heldFloat(dtype: string, form: OutputForm): TensorType {
+  const type = floatFor(dtype);
+  return whyNotHeld(codecNamed(type), form) === null ? type : 'F32';
 }
 
 /** Its factor stays a tensor of its own here: nobody would multiply with it any more. */
@@ -183,13 +190,20 @@ function whyNoRows({ shape, originalShape = shape, elements, codec: source }: Te
   return `rows of ${row} weights and units of the source begin together only after ${unit}`;
 }
 
+/** What quantized tensors are to be restored to. */
+export interface Restoring {
+  /** Null: what they were before. */
+  readonly dtype: TensorType | null;
+  readonly container: Container;
+}
+
 /**
- * Floats in safetensors: quantized tensors become `dtype`, or the type that they had before; the others stay. Rejects with
- * `unsupported_dtype` for what cannot be held.
+ * Floats: quantized tensors become `dtype`, or the type that they had before; the others stay, as far as the container can
+ * hold them. Rejects with `unsupported_dtype` for what cannot be held.
  */
-export async function planRestored(model: Model, dtype: string | null): Promise<ConversionPlan> {
+export async function planRestored(model: Model, { dtype, container }: Restoring): Promise<ConversionPlan> {
   const { tensors, taken, staleTexts } = await withFactors(model);
-  const form = { container: containerNamed('safetensors'), layout: layoutNamed('plain') };
+  const form = { container, layout: layoutNamed('plain') };
   const foreign = tensors.filter((tensor) => tensor.codec === null && copiedTarget(tensor, form) === null);
   const refusal = notHeld(foreign, form, 'it can be copied into a file of its own format, but not decoded');
   if (refusal !== null) throw refusal;
@@ -197,7 +211,8 @@ export async function planRestored(model: Model, dtype: string | null): Promise<
     const copied = copiedTarget(tensor, form);
     if (copied !== null)
       return sameStep(tensor, copied, tensor.codec === null ? 'cannot be decoded' : 'not quantized', true);
-    return sameStep(tensor, codecTarget(codecNamed(dtype ?? floatFor(tensor.dtype))), null, false);
+    const type = dtype ?? heldFloat(tensor.dtype, form);
+    return sameStep(tensor, codecTarget(codecNamed(type)), null, false);
   });
   const dropped = taken.map(({ tensor, why }) => droppedTensor(tensor, why));
   const warnings = warningsAbout(steps, tensors, []);

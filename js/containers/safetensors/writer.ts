@@ -1,14 +1,12 @@
 import { QuantizeError } from '../../errors.js';
 import type { FileLayout, OutputContents, OutputFile, Place } from '../container.js';
 import { HeaderWriter } from '../header-writer.js';
+import { modelTexts } from '../model-texts.js';
 import { checkSplit, shardNames } from '../shard-names.js';
 import { utf8Bytes } from '../utf8.js';
 import { LENGTH_BYTES, MAX_HEADER_BYTES, METADATA_NAME } from './header.js';
 import { indexName, indexOf } from './index-file.js';
 import { ALIGNMENT, byAlignment, byGroup, itemsOf, type Item } from './order.js';
-
-/** What goes before another program's key that has the name of a layout's: a GGUF may have any. */
-const FOREIGN_PREFIX = 'gguf.';
 
 /** One file of an output. */
 interface Draft {
@@ -83,18 +81,6 @@ function placesOf(drafts: readonly Draft[], groups: number): readonly (readonly 
     }
   });
   return places;
-}
-
-/** The model's own texts; none has a key of the layout's. */
-function modelTexts({ texts, layoutKeys }: OutputContents): ReadonlyMap<string, string> {
-  const own = new Map(texts);
-  for (const key of layoutKeys) {
-    const foreign = own.get(key);
-    if (foreign === undefined) continue;
-    own.delete(key);
-    if (!own.has(FOREIGN_PREFIX + key)) own.set(FOREIGN_PREFIX + key, foreign);
-  }
-  return own;
 }
 
 function checkNames(groups: readonly (readonly Item[])[], file: string): void {

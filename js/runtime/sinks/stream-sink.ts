@@ -7,7 +7,7 @@ import { PositionQueue } from './position-queue.js';
 import { Room } from './room.js';
 import { checkSinglePlan, SingleSink } from './single-sink.js';
 
-/** Zeros between pieces are made in stretches of at most this size. */
+/** What lies between pieces is made in stretches of at most this size. */
 const PADDING_BYTES = 65_536;
 
 const aborts = new AbortActions();
@@ -35,6 +35,9 @@ export class StreamSink extends SingleSink {
   #next = 0;
   /** The planned piece that `#next` lies in or before. */
   #piece = 0;
+  readonly #between: NonNullable<SinkPlan['between']>;
+  /** The first of those that ends behind what has been sent of them. */
+  #nextBetween = 0;
   #pump: Promise<void> | null = null;
   #failure: { readonly error: unknown } | null = null;
   /** What was told to `stop`: nothing more is taken. */
@@ -44,10 +47,11 @@ export class StreamSink extends SingleSink {
   #closing = false;
   #released = false;
 
-  constructor(name: string, stream: ByteStream, { bytes, pieces, signal, heldBytes }: SinkPlan) {
+  constructor(name: string, stream: ByteStream, { bytes, pieces, between, signal, heldBytes }: SinkPlan) {
     super(name);
     this.#bytes = bytes;
     this.#pieces = pieces ?? [{ begin: 0, bytes }];
+    this.#between = between ?? [];
     this.#room = new Room(heldBytes ?? HELD_BYTES);
     this.#writer = stream.getWriter();
     this.#writer.closed.then(
@@ -176,7 +180,7 @@ export class StreamSink extends SingleSink {
     }
   }
 
-  /** Sends the zeros before the next planned piece, when the next byte is none of a piece. */
+  /** Sends what lies before the next planned piece, when the next byte is none of a piece. */
   async #sendPadding(): Promise<void> {
     for (;;) {
       const piece = this.#pieces[this.#piece];
@@ -209,7 +213,22 @@ export class StreamSink extends SingleSink {
     while (this.#next < end) {
       const bytes = Math.min(PADDING_BYTES, end - this.#next);
       this.#room.add(bytes);
-      await this.#send(new Uint8Array(bytes));
+      await this.#send(this.#padding(bytes));
+    }
+  }
+
+  /** The next bytes, which are none of a piece: zeros, but for those that are planned. */
+  #padding(length: number): Uint8Array<ArrayBuffer> {
+    const padding = new Uint8Array(length);
+    const end = this.#next + length;
+    for (;;) {
+      const known = this.#between[this.#nextBetween];
+      if (known === undefined || known.position >= end) return padding;
+      const { position, bytes } = known;
+      const begin = Math.max(position, this.#next);
+      padding.set(bytes.subarray(begin - position, end - position), begin - this.#next);
+      if (position + bytes.length > end) return padding;
+      ++this.#nextBetween;
     }
   }
 
