@@ -1,5 +1,6 @@
 import { AbortActions } from './abort-actions.js';
 import { asyncDispose } from './async-dispose.js';
+import { batchResult } from './calls/batch-result.js';
 import { FileCalls } from './calls/file-calls.js';
 import type { OpenedModel } from './calls/opened-model.js';
 import { nameIn, reading, shown } from './checks.js';
@@ -24,10 +25,11 @@ import { holdQuantization } from './options/held.js';
 import * as names from './options/names.js';
 import { checkOutput } from './options/output.js';
 import { readSink, readSource } from './options/sources.js';
-import { collectWeights, readBlocks, readQuantizedLayer, readShapedWeights } from './options/weights.js';
+import { collectWeights, readBlocks, readLayerOrRow, readShapedWeights } from './options/weights.js';
 import type { FilePlan, FileReport } from './plan/report.js';
 import type {
   AnyCase,
+  ArrowRow,
   Backend,
   BatchOptions,
   BatchResult,
@@ -126,13 +128,16 @@ export class ArrowQuant {
   ): Promise<BatchResult> {
     this.#checkAlive();
     const batch = reading('invalid_option', () => readBatch(bits, options, this.#defaults));
-    const layers = reading('invalid_weights', () => collectWeights(weights));
+    const given = reading('invalid_weights', () => collectWeights(weights, batch));
+    // Not awaited where there is nothing to wait for: what is transferred is gone when the call returns.
+    const layers = given instanceof Promise ? await given : given;
     checkReusable(layers, batch);
     const { importance, signal } = batch;
     if (importance !== null) {
-      return this.#fileCalls.run({ signal }, (work, tools) =>
+      const { made, failures } = await this.#fileCalls.run({ signal }, (work, tools) =>
         work.quantizeLayers(tools, work.readLayers(layers, batch), batch, progress),
       );
+      return batchResult(made, failures);
     }
     return publicResult(await this.#quantize(layers, batch, progress), batch);
   }
@@ -144,17 +149,19 @@ export class ArrowQuant {
 
   /**
    * Restores the weights of one layer: (q - zero point) · scale, in f32. Values that come back lie within half a step of
-   * the originals, plus the rounding of f32. The shape is the layer's; the array is flat.
+   * the originals, plus the rounding of f32. The shape is the layer's; the array is flat. A row of an Arrow table with the columns
+   * of `toTable` is a layer, too.
    *
    * Rejects with `invalid_weights` when it is given no quantized layer (such as the `undefined` of a Map that lacks the
    * name), with `shape_mismatch` when arrays and shape contradict each other, with `aborted` and `disposed`.
    */
   async dequantize(
-    layer: QuantizedLayer | RawQuantizedLayer | undefined,
+    layer: QuantizedLayer | RawQuantizedLayer | ArrowRow | null | undefined,
     options?: CallOptions | null,
   ): Promise<Float32Array> {
     this.#checkAlive();
-    const raw = reading('invalid_weights', () => readQuantizedLayer(layer));
+    const given = reading('invalid_weights', () => readLayerOrRow(layer));
+    const raw = given instanceof Promise ? await given : given;
     return this.#cancellable(signalOf(options), (cancellation) => this.#module.dequantize(raw, cancellation));
   }
 
@@ -418,5 +425,5 @@ const signalOf = (options: CallOptions | null | undefined): AbortSignal | undefi
 function publicResult(raw: RawBatchResult, { bits, groupSize }: Batch): BatchResult {
   const layers = [...raw].map(([name, layer]) => [name, { ...layer, bitWidth: bits, groupSize }] as const);
   const failures = new Map([...raw.failures].map(([name, error]) => [name, asQuantizeError(error, 'internal')]));
-  return Object.assign(new Map<string, QuantizedLayer>(layers), { failures });
+  return batchResult(new Map<string, QuantizedLayer>(layers), failures);
 }

@@ -7,7 +7,7 @@ import { callSafely } from '../pipeline/callbacks.js';
 import { stretchesOf, type Stretch } from '../pipeline/stretches.js';
 import type { FileTools } from '../pipeline/tools.js';
 import { whyNotSearched, type Importance } from '../plan/importance.js';
-import type { BatchResult, BitWidth, GroupSize, ProgressCallback, QuantizedLayer, ReusableOutput } from '../types.js';
+import type { BitWidth, GroupSize, ProgressCallback, QuantizedLayer, ReusableOutput } from '../types.js';
 import type { LeasedWindow } from '../wasm/windows.js';
 import type { WeightArray } from '../weight-arrays.js';
 import { encodeStretch, type TensorToEncode } from './encode-tensor.js';
@@ -35,6 +35,12 @@ export interface LayerOptions {
 
 type Planes = Pick<QuantizedLayer, 'quantizedData' | 'scales' | 'zeroPoints'>;
 
+/** Layers that were quantized, and why others were not. */
+export interface QuantizedLayers {
+  readonly made: Map<string, QuantizedLayer>;
+  readonly failures: Map<string, QuantizeError>;
+}
+
 /** A layer on its way. */
 interface Layer {
   readonly name: string;
@@ -58,7 +64,7 @@ export async function quantizeLayers(
   given: readonly GivenLayer[],
   options: LayerOptions,
   progress: ProgressCallback | null | undefined,
-): Promise<BatchResult> {
+): Promise<QuantizedLayers> {
   if (progress !== null && progress !== undefined && typeof progress !== 'function')
     throw new QuantizeError('invalid_option', { detail: 'the progress callback is no function' });
   checkImportance(given, options);
@@ -73,7 +79,7 @@ export async function quantizeLayers(
   );
   const [first] = failures.values();
   if (first !== undefined && !options.continueOnError) throw first;
-  return Object.assign(new Map(made), { failures });
+  return { made: new Map(made), failures };
 }
 
 const codecOf = ({ bits, groupSize, symmetric }: LayerOptions): Codec =>

@@ -10,7 +10,7 @@ import type {
   ReadTensorOptions,
 } from '../convert/options.js';
 import type { WebOptions } from '../endpoints.js';
-import type { BatchOptions, CallOptions, CreateOptions, EncodeOptions } from '../types.js';
+import type { ArrowOptions, BatchOptions, CallOptions, CreateOptions, EncodeOptions } from '../types.js';
 
 type Names<Options> = Readonly<Record<keyof Options, true>>;
 
@@ -27,6 +27,7 @@ export const BATCH_OPTIONS: Names<BatchOptions> = {
   ...{ groupSize: true, symmetric: true, profile: true, continueOnError: true, transfer: true, output: true },
   ...{ effort: true, importance: true, signal: true },
 };
+export const ARROW_OPTIONS: Names<ArrowOptions> = { zeroPoints: true };
 export const WEB_OPTIONS: Names<WebOptions> = { headers: true, fetch: true, accessToken: true, hubUrl: true };
 export const READ_OPTIONS: Names<ReadOptions> = { ...WEB_OPTIONS, signal: true };
 export const FILE_OPTIONS: Names<FileOptions> = { progress: true, ...READ_OPTIONS };
