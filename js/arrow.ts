@@ -134,7 +134,7 @@ function zeroPointsOf(rows: readonly TableRow[], as: ZeroPointType): Data {
       ),
       byteItems,
     );
-  const floats = rows.map(({ zeroPoints }) => Float32Array.from(zeroPoints));
+  const floats = rows.map(({ zeroPoints }) => new Float32Array(zeroPoints));
   return lists(float32s, joined(rows, floats, floatsOf), floatItems);
 }
 
