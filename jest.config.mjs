@@ -9,6 +9,7 @@ export default {
   // The package's insides, and the package as one with them: dist/ has bundles.
   moduleNameMapper: {
     '^arrowquant$': '<rootDir>/build/modules/index.js',
+    '^arrowquant/arrow$': '<rootDir>/build/modules/arrow.js',
     '^arrowquant/wasm$': '<rootDir>/build/modules/wasm/index.js',
   },
   modulePathIgnorePatterns: ['<rootDir>/build/(?!modules/)'],

@@ -5,6 +5,7 @@
 import { writeFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import { BROWSERS, measureInPages, PAGE_GROUPS } from './browser/main.mjs';
+import { arrow } from './cases/arrow.mjs';
 import { bandwidth } from './cases/bandwidth.mjs';
 import { batch } from './cases/batch.mjs';
 import { demo } from './cases/demo.mjs';
@@ -23,7 +24,7 @@ import { describeMachine } from './lib/machine.mjs';
 import { printGroup } from './lib/print.mjs';
 
 const GROUPS = {
-  ...{ batch, progress, peers, kernels, formats, bandwidth, files, demo },
+  ...{ batch, arrow, progress, peers, kernels, formats, bandwidth, files, demo },
   ...{ tiny: tinyTensors, compare, fp8: scaledFp8, whole: wholeTensor, stream: earlyPieces, resume },
 };
 /** Wants Chromium: only when asked for. */

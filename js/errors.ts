@@ -54,7 +54,7 @@ const TEXTS = {
   /** A shape and the length of an array contradict each other. */
   shape_mismatch: (about) => `Shape and data${ofLayer(about)} do not fit together${because(about)}`,
   /** Two layers have the same name. */
-  duplicate_layer: (about) => `The layer ${quoted(about.layer ?? '')} occurs twice${inFile(about)}`,
+  duplicate_layer: (about) => `The layer ${quoted(about.layer ?? '')} occurs twice${inFile(about)}${because(about)}`,
   /** A weight is NaN or infinite; `index` says which is the first. */
   not_finite: (about) => `NaN or infinity${inLayer(about)}${inFile(about)}${atIndex(about)}${because(about)}`,
   /**
@@ -85,6 +85,8 @@ const TEXTS = {
   startup_failed: (about) => `The WebAssembly module could not be started${because(about)}`,
   /** A script of the package that is loaded when it is needed could not be loaded. */
   part_not_loaded: (about) => `A part of the package could not be loaded${because(about)}`,
+  /** Arrow tables are asked for, and nothing that makes them is there. */
+  arrow_missing: () => 'Arrow tables need arrowquant/arrow to be imported, and the package apache-arrow to be installed',
   /** A global of browsers and Node that an imitation of them lacks. */
   missing_global: ({ detail = 'A global' }) =>
     `${detail} is missing here; test environments such as jsdom can be given that of Node's module util (globalThis.${detail} = …)`,

@@ -72,6 +72,10 @@ export { ARCHITECTURES, FILE_TYPES, PROGRAMS, TENSOR_TYPES } from './types.js';
 export type {
   AnyCase,
   Architecture,
+  ArrowOptions,
+  ArrowRow,
+  ArrowTable,
+  ArrowTypes,
   Backend,
   BatchOptions,
   BatchResult,
@@ -98,6 +102,7 @@ export type {
   Profile,
   Program,
   ProgressCallback,
+  QuantizedColumn,
   QuantizedLayer,
   ReusableOutput,
   ShapedWeights,

@@ -26,10 +26,11 @@ import { readName, readRange } from './options/files.js';
 import { holdQuantization } from './options/held.js';
 import * as names from './options/names.js';
 import { readSink, readSource } from './options/sources.js';
-import { readBlocks, readQuantizedLayer, readShapedWeights } from './options/weights.js';
+import { readBlocks, readLayerOrRow, readShapedWeights } from './options/weights.js';
 import type { FilePlan, FileReport } from './plan/report.js';
 import type {
   AnyCase,
+  ArrowRow,
   Backend,
   BatchOptions,
   BatchResult,
@@ -137,17 +138,19 @@ export class ArrowQuant {
 
   /**
    * Restores the weights of one layer: (q - zero point) · scale, in f32. Values that come back lie within half a step of
-   * the originals, plus the rounding of f32. The shape is the layer's; the array is flat.
+   * the originals, plus the rounding of f32. The shape is the layer's; the array is flat. A row of an Arrow table with the columns
+   * of `toTable` is a layer, too.
    *
    * Rejects with `invalid_weights` when it is given no quantized layer (such as the `undefined` of a Map that lacks the
    * name), with `shape_mismatch` when arrays and shape contradict each other, with `aborted` and `disposed`.
    */
   async dequantize(
-    layer: QuantizedLayer | RawQuantizedLayer | undefined,
+    layer: QuantizedLayer | RawQuantizedLayer | ArrowRow | null | undefined,
     options?: CallOptions | null,
   ): Promise<Float32Array> {
     this.#checkAlive();
-    const raw = reading('invalid_weights', () => readQuantizedLayer(layer));
+    const given = reading('invalid_weights', () => readLayerOrRow(layer));
+    const raw = given instanceof Promise ? await given : given;
     return this.#cancellable(signalOf(options), (cancellation) => this.#module.dequantize(raw, cancellation));
   }
 

@@ -75,9 +75,36 @@ export interface ShapedWeights {
  */
 export type Weights = WeightArray | ShapedWeights;
 
-/** Weights by layer name: a Map, any iterable of pairs, or a plain object. */
+/**
+ * A Table or RecordBatch of Apache Arrow, of any library with the same methods. Columns: `layer_name`, texts; `weights`, lists of
+ * float32 or float16; `shape`, lists of whole numbers, which need not be there. Arrow's tables do not change; nor may what this one
+ * lies in, until the call has settled.
+ */
+export interface ArrowTable {
+  readonly schema: { readonly fields: readonly { readonly name: string }[] };
+  readonly numRows: number;
+  getChild(name: string): unknown;
+}
+
+/** A row of a table of quantized layers, told by its columns, which `toTable` lists. */
+export type ArrowRow = { toJSON(): object } | Readonly<Record<QuantizedColumn, unknown>>;
+
+/** The columns that a row must have for `dequantize`. */
+export type QuantizedColumn = 'quantized_data' | 'scales' | 'zero_points' | 'shape' | 'bit_width';
+
+/** The types of Apache Arrow, which `import 'arrowquant/arrow'` adds here as `table` and `recordBatch`. */
+// eslint-disable-next-line @typescript-eslint/no-empty-object-type -- where it is not imported, nobody needs them
+export interface ArrowTypes {}
+
+/** How a result becomes a table. */
+export interface ArrowOptions {
+  /** How zero points are stored, which are whole numbers from 0 to 255. Default `float32`. */
+  readonly zeroPoints?: 'float32' | 'uint8' | null | undefined;
+}
+
+/** Weights by layer name: a Map, any iterable of pairs, a plain object, or an Arrow table. */
 export type WeightsByName =
-  ReadonlyMap<string, Weights> | Iterable<readonly [string, Weights]> | Readonly<Record<string, Weights>>;
+  ReadonlyMap<string, Weights> | Iterable<readonly [string, Weights]> | Readonly<Record<string, Weights>> | ArrowTable;
 
 /** What a layer's weights become. With `groups = ceil(n / groupSize)` (1 for `'tensor'`, 0 when there are no weights): */
 export interface QuantizedLayer {
@@ -119,6 +146,20 @@ export interface BatchResult extends Map<string, QuantizedLayer> {
   readonly failures: Map<string, QuantizeError>;
   /** About `layerBits`, then about layers, in their order. Empty without `minCosine`, `fallback` and `layerBits`. */
   readonly warnings: readonly BatchWarning[];
+  /**
+   * A Table of Apache Arrow with a row, and a record batch, for every layer that is in this Map at the time: `layer_name` utf8,
+   * `quantized_data` binary, `scales` list<float32>, `zero_points` list<float32>, `shape` list<int64>, `bit_width` uint8,
+   * `group_size` uint32 (0: the whole tensor), `symmetric` bool. It lies in the layers' own arrays, but for zero points that become
+   * floats: a batch that writes to these arrays again changes it.
+   *
+   * Needs `import 'arrowquant/arrow'`. Throws `arrow_missing` without it, `invalid_option`, and `out_of_memory` for a layer of
+   * 2 GiB and more.
+   */
+  toTable(options?: ArrowOptions | null): ArrowTypes extends { readonly table: infer Table } ? Table : unknown;
+  /** The same as one RecordBatch, all of them 2 GiB at most; the layers' arrays are copied into those of its columns. */
+  toRecordBatch(
+    options?: ArrowOptions | null,
+  ): ArrowTypes extends { readonly recordBatch: infer RecordBatch } ? RecordBatch : unknown;
 }
 
 /** Arrays of an earlier result, to be written again. */

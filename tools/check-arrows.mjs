@@ -103,8 +103,10 @@ const kTsArrows = {
     'containers/shard-names',
     ...kFoundations,
   ],
-  options: ['options', 'formats/names', 'plan', 'layouts', 'containers', 'rules', 'codecs', ...kFoundations],
-  calls: ['calls', 'options', 'convert', 'models', 'codecs', 'io', ...kFoundations],
+  // What `arrowquant/arrow` is, and what reads tables.
+  arrow: ['arrow', 'wasm/module', ...kFoundations],
+  options: ['options', 'arrow', 'formats/names', 'plan', 'layouts', 'containers', 'rules', 'codecs', ...kFoundations],
+  calls: ['calls', 'options', 'arrow', 'convert', 'models', 'codecs', 'io', ...kFoundations],
   quantizer: ['calls', 'options', 'codecs', 'wasm', ...kFoundations],
   index: ['quantizer', 'codecs', ...kFoundations],
   // Other ways in: the build bundles them.

@@ -10,6 +10,7 @@ import { checkReusable } from '../options/output.js';
 import { collectWeights } from '../options/weights.js';
 import type { BatchOptions, BatchResult, BitWidth, ProgressCallback, QuantizedLayer, WeightsByName } from '../types.js';
 import type { RawBatchOptions, RawBatchResult, RawModule, RawWeights } from '../wasm/module.js';
+import { batchResult } from './batch-result.js';
 import type { FileCalls } from './file-calls.js';
 
 /** A flag that the module looks at; shared with it for the length of a call. */
@@ -43,12 +44,15 @@ export async function quantizeBatch(
   { weights, bits, progress, options }: GivenBatch,
 ): Promise<BatchResult> {
   const batch = reading('invalid_option', () => readBatch(bits, options, tools.defaults));
-  const layers = reading('invalid_weights', () => collectWeights(weights));
+  const given = reading('invalid_weights', () => collectWeights(weights, batch));
+  // Not awaited where there is nothing to wait for: what is transferred is gone when the call returns.
+  const layers = given instanceof Promise ? await given : given;
   const { importance, accuracy, signal } = batch;
   if (importance !== null || accuracy !== null) {
-    return tools.fileCalls.run({ signal }, (work, fileTools) =>
+    const made = await tools.fileCalls.run({ signal }, (work, fileTools) =>
       work.quantizeGiven(fileTools, layers, work.readLayerOptions(layers, batch, tools.defaults), progress),
     );
+    return batchResult(made);
   }
   checkReusable(layers, batch, () => [batch.bits]);
   return publicResult(await quantizeByModule(tools, layers, batch, progress), batch);
@@ -73,5 +77,5 @@ function quantizeByModule(
 function publicResult(raw: RawBatchResult, { bits, groupSize }: Batch): BatchResult {
   const layers = [...raw].map(([name, layer]) => [name, { ...layer, bitWidth: bits, groupSize }] as const);
   const failures = new Map([...raw.failures].map(([name, error]) => [name, asQuantizeError(error, 'internal')]));
-  return Object.assign(new Map<string, QuantizedLayer>(layers), { failures, warnings: [] });
+  return batchResult({ made: new Map<string, QuantizedLayer>(layers), failures, warnings: [] });
 }

@@ -4,7 +4,7 @@
  */
 
 import type { LayerOptions } from '../convert/layers/options.js';
-import { quantizeLayers } from '../convert/quantize-layers.js';
+import { quantizeLayers, type QuantizedLayers } from '../convert/quantize-layers.js';
 import { flag, invalidOption } from '../checks.js';
 import type { VerifyOptions } from '../convert/options.js';
 import type { PartsReport } from '../convert/parts/verify.js';
@@ -16,7 +16,7 @@ import { readLayers } from '../options/layers.js';
 import type { Given } from '../options/names.js';
 import { part } from '../part.js';
 import type { FileTools } from '../pipeline/tools.js';
-import type { BatchResult, ProgressCallback } from '../types.js';
+import type { ProgressCallback } from '../types.js';
 import type { RawWeights } from '../wasm/module.js';
 
 export { dequantizeFile, planModel, quantizeFile } from '../convert/convert-file.js';
@@ -35,7 +35,7 @@ export const quantizeGiven = (
   layers: ReadonlyMap<string, RawWeights>,
   options: LayerOptions,
   progress: ProgressCallback | null | undefined,
-): Promise<BatchResult> => quantizeLayers(tools, readLayers(layers, options), options, progress);
+): Promise<QuantizedLayers> => quantizeLayers(tools, readLayers(layers, options), options, progress);
 
 /** Reads the importance matrix at `source`. */
 export async function readImportance(tools: FileTools, source: ModelSource): Promise<ImportanceMatrix> {

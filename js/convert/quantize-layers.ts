@@ -3,11 +3,18 @@
 import { QuantizeError, asQuantizeError, quoted } from '../errors.js';
 import type { FileTools } from '../pipeline/tools.js';
 import { whyNotSearched } from '../plan/importance.js';
-import type { BatchResult, BatchWarning, ProgressCallback, QuantizedLayer } from '../types.js';
+import type { BatchWarning, ProgressCallback, QuantizedLayer } from '../types.js';
 import type { WeightArray } from '../weight-arrays.js';
 import { workInTurns } from './layers/in-turns.js';
 import { affineOf, LayerWork, type GivenLayer } from './layers/layer.js';
 import type { LayerOptions } from './layers/options.js';
+
+/** Layers that were quantized, why others were not, and what is to be said of them. */
+export interface QuantizedLayers {
+  readonly made: Map<string, QuantizedLayer>;
+  readonly failures: Map<string, QuantizeError>;
+  readonly warnings: readonly BatchWarning[];
+}
 
 /**
  * Quantizes layers, which are in the order of their names. Rejects, or with `continueOnError` fails in a layer, with `not_finite`,
@@ -19,7 +26,7 @@ export async function quantizeLayers(
   given: readonly GivenLayer[],
   options: LayerOptions,
   progress: ProgressCallback | null | undefined,
-): Promise<BatchResult> {
+): Promise<QuantizedLayers> {
   if (progress !== null && progress !== undefined && typeof progress !== 'function')
     throw new QuantizeError('invalid_option', { detail: 'the progress callback is no function' });
   checkImportance(given, options);
@@ -34,7 +41,7 @@ export async function quantizeLayers(
   );
   const [first] = failures.values();
   if (first !== undefined && !options.continueOnError) throw first;
-  return Object.assign(new Map(made), { failures, warnings: [...options.warnings, ...warningsOf(layers)] });
+  return { made: new Map(made), failures, warnings: [...options.warnings, ...warningsOf(layers)] };
 }
 
 const warningsOf = (layers: readonly LayerWork[]): readonly BatchWarning[] =>

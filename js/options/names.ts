@@ -11,7 +11,7 @@ import type {
   VerifyOptions,
 } from '../convert/options.js';
 import type { WebOptions } from '../endpoints.js';
-import type { BatchOptions, CallOptions, CreateOptions, EncodeOptions, FloorOptions } from '../types.js';
+import type { ArrowOptions, BatchOptions, CallOptions, CreateOptions, EncodeOptions, FloorOptions } from '../types.js';
 
 type Names<Options> = Readonly<Record<keyof Options, true>>;
 
@@ -29,6 +29,7 @@ export const BATCH_OPTIONS: Names<BatchOptions> = {
   ...{ groupSize: true, symmetric: true, profile: true, continueOnError: true, transfer: true, output: true },
   ...{ effort: true, importance: true, signal: true, layerBits: true, ...FLOOR_OPTIONS },
 };
+export const ARROW_OPTIONS: Names<ArrowOptions> = { zeroPoints: true };
 export const WEB_OPTIONS: Names<WebOptions> = { headers: true, fetch: true, accessToken: true, hubUrl: true };
 export const READ_OPTIONS: Names<ReadOptions> = { ...WEB_OPTIONS, signal: true };
 export const FILE_OPTIONS: Names<FileOptions> = { progress: true, ...READ_OPTIONS };

@@ -1,16 +1,27 @@
 /** Reads the arrays that callers pass, of whatever realm. */
 
-import { fieldsOf, isArrayOf, isDetached } from '../checks.js';
+import { fieldsOf, isArrayOf, isDetached, reading } from '../checks.js';
 import { QuantizeError } from '../errors.js';
+import { part } from '../part.js';
 import { isWeightArray, refuseUnawaited, refuseUnawaitedLayer, type WeightArray } from '../weight-arrays.js';
-import type { QuantizedLayer, Weights, WeightsByName } from '../types.js';
+import type { Weights, WeightsByName } from '../types.js';
 import type { RawQuantizedLayer, RawWeights } from '../wasm/module.js';
 
 /**
- * The caller's weights as a Map of our realm.
+ * The caller's weights as a Map of our realm, at once, or of an Arrow table when what reads it has been loaded.
  * Throws for names that are no strings or occur twice; the arrays themselves are checked by the module before it copies.
  */
-export function collectWeights(weights: WeightsByName): Map<string, RawWeights> {
+export function collectWeights(
+  weights: WeightsByName,
+  { transfer }: { readonly transfer: boolean },
+): Map<string, RawWeights> | Promise<Map<string, RawWeights>> {
+  if (Array.isArray(fieldsOf(fieldsOf(weights)['schema'])['fields'])) {
+    const detail = 'transfer has no meaning for an Arrow table, all of which may lie in one buffer; leave it out';
+    if (transfer) throw new QuantizeError('invalid_option', { detail });
+    return part(() => import('../arrow/read.js')).then(({ readTable }) =>
+      reading('invalid_weights', () => readTable(weights)),
+    );
+  }
   const collected = new Map<string, RawWeights>();
   for (const [name, value] of entriesOf(weights)) {
     if (collected.has(name)) throw new QuantizeError('duplicate_layer', { layer: name });
@@ -101,9 +112,17 @@ const RAW_GROUP_SIZES: ReadonlyMap<unknown, number> = new Map<unknown, number>([
   [0, 0],
 ]);
 
-/** Fields of a quantized layer, as the module takes them; it compares the arrays' lengths with the shape itself. */
-export function readQuantizedLayer(layer: QuantizedLayer | RawQuantizedLayer | undefined): RawQuantizedLayer {
+/** A quantized layer, or a row of an Arrow table that holds one, when what reads it has been loaded. */
+export function readLayerOrRow(layer: unknown): RawQuantizedLayer | Promise<RawQuantizedLayer> {
   refuseUnawaited(layer);
+  if (fieldsOf(layer)['quantized_data'] === undefined) return readQuantizedLayer(layer);
+  return part(() => import('../arrow/read.js')).then(({ readRow }) =>
+    reading('invalid_weights', () => readQuantizedLayer(readRow(layer))),
+  );
+}
+
+/** Fields of a quantized layer, as the module takes them; it compares the arrays' lengths with the shape itself. */
+export function readQuantizedLayer(layer: unknown): RawQuantizedLayer {
   const { quantizedData, scales, zeroPoints, shape, bitWidth, groupSize, symmetric } = fieldsOf(layer);
   if (
     !isArrayOf(quantizedData, 'Uint8Array') ||

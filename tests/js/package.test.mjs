@@ -1,6 +1,6 @@
-import { afterAll, beforeAll, expect, test } from '@jest/globals';
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { execFile } from 'node:child_process';
-import { existsSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, readdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -58,6 +58,54 @@ test('is usable from CommonJS', async () => {
   expect(await run(process.execPath, 'use.cjs')).toBe(
     '[500,1000,"threads"]\ntrue invalid_bit_width ArrowQuant QuantizeError\nworkers 1',
   );
+});
+
+describe('Arrow tables', () => {
+  const kAsModule = { file: 'arrow.mjs', load: (name) => `await import('${name}')` };
+  const kAsCommonJs = { file: 'arrow.cjs', load: (name) => `require('${name}')` };
+  /** An ES module makes tables for the package as CommonJS has it. */
+  const kMixed = {
+    file: 'mixed.cjs',
+    load: (name) => (name.includes('/') ? `await import('${name}')` : `require('${name}')`),
+  };
+  const kInstalled = () => path.join(folder, 'node_modules/apache-arrow');
+
+  /** What a program prints that makes a table, or what its failure says. */
+  async function tableIn({ file, load }, arrow) {
+    const script = `(async () => {
+      const { ArrowQuant, QuantizeError } = ${load('arrowquant')};
+      ${arrow}
+      const quantizer = await ArrowQuant.create({ backend: 'single' });
+      const result = await quantizer.quantizeBatch({ b: new Float32Array(64), a: new Float32Array(32) }, 4);
+      try {
+        const table = result.toTable();
+        const restored = await quantizer.dequantize(table.get(1));
+        const again = await quantizer.quantizeBatch(table, 4).catch(({ code }) => code);
+        console.log(JSON.stringify([table.numRows, restored.length, again]));
+      } catch (error) {
+        console.log(error instanceof QuantizeError, error.code, error.message);
+      }
+    })();`;
+    writeFileSync(path.join(folder, file), script);
+    return run(process.execPath, file).catch(({ stderr }) => stderr);
+  }
+
+  afterAll(() => rmSync(kInstalled(), { force: true }));
+
+  test.each([
+    ['an ES module', kAsModule],
+    ['CommonJS', kAsCommonJs],
+    ['CommonJS with an ES module', kMixed],
+  ])('need the package apache-arrow, and arrowquant/arrow, in %s', async (_, kind) => {
+    rmSync(kInstalled(), { force: true });
+    expect(await tableIn(kind, '')).toMatch(/^true arrow_missing .*arrowquant\/arrow/);
+    expect(await tableIn(kind, `${kind.load('arrowquant/arrow')};`)).toMatch(
+      /Cannot find (package|module) 'apache-arrow'/,
+    );
+    symlinkSync(path.join(projectRoot, 'node_modules/apache-arrow'), kInstalled());
+    const expected = [2, 64, 'invalid_weights'];
+    expect(JSON.parse(await tableIn(kind, `${kind.load('arrowquant/arrow')};`))).toEqual(expected);
+  });
 });
 
 test('gives the raw module to who imports arrowquant/wasm', async () => {
@@ -127,7 +175,7 @@ test('ships no module that imports what is not there', () => {
   const lost = imports.filter(([name, address]) =>
     address.startsWith('.')
       ? !existsSync(path.resolve(dist, path.dirname(name), address))
-      : !['commander', 'cli-progress'].includes(address),
+      : !['commander', 'cli-progress', 'apache-arrow'].includes(address),
   );
   expect(lost).toEqual([]);
 });
@@ -143,7 +191,14 @@ test('links to nothing that is not shipped, but for what the README calls a part
     return targets.filter((target) => !existsSync(path.join(shipped, target)));
   });
   expect([...new Set(dead)].sort()).toEqual([
-    ...['CHANGELOG.md', 'CONTRIBUTING.md', 'bench/README.md', 'docs/architecture.md', 'docs/checkpoints.md'],
+    ...[
+      'CHANGELOG.md',
+      'CONTRIBUTING.md',
+      'bench/README.md',
+      'docs/architecture.md',
+      'docs/arrow.md',
+      'docs/checkpoints.md',
+    ],
     ...['docs/effort.md', 'docs/families.md', 'docs/formats.md', 'docs/importance.md', 'docs/llama-quantize.md'],
     ...['docs/model-folders.md', 'docs/onnx.md', 'docs/scale.md', 'docs/sources.md'],
   ]);

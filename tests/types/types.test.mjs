@@ -40,6 +40,7 @@ let manifest;
 
 beforeAll(async () => {
   project = await makeProjectWithPackage();
+  symlinkSync(here('../../node_modules/apache-arrow'), path.join(project.folder, 'node_modules/apache-arrow'));
   manifest = JSON.parse(readFileSync(path.join(project.folder, 'node_modules/arrowquant/package.json'), 'utf8'));
 }, 120_000);
 afterAll(() => project?.remove());
@@ -47,7 +48,9 @@ afterAll(() => project?.remove());
 /** The entry points that export what the package itself does. */
 const twins = () =>
   Object.entries(manifest.exports)
-    .filter(([entry, target]) => !['.', './wasm'].includes(entry) && JSON.stringify(target).includes('.d.ts'))
+    .filter(
+      ([entry, target]) => !['.', './wasm', './arrow'].includes(entry) && JSON.stringify(target).includes('.d.ts'),
+    )
     .map(([entry]) => entry.slice('./'.length));
 
 /** A project's sources: `name.mts`, `name.cts` or `name.ts`, as its kinds of files are. */
@@ -71,15 +74,28 @@ function writeSources(folder, { kinds }, program, version) {
 }
 
 /** What the compiler says to a strict program that looks into the declarations of its packages, too. */
-async function compile({ version, nodeTypes }, resolution, { program, lib, types }) {
-  const folder = path.join(project.folder, `${version} ${resolution.name} ${program}`);
+function compile(compiler, resolution, surroundings) {
+  const folder = path.join(project.folder, `${compiler.version} ${resolution.name} ${surroundings.program}`);
+  mkdirSync(folder);
+  writeSources(folder, resolution, surroundings.program, compiler.version);
+  return runCompiler(folder, compiler, resolution, { ...surroundings, skipLibCheck: false });
+}
+
+/** The same of a program with apache-arrow, whose declarations are not ours to check. */
+function compileArrow(compiler, resolution) {
+  const folder = path.join(project.folder, `${compiler.version} ${resolution.name} arrow`);
+  mkdirSync(folder);
+  for (const kind of resolution.kinds) copyFileSync(here('usage/arrow.ts'), path.join(folder, `arrow.${kind}`));
+  return runCompiler(folder, compiler, resolution, { ...kPage, skipLibCheck: true });
+}
+
+function runCompiler(folder, { version, nodeTypes }, resolution, { lib, types, skipLibCheck }) {
   mkdirSync(path.join(folder, 'node_modules/@types'), { recursive: true });
   symlinkSync(here(`node_modules/${nodeTypes}`), path.join(folder, 'node_modules/@types/node'));
-  writeSources(folder, resolution, program, version);
   const compilerOptions = {
     ...{ target: 'ES2022', lib, types, module: resolution.module, moduleResolution: resolution.name },
     ...{ strict: true, exactOptionalPropertyTypes: true, noUncheckedIndexedAccess: true },
-    ...{ skipLibCheck: false, esModuleInterop: true, noEmit: true },
+    ...{ skipLibCheck, esModuleInterop: true, noEmit: true },
   };
   const include = ['*.ts', '*.mts', '*.cts'];
   writeFileSync(path.join(folder, 'tsconfig.json'), JSON.stringify({ compilerOptions, include }));
@@ -108,4 +124,12 @@ describe.each(kCompilers)('TypeScript $version', (compiler) => {
     const said = await Promise.all(surroundings.map((known) => compile(compiler, resolution, known)));
     expect(said).toEqual(surroundings.map(() => ''));
   });
+});
+
+/** The oldest and the newest, since apache-arrow's declarations take a while. */
+const kWithArrow = kCompilers.filter(({ version }) => ['5.0', '7'].includes(version));
+
+test.each(kWithArrow)('TypeScript $version knows apache-arrow where arrowquant/arrow is imported', async (compiler) => {
+  const said = await Promise.all(compiler.resolutions.map((resolution) => compileArrow(compiler, resolution)));
+  expect(said).toEqual(compiler.resolutions.map(() => ''));
 });

@@ -10,13 +10,14 @@ import { bundleHub } from './hub.mjs';
 export async function writeBundles(staging) {
   await bundleCommonJs(staging);
   await bundleHub(staging);
+  await bundleArrow(staging);
   // Before the glue without threads becomes the script of workers, too: who has it inside starts none with it.
   const scripts = await workerScripts(staging);
   await bundleWhole(staging, 'arrowquant.standalone', scripts['worker.js']);
   const entries = await bundleChunks(staging, { ...kBrowser, plugins: [movedAddresses(staging, /\/runtime\/service-worker\.js$/)] });
   for (const name of ['browser', 'single']) writeTypes(staging, name);
   for (const [name, text] of Object.entries(scripts)) writeFileSync(path.join(staging, name), text);
-  return ['hub.js', 'arrowquant.standalone.js', ...entries, ...Object.keys(scripts)];
+  return ['hub.js', 'arrow.js', 'arrowquant.standalone.js', ...entries, ...Object.keys(scripts)];
 }
 
 const kBrowser = { bundle: true, format: 'esm', platform: 'browser', target: 'es2022', minify: true, logLevel: 'warning' };
@@ -44,6 +45,17 @@ async function bundleCommonJs(staging) {
     },
     logLevel: 'warning',
   });
+}
+
+/**
+ * What makes Arrow tables, for import and for require(). It shares no chunk, so that nothing that pages load is cut in two for it:
+ * the package finds it by a global symbol.
+ */
+async function bundleArrow(staging) {
+  const { build } = await import('esbuild');
+  const options = { ...kBrowser, entryPoints: [path.join(staging, 'arrow.js')], external: ['apache-arrow'] };
+  await build({ ...options, format: 'cjs', outfile: path.join(staging, 'arrow.cjs') });
+  await build({ ...options, outfile: path.join(staging, 'arrow.js'), allowOverwrite: true });
 }
 
 /**

@@ -7,7 +7,7 @@ import { minifyModules } from './modules.mjs';
 import { markBuild, writeRevision } from './revision.mjs';
 
 /** What package.json's `exports` lead to, and `browser.js`. */
-const kTypedEntries = ['index', 'wasm/index', 'single', 'arrowquant.standalone', 'workerd', 'browser'];
+const kTypedEntries = ['index', 'wasm/index', 'single', 'arrowquant.standalone', 'workerd', 'browser', 'arrow'];
 
 /** Modules that are shipped as they are. */
 const kModules = ['workerd.js', 'runtime/worker-node.js', 'runtime/worker-globals.js', 'wasm/arrowquant-threads.js'];
@@ -60,11 +60,11 @@ function reachedTypes(staging, entries) {
 }
 
 /**
- * TypeScript takes index.d.ts for an ES module, which a CommonJS file may not require: the declarations that it reaches
- * are written once more as .d.cts files, without the comments, which the others have.
+ * TypeScript takes index.d.ts and arrow.d.ts for ES modules, which a CommonJS file may not require: the declarations that they
+ * reach are written once more as .d.cts files, without the comments, which the others have.
  */
 async function writeCommonJsTypes(staging) {
-  for (const name of reachedTypes(staging, ['index'])) {
+  for (const name of reachedTypes(staging, ['index', 'arrow'])) {
     const text = readFileSync(path.join(staging, `${name}.d.ts`), 'utf8');
     const adapted = text.replace(kImports, (_, quote, specifier) => `${quote}${specifier}.cjs${quote}`);
     writeFileSync(path.join(staging, `${name}.d.cts`), await withoutComments(adapted));

@@ -10,6 +10,10 @@ import {
   TENSOR_TYPES,
   type AnyCase,
   type Architecture,
+  type ArrowOptions,
+  type ArrowRow,
+  type ArrowTable,
+  type ArrowTypes,
   type Backend,
   type BatchOptions,
   type BatchResult,
@@ -83,6 +87,7 @@ import {
   type ProgressCallback,
   type QuantizeErrorCode,
   type QuantizeFileOptions,
+  type QuantizedColumn,
   type QuantizedLayer,
   type ReadOptions,
   type ReadTensorOptions,
@@ -145,6 +150,18 @@ export async function quantizeWeights(halves: HalfArray, shaped: ShapedWeights, 
   const details: ErrorDetails = { detail: about, layer: 'bare' };
   if (code === 'disposed') throw new QuantizeError('invalid_option', details);
   return quantizer.backend;
+}
+
+export async function quantizeTable(quantizer: ArrowQuant, table: ArrowTable, row: ArrowRow | null): Promise<number> {
+  const result = await quantizer.quantizeBatch(table, bits);
+  const options: ArrowOptions = { zeroPoints: 'uint8' };
+  // What makes tables has not been imported: nobody knows what they are.
+  const made: unknown = result.toTable(options);
+  const types: ArrowTypes = {};
+  const levels: QuantizedColumn = 'quantized_data';
+  const fields = { quantized_data: [], scales: [], zero_points: [], shape: [], bit_width: made ?? types };
+  const own: ArrowRow = fields;
+  return (await quantizer.dequantize(row)).length + (await quantizer.dequantize(own)).length + fields[levels].length;
 }
 
 const condition: TensorCondition = { name: /norm/, rankBelow: 2, dtypeNotIn: ['F32'] };

@@ -1,0 +1,95 @@
+/** Quantized layers out of rows of Arrow tables. */
+
+import { fieldsOf, isArrayOf } from '../checks.js';
+import { QuantizeError } from '../errors.js';
+
+type Fields = Readonly<Record<string, unknown>>;
+
+/** A layer as `dequantize` takes it, before its arrays have been compared with its shape. */
+export interface RowLayer {
+  readonly quantizedData: unknown;
+  readonly scales: Float32Array;
+  readonly zeroPoints: Uint8Array;
+  readonly shape: readonly number[];
+  readonly bitWidth: number;
+  readonly groupSize: number;
+  readonly symmetric: boolean;
+}
+
+/**
+ * The quantized layer that a row holds: of a table that `toTable` has made, or of one with the same columns of which
+ * `group_size` and `symmetric` may be missing, zero points may be floats, and every level may have a byte of its own. The levels
+ * stay where they lie. Throws `invalid_weights` with the column.
+ */
+export function readRow(row: unknown): RowLayer {
+  const fields = fieldsOf(row);
+  const { quantized_data: levels, group_size: groupSize, symmetric } = fields;
+  const quantizedData = isArrayOf(levels, 'Uint8Array') ? levels : arrayOf(fields, 'quantized_data');
+  const given = arrayOf(fields, 'scales');
+  const scales = isArrayOf(given, 'Float32Array') ? given : Float32Array.from(given, Number);
+  const zeroPoints = levelsOf(fields, arrayOf(fields, 'zero_points'));
+  const shape = Array.from(arrayOf(fields, 'shape'), Number);
+  const weights = shape.reduce((product, size) => product * size, 1);
+  return {
+    ...{ quantizedData, scales, zeroPoints, shape },
+    bitWidth: storedBits(numberOf(fields, 'bit_width'), quantizedData.length, weights),
+    groupSize:
+      groupSize === undefined || groupSize === null
+        ? likelyGroupSize(fields, weights, scales.length)
+        : numberOf(fields, 'group_size'),
+    symmetric: symmetric === true,
+  };
+}
+
+function errorIn(row: Fields, column: string, detail: string): QuantizeError {
+  const { layer_name: layer } = row;
+  return new QuantizeError('invalid_weights', {
+    ...(typeof layer === 'string' && { layer }),
+    detail: `column ${column} of the row: ${detail}`,
+  });
+}
+
+/** The elements of a list, which libraries give as a typed array, as a vector, or as an array. */
+function arrayOf(row: Fields, column: string): ArrayLike<number | bigint> {
+  const value = row[column];
+  const { toArray, nullCount } = fieldsOf(value);
+  const elements: unknown = typeof toArray === 'function' ? Reflect.apply(toArray, value, []) : value;
+  const isList = ArrayBuffer.isView(elements) || Array.isArray(elements);
+  if (!isList) throw errorIn(row, column, value === null || value === undefined ? 'missing' : 'no list');
+  if (typeof nullCount === 'number' && nullCount > 0) throw errorIn(row, column, 'a null in it');
+  return elements as unknown as ArrayLike<number | bigint>;
+}
+
+function numberOf(row: Fields, column: string): number {
+  const value = row[column];
+  if (typeof value === 'number' || typeof value === 'bigint') return Number(value);
+  throw errorIn(row, column, value === null || value === undefined ? 'missing' : 'no number');
+}
+
+function levelsOf(row: Fields, given: ArrayLike<number | bigint>): Uint8Array {
+  if (isArrayOf(given, 'Uint8Array')) return given;
+  const levels = Uint8Array.from(given, Number);
+  const odd = levels.findIndex((level, index) => level !== Number(given[index]));
+  if (odd < 0) return levels;
+  throw errorIn(row, 'zero_points', `element ${String(odd)} is ${String(given[odd])}, no whole number from 0 to 255`);
+}
+
+/** Levels that have a byte each, though fewer bits would do, are decoded as those of 8 bits, by the same formula. */
+const storedBits = (bits: number, bytes: number, weights: number): number =>
+  bits < 8 && bytes === weights && bytes !== Math.ceil((weights * bits) / 8) ? 8 : bits;
+
+const GROUP_SIZES = [32, 64, 128, 256];
+
+/** The only group size that gives so many scales; 0 for the whole tensor. */
+function likelyGroupSize(row: Fields, weights: number, scales: number): number {
+  if (scales <= 1) return 0;
+  const fitting = GROUP_SIZES.filter((size) => Math.ceil(weights / size) === scales);
+  const [size] = fitting;
+  if (size !== undefined && fitting.length === 1) return size;
+  const counts = `${String(scales)} scales for ${String(weights)} weights`;
+  throw errorIn(
+    row,
+    'group_size',
+    `missing, and ${counts} do not say what it is; add the column, with 0 for the whole tensor`,
+  );
+}

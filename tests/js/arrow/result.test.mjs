@@ -1,0 +1,204 @@
+/** Results as Arrow tables, and their rows as layers to dequantize. */
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import * as flechette from '@uwdata/flechette';
+import * as arrow from 'apache-arrow';
+import * as arrow17 from 'apache-arrow-17';
+import { ArrowQuant } from 'arrowquant';
+import 'arrowquant/arrow';
+import { randomWeights, sameBytes } from '../support/weights.mjs';
+import { golden } from './support/tables.mjs';
+
+let quantizer;
+beforeAll(async () => {
+  quantizer = await ArrowQuant.create({ threads: 2 });
+});
+afterAll(() => quantizer.dispose());
+
+/** A result with an empty layer, and one with a single weight. */
+const someResult = (bits = 4, options = {}) =>
+  quantizer.quantizeBatch(
+    {
+      'z.last': { data: randomWeights(3000, 1), shape: [30, 100] },
+      'ä.weight': randomWeights(333, 2),
+      'a.empty': new Float32Array(0),
+      'a.one': Float32Array.of(0.5),
+    },
+    bits,
+    options,
+  );
+
+/** Fails unless each row of the table is restored as the layer of the same place. */
+async function expectRestored(table, result) {
+  expect(table.numRows).toBe(result.size);
+  for (const [i, [name, layer]] of [...result].entries()) {
+    const row = table.get(i);
+    expect([row.layer_name, Array.from(row.shape, Number)]).toEqual([name, layer.shape]);
+    expect(sameBytes(await quantizer.dequantize(row), await quantizer.dequantize(layer))).toBe(true);
+  }
+}
+
+const kColumns = [
+  ...['layer_name: Utf8', 'quantized_data: Binary', 'scales: List<Float32>', 'zero_points: List<Float32>'],
+  ...['shape: List<Int64>', 'bit_width: Uint8', 'group_size: Uint32', 'symmetric: Bool'],
+];
+
+test('a table has the columns that are documented, a record batch for each layer, in the order of the names', async () => {
+  const result = await someResult();
+  const table = result.toTable();
+  const columns = (one) => one.schema.fields.map(({ name, type }) => `${name}: ${type}`);
+  expect(columns(table)).toEqual(kColumns);
+  expect(columns(result.toRecordBatch({ zeroPoints: 'uint8' }))).toEqual(
+    kColumns.map((column) => column.replace('zero_points: List<Float32>', 'zero_points: List<Uint8>')),
+  );
+  expect(table.batches.map(({ numRows }) => numRows)).toEqual([1, 1, 1, 1]);
+  expect([...table.getChild('layer_name')]).toEqual(['a.empty', 'a.one', 'z.last', 'ä.weight']);
+});
+
+test('a table lies in the arrays of the result', async () => {
+  const result = await someResult();
+  const table = result.toTable({ zeroPoints: 'uint8' });
+  const { quantizedData, scales, zeroPoints } = result.get('z.last');
+  const [chunk] = table.batches[2].data.children.slice(1, 2);
+  expect(chunk.values.buffer).toBe(quantizedData.buffer);
+  for (const [column, array] of [
+    [2, scales],
+    [3, zeroPoints],
+  ]) {
+    expect(table.batches[2].data.children[column].children[0].values.buffer).toBe(array.buffer);
+  }
+});
+
+describe.each([
+  ['4 bits in groups', 4, {}],
+  ['2 bits, symmetric', 2, { symmetric: true, groupSize: 32 }],
+  ['8 bits, one group', 8, { groupSize: 'tensor' }],
+])('%s', (_, bits, options) => {
+  test.each([['float32'], ['uint8']])(
+    'rows with %s zero points are restored to what layers are',
+    async (zeroPoints) => {
+      const result = await someResult(bits, options);
+      const table = result.toTable({ zeroPoints });
+      await expectRestored(table, result);
+      await expectRestored(new arrow.Table([result.toRecordBatch({ zeroPoints })]), result);
+      for (const library of [arrow, arrow17, flechette]) {
+        for (const form of ['file', 'stream']) {
+          await expectRestored(library.tableFromIPC(arrow.tableToIPC(table, form)), result);
+        }
+      }
+      const part = arrow.tableFromIPC(arrow.tableToIPC(new arrow.Table([result.toRecordBatch({ zeroPoints })])));
+      await expectRestored(part.slice(1, 3), new Map([...result].slice(1, 3)));
+    },
+  );
+});
+
+test('a batch that weighs columns has a table, too; failures have no row; layers that were added have one', async () => {
+  const layers = { a: randomWeights(64, 3), b: Float32Array.of(NaN) };
+  const options = { continueOnError: true, effort: 'best', importance: { a: new Float32Array(64).fill(1) } };
+  const result = await quantizer.quantizeBatch(layers, 4, options);
+  expect([...result.toTable().getChild('layer_name')]).toEqual(['a']);
+  result.set('0', result.get('a'));
+  expect([...result.toTable().getChild('layer_name')]).toEqual(['0', 'a']);
+  expect((await quantizer.quantizeBatch({}, 4)).toTable().numRows).toBe(0);
+});
+
+test('tables of several bit widths join', async () => {
+  const [two, eight] = [await someResult(2), await someResult(8)];
+  const joined = two.toTable().concat(eight.toTable());
+  expect([...joined.getChild('bit_width')]).toEqual([2, 2, 2, 2, 8, 8, 8, 8]);
+  await expectRestored(joined.slice(4), eight);
+});
+
+test('the methods are not among what a result lists', async () => {
+  const result = await someResult();
+  expect(Object.keys(result)).toEqual(['failures']);
+});
+
+test('what is no option or no layer is refused', async () => {
+  const result = await someResult();
+  const failure = (run) => {
+    try {
+      return run();
+    } catch (error) {
+      return error;
+    }
+  };
+  for (const options of [{ zeroPoints: 'int8' }, { zeroPoint: 'uint8' }, 'uint8']) {
+    expect(failure(() => result.toTable(options))).toMatchObject({ name: 'QuantizeError', code: 'invalid_option' });
+  }
+  result.set('odd', { quantizedData: new Uint8Array(4) });
+  expect(failure(() => result.toRecordBatch())).toMatchObject({ name: 'QuantizeError', code: 'invalid_weights' });
+});
+
+test('a column of more bytes than its offsets can say is refused, and which way there is', async () => {
+  const result = await someResult();
+  const layer = result.get('a.one');
+  // As large as they must be, and of no memory: nobody touches it.
+  const large = new Uint8Array(2 ** 30);
+  for (const name of ['a', 'b']) result.set(name, { ...layer, quantizedData: large });
+  expect(() => result.toRecordBatch()).toThrow(expect.objectContaining({ code: 'out_of_memory' }));
+  expect(() => result.toRecordBatch()).toThrow(/layer "b".*toTable/);
+  expect(result.toTable().numRows).toBe(6);
+});
+
+describe('rows of other programs', () => {
+  const kLevels = Array.from({ length: 96 }, (_, i) => i % 16);
+  const rowsOf = ({ tableFromIPC }) => {
+    const table = tableFromIPC(golden('quantized.arrow'));
+    return new Map(Array.from({ length: table.numRows }, (_, i) => [table.get(i).layer_name, table.get(i)]));
+  };
+  const restored = (levels, groupSize, scales, zeroPoints) =>
+    Float32Array.from(levels, (level, i) => {
+      const group = Math.floor(i / groupSize);
+      return (level - zeroPoints[group]) * scales[group];
+    });
+
+  test.each([
+    ['apache-arrow', arrow],
+    ['Flechette', flechette],
+  ])('read by %s: a byte for every level, zero points as floats, no group size', async (_, library) => {
+    const rows = rowsOf(library);
+    const [scales, zeroPoints] = [
+      [0.5, 0.25, 2],
+      [3, 0, 15],
+    ];
+    const packed = Array.from({ length: 96 }, (_, i) => ((i >> 1) >> (i % 2 === 0 ? 0 : 4)) & 15);
+    expect(await quantizer.dequantize(rows.get('whole'))).toEqual(restored(kLevels, 96, [0.5], [3]));
+    expect(await quantizer.dequantize(rows.get('groups'))).toEqual(restored(kLevels, 32, scales, zeroPoints));
+    expect(await quantizer.dequantize(rows.get('packed'))).toEqual(restored(packed, 32, scales, zeroPoints));
+  });
+
+  test.each([
+    ['fraction', /zero_points.*3\.5, no whole number/],
+    ['unclear', /group_size.*5 scales for 96 weights/],
+  ])('%s is refused', async (name, message) => {
+    const failure = await quantizer.dequantize(rowsOf(arrow).get(name)).catch((error) => error);
+    expect(failure).toMatchObject({ name: 'QuantizeError', code: 'invalid_weights', layer: name });
+    expect(failure.message).toMatch(message);
+  });
+
+  test.each([
+    ['no scales', { scales: null }, 'invalid_weights', /scales of the row: missing/],
+    ['a text', { zero_points: '3' }, 'invalid_weights', /zero_points of the row: no list/],
+    [
+      'a null in a list',
+      { scales: { nullCount: 1, toArray: () => Float32Array.of(0) } },
+      'invalid_weights',
+      /a null in it/,
+    ],
+    ['no bits', { bit_width: undefined }, 'invalid_weights', /bit_width of the row: missing/],
+    ['3 bits', { bit_width: 3n, quantized_data: new Uint8Array(36) }, 'invalid_bit_width', /3/],
+    ['another shape', { shape: [95] }, 'shape_mismatch', /./],
+    ['a group size', { group_size: 33 }, 'invalid_option', /33/],
+  ])('%s', async (_, change, code, message) => {
+    const [row] = rowsOf(flechette).values();
+    const failure = await quantizer.dequantize({ ...row, group_size: 0, ...change }).catch((error) => error);
+    expect(failure).toMatchObject({ name: 'QuantizeError', code });
+    expect(failure.message).toMatch(message);
+  });
+
+  test('no row', async () => {
+    for (const none of [null, undefined]) {
+      await expect(quantizer.dequantize(none)).rejects.toMatchObject({ code: 'invalid_weights' });
+    }
+  });
+});
