@@ -1,11 +1,12 @@
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
-import { copyFileSync, mkdirSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { copyFileSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { inProject } from '../../tools/lib/paths.mjs';
 import { readModel } from '../js/support/models/safetensors.mjs';
 import { makeProjectWithPackage } from '../places/installed.mjs';
 import { writeSmallModel } from '../places/model.mjs';
 import { commandsOf } from './support/commands.mjs';
+import { filesOf } from './support/files.mjs';
 import { processAtPort, variableOf } from './support/processes.mjs';
 import { startSlurm } from './support/slurm.mjs';
 import { serveWithTrouble } from './support/troubled-server.mjs';
@@ -45,13 +46,6 @@ async function ended(...jobs) {
   return cluster.until(`jobs ${jobs.join(' and ')} have ended`, look, kTaskSeconds);
 }
 
-const filesOf = (folder) =>
-  new Map(
-    readdirSync(at(folder))
-      .filter((name) => name.endsWith('.gguf'))
-      .map((name) => [name, readFileSync(at(`${folder}/${name}`)).toString('base64')]),
-  );
-
 beforeAll(async () => {
   project = await makeProjectWithPackage();
   for (const name of ['out', 'expected']) mkdirSync(at(name));
@@ -65,7 +59,7 @@ beforeAll(async () => {
   const parameters = ['--type', kSettings.TYPE, '--split-size', kSettings.SPLIT_SIZE, '--quiet'];
   const command = ['arrowquant', 'quantize', 'model.safetensors', 'expected/model.gguf', ...parameters];
   await cluster.run('npx', command, { cwd: project.folder });
-  expected = filesOf('expected');
+  expected = filesOf(at('expected'));
 }, 120_000);
 
 afterAll(async () => {
@@ -87,7 +81,7 @@ test('an array of tasks, one killed and one cut off in the middle, writes what o
   expect(states).toEqual(Object.fromEntries([...names, check].map((name) => [name, 'COMPLETED'])));
   expect(await cluster.run('scontrol', ['show', 'job', `${job}_${killed}`])).toMatch(/ Restarts=1 /);
   expect(server.trouble).toEqual({ cuts: 1, holds: 1 });
-  expect(filesOf('out')).toEqual(expected);
+  expect(filesOf(at('out'))).toEqual(expected);
 }, 240_000);
 
 test('the files that verify names are written again, and no others', async () => {
@@ -100,6 +94,6 @@ test('the files that verify names are written again, and no others', async () =>
   const { missing, again } = await type(submitAgain, ['missing', 'again']);
   expect(missing).toBe('2,4');
   expect(await ended(again)).toEqual({ [`${again}_2`]: 'COMPLETED', [`${again}_4`]: 'COMPLETED' });
-  expect(filesOf('out')).toEqual(expected);
+  expect(filesOf(at('out'))).toEqual(expected);
   await type('npx arrowquant verify "$OUTPUT"');
 }, 240_000);
