@@ -32,6 +32,7 @@ export type {
   OnnxType,
 } from './formats/names.js';
 export { QuantizeError, type ErrorDetails, type QuantizeErrorCode } from './errors.js';
+export type { FileSum } from './io/part-files.js';
 export type { ImportanceEntry, ImportanceMatrix } from './importance/importance.js';
 export type { FileComparison, TensorComparison } from './models/compare.js';
 export type { InspectedTensor, Inspection } from './models/inspect.js';
@@ -46,7 +47,9 @@ export type {
   ReadOptions,
   ReadTensorOptions,
   TypeRule,
+  VerifyOptions,
 } from './convert/options.js';
+export type { PartProblem, PartsReport } from './convert/parts/verify.js';
 export type {
   DroppedTensor,
   FileEvent,
@@ -56,6 +59,8 @@ export type {
   FileTotals,
   FileWarning,
   FileWarningCode,
+  PartOfReport,
+  PartPlan,
   PlanTotals,
   TensorPlan,
   TensorReport,

@@ -11,7 +11,9 @@ import type {
   QuantizeFileOptions,
   ReadOptions,
   ReadTensorOptions,
+  VerifyOptions,
 } from './convert/options.js';
+import type { PartsReport } from './convert/parts/verify.js';
 import { abandoning, endpointName, type ModelSink, type ModelSource } from './endpoints.js';
 import { QuantizeError, abortError, asQuantizeError } from './errors.js';
 import type { ImportanceMatrix } from './importance/importance.js';
@@ -232,7 +234,7 @@ export class ArrowQuant {
   /**
    * What `quantizeFile` would do with these options: what becomes what, and why, with exact sizes. Only headers are read,
    * and, for `f16Overflow: 'f32'`, the tensors that would become F16 or BF16. Takes all options of `quantizeFile`; those
-   * about writing (`resume`, `durability`, `memoryLimit`, `metrics` and the callbacks) change nothing. Rejects as `quantizeFile` does.
+   * about writing (`resume`, `durability`, `memoryLimit`, `metrics`, `part` and the callbacks) change nothing. Rejects as `quantizeFile` does.
    */
   async plan(source: ModelSource, options?: QuantizeFileOptions | null): Promise<FilePlan> {
     const once = holdQuantization(options);
@@ -276,6 +278,16 @@ export class ArrowQuant {
     return this.#fileCalls.reading(once, (work, tools) =>
       work.withModel(tools, from, (model) => work.inspectionOf(model, endpointName(from))),
     );
+  }
+
+  /**
+   * Looks whether all parts of an output, the path that `quantizeFile` was given with a `part` each, are there, right, and of
+   * one input and the same options. Reads all of their bytes. Rejects with `missing_shard` where there is none, and as
+   * `inspectFile` does.
+   */
+  async verifyFiles(output: string, options?: VerifyOptions | null): Promise<PartsReport> {
+    const once = names.onceRead(options, names.VERIFY_OPTIONS);
+    return this.#fileCalls.reading(once, (work, tools) => work.verifyFiles(tools, output, once));
   }
 
   /**

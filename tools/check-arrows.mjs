@@ -124,7 +124,7 @@ const kTsArrows = {
       'layouts',
       'containers',
     ],
-    ...['runtime', 'convert/revision'],
+    ...['runtime', 'convert/revision', 'convert/parts'],
     ...kFoundations,
   ],
 };
@@ -143,8 +143,18 @@ const kTypeArrows = {
   wasm: ['runtime/types'],
   runtime: ['wasm/module'],
   calls: ['importance', 'plan/report', 'pipeline/tools', 'wasm/windows'],
-  quantizer: ['convert/options', 'importance', 'models', 'plan/report'],
-  index: ['calls', 'formats/names', 'convert/options', 'importance', 'models', 'plan/report', 'rules/rule'],
+  quantizer: ['convert/options', 'convert/parts', 'importance', 'models', 'plan/report'],
+  index: [
+    'calls',
+    'formats/names',
+    'convert/options',
+    'convert/parts',
+    'io/part-files',
+    'importance',
+    'models',
+    'plan/report',
+    'rules/rule',
+  ],
 };
 
 const problems = [];

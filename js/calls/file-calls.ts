@@ -74,10 +74,7 @@ export class FileCalls {
     try {
       const [loaded, access] = await unlessAborted(signal, loadWork);
       this.#windows ??= this.#createWindows(WINDOWS);
-      const files: FileAccess = {
-        openSource: (source, ends) => access.openSource(source, ends, web),
-        openSink: (sink, plan) => access.openSink(sink, plan),
-      };
+      const files: FileAccess = { ...access, openSource: (source, ends) => access.openSource(source, ends, web) };
       return await run(loaded, { pool: this.#windows, files, signal, fail }, { ...given, signal });
     } catch (error) {
       // Whatever has failed: nothing of the call goes on.

@@ -3,10 +3,14 @@
  * while it is loaded has been read before.
  */
 
+import { flag, invalidOption } from '../checks.js';
+import type { VerifyOptions } from '../convert/options.js';
+import type { PartsReport } from '../convert/parts/verify.js';
 import { endpointName, type ModelSource } from '../endpoints.js';
 import type { ImportanceMatrix } from '../importance/importance.js';
 import { inspectionOf, type Inspection } from '../models/inspect.js';
 import { openModel, type Model } from '../models/model.js';
+import type { Given } from '../options/names.js';
 import { part } from '../part.js';
 import type { FileTools } from '../pipeline/tools.js';
 
@@ -25,6 +29,18 @@ export { OpenedModel } from './opened-model.js';
 export async function readImportance(tools: FileTools, source: ModelSource): Promise<ImportanceMatrix> {
   const loaded = await part(() => import('../convert/imatrix.js'));
   return loaded.readImportance(tools, source);
+}
+
+/** Looks whether the parts of an output belong together, and are all there. */
+export async function verifyFiles(
+  { files, signal }: FileTools,
+  output: unknown,
+  { removeManifests }: Given<VerifyOptions>,
+): Promise<PartsReport> {
+  const remove = flag('removeManifests', removeManifests);
+  if (typeof output !== 'string' || output === '') throw invalidOption('output', output, 'a path');
+  const { verifyFiles: verify } = await part(() => import('../convert/parts/verify.js'));
+  return verify(files, output, { removeManifests: remove, signal });
 }
 
 /** Runs what only reads the model at `source`, which is closed again. */

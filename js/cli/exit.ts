@@ -13,7 +13,7 @@ export const EXIT = {
 export const EXIT_CODES_HELP = `
 Exit codes:
   0    done
-  1    a file could not be read, converted or written; the reason is on stderr
+  1    a file could not be read, converted or written, the reason is on stderr; verify: parts are to be written again
   2    the command line is wrong
   3    compare: the files do not have the same tensors
   130  interrupted by Ctrl-C (128 and the number of the signal for other signals)

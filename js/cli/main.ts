@@ -6,6 +6,7 @@ import { dequantizeCommand } from './commands/dequantize.js';
 import { EXIT_CODES_HELP, reportFailure } from './exit.js';
 import { inspectCommand } from './commands/inspect.js';
 import { quantizeCommand } from './commands/quantize.js';
+import { verifyCommand } from './commands/verify.js';
 import { asksForSurroundings, printSurroundings } from './commands/version.js';
 
 function version(): string {
@@ -27,7 +28,8 @@ async function main(): Promise<void> {
     )
     .addHelpText('after', EXIT_CODES_HELP)
     .showHelpAfterError('(add --help for what is possible)');
-  for (const command of [quantizeCommand(), dequantizeCommand(), inspectCommand(), compareCommand()]) {
+  const commands = [quantizeCommand(), dequantizeCommand(), inspectCommand(), compareCommand(), verifyCommand()];
+  for (const command of commands) {
     program.addCommand(command.copyInheritedSettings(program));
   }
   for (const command of [program, ...program.commands]) command.exitOverride();

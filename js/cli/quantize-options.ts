@@ -24,12 +24,14 @@ import {
   verboseOption,
   type CommonOptions,
 } from './options.js';
+import { partOptions, type PartOptions } from './parts.js';
 import { headerOption } from './servers.js';
 
 const TYPES: readonly string[] = [...new Set([...FILE_TYPES, COPY, ...TENSOR_TYPES])];
 
 /** What `quantize` is told on the command line, as commander gives it. */
-export interface QuantizeOptions extends CommonOptions, OnnxOptions, CheckpointOptions, AskedOptions, ImatrixOptions {
+export interface QuantizeOptions
+  extends CommonOptions, OnnxOptions, CheckpointOptions, AskedOptions, ImatrixOptions, PartOptions {
   readonly format?: NonNullable<QuantizeFileOptions['format']>;
   readonly type?: FileType;
   readonly mix?: MixtureName;
@@ -164,6 +166,7 @@ const generalOptions = (): Option[] => [
     'tensors whose names match, or, after "=", the one of that name, get this type; "keep" leaves them as they are, "drop" leaves them out; repeatable, the first that matches counts',
   ).argParser(collectRule),
   new Option('--split-size <size>', 'write files of at most that size, such as 512MB').argParser(parseSize),
+  ...partOptions(),
   new Option('--layout <name>', 'how what is quantized lies in the file (default: what holds the type)').choices(
     LAYOUTS.map(({ name }) => name),
   ),

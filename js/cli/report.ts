@@ -33,11 +33,19 @@ export function printWarnings(warnings: readonly FileWarning[]): void {
 
 /** What the options `--json` and `--quiet` make of a report. */
 export function printReport(report: FileReport, options: CommonOptions): void {
+  const { part } = report;
   if (options.json === true) process.stdout.write(`${formatJson(report)}\n`);
-  else if (options.quiet !== true) process.stdout.write(`${renderReport(report)}\n`);
+  else if (part?.leftAlone === true) {
+    const files = report.files.map(printable).join(', ');
+    if (options.quiet !== true)
+      process.stdout.write(`${partText(part)} is complete already, and is left alone: ${files}\n`);
+  } else if (options.quiet !== true) process.stdout.write(`${renderReport(report)}\n`);
 }
 
+const partText = ({ part, parts }: NonNullable<FileReport['part']>): string => `part ${part} of ${parts}`;
+
 function renderReport({
+  part,
   tensors,
   dropped,
   totals,
@@ -69,6 +77,7 @@ function renderReport({
     `${printable(architecture === null ? type : `${type} (${architecture})`)}: ${converted + kept} tensors, ${converted} converted, ${kept} kept as they were${dropped.length === 0 ? '' : `, ${dropped.length} left out`}`,
     `${formatBytes(bytesBefore)} → ${formatBytes(bytesAfter)} (${change}), ${bitsPerWeight.toFixed(2)} bits a weight${saves ? `, effort ${effort}` : ''}${weighedText(weighed)}`,
     `${formatSeconds(seconds)}, ${formatRate(bytesPerSecond)}${downloadText(downloadedBytes)}`,
+    ...(part === undefined ? [] : [partText(part)]),
     ...files.map(printable),
   ].join('\n');
 }

@@ -18,6 +18,19 @@ export async function withQuantizer<Result>(
   { verbose, ...options }: SessionOptions,
   work: (quantizer: ArrowQuant, signal: AbortSignal) => Promise<Result>,
 ): Promise<Result> {
+  return interruptible(async (signal) => {
+    const quantizer = await ArrowQuant.create(options);
+    if (verbose === true) printBackend(quantizer);
+    try {
+      return await work(quantizer, signal);
+    } finally {
+      await quantizer.dispose();
+    }
+  });
+}
+
+/** The same without a quantizer. */
+export async function interruptible<Result>(work: (signal: AbortSignal) => Promise<Result>): Promise<Result> {
   const controller = new AbortController();
   const interrupt = (name: NodeJS.Signals): void => {
     if (controller.signal.aborted) endBy(name);
@@ -25,13 +38,7 @@ export async function withQuantizer<Result>(
   };
   for (const name of SIGNALS) process.on(name, interrupt);
   try {
-    const quantizer = await ArrowQuant.create(options);
-    if (verbose === true) printBackend(quantizer);
-    try {
-      return await work(quantizer, controller.signal);
-    } finally {
-      await quantizer.dispose();
-    }
+    return await work(controller.signal);
   } catch (error) {
     if (error instanceof QuantizeError && error.code === 'aborted') throw error.cause;
     throw error;

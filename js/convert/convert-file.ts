@@ -1,10 +1,11 @@
 import type { CheckpointQuantization } from '../checkpoints/plan.js';
+import type { FileLayout } from '../containers/container.js';
 import { checkOnnxName, containerFor, refuseShardName } from '../containers/registry.js';
 import { abandon, endpointName, sinkEndpoint } from '../endpoints.js';
 import { abortError, QuantizeError } from '../errors.js';
 import type { FormatQuantization } from '../formats/format.js';
 import { isFolderFormat } from '../formats/names.js';
-import type { ByteSink, ModelSink, ModelSource } from '../io/byte-io.js';
+import type { ByteSink, ModelSink, ModelSource, PlannedFile } from '../io/byte-io.js';
 import { byName, storedBytes } from '../layouts/tensor.js';
 import { checkUnchanged, filesOf, openModel, type Model } from '../models/model.js';
 import { memoryOf, shareWithStream } from '../pipeline/memory-budget.js';
@@ -27,13 +28,19 @@ import { convert, piecesOf, placedSteps, type ConversionEvents, type FinishedTen
 import { fingerprintOf } from './fingerprint.js';
 import type { ImatrixQuantization } from './imatrix.js';
 import { orderSteps } from './in-order.js';
+import type { PlacedStep } from './job.js';
 import type { ConvertFileOptions } from './options.js';
+import type { OutputPart, WholeOutput } from './parts/part.js';
 
 /** How to quantize. */
-export type Quantization =
+export type Quantization = (
   | ({ readonly kind: 'uniform' } & UniformQuantization & ImatrixQuantization)
   | ({ readonly kind: 'file-type' } & CheckpointQuantization & ImatrixQuantization)
-  | ({ readonly kind: 'format' } & FormatQuantization);
+  | ({ readonly kind: 'format' } & FormatQuantization)
+) & {
+  /** The only part that is written, from 1 on; undefined for all of the output. */
+  readonly part?: number | undefined;
+};
 
 /** The options that all conversions have, with every default filled in. */
 export interface GivenConversionOptions extends Omit<ConvertFileOptions, 'resume' | 'durability' | 'memoryLimit'> {
@@ -53,7 +60,7 @@ export const quantizeFile = (
   options: GivenConversionOptions,
 ): Promise<FileReport> =>
   convertFile(tools, source, sink, () => plannerOf(quantization), options, {
-    measure: quantization.measure,
+    ...{ measure: quantization.measure, part: quantization.part },
     output: outputOf(quantization),
   });
 
@@ -66,7 +73,7 @@ export const dequantizeFile = (
   options: GivenConversionOptions,
 ): Promise<FileReport> =>
   convertFile(tools, source, sink, () => Promise.resolve((model) => planRestored(model, dtype)), options, {
-    measure: false,
+    ...{ measure: false, part: undefined },
     output: 'file',
   });
 
@@ -75,7 +82,7 @@ export async function planModel(tools: FileTools, model: Model, quantization: Qu
   const planner = await plannerOf(quantization);
   const plan = await planner(model, tools);
   await checkUnchanged(model);
-  return filePlan(plan, model);
+  return filePlan(plan, model, quantization.part);
 }
 
 /** Rejects with `invalid_option` for options that the format that is asked for does not have. */
@@ -131,16 +138,20 @@ async function convertFile(
   sink: ModelSink,
   loadPlanner: () => Promise<Planner>,
   options: GivenConversionOptions,
-  { measure, output }: { readonly measure: boolean; readonly output: OutputKind },
+  { output, ...ways }: Omit<Ways, 'clock'> & { readonly output: OutputKind },
 ): Promise<FileReport> {
   const clock = new Clock();
   const { signal } = tools;
   try {
     if (signal.aborted) throw abortError(signal.reason);
     if (output !== 'folder') checkFile(sink, output);
+    if (ways.part !== undefined) {
+      const { checkPartSink } = await part(() => import('./parts/part.js'));
+      checkPartSink(sink, tools.files);
+    }
     const planner = await loadPlanner();
     const model = await openModel(await tools.files.openSource(source, signal));
-    return await convertModel(tools, model, sink, planner, options, { measure, clock });
+    return await convertModel(tools, model, sink, planner, options, { ...ways, clock });
   } catch (error) {
     abandon(sink, error);
     throw error;
@@ -165,6 +176,14 @@ function checkFile(sink: ModelSink, output: 'onnx' | 'file'): void {
   throw new QuantizeError('invalid_option', { detail });
 }
 
+/** How an output is written, besides the caller's options. */
+interface Ways {
+  readonly measure: boolean;
+  /** As in Quantization. */
+  readonly part: number | undefined;
+  readonly clock: Clock;
+}
+
 /** Closes the model. */
 async function convertModel(
   tools: FileTools,
@@ -172,74 +191,96 @@ async function convertModel(
   sink: ModelSink,
   planner: Planner,
   options: GivenConversionOptions,
-  { measure, clock }: { readonly measure: boolean; readonly clock: Clock },
+  { measure, part: number, clock }: Ways,
 ): Promise<FileReport> {
-  const { files, signal } = tools;
+  const { signal } = tools;
   try {
     const limitBytes = memoryOf(tools.pool, options.memoryLimit);
     const plan = await planner(model, { ...tools, memoryBytes: limitBytes });
     const inOrder = sinkEndpoint(sink)?.kind === 'stream';
-    const layout = layOut(plan, model, endpointName(sink), inOrder);
+    const whole = layOut(plan, model, endpointName(sink), inOrder);
     const { heldBytes, workBytes } = shareWithStream(limitBytes);
-    const placed = placedSteps(plan.steps, layout, plan.layout);
+    const all = placedSteps(plan.steps, whole, plan.layout);
+    const cut =
+      number === undefined ? null : await cutOut(tools, { plan, layout: whole, steps: all }, number, model, sink);
+    const { layout, steps: placed } = cut ?? { layout: whole, steps: all };
     const ordered = inOrder ? orderSteps(placed, heldBytes) : null;
     const steps = ordered?.steps ?? placed;
-    const bytes = layout.files.reduce((sum, { fileBytes }) => sum + fileBytes, 0);
-    const output = await files.openSink(sink, {
-      ...{
-        bytes,
-        inputs: [...filesOf(model), ...(plan.inputs ?? [])],
-        signal,
-        pieces: piecesOf(steps, ordered, layout),
-        heldBytes,
-      },
+    const bytes = bytesOf(layout);
+    if (cut?.isThere === true) return reportOf(plan, model, { reports: reportsOf(steps), clock, sink, cut, bytes });
+    const output = await tools.files.openSink(cut?.sink ?? sink, {
+      ...{ bytes, signal, pieces: piecesOf(steps, ordered, layout), heldBytes, part: cut?.planned },
+      inputs: [...filesOf(model), ...(plan.inputs ?? [])],
       durable: options.durable,
       isFolder: plan.folder !== undefined,
-      files:
-        layout.files.length === 1 && plan.folder === undefined
-          ? undefined
-          : layout.files.map(({ name, fileBytes }) => ({ name, bytes: fileBytes })),
+      files: cut === null && layout.files.length === 1 && plan.folder === undefined ? undefined : plannedFiles(layout),
       resume: options.resume
         ? { fingerprint: await fingerprintOf({ sources: filesOf(model) }, layout, steps, measure) }
         : undefined,
     });
     const events = new Tracker(steps, plan, options, { clock, sources: model.sources });
-    const keeps = steps.some(
-      ({ columns, parts }) => columns !== undefined || (parts !== null && parts.kept.length > 0),
-    );
-    const memoryBytes = output.holds || keeps ? workBytes : limitBytes;
+    const memoryBytes = output.holds || keepsPlanes(steps) ? workBytes : limitBytes;
     const conversion = {
       ...{ steps, ordered, layout, measure, events, keptBytes: heldBytes },
       tools: { ...tools, memoryBytes },
     };
     await convert(conversion, filesOf(model), output);
-    return reportOf(plan, model, { tracker: events, clock, sink, output, bytes });
+    const { reports, overflowed } = events;
+    return reportOf(plan, model, { reports, overflowed, clock, sink, output, cut, bytes });
   } finally {
     await model.close();
   }
 }
 
-function reportOf(
-  plan: ConversionPlan,
+const bytesOf = ({ files }: FileLayout): number => files.reduce((sum, { fileBytes }) => sum + fileBytes, 0);
+
+const plannedFiles = ({ files }: FileLayout): PlannedFile[] =>
+  files.map(({ name, fileBytes }) => ({ name, bytes: fileBytes }));
+
+const keepsPlanes = (steps: readonly PlacedStep[]): boolean =>
+  steps.some(({ columns, parts }) => columns !== undefined || (parts !== null && parts.kept.length > 0));
+
+const reportsOf = (steps: readonly PlacedStep[]): readonly TensorReport[] =>
+  steps.map((step) => tensorReport(step, null));
+
+async function cutOut(
+  { files, signal }: FileTools,
+  whole: WholeOutput,
+  number: number,
   model: Model,
-  done: {
-    readonly tracker: Tracker;
-    readonly clock: Clock;
-    readonly sink: ModelSink;
-    readonly output: ByteSink;
-    readonly bytes: number;
-  },
-): FileReport {
-  const tensors = [...done.tracker.reports].sort(byName);
-  const totals = totalsOf(tensors, done.bytes);
+  sink: ModelSink,
+): Promise<OutputPart> {
+  const { checkPartSink, cutPart } = await part(() => import('./parts/part.js'));
+  return cutPart(whole, number, model, { sink, outputs: checkPartSink(sink, files), signal });
+}
+
+/** What has become of an output, or of one part of it. */
+interface Done {
+  readonly reports: readonly TensorReport[];
+  readonly overflowed?: readonly PlannedStep[];
+  readonly clock: Clock;
+  readonly sink: ModelSink;
+  /** Absent where the part was there already. */
+  readonly output?: ByteSink;
+  readonly cut: OutputPart | null;
+  readonly bytes: number;
+}
+
+function reportOf(plan: ConversionPlan, model: Model, done: Done): FileReport {
+  const { cut, output, overflowed = [], bytes } = done;
+  const tensors = [...done.reports].sort(byName);
+  const totals = totalsOf(tensors, bytes);
   const { seconds } = done.clock;
   const bytesPerSecond = seconds === 0 ? 0 : totals.bytesBefore / seconds;
   const summary = summaryOf(plan, model);
   return {
     ...summary,
-    warnings: [...summary.warnings, ...infiniteWeights(done.tracker.overflowed)],
+    warnings: [...summary.warnings, ...infiniteWeights(overflowed)],
     output: endpointName(done.sink),
-    files: done.output.files.map(({ name }) => name),
+    files: output?.files.map(({ name }) => name) ?? cut?.paths ?? [],
+    ...(cut !== null && {
+      part: { part: cut.about.part, parts: cut.about.parts, leftAlone: cut.isThere, manifest: cut.manifest },
+    }),
     tensors,
     totals: { ...totals, seconds, bytesPerSecond, downloadedBytes: downloadedOf(model.sources) },
   };

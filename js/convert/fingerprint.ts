@@ -1,6 +1,6 @@
 import { bytesToHex, utf8ToBytes } from '@noble/hashes/utils';
 import type { FileLayout } from '../containers/container.js';
-import type { Model } from '../models/model.js';
+import type { ByteSource } from '../io/byte-io.js';
 import type { PlacedStep } from './job.js';
 import { REVISION } from './revision.js';
 
@@ -9,7 +9,7 @@ import { REVISION } from './revision.js';
  * it goes, and which build of this package makes it. A conversion that was interrupted may go on only if it is the same.
  */
 export async function fingerprintOf(
-  { sources }: Pick<Model, 'sources'>,
+  { sources }: { readonly sources: readonly Pick<ByteSource, 'name' | 'size' | 'version'>[] },
   { files }: FileLayout,
   steps: readonly PlacedStep[],
   measure: boolean,

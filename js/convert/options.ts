@@ -205,6 +205,13 @@ export interface QuantizeFileOptions extends ConvertFileOptions {
    * `NAME-00001-of-0000N.safetensors` with the index `NAME.safetensors.index.json`.
    */
   readonly splitSize?: number | null | undefined;
+  /**
+   * Write this part of the output alone, from 1 on: one file of weights, and with the first one those that are none. The parts
+   * are the files of one run, to the byte, so that several machines can write one output together (docs/scale.md). Only what
+   * the part needs is read. A part that is complete and right is left alone. For outputs that are paths, and have several files
+   * or a `splitSize`. Rejects with `invalid_option` where there is no such part.
+   */
+  readonly part?: number | null | undefined;
   /** Affine. Default: that of `profile`, else the quantizer's. 3, 5 and 6 only in formats that have them. */
   readonly bits?: BitWidth | 3 | 5 | 6 | null | undefined;
   /** Affine. */
@@ -228,6 +235,11 @@ export interface QuantizeFileOptions extends ConvertFileOptions {
 export interface DequantizeFileOptions extends ConvertFileOptions {
   /** Element type of the restored tensors. Default: what they were before; F32 for those of a GGUF. */
   readonly dtype?: AnyCase<'F32' | 'F16' | 'BF16'> | null | undefined;
+}
+
+export interface VerifyOptions extends CallOptions {
+  /** When the output is whole, delete the files that the parts have written about themselves. Default false. */
+  readonly removeManifests?: boolean | null | undefined;
 }
 
 export interface ReadTensorOptions extends WebOptions {

@@ -4,6 +4,7 @@
  */
 
 import type { ModelSink, ModelSource, WebOptions } from '../endpoints.js';
+import type { OutputFiles, PlannedPart } from './part-files.js';
 
 export type { ModelSink, ModelSource } from '../endpoints.js';
 
@@ -21,6 +22,11 @@ export interface ByteSource {
   readonly size: number;
   /** Another one when the bytes may be others: made of size and time of the last change, or of a server's tag. */
   readonly version: string;
+  /**
+   * What a server says of the bytes, on every machine the same; null where it says nothing. Only sources have it that are read
+   * from one.
+   */
+  readonly tag?: string | null;
   /** How many bytes have come over the network until now; only sources have it that are read from there. */
   readonly downloadedBytes?: number;
   /** Fills all of `into` with the bytes from `position` on. `into` may lie on shared memory. Several may be under way. */
@@ -145,12 +151,16 @@ export interface SinkPlan {
   readonly durable?: boolean | undefined;
   /** Keep what is complete after a failure, and go on with it when the fingerprint is the same. Only paths can have it. */
   readonly resume?: { readonly fingerprint: string } | undefined;
+  /** Present where others write the other parts of the output. Only paths can have it. */
+  readonly part?: PlannedPart | undefined;
   /** Ends waiting writes: with its reason where that is a QuantizeError, else with `aborted`. */
   readonly signal?: AbortSignal | undefined;
 }
 
 /** Opens sources and sinks; only js/runtime knows how. */
 export interface FileAccess {
+  /** Absent where there are no paths. */
+  readonly outputs?: OutputFiles | undefined;
   /** `signal` ends reads that wait, for as long as the source is open; `web` says how servers are asked. */
   openSource(source: ModelSource, signal?: AbortSignal, web?: WebOptions): Promise<ByteSource>;
   /**

@@ -8,6 +8,7 @@ import type {
   QuantizeFileOptions,
   ReadOptions,
   ReadTensorOptions,
+  VerifyOptions,
 } from '../convert/options.js';
 import type { WebOptions } from '../endpoints.js';
 import type { BatchOptions, CallOptions, CreateOptions, EncodeOptions } from '../types.js';
@@ -37,7 +38,7 @@ export const CONVERT_OPTIONS: Names<ConvertFileOptions> = {
 export const QUANTIZE_FILE_OPTIONS: Names<QuantizeFileOptions> = {
   ...{ type: true, container: true, layout: true, importance: true, effort: true },
   ...{ imatrix: true, includeWeights: true, excludeWeights: true },
-  ...{ pure: true, architecture: true, for: true, f16Overflow: true, splitSize: true },
+  ...{ pure: true, architecture: true, for: true, f16Overflow: true, splitSize: true, part: true },
   ...{ leaveOutput: true, outputType: true, embeddingType: true, pruneLayers: true, keepSplit: true },
   ...{ bits: true, groupSize: true, symmetric: true, profile: true, mode: true },
   ...{
@@ -61,6 +62,7 @@ export const QUANTIZE_FILE_OPTIONS: Names<QuantizeFileOptions> = {
   },
 };
 export const DEQUANTIZE_FILE_OPTIONS: Names<DequantizeFileOptions> = { dtype: true, ...CONVERT_OPTIONS };
+export const VERIFY_OPTIONS: Names<VerifyOptions> = { removeManifests: true, ...CALL_OPTIONS };
 export const READ_TENSOR_OPTIONS: Names<ReadTensorOptions> = { begin: true, end: true, ...READ_OPTIONS };
 
 /** The caller's options, each read once. Throws `invalid_option` for a name that is not among `names`. */

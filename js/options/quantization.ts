@@ -1,6 +1,6 @@
 /** How a file is to be quantized, and as what it is to be written, with every default filled in. */
 
-import { choice, flag, nameIn, reading, shown } from '../checks.js';
+import { choice, flag, invalidOption, nameIn, reading, shown } from '../checks.js';
 import { affineCodec, codecLabel, codecNamed, findTraits, isFloat, traitsOf, type Codec } from '../codecs/codec.js';
 import { CODECS } from '../codecs/table.js';
 import type { Container } from '../containers/container.js';
@@ -69,7 +69,23 @@ const isFileType = (type: string): type is WrittenType =>
   type === COPY || (FILE_TYPES as readonly string[]).includes(type);
 
 /** `sink` is undefined where nothing is written. */
-export function readQuantization(asked: HeldQuantization, defaults: Defaults, sink: unknown): Quantization {
+export function readQuantization(
+  { part: given, ...asked }: HeldQuantization,
+  defaults: Defaults,
+  sink: unknown,
+): Quantization {
+  const part = readPart(given);
+  const quantization = readWhole(asked, defaults, sink);
+  return part === undefined ? quantization : { ...quantization, part };
+}
+
+/** The number of a part, from 1 on. */
+function readPart(part: unknown): number | undefined {
+  if (part === undefined || (Number.isSafeInteger(part) && Number(part) > 0)) return part as number | undefined;
+  throw invalidOption('part', part, 'a whole number from 1 on');
+}
+
+function readWhole(asked: HeldQuantization, defaults: Defaults, sink: unknown): Quantization {
   const format = readFormat(asked, sink);
   if (format === undefined) return readFile(asked, defaults, sink);
   return isContainer(format)

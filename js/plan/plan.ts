@@ -17,6 +17,7 @@ import { LAYOUT_KEYS } from '../layouts/table.js';
 import { byName, sourceOf, storageLabel, type PlannedTensor, type Target, type Tensor } from '../layouts/tensor.js';
 import type { Model } from '../models/model.js';
 import type { ContainerName, LayoutName, TensorType } from '../types.js';
+import { filesOfPart, partPlans } from './parts.js';
 import {
   tensorPlan,
   totalsOf,
@@ -176,17 +177,20 @@ export const summaryOf = (
   dropped: [...dropped].sort(byName),
 });
 
-/** The plan as callers see it. */
-export function filePlan(plan: ConversionPlan, model: Model): FilePlan {
-  const { files } = layOut(plan, model, 'the output', false);
+/** The plan as callers see it; of all of the output, also where only one `part` is asked for, which has to be one of its. */
+export function filePlan(plan: ConversionPlan, model: Model, part: number | undefined): FilePlan {
+  const laidOut = layOut(plan, model, 'the output', false);
+  if (part !== undefined) filesOfPart(laidOut, plan, part);
+  const { files } = laidOut;
   const bytes = files.reduce((sum, { fileBytes }) => sum + fileBytes, 0);
   const tensors = plan.steps.map(tensorPlan);
   const container = plan.container.name as ContainerName;
   const layout = plan.layout.name as LayoutName;
   const names = plan.folder === undefined ? {} : { names: files.map(({ name }) => name) };
+  const parts = partPlans(laidOut, plan);
   return {
     ...summaryOf(plan, model),
-    output: { container, layout, files: files.length, ...names, bytes },
+    output: { container, layout, files: files.length, ...names, ...(parts !== undefined && { parts }), bytes },
     tensors,
     totals: totalsOf(tensors, bytes),
   };

@@ -134,6 +134,26 @@ export interface FileSummary {
   readonly dropped: readonly DroppedTensor[];
 }
 
+/** One part of an output, which a run of its own can write. */
+export interface PartPlan {
+  /** One of weights; the first part has those, too, that are none. */
+  readonly files: number;
+  readonly bytes: number;
+  /** Output names of its tensors. */
+  readonly tensors: readonly string[];
+}
+
+/** Which part of an output a report is about. */
+export interface PartOfReport {
+  /** From 1 on. */
+  readonly part: number;
+  readonly parts: number;
+  /** Whether it was there already, complete and right, so that nothing was written. */
+  readonly leftAlone: boolean;
+  /** The file that says what the part is. */
+  readonly manifest: string;
+}
+
 /** What a conversion would do; tensors in the order in which they lie in the output. */
 export interface FilePlan extends FileSummary {
   readonly output: {
@@ -143,6 +163,8 @@ export interface FilePlan extends FileSummary {
     readonly files: number;
     /** The names of the files; only of an output that is a folder. */
     readonly names?: readonly string[];
+    /** Parts that can be written one by one, in order; only of an output that has several. */
+    readonly parts?: readonly PartPlan[];
     /** Exact, but for the index of split safetensors, which has the files' names in it. */
     readonly bytes: number;
   };
@@ -155,6 +177,8 @@ export interface FileReport extends FileSummary {
   readonly output: string;
   /** All files that were written; one, unless the output was split. */
   readonly files: readonly string[];
+  /** Present where only one part was written: files and tensors are those of it. */
+  readonly part?: PartOfReport;
   readonly tensors: readonly TensorReport[];
   readonly totals: FileTotals;
 }

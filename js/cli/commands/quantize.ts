@@ -3,7 +3,7 @@ import type { BitWidth, ContainerName, FileType, GroupSize, QuantizeFileOptions 
 import { COPY } from '../../types.js';
 import { containerFor } from '../../containers/registry.js';
 import { isFolderFormat, usualTypeOf } from '../../formats/names.js';
-import { FILE_TYPES } from '../../index.js';
+import { FILE_TYPES, QuantizeError } from '../../index.js';
 import { DEFAULT_BITS, PROFILES } from '../../options/batch.js';
 import { convertWithProgress } from '../conversion.js';
 import { checkOutput } from '../dry-run.js';
@@ -14,6 +14,7 @@ import { asksForOnnx } from '../onnx/jobs.js';
 import { onnxQuantization } from '../onnx/options.js';
 import { quantizeOnnx } from '../onnx/quantize.js';
 import { durabilityOf, parsePath, siblingName } from '../options.js';
+import { askedPart, printParts } from '../parts.js';
 import { printPlan } from '../plan.js';
 import { addQuantizeOptions, refuseMixedOptions, refuseOnnxPlaces, type QuantizeOptions } from '../quantize-options.js';
 import { HUB_HELP, parseInput, webOptions } from '../servers.js';
@@ -49,6 +50,8 @@ Examples:
       all shards of a model, into one file
   $ arrowquant quantize model.onnx --type q4
       an ONNX model for transformers.js and ONNX Runtime, to model_q4.onnx
+  $ arrowquant quantize hf:organization/model model.gguf --type Q4_K_M --split-size 4GB --part 3
+      the third file of the output alone; --parts prints how many there are, "arrowquant verify model.gguf" checks them
   $ arrowquant quantize all-MiniLM-L6-v2 --types q4,q4f16,q8 --out-dir small
       every model of a folder in three types, to small/onnx
   $ arrowquant quantize Llama-3.2-1B --format mlx --bits 4 --group-size 64
@@ -92,8 +95,9 @@ async function quantize(input: string, output: string | undefined, options: Quan
   const web = await webOptions([input, ...imatrixInputs(options)], options);
   const durability = durabilityOf(options);
   const target = output ?? defaultOutput(input, options);
-  const what = quantizationOf(target, options);
-  if (options.dryRun === true) {
+  const part = askedPart(options, process.env);
+  const what = { ...quantizationOf(target, options), part };
+  if (options.dryRun === true || options.parts === true) {
     const plan = await withQuantizer({ threads, verbose }, async (quantizer, signal) => {
       const isFolder = isFolderFormat(options.format ?? '');
       const container = isFolder ? undefined : (containerFor(target).name as ContainerName);
@@ -101,7 +105,8 @@ async function quantize(input: string, output: string | undefined, options: Quan
       await checkOutput(input, target, made, { signal, web });
       return made;
     });
-    printPlan(plan, { json });
+    if (options.parts === true) printParts(plan, target, options);
+    else printPlan(plan, { json });
     return;
   }
   await convertWithProgress({ threads, json, quiet, verbose, resume }, (quantizer, going) =>
@@ -112,8 +117,15 @@ async function quantize(input: string, output: string | undefined, options: Quan
 async function quantizeToOnnx(input: string, output: string | undefined, options: QuantizeOptions): Promise<void> {
   const { resume, memoryLimit } = options;
   const web = await webOptions([input], options);
+  refuseOnnxParts(options);
   const shared = { ...quantizationOf('', options), ...web, resume, durability: durabilityOf(options), memoryLimit };
   await quantizeOnnx({ input, output, options, shared });
+}
+
+function refuseOnnxParts({ part, parts }: QuantizeOptions): void {
+  if (part === undefined && parts !== true) return;
+  const detail = 'an ONNX model is written in one piece, so that it has no parts; leave --part and --parts out';
+  throw new QuantizeError('invalid_option', { detail });
 }
 
 function defaultOutput(input: string, { format, type, mix, bits, profile }: QuantizeOptions): string {

@@ -25,6 +25,7 @@ class HttpSource implements ByteSource {
   readonly folderName: string;
   readonly size: number;
   readonly version: string;
+  readonly tag: string | null;
   readonly #address: WebAddress;
   readonly #file: HttpFile;
   readonly #context: FileContext;
@@ -35,6 +36,7 @@ class HttpSource implements ByteSource {
     this.fileName = fileNameOf(address.url);
     this.folderName = address.folders?.nameOf(address.url) ?? folderNameOf(address.url);
     this.size = version.size;
+    this.tag = version.tag;
     this.version = version.tag === null ? unknownVersion(version.size) : `${version.size} bytes of ${version.tag}`;
     this.#address = address;
     this.#file = file;

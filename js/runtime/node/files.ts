@@ -16,13 +16,14 @@ import { openNodeHandleSink } from './handle-sink.js';
 import { openFolderSink } from './folder-sink.js';
 import { openModelPath } from './folder-source.js';
 import { openHandle } from './source.js';
+import { outputFiles } from './part-files.js';
 import { openPathSink } from './path-sink.js';
 import { openWebSink, openWebSource } from '../browser/web-files.js';
 
 export { removeUnfinished } from '../resume/unfinished.js';
 
 /** Everything that models can be read from and written to in Node. */
-export const nodeFiles: FileAccess = { openSource, openSink };
+export const nodeFiles: FileAccess = { openSource, openSink, outputs: outputFiles };
 
 async function openSource(source: ModelSource, signal?: AbortSignal, options?: WebOptions): Promise<ByteSource> {
   checkAborted(signal);

@@ -30,13 +30,17 @@ export async function openFolderSink(name: string, plan: SinkPlan): Promise<Byte
   }
 }
 
-/** Whether it was not there. */
-async function makeFolder(name: string, { files = [], inputs }: SinkPlan): Promise<boolean> {
+/** Whether it was not there, and is this run's alone. */
+async function makeFolder(name: string, { files = [], inputs, part }: SinkPlan): Promise<boolean> {
   try {
-    const names = files.map((file) => file.name);
+    const names = part?.allNames ?? files.map((file) => file.name);
     if (await checkFolder(name, names, inputs)) return false;
-    await mkdir(name);
-    return true;
+    await mkdir(name).catch((error: unknown) => {
+      // Who writes another part may have been quicker.
+      if (part === undefined || codeOf(error) !== 'EEXIST') throw error;
+    });
+    // Others may be about to write into one that is empty still: it stays.
+    return part === undefined;
   } catch (error) {
     throw writeFailure(name, error);
   }
