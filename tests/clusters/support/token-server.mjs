@@ -11,7 +11,7 @@ export async function serveWithToken(contents, token) {
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
   return {
-    url: `http://127.0.0.1:${server.address().port}/model.safetensors`,
+    url: `http://127.0.0.1:${server.address().port}/model.gguf`,
     async close() {
       server.closeAllConnections();
       await new Promise((resolve) => server.close(resolve));

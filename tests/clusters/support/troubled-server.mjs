@@ -28,7 +28,7 @@ export async function serveWithTrouble(contents, { cutAt, holdAt }) {
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
   return {
-    url: `http://127.0.0.1:${server.address().port}/model.safetensors`,
+    url: `http://127.0.0.1:${server.address().port}/model.gguf`,
     trouble,
     held,
     async close() {
