@@ -282,7 +282,7 @@ export class ArrowQuant {
 
   /**
    * Looks whether all parts of an output, the path that `quantizeFile` was given with a `part` each, are there, right, and of
-   * one input and the same options. Reads all of their bytes. Rejects with `missing_shard` where there is none, and as
+   * one input and the same options. Reads all of their bytes. Rejects with `unreadable_input` where there is none, and as
    * `inspectFile` does.
    */
   async verifyFiles(output: string, options?: VerifyOptions | null): Promise<PartsReport> {

@@ -56,7 +56,7 @@ interface Place {
 
 /**
  * Looks at the parts of `output`, as it was given to `quantizeFile`: reads all of their bytes, and, when none is missing or
- * damaged, the headers of the model. Rejects with `missing_shard` where there is no part, and as reading a model does.
+ * damaged, the headers of the model. Rejects with `unreadable_input` where there is no part, and as reading a model does.
  */
 export async function verifyFiles(files: FileAccess, output: string, how: Verification): Promise<PartsReport> {
   const { outputs } = files;
@@ -67,8 +67,8 @@ export async function verifyFiles(files: FileAccess, output: string, how: Verifi
   const { manifests, problems } = await manifestsOf(place);
   const newest = manifests.reduce<Found | null>((a, b) => (a === null || b.changed > a.changed ? b : a), null);
   if (newest === null) {
-    const detail = `no part of it is there${problems.length === 0 ? '' : ', only manifests that are damaged, or of another version'}`;
-    throw new QuantizeError('missing_shard', { file: output, detail });
+    const why = problems.length === 0 ? 'quantize --part has written none beside it' : (problems[0]?.detail ?? '');
+    throw new QuantizeError('unreadable_input', { file: output, detail: `no part of it is there: ${why}` });
   }
   const own = manifests.filter((one) => isLike(one, newest));
   const others = manifests.filter((one) => !isLike(one, newest));

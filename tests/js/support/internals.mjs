@@ -39,6 +39,7 @@ export {
 export { shorten } from '../../../build/modules/cli/format.js';
 export { checkpointSettings, collectKeyValue } from '../../../build/modules/cli/gguf/options.js';
 export { siblingName } from '../../../build/modules/cli/options.js';
+export { askedPart } from '../../../build/modules/cli/parts.js';
 export { progressOn } from '../../../build/modules/cli/progress.js';
 export {
   affineCodec,

@@ -37,6 +37,7 @@ import {
   type FileOptions,
   type FilePlan,
   type FileReport,
+  type FileSum,
   type FileSummary,
   type FileTotals,
   type FileType,
@@ -67,6 +68,10 @@ import {
   type OnnxRuntime,
   type OnnxType,
   type OpenedModel,
+  type PartOfReport,
+  type PartPlan,
+  type PartProblem,
+  type PartsReport,
   type PlanTotals,
   type Profile,
   type Program,
@@ -86,6 +91,7 @@ import {
   type TensorRule,
   type TensorType,
   type TypeRule,
+  type VerifyOptions,
   type WebFileHandle,
   type WebFolderHandle,
   type WebOptions,
@@ -144,6 +150,18 @@ export async function convertFiles(quantizer: ArrowQuant, source: ModelSource, s
   const totals: FileTotals = report.totals;
   const programs: readonly string[] = [...report.opensIn, ...report.notIn];
   return summaryBytes(report) + summaryBytes(plan) + totals.bytesPerSecond + programs.length;
+}
+
+export async function convertInParts(quantizer: ArrowQuant, source: ModelSource): Promise<readonly number[]> {
+  const options: QuantizeFileOptions = { type: fileType, splitSize: 4e9 };
+  const parts: readonly PartPlan[] = (await quantizer.plan(source, options)).output.parts ?? [];
+  const { part }: FileReport = await quantizer.quantizeFile(source, 'model.gguf', { ...options, part: parts.length });
+  const written: PartOfReport | undefined = part;
+  const verification: VerifyOptions = { ...call, removeManifests: written?.leftAlone ?? false };
+  const report: PartsReport = await quantizer.verifyFiles('model.gguf', verification);
+  const problem: PartProblem | undefined = report.problems[0];
+  const file: FileSum | undefined = report.files[0];
+  return problem?.kind === 'missing' ? report.rerun : [file?.bytes ?? 0];
 }
 
 const folderFormat: FolderFormatName = 'mlx';
