@@ -39,6 +39,12 @@ export const kNeeds = {
     package: 'fonts-dejavu-core',
     use: 'browsers write with it',
   },
+  slurm: {
+    any: ['/usr/sbin/slurmctld', 'slurmctld'],
+    package: 'slurm-wlm',
+    use: 'the example for clusters runs on it',
+  },
+  munge: { any: ['/usr/sbin/munged', 'munged'], package: 'munge', use: 'Slurm tells users apart by it' },
 };
 
 /** Names of `kNeeds` that a build for WebAssembly has. */

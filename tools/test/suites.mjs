@@ -97,6 +97,18 @@ export const kSuites = {
     work: (filter) => runPlaceTests('consumers', ['tests/browser', 'tests/consumers'], 'tests/consumers/', filter),
     mayShare: true,
   },
+  slurm: {
+    title: 'the example for Slurm on a cluster of two nodes, all on this machine',
+    needs: [...kBuildNeeds, 'slurm', 'munge'],
+    work: (filter) => runPlaceTests('slurm', [], 'tests/clusters/slurm', filter),
+    mayShare: true,
+  },
+  kubernetes: {
+    title: 'the example for Kubernetes: its manifest, and what its container does',
+    needs: kBuildNeeds,
+    work: (filter) => runPlaceTests('kubernetes', ['tests/clusters'], 'tests/clusters/kubernetes', filter),
+    mayShare: true,
+  },
   checks: {
     title: 'layout, lint, types, arrows',
     needs: [...kBuildNeeds, ...kNativeNeeds, 'clangFormat', 'clangTidy'],
