@@ -36,6 +36,7 @@ export type { FileSum } from './io/part-files.js';
 export type { ImportanceEntry, ImportanceMatrix } from './importance/importance.js';
 export type { FileComparison, TensorComparison } from './models/compare.js';
 export type { InspectedTensor, Inspection } from './models/inspect.js';
+export type { Validation } from './models/validation.js';
 export type {
   ConvertFileOptions,
   DequantizeFileOptions,
@@ -47,6 +48,7 @@ export type {
   ReadOptions,
   ReadTensorOptions,
   TypeRule,
+  ValidateOptions,
   VerifyOptions,
 } from './convert/options.js';
 export type { PartProblem, PartsReport } from './convert/parts/verify.js';

@@ -101,6 +101,8 @@ import {
   type TensorRule,
   type TensorType,
   type TypeRule,
+  type ValidateOptions,
+  type Validation,
   type VerifyOptions,
   type WebFileHandle,
   type WebFolderHandle,
@@ -301,3 +303,11 @@ export const lists: readonly (readonly string[])[] = [architectures, blockTypes,
 
 const pairTypes: readonly KeyValueType[] = ['u8', 'string'];
 export const pairs: Readonly<Record<string, KeyValue>> = { a: { type: 'u32', value: pairTypes.length } };
+
+export async function check(quantizer: ArrowQuant, weights: WeightsByName, source: ModelSource): Promise<number> {
+  const options: ValidateOptions = { minCosine: 'local', progress };
+  const result = await quantizer.quantizeBatch(weights);
+  const validation: Validation = await quantizer.validate(weights, result, options);
+  const { passed, perLayerAccuracy } = await quantizer.validate(source, 'model.gguf', { minCosine: 0.9 });
+  return passed ? (perLayerAccuracy.get('a') ?? 0) : validation.cosineSimilarity;
+}
