@@ -35,6 +35,7 @@ export { QuantizeError, type ErrorDetails, type QuantizeErrorCode } from './erro
 export type { ImportanceEntry, ImportanceMatrix } from './importance/importance.js';
 export type { FileComparison, TensorComparison } from './models/compare.js';
 export type { InspectedTensor, Inspection } from './models/inspect.js';
+export type { Validation } from './models/validation.js';
 export type {
   ConvertFileOptions,
   DequantizeFileOptions,
@@ -46,6 +47,7 @@ export type {
   ReadOptions,
   ReadTensorOptions,
   TypeRule,
+  ValidateOptions,
 } from './convert/options.js';
 export type {
   DroppedTensor,

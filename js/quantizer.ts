@@ -12,17 +12,20 @@ import type {
   QuantizeFileOptions,
   ReadOptions,
   ReadTensorOptions,
+  ValidateOptions,
 } from './convert/options.js';
 import { abandoning, endpointName, type ModelSink, type ModelSource } from './endpoints.js';
 import { QuantizeError, abortError, asQuantizeError } from './errors.js';
 import type { ImportanceMatrix } from './importance/importance.js';
 import type { FileComparison } from './models/compare.js';
 import type { Inspection } from './models/inspect.js';
+import type { Validation } from './models/validation.js';
 import { readCallSignal, readDefaults, type Defaults } from './options/batch.js';
 import { readSearch } from './options/search.js';
 import { readName, readRange } from './options/files.js';
 import { holdQuantization } from './options/held.js';
 import * as names from './options/names.js';
+import { holdSides } from './options/sides.js';
 import { readSink, readSource } from './options/sources.js';
 import { readBlocks, readQuantizedLayer, readShapedWeights } from './options/weights.js';
 import type { FilePlan, FileReport } from './plan/report.js';
@@ -259,6 +262,21 @@ export class ArrowQuant {
     const once = names.onceRead(options, names.FILE_OPTIONS);
     const [first, second] = [readSource('a', a), readSource('b', b)];
     return this.#fileCalls.reading(once, (work, tools) => work.compareFiles(tools, first, second, once.progress));
+  }
+
+  /**
+   * Tells how accurate `quantized` is, and whether that is enough: a model beside the model that it was made of, compared as by
+   * `compareFiles`; or the result of a batch beside its weights. Rejects as `quantizeFile` does for its input; of a batch with
+   * `invalid_weights`, `shape_mismatch` and `detached_buffer`.
+   */
+  async validate(
+    original: ModelSource | WeightsByName,
+    quantized: ModelSource | ReadonlyMap<string, QuantizedLayer>,
+    options?: ValidateOptions | null,
+  ): Promise<Validation> {
+    const once = names.onceRead(options, names.VALIDATE_OPTIONS);
+    const sides = reading('invalid_weights', () => holdSides(original, quantized));
+    return this.#fileCalls.reading(once, (work, tools) => work.validate(tools, sides, once));
   }
 
   /** Reads what the model at `source` holds, without its weights. Rejects as `quantizeFile` does. */

@@ -9,7 +9,12 @@ import { endpointName, type ModelSource } from '../endpoints.js';
 import type { ImportanceMatrix } from '../importance/importance.js';
 import { inspectionOf, type Inspection } from '../models/inspect.js';
 import { openModel, type Model } from '../models/model.js';
-import { readLayers } from '../options/layers.js';
+import type { ValidateOptions } from '../convert/options.js';
+import type { Validation } from '../models/validation.js';
+import { readMinCosine } from '../options/floor.js';
+import { readLayers, readSides } from '../options/layers.js';
+import type { Given } from '../options/names.js';
+import type { HeldSides } from '../options/sides.js';
 import { part } from '../part.js';
 import type { FileTools } from '../pipeline/tools.js';
 import type { BatchResult, ProgressCallback } from '../types.js';
@@ -32,6 +37,16 @@ export const quantizeGiven = (
   options: LayerOptions,
   progress: ProgressCallback | null | undefined,
 ): Promise<BatchResult> => quantizeLayers(tools, readLayers(layers, options), options, progress);
+
+/** Validates models, or layers and what they have become. */
+export async function validate(
+  tools: FileTools,
+  given: HeldSides,
+  { minCosine = 0.7, progress }: Given<ValidateOptions>,
+): Promise<Validation> {
+  const loaded = await part(() => import('../convert/validate.js'));
+  return loaded.validate(tools, readSides(given), { minCosine: readMinCosine(minCosine), progress });
+}
 
 /** Reads the importance matrix at `source`. */
 export async function readImportance(tools: FileTools, source: ModelSource): Promise<ImportanceMatrix> {

@@ -34,6 +34,11 @@ export interface FileOptions extends WebOptions {
   readonly signal?: AbortSignal | null | undefined;
 }
 
+export interface ValidateOptions extends FileOptions {
+  /** The least cosine of a layer, from 0 to 1, or that of a profile: `edge` 0.65, `local` 0.85, `cloud` 0.95. Default 0.7. */
+  readonly minCosine?: number | Profile | null | undefined;
+}
+
 export interface ConvertFileOptions extends FileOptions {
   /** Called with each tensor's report as soon as it is written. */
   readonly onTensor?: ((report: TensorReport) => unknown) | null | undefined;

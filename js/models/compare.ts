@@ -52,6 +52,9 @@ export interface FileComparison {
   readonly reshaped: readonly { readonly name: string; readonly a: readonly number[]; readonly b: readonly number[] }[];
   readonly onlyInA: readonly string[];
   readonly onlyInB: readonly string[];
+  /** Bytes of all files that have the models' tensors. */
+  readonly bytesA: number;
+  readonly bytesB: number;
 }
 
 /** Called once per tensor, in the order of the result's lists, with the fraction of the tensors that are done. */
@@ -124,8 +127,11 @@ async function compareModels(
   const reshaped = pairs
     .filter(isReshaped)
     .map(({ one, other }) => ({ name: one.name, a: shapeOf(one), b: shapeOf(other) }));
-  return { a: left.name, b: right.name, tensors, reshaped, onlyInA, onlyInB };
+  const lists = { tensors, reshaped, onlyInA, onlyInB };
+  return { a: left.name, b: right.name, ...lists, bytesA: fileBytes(left), bytesB: fileBytes(right) };
 }
+
+const fileBytes = ({ sources }: Model): number => sources.reduce((sum, { size }) => sum + size, 0);
 
 /** Tells of things that end in any order in their own. */
 class InOrder {

@@ -33,11 +33,15 @@ export function readFloor(
   return { cosineFor: cosinesOf(asked), fallback, failFast };
 }
 
+/** One cosine for all layers: a number, or that of a profile. Throws `invalid_option`. */
+export const readMinCosine = (asked: unknown): number =>
+  (typeof asked === 'string' ? choice('minCosine', asked, PROFILE_COSINES) : undefined) ??
+  readCosine('minCosine', asked);
+
 function cosinesOf(asked: unknown): Floor['cosineFor'] {
   if (typeof asked !== 'object' || asked === null) {
-    const cosine =
-      typeof asked === 'string' ? choice('minCosine', asked, PROFILE_COSINES) : readCosine('minCosine', asked);
-    return () => cosine ?? NO_FLOOR;
+    const cosine = readMinCosine(asked);
+    return () => cosine;
   }
   const byBits = readByBits(asked);
   return (bits) => byBits[widthOf(bits)] ?? NO_FLOOR;

@@ -1,5 +1,6 @@
 import type { GivenLayer } from '../convert/layers/layer.js';
 import type { LayerOptions } from '../convert/layers/options.js';
+import type { Sides } from '../convert/validate.js';
 import { QuantizeError } from '../errors.js';
 import type { BatchWarning, BitWidth, Weights } from '../types.js';
 import type { RawWeights } from '../wasm/module.js';
@@ -7,9 +8,23 @@ import type { Defaults, WeighedBatch } from './batch.js';
 import { readFloor } from './floor.js';
 import { readLayerBits } from './layer-bits.js';
 import { checkReusable } from './output.js';
-import { readShapedWeights } from './weights.js';
+import type { HeldSides } from './sides.js';
+import { readQuantizedLayer, readShapedWeights } from './weights.js';
 
 const WIDTHS: readonly BitWidth[] = [2, 4, 8];
+
+/** Layers in sorted name order, and what they have become; or models as they are. Throws `invalid_weights` and `shape_mismatch`. */
+export function readSides(held: HeldSides): Sides {
+  if ('original' in held) return held;
+  const made = [...held.made].map(([name, layer]) => {
+    try {
+      return [name, readQuantizedLayer(layer)] as const;
+    } catch (error) {
+      throw inLayer(error, name);
+    }
+  });
+  return { layers: readLayers(held.weights, { continueOnError: false }), made: new Map(made) };
+}
 
 /** How layers are to be quantized. Throws `invalid_option` and `output_mismatch`. */
 export function readLayerOptions(

@@ -8,6 +8,7 @@ import type {
   QuantizeFileOptions,
   ReadOptions,
   ReadTensorOptions,
+  ValidateOptions,
 } from '../convert/options.js';
 import type { WebOptions } from '../endpoints.js';
 import type { BatchOptions, CallOptions, CreateOptions, EncodeOptions, FloorOptions } from '../types.js';
@@ -31,6 +32,7 @@ export const BATCH_OPTIONS: Names<BatchOptions> = {
 export const WEB_OPTIONS: Names<WebOptions> = { headers: true, fetch: true, accessToken: true, hubUrl: true };
 export const READ_OPTIONS: Names<ReadOptions> = { ...WEB_OPTIONS, signal: true };
 export const FILE_OPTIONS: Names<FileOptions> = { progress: true, ...READ_OPTIONS };
+export const VALIDATE_OPTIONS: Names<ValidateOptions> = { minCosine: true, ...FILE_OPTIONS };
 export const CONVERT_OPTIONS: Names<ConvertFileOptions> = {
   ...{ progress: true, onTensor: true, onEvent: true, signal: true, resume: true, memoryLimit: true },
   ...{ durability: true, ...WEB_OPTIONS },

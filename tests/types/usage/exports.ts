@@ -91,6 +91,8 @@ import {
   type TensorRule,
   type TensorType,
   type TypeRule,
+  type ValidateOptions,
+  type Validation,
   type WebFileHandle,
   type WebFolderHandle,
   type WebOptions,
@@ -118,7 +120,14 @@ export async function quantizeWeights(halves: HalfArray, shaped: ShapedWeights, 
   const quantizer: ArrowQuant = await ArrowQuant.create(creation);
   const bare: Weights = array;
   const weights: WeightsByName = { halves, shaped, bare };
-  const options: BatchOptions = { groupSize, symmetric: true, continueOnError: true, transfer: false, ...floor, layerBits };
+  const options: BatchOptions = {
+    groupSize,
+    symmetric: true,
+    continueOnError: true,
+    transfer: false,
+    ...floor,
+    layerBits,
+  };
   const result: BatchResult = await quantizer.quantizeBatchWithProgress(weights, bits, progress, options);
   const output: ReusableOutput = result;
   const again = await quantizer.quantizeBatch(weights, bits, { output });
@@ -259,3 +268,11 @@ export const lists: readonly (readonly string[])[] = [architectures, blockTypes,
 
 const pairTypes: readonly KeyValueType[] = ['u8', 'string'];
 export const pairs: Readonly<Record<string, KeyValue>> = { a: { type: 'u32', value: pairTypes.length } };
+
+export async function check(quantizer: ArrowQuant, weights: WeightsByName, source: ModelSource): Promise<number> {
+  const options: ValidateOptions = { minCosine: 'local', progress };
+  const result = await quantizer.quantizeBatch(weights);
+  const validation: Validation = await quantizer.validate(weights, result, options);
+  const { passed, perLayerAccuracy } = await quantizer.validate(source, 'model.gguf', { minCosine: 0.9 });
+  return passed ? (perLayerAccuracy.get('a') ?? 0) : validation.cosineSimilarity;
+}

@@ -1,0 +1,22 @@
+/** What is validated: what calls hold of the two sides, and what is read of it. */
+
+import type { ModelSource } from '../endpoints.js';
+import type { QuantizedLayer, WeightsByName } from '../types.js';
+import type { RawWeights } from '../wasm/module.js';
+import { readSource } from './sources.js';
+import { collectWeights } from './weights.js';
+
+/** Two models; or weights by name, and the result of a batch. */
+export type HeldSides =
+  | { readonly original: ModelSource; readonly quantized: ModelSource }
+  | { readonly weights: ReadonlyMap<string, RawWeights>; readonly made: ReadonlyMap<string, QuantizedLayer> };
+
+/** Throws `invalid_option` and `invalid_weights`. */
+export function holdSides(original: ModelSource | WeightsByName, quantized: unknown): HeldSides {
+  // By tag: the Map may come from another realm. No source of models is one.
+  if (Object.prototype.toString.call(quantized) === '[object Map]') {
+    const made = new Map(quantized as ReadonlyMap<string, QuantizedLayer>);
+    return { weights: collectWeights(original as WeightsByName), made };
+  }
+  return { original: readSource('original', original), quantized: readSource('quantized', quantized) };
+}
