@@ -6,6 +6,8 @@ import { printable } from './format.js';
 export const EXIT = {
   ok: 0,
   failed: 1,
+  /** As for a check that fails, which programs that run tests expect to be 1. */
+  belowMinCosine: 1,
   usage: 2,
   different: 3,
 } as const;
@@ -13,7 +15,8 @@ export const EXIT = {
 export const EXIT_CODES_HELP = `
 Exit codes:
   0    done
-  1    a file could not be read, converted or written, the reason is on stderr; verify: parts are to be written again
+  1    a file could not be read, converted or written, the reason is on stderr
+       compare: a tensor is below --min-cosine; verify: parts are to be written again
   2    the command line is wrong
   3    compare: the files do not have the same tensors
   130  interrupted by Ctrl-C (128 and the number of the signal for other signals)

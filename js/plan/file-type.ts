@@ -121,7 +121,7 @@ export async function planFileType(
       ...layerFacts(subject.architecture, asked.prunedLayers, steps),
     ],
     limits: { dimensions: subject.mostDimensions, nameBytes: subject.longestNameBytes },
-    ...{ architecture: subject.architecture, opensIn, notIn, type, dropped },
+    ...{ architecture: subject.architecture, opensIn, notIn, decodes: subject.decodes, type, dropped },
     notes: [...prepared.notes, ...notes],
     warnings: [
       ...warningsAbout(steps, tensors, idle),

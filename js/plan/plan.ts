@@ -65,6 +65,8 @@ export interface ConversionPlan extends OutputForm {
   /** As in FileSummary. */
   readonly opensIn: readonly string[];
   readonly notIn: readonly string[];
+  /** Types that the programs decode that it is for; undefined where that is all of them. */
+  readonly decodes?: readonly TensorType[] | undefined;
   readonly type: string;
   readonly notes: readonly string[];
   readonly warnings: readonly FileWarning[];

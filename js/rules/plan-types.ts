@@ -41,7 +41,7 @@ export interface PlanTypesInput {
   readonly rulebook?: Rulebook | undefined;
 }
 
-export interface TypePlan extends Omit<Subject, 'rulebook' | 'decodes'> {
+export interface TypePlan extends Omit<Subject, 'rulebook'> {
   /** One for each input tensor, in the same order. */
   readonly decisions: readonly TensorDecision[];
   /** Those of the caller's rules that have no effect. */

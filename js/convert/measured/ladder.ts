@@ -8,7 +8,7 @@ import { needsImportance } from '../../plan/needed-importance.js';
 import { codecTarget, copiedTarget, floatFor, whyNotHeld, type OutputForm } from '../../plan/plan.js';
 import type { PlannedStep } from '../../plan/report.js';
 import type { WrittenType } from '../../rules/copied.js';
-import { rowWeights } from '../../rules/file-types.js';
+import { holdsRows, rowWeights } from '../../rules/file-types.js';
 import { WINDOW_WEIGHTS } from '../../wasm/windows.js';
 
 /**
@@ -36,6 +36,8 @@ export interface LadderTools {
   readonly search: Search;
   /** Of a GGUF. */
   readonly fileType: WrittenType | undefined;
+  /** As in ConversionPlan. */
+  readonly decodes: readonly TensorType[] | undefined;
 }
 
 /** Whether what is measured may give a tensor another type: its own is one of blocks or levels, and no rule's. */
@@ -53,7 +55,7 @@ export interface Ladder {
 export function ladderOf(step: PlannedStep, tools: LadderTools): Ladder {
   const { target } = step.planned;
   if (!isMovable(step) || target.kind !== 'codec') return { coarser: [], step, finer: [] };
-  const codecs = familyOf(target.codec);
+  const codecs = familyOf(target.codec, step.planned.shape);
   const at = codecs.findIndex((codec) => sameCodec(codec, target.codec));
   const made = (some: readonly Codec[]): PlannedStep[] => some.flatMap((codec) => stepAs(step, codec, tools) ?? []);
   const finer = made(codecs.slice(at + 1));
@@ -66,16 +68,20 @@ export function ladderOf(step: PlannedStep, tools: LadderTools): Ladder {
   };
 }
 
-function familyOf(codec: Codec): readonly Codec[] {
+/** Of several families with a type that of which more fits the rows: they share their finest types. */
+function familyOf(codec: Codec, shape: readonly number[]): readonly Codec[] {
   const { bits } = traitsOf(codec);
   if (bits.length > 0) return [...bits].sort((a, b) => a - b).map((one) => ({ ...codec, bits: one }));
-  return (FAMILIES.find((family) => family.some((type) => type === codec.name)) ?? []).map(codecNamed);
+  const families = FAMILIES.filter((family) => family.some((type) => type === codec.name));
+  const fitting = families.find((family) => family.filter((type) => holdsRows(type, shape)).length > 1);
+  return (fitting ?? families[0] ?? []).map(codecNamed);
 }
 
 /** The step with that codec; null where its rows, or the output, cannot have it. */
-function stepAs(step: PlannedStep, codec: Codec, { form, search, fileType }: LadderTools): PlannedStep | null {
+function stepAs(step: PlannedStep, codec: Codec, { form, search, fileType, decodes }: LadderTools): PlannedStep | null {
   const { stored, planned } = step;
   if (stored.codec === null || whyNotHeld(codec, form) !== null) return null;
+  if (decodes?.some((type) => type === codec.name) === false) return null;
   const row = rowWeights(planned.shape);
   if (row % traitsOf(codec).blockWeights !== 0) return null;
   if (sameCodec(stored.codec, codec) && stored.scale === undefined) return keptStep(step, form);

@@ -48,7 +48,7 @@ export async function measuredPlan(plan: ConversionPlan, context: MeasuredContex
 function trialsOf(plan: ConversionPlan, { goals, search, fileType }: MeasuredContext): readonly Trial[] {
   const names = new Set([...plan.steps.map(({ stored }) => stored.name), ...plan.dropped.map(({ name }) => name)]);
   const importance = importanceIn(search, plan.steps, names);
-  const tools: LadderTools = { form: plan, search: { ...search, importance }, fileType };
+  const tools: LadderTools = { form: plan, search: { ...search, importance }, fileType, decodes: plan.decodes };
   const { floor, targetBytes } = goals;
   return plan.steps.flatMap((planned): Trial[] => {
     const { stored, kept } = planned;

@@ -40,6 +40,26 @@ describe('progress', () => {
       expect(line.length).toBeLessThan(kWidth);
   });
 
+  test('tells of what is measured before, on a bar of its own or in one line', async () => {
+    const texts = [];
+    for (const isTTY of [true, false]) {
+      const stream = streamOf(isTTY);
+      const view = progressOn(stream, false);
+      for (let done = 1; done <= 3; ++done)
+        view.onEvent({ type: 'measure', tensor: 'a\u009bb'.repeat(90), done, tensors: 3 });
+      await new Promise((resolve) => setImmediate(resolve));
+      feed(view, 10);
+      view.stop();
+      texts.push(stream.written.join(''));
+    }
+    const [bar, lines] = texts;
+    expect(bar).toContain('of 3 tensors measured  a');
+    // eslint-disable-next-line no-control-regex
+    for (const line of bar.replace(/\u001b\[[?0-9;]*[a-zA-Z]/g, '\n').split('\n'))
+      expect(line.length).toBeLessThan(kWidth);
+    expect(lines).toMatch(/^3 of 3 tensors measured\n10 %: /u);
+  });
+
   test('is a line for each tenth elsewhere', () => {
     const stream = streamOf(false);
     const view = progressOn(stream, false);

@@ -177,3 +177,4 @@ export async function inspectFile(files, source, signal) {
   }
 }
 export { assigned, hullOf } from '../../../build/modules/convert/measured/assign.js';
+export { collectLayerBits, parseMinCosine } from '../../../build/modules/cli/floor.js';

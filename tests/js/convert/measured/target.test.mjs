@@ -6,6 +6,7 @@ import { FILE_TYPE_NUMBERS, openLlamaModels } from '../../../peers/llama-model.m
 import { ggufFile, readGguf, tinyLlama } from '../../../peers/tiny-llama.mjs';
 import { kWideCheckpoints, writeWide } from '../../checkpoints/support/checkpoint.mjs';
 import { useFolder } from '../../support/models/folder.mjs';
+import { diffusionModel } from '../../support/models/diffusion-models.mjs';
 import { bfloatTensor, float32Tensor, halfTensor, modelFile } from '../../support/models/safetensors.mjs';
 import { relativeErrorOf, restoredPairs } from './support.mjs';
 
@@ -118,6 +119,27 @@ test('rules stay, and what they take is not there for others', async () => {
   expect(types.get('blk.0.attn_q.weight')).toBe('Q8_0');
   expect(types.get('token_embd.weight')).toBe('F16');
   expect(types.get('blk.0.attn_k.weight')).toBe('Q2_K');
+});
+
+test('rows that fill no blocks of 256 have types of 32, and programs the types that they decode', async () => {
+  const input = folder.write(
+    'in.safetensors',
+    modelFile([halfTensor('ffn.up.weight', [64, 96]), halfTensor('ffn.down.weight', [64, 256])]),
+  );
+  const asked = { type: 'Q8_0', architecture: 'none' };
+  const least = await converted(input, 'out.gguf', { ...asked, targetBytes: await smallestOf(input, asked) });
+  expect([...typesOf(least)]).toEqual([
+    ['ffn.down.weight', 'Q2_K'],
+    ['ffn.up.weight', 'Q4_0'],
+  ]);
+  const diffusion = folder.write('flux.safetensors', modelFile(diffusionModel('flux')));
+  const coarse = { type: 'IQ4_XS', effort: 'better' };
+  const { tensors } = await converted(diffusion, 'flux.gguf', {
+    ...coarse,
+    targetBytes: await smallestOf(diffusion, coarse),
+  });
+  expect(tensors.map(({ to }) => to).filter((type) => type.startsWith('IQ'))).toContain('IQ4_XS');
+  expect(tensors.map(({ to }) => to).filter((type) => /^IQ[123]/u.test(type))).toEqual([]);
 });
 
 test('all files of a split output count together', async () => {
