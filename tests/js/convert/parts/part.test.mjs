@@ -188,7 +188,9 @@ describe('a part', () => {
     const convert = (more) => quantizer.quantizeFile(input, folder.path('out.gguf'), { ...kToGguf, part: 2, ...more });
     const { files } = await convert();
     utimesSync(files[0], 1000, 1000);
-    const again = await convert();
+    const told = [];
+    const again = await convert({ progress: (tensor, progress) => told.push(progress) });
+    expect([told.length, told.at(-1)]).toEqual([again.tensors.length, 1]);
     expect(again).toMatchObject({ files, part: { part: 2, parts: 3, leftAlone: true } });
     expect(again.tensors.map(({ rmse }) => rmse)).toEqual(again.tensors.map(() => null));
     expect(statSync(files[0]).mtimeMs).toBe(1000_000);
