@@ -207,8 +207,8 @@ export class ArrowQuant {
   }
 
   /**
-   * Quantizes the model at `source` (safetensors, GGUF, PyTorch; one file or shards) and writes it to `sink`: with a `type` as
-   * a GGUF, tensor by tensor what llama.cpp's own quantizer makes of it, else as affine levels in safetensors, as
+   * Quantizes the model at `source` (safetensors, GGUF, Arrow, PyTorch; one file or shards) and writes it to `sink`: with a `type` as
+   * a GGUF, tensor by tensor what llama.cpp's own quantizer makes of it, else as affine levels in safetensors or Arrow, as
    * `quantizeBatch` does. Which tensors stay unquantized or get another type is for the caller's rules and those of the
    * model's family to say. Memory is bounded whatever the file's size; a path gets its name only when it is complete.
    *
@@ -245,7 +245,7 @@ export class ArrowQuant {
 
   /**
    * Restores the quantized tensors of the model at `source`, a GGUF or what `quantizeFile` wrote, and writes it to `sink`
-   * as safetensors. Rejects as `quantizeFile` does; with `not_finite` or `float_overflow` when a restored weight is too
+   * as safetensors or Arrow. Rejects as `quantizeFile` does; with `not_finite` or `float_overflow` when a restored weight is too
    * large for the type that it gets.
    */
   async dequantizeFile(

@@ -103,7 +103,7 @@ export function collectRule(text: string, earlier: readonly TypeRule[] | undefin
  * by where one is, lies in the current folder.
  */
 export const siblingName = (input: string, ending: string): string =>
-  `${localName(input).replace(/(-\d{5}-of-\d{5})?\.((safetensors|bin)(\.index\.json)?|gguf|onnx|ckpt|pth?)$/iu, '')}${ending}`;
+  `${localName(input).replace(/(-\d{5}-of-\d{5})?\.((safetensors|bin)(\.index\.json)?|gguf|onnx|arrows?|feather|ckpt|pth?)$/iu, '')}${ending}`;
 
 function localName(input: string): string {
   if (isHubText(input)) {

@@ -115,7 +115,10 @@ const formatOptions = (): Option[] => [
 ];
 
 const ggufOptions = (): Option[] => [
-  new Option('--type <type>', 'what the weights become: a GGUF is written, or, of F32, F16 and BF16, safetensors too')
+  new Option(
+    '--type <type>',
+    'what the weights become: a GGUF is written, or, of F32, F16 and BF16, safetensors too, of the first two Arrow',
+  )
     .choices(TYPES)
     .argParser(parseType),
   new Option('--pure', 'GGUF: one format for all that is quantized, where the type would mix several'),

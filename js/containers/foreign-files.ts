@@ -13,6 +13,7 @@ export const CUT_OFF = 'was it downloaded to its end?';
 
 const CONVERT = 'convert it to safetensors first';
 const UNPACK = 'unpack it first';
+const TO_ARROW = 'pyarrow.feather.write_feather(table, "model.arrow", compression="uncompressed")';
 const UTF16 = 'it is a text in UTF-16; save it as UTF-8';
 const OLD_GGML = "it is of a ggml format from before GGUF; convert it with llama.cpp's convert_llama_ggml_to_gguf.py";
 
@@ -45,6 +46,11 @@ const SIGNATURES: readonly Signature[] = [
   { bytes: 'ustar', at: 257, what: `it is a tar archive; ${UNPACK}` },
   { bytes: '\x89HDF', what: `it is an HDF5 file, as Keras writes them; ${CONVERT}` },
   { bytes: '\x93NUMPY', what: `it is a NumPy array; ${CONVERT}` },
+  {
+    bytes: 'PAR1',
+    what: `it is a Parquet file, whose weights are not read where they lie; write an Arrow file of it, in Python by pyarrow.parquet.read_table and ${TO_ARROW}`,
+  },
+  { bytes: 'FEA1', what: `it is a Feather file of the first version; write it again, with ${TO_ARROW}` },
   { bytes: 'TFL3', at: 4, what: `it is a TensorFlow Lite model; ${CONVERT}` },
   ...['lmgg', 'fmgg', 'tjgg', 'algg'].map((bytes) => ({ bytes, what: OLD_GGML })),
   { bytes: '\xff\xfe', what: UTF16 },

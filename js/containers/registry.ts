@@ -50,6 +50,8 @@ const endsAs = (file: string, { extension }: Pick<InputContainer, 'extension'>):
 /** Whether a file's name says that it is an ONNX model. */
 export const isOnnxName = (file: string): boolean => endsAs(file, onnx);
 
+const PARQUET = /\.parquet$/iu;
+
 const URL_TEXT = /^(?:(?:https?|file):\/\/|hf:)/iu;
 
 /**
@@ -61,9 +63,15 @@ export function containerFor(file: string): Container {
   refuseShardName(file);
   const container = namedContainer(file);
   if (container !== undefined) return container;
-  const endings = CONTAINERS.map(({ extension }) => extension).join(' or ');
-  throw new QuantizeError('invalid_option', { file, detail: `the output ${quoted(file)} must end with ${endings}` });
+  const endings = listed(CONTAINERS.map(({ extension }) => extension));
+  const advice = PARQUET.test(file) ? '; Parquet is not written, but pyarrow and polars make it of an Arrow file' : '';
+  const detail = `the output ${quoted(file)} must end with ${endings}${advice}`;
+  throw new QuantizeError('invalid_option', { file, detail });
 }
+
+/** `a, b or c`. */
+export const listed = (all: readonly string[]): string =>
+  [all.slice(0, -1).join(', '), ...all.slice(-1)].filter((part) => part !== '').join(' or ');
 
 /** Throws `invalid_option` for a URL, and for a name that is not that of an ONNX model. */
 export function checkOnnxName(file: string): void {

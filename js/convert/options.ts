@@ -113,7 +113,8 @@ export interface QuantizeFileOptions extends ConvertFileOptions, FloorOptions {
   /** The file format. Default: what the output's name says; without one, a GGUF for a type of whole files, else safetensors. */
   readonly container?: ContainerName | null | undefined;
   /**
-   * How what is quantized lies in the file: `plain` has one entry for each tensor, `planes` one for each of a codec's planes.
+   * How what is quantized lies in the file: `plain` has one entry for each tensor, `planes` one for each of a codec's planes,
+   * `columns` a column of the tensor's row, in a table.
    * Default: the first of the container that can hold the type.
    */
   readonly layout?: LayoutName | null | undefined;

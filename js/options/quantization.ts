@@ -4,7 +4,7 @@ import { choice, flag, invalidOption, nameIn, reading, shown } from '../checks.j
 import { affineCodec, codecLabel, codecNamed, findTraits, isFloat, traitsOf, type Codec } from '../codecs/codec.js';
 import { CODECS } from '../codecs/table.js';
 import type { Container } from '../containers/container.js';
-import { containerNamed, namedContainer } from '../containers/registry.js';
+import { containerNamed, listed, namedContainer } from '../containers/registry.js';
 import { CONTAINERS } from '../containers/table.js';
 import type { Quantization } from '../convert/convert-file.js';
 import { endpointName, sinkEndpoint, type ModelSink } from '../endpoints.js';
@@ -257,7 +257,7 @@ function notHeldBy(container: Container, type: string): QuantizeError {
   const detail =
     others.length === 0
       ? `${container.title} cannot hold ${type}, nor can any other`
-      : `type ${type} needs an output whose name ends with ${others.join(' or ')}`;
+      : `type ${type} needs an output whose name ends with ${listed(others)}`;
   return new QuantizeError('invalid_option', { detail });
 }
 

@@ -13,8 +13,8 @@ const namesOf = (list) => list.map(({ name }) => name);
 
 test('the tables have the codec, the layout and the container that were added', () => {
   expect(namesOf(CODECS)).toContain('row_signs');
-  expect(namesOf(LAYOUTS)).toEqual(['planes', 'folders', 'plain']);
-  expect(namesOf(CONTAINERS)).toEqual(['safetensors', 'gguf', 'crate']);
+  expect(namesOf(LAYOUTS)).toEqual(['columns', 'planes', 'folders', 'plain']);
+  expect(namesOf(CONTAINERS)).toEqual(['safetensors', 'gguf', 'arrow', 'crate']);
 });
 
 const kFloats = ['F32', 'F16', 'BF16'];
@@ -28,11 +28,13 @@ const isNoneOfFiles = (codec, container) => container === 'gguf' && kNoneOfFiles
 /** Whether an output can hold the weights, by what is known of layouts and containers. */
 function isHeld(codec, layout, container) {
   if (isReadOnly(codec) || isNoneOfFiles(codec, container)) return false;
-  if (kFloats.includes(codec)) return true;
+  if (layout === 'columns' && container !== 'arrow') return false;
+  if (kFloats.includes(codec)) return container !== 'arrow' || codec !== 'BF16';
   // One entry under the codec's name, or several of bytes and numbers.
   const isOne = isBlocks(codec) && layout !== 'folders';
   if (!isOne && layout === 'plain') return false;
-  return { safetensors: !isOne, gguf: isOne, crate: true }[container];
+  if (layout === 'columns') return codec === 'affine';
+  return { safetensors: !isOne, gguf: isOne, arrow: !isOne, crate: true }[container];
 }
 
 /** Without importance, files have these with more effort only. */

@@ -28,6 +28,8 @@ const kForms = {
   'int8 in folders of a crate': {
     ...{ file: 'int8.crate', options: { type: 'affine', bits: 8, groupSize: 'tensor', layout: 'folders' } },
   },
+  'int4 in an Arrow file': { file: 'int4.arrow', options: { bits: 4, groupSize: 64 } },
+  'F16 in an Arrow file': { file: 'f16.arrow', options: { type: 'F16' } },
   'row_signs in planes': { file: 'row_signs.safetensors', options: { type: 'row_signs' } },
   'row_signs in folders of a crate': { file: 'row_signs.crate', options: { type: 'row_signs', layout: 'folders' } },
 };

@@ -29,7 +29,9 @@ Examples:
 
 export function dequantizeCommand(): Command {
   return new Command('dequantize')
-    .description('Restore the floats of a quantized model, a GGUF or what "arrowquant quantize" wrote, to safetensors.')
+    .description(
+      'Restore the floats of a quantized model, a GGUF or what "arrowquant quantize" wrote, to safetensors or Arrow.',
+    )
     .argument('<in>', 'model file to restore, its URL, a folder, or hf:organization/model', parseInput)
     .argument('[out]', 'file to write (default: <in> with -restored added to its name)', parsePath)
     .addOption(

@@ -39,7 +39,7 @@ export function inspectCommand(): Command {
     )
     .argument(
       '<file>',
-      'safetensors, GGUF or PyTorch file, one part or the index of a sharded model, the URL of one, a folder, or hf:organization/model',
+      'safetensors, GGUF, Arrow or PyTorch file, one part or the index of a sharded model, the URL of one, a folder, or hf:organization/model',
       parseInput,
     )
     .addOption(headerOption())

@@ -49,6 +49,8 @@ Examples:
       a model on the Hugging Face Hub, to model-Q4_K_M.gguf
   $ arrowquant quantize model.safetensors
       4 bits in groups of 128, to model-int4.safetensors
+  $ arrowquant quantize weights.arrow weights-int4.arrow
+      the same in an Arrow table, of the tensors in another one
   $ arrowquant quantize model-f32.safetensors model-f16.safetensors --type F16
       the same model in halves
   $ arrowquant quantize model.safetensors.index.json small.safetensors --bits 8 --group-size 64
@@ -70,11 +72,11 @@ What stays as it is, and what the output looks like, is in docs/formats.md of th
 export function quantizeCommand(): Command {
   const command = new Command('quantize')
     .description(
-      'Quantize the weights of a model: to a GGUF, to 2, 4 or 8 bits in safetensors, in an ONNX model, or to the folder that another program opens.',
+      'Quantize the weights of a model: to a GGUF, to 2, 4 or 8 bits in safetensors or Arrow, in an ONNX model, or to the folder that another program opens.',
     )
     .argument(
       '<in>',
-      'safetensors, GGUF, ONNX or PyTorch file, one part or the index of a sharded model, the URL of one, a folder, or hf:organization/model',
+      'safetensors, GGUF, Arrow, ONNX or PyTorch file, one part or the index of a sharded model, the URL of one, a folder, or hf:organization/model',
       parseInput,
     )
     .argument(

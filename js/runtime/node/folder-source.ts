@@ -7,7 +7,7 @@ import { modelInFolder } from '../folders.js';
 import { namesOfFiles, openPath } from './source.js';
 
 /** `organization/model`, as hubs call models. */
-const OF_HUB = /^\w[\w.-]*\/\w[\w.-]*(?<!\.(?:safetensors|gguf|onnx|bin|ckpt|pth?|json))$/i;
+const OF_HUB = /^\w[\w.-]*\/\w[\w.-]*(?<!\.(?:safetensors|gguf|onnx|arrows?|feather|bin|ckpt|pth?|json))$/i;
 
 /** The address of a page of the hub, as browsers show it. */
 const PAGE_OF_HUB = /^(?:www\.)?(?:huggingface|hf)\.co\//i;

@@ -44,5 +44,5 @@ test('none is written', async () => {
   folder.write('m.safetensors', modelFile(kTensors));
   const { code, stderr } = await run('quantize', 'm.safetensors', 'out.ckpt', '--type', 'Q8_0');
   expect(code).toBe(2);
-  expect(stderr).toBe('error: Invalid option: the output "out.ckpt" must end with .safetensors or .gguf\n');
+  expect(stderr).toBe('error: Invalid option: the output "out.ckpt" must end with .safetensors, .gguf or .arrow\n');
 });

@@ -34,6 +34,12 @@ const kForeign = [
   ['gzip', gzipSync(kModel), /it is compressed with gzip; unpack it first$/],
   ['a tar archive', padded(`${'a\0'.repeat(128)}\0ustar`), /it is a tar archive; unpack it first$/],
   ['a file of ggml from before GGUF', padded('tjgg\x03\0\0\0'), /from before GGUF; convert it with/],
+  [
+    'a Parquet file',
+    padded('PAR1\x15\x04\x15'),
+    /it is a Parquet file, .*; write an Arrow file of it, in Python by pyarrow\.parquet\.read_table and /,
+  ],
+  ['a Feather file', padded('FEA1'), /it is a Feather file of the first version; write it again/],
   ['an HDF5 file', padded('\x89HDF\r\n\x1a\n'), /it is an HDF5 file/],
   ['zeros', Buffer.alloc(4096), /its first bytes are all zeros; was it downloaded to its end\?$/],
   ['nothing', '', /it is empty, .*; was it downloaded to its end\?$/],

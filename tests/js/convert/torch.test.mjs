@@ -215,7 +215,7 @@ describe('no checkpoint is written', () => {
       const call = quantizer.quantizeFile(folder.write('m.safetensors', modelFile(kSmall)), output, options);
       await expect(call).rejects.toMatchObject({
         code: 'invalid_option',
-        message: `Invalid option: the output ${JSON.stringify(output)} must end with .safetensors or .gguf`,
+        message: `Invalid option: the output ${JSON.stringify(output)} must end with .safetensors, .gguf or .arrow`,
       });
     }
     expect(folder.list()).toEqual(['m.safetensors']);

@@ -156,7 +156,7 @@ describe('the layout "planes"', () => {
 
 test('layouts admit what they can hold', () => {
   for (const name of ['F32', 'F16', 'F8_E4M3', 'Q4_K', 'IQ4_XS']) {
-    expect(LAYOUTS.map((layout) => layout.admits(codecNamed(name)))).toEqual([null, null]);
+    expect(LAYOUTS.map((layout) => layout.admits(codecNamed(name)))).toEqual([null, null, null]);
   }
   for (const codec of [affineCodec(4, 128, false), triple(16)]) {
     expect(planes.admits(codec)).toBeNull();

@@ -51,6 +51,34 @@ test('puts pieces in order, fills gaps with zeros, copies shared memory, and clo
   expect(seen.aborted).toBeNull();
 });
 
+test('what is known beforehand lies between the pieces, also where it is longer than a chunk of padding', async () => {
+  const { stream, bytes } = collector();
+  const long = Uint8Array.from({ length: 150_000 }, (_, index) => index % 251);
+  const end = 8 + long.length;
+  const sink = await open(stream, {
+    bytes: end + 9,
+    pieces: [
+      { begin: 0, bytes: 2 },
+      { begin: 5, bytes: 1 },
+      { begin: end + 2, bytes: 1 },
+    ],
+    between: [
+      { position: 2, bytes: Uint8Array.of(7) },
+      { position: 4, bytes: Uint8Array.of(8) },
+      { position: 7, bytes: long },
+      { position: end + 4, bytes: Uint8Array.of(9, 9) },
+    ],
+  });
+  await sink.write(Uint8Array.of(3), end + 2);
+  await sink.write(Uint8Array.of(2), 5);
+  await sink.write(Uint8Array.of(1, 1), 0);
+  await sink.commit(goOn);
+  const all = bytes();
+  expect([...all.subarray(0, 7)]).toEqual([1, 1, 7, 0, 8, 2, 0]);
+  expect(Buffer.compare(all.subarray(7, end - 1), long)).toBe(0);
+  expect([...all.subarray(end - 1)]).toEqual([0, 0, 0, 3, 0, 9, 9, 0, 0, 0]);
+});
+
 test('without planned pieces, gaps wait for the end', async () => {
   const { stream, bytes } = collector();
   const sink = await open(stream, { bytes: 6 });
