@@ -207,26 +207,25 @@ async function convertModel(
     const ordered = inOrder ? orderSteps(placed, heldBytes) : null;
     const steps = ordered?.steps ?? placed;
     const bytes = bytesOf(layout);
-    if (cut?.isThere === true) return reportOf(plan, model, { reports: reportsOf(steps), clock, sink, cut, bytes });
+    const watch = (): Tracker => new Tracker(steps, plan, options, { clock, sources: model.sources });
+    if (cut?.isThere === true) return reportOf(plan, model, { ...foundThere(steps, watch()), clock, sink, cut, bytes });
     const output = await tools.files.openSink(cut?.sink ?? sink, {
-      ...{ bytes, signal, pieces: piecesOf(steps, ordered, layout), heldBytes, part: cut?.planned },
+      ...{ bytes, signal, pieces: piecesOf(steps, ordered, layout), heldBytes },
+      ...{ durable: options.durable, isFolder: plan.folder !== undefined, part: cut?.planned },
       inputs: [...filesOf(model), ...(plan.inputs ?? [])],
-      durable: options.durable,
-      isFolder: plan.folder !== undefined,
-      files: cut === null && layout.files.length === 1 && plan.folder === undefined ? undefined : plannedFiles(layout),
+      files: cut === null && isOneFile(plan, layout) ? undefined : plannedFiles(layout),
       resume: options.resume
-        ? { fingerprint: await fingerprintOf({ sources: filesOf(model) }, layout, steps, measure) }
+        ? { fingerprint: await fingerprintOf(inputsOf(model), layout, steps, measure) }
         : undefined,
     });
-    const events = new Tracker(steps, plan, options, { clock, sources: model.sources });
+    const events = watch();
     const memoryBytes = output.holds || keepsPlanes(steps) ? workBytes : limitBytes;
     const conversion = {
       ...{ steps, ordered, layout, measure, events, keptBytes: heldBytes },
       tools: { ...tools, memoryBytes },
     };
     await convert(conversion, filesOf(model), output);
-    const { reports, overflowed } = events;
-    return reportOf(plan, model, { reports, overflowed, clock, sink, output, cut, bytes });
+    return reportOf(plan, model, { ...events.outcome, clock, sink, output, cut, bytes });
   } finally {
     await model.close();
   }
@@ -240,8 +239,16 @@ const plannedFiles = ({ files }: FileLayout): PlannedFile[] =>
 const keepsPlanes = (steps: readonly PlacedStep[]): boolean =>
   steps.some(({ columns, parts }) => columns !== undefined || (parts !== null && parts.kept.length > 0));
 
-const reportsOf = (steps: readonly PlacedStep[]): readonly TensorReport[] =>
-  steps.map((step) => tensorReport(step, null));
+const isOneFile = ({ folder }: ConversionPlan, { files }: FileLayout): boolean =>
+  files.length === 1 && folder === undefined;
+
+const inputsOf = (model: Model): Pick<Model, 'sources'> => ({ sources: filesOf(model) });
+
+/** Tells of tensors that are there already. */
+function foundThere(steps: readonly PlacedStep[], events: Tracker): Tracker['outcome'] {
+  for (const step of steps) events.finished(step, { metrics: null, overflowed: false });
+  return events.outcome;
+}
 
 async function cutOut(
   { files, signal }: FileTools,
@@ -257,7 +264,7 @@ async function cutOut(
 /** What has become of an output, or of one part of it. */
 interface Done {
   readonly reports: readonly TensorReport[];
-  readonly overflowed?: readonly PlannedStep[];
+  readonly overflowed: readonly PlannedStep[];
   readonly clock: Clock;
   readonly sink: ModelSink;
   /** Absent where the part was there already. */
@@ -267,7 +274,7 @@ interface Done {
 }
 
 function reportOf(plan: ConversionPlan, model: Model, done: Done): FileReport {
-  const { cut, output, overflowed = [], bytes } = done;
+  const { cut, output, overflowed, bytes } = done;
   const tensors = [...done.reports].sort(byName);
   const totals = totalsOf(tensors, bytes);
   const { seconds } = done.clock;
@@ -320,6 +327,10 @@ class Tracker implements ConversionEvents {
     this.#tensors = steps.length;
     this.#bytes = steps.reduce((bytes, { stored }) => bytes + storedBytes(stored), 0);
     this.#tell(options.onEvent, { type: 'start', tensors: this.#tensors, bytes: this.#bytes, warnings });
+  }
+
+  get outcome(): Pick<Done, 'reports' | 'overflowed'> {
+    return { reports: this.reports, overflowed: this.overflowed };
   }
 
   advanced({ stored }: PlannedStep, moreBytes: number): void {

@@ -145,7 +145,7 @@ test('links to nothing that is not shipped, but for what the README calls a part
   expect([...new Set(dead)].sort()).toEqual([
     ...['CHANGELOG.md', 'CONTRIBUTING.md', 'bench/README.md', 'docs/architecture.md', 'docs/checkpoints.md'],
     ...['docs/effort.md', 'docs/families.md', 'docs/formats.md', 'docs/importance.md', 'docs/llama-quantize.md'],
-    ...['docs/model-folders.md', 'docs/onnx.md', 'docs/sources.md'],
+    ...['docs/model-folders.md', 'docs/onnx.md', 'docs/scale.md', 'docs/sources.md'],
   ]);
   expect(readFileSync(path.join(shipped, 'README.md'), 'utf8').match(/in the repository only/g)).toHaveLength(2);
 });

@@ -188,7 +188,9 @@ describe('a part', () => {
     const convert = (more) => quantizer.quantizeFile(input, folder.path('out.gguf'), { ...kToGguf, part: 2, ...more });
     const { files } = await convert();
     utimesSync(files[0], 1000, 1000);
-    const again = await convert();
+    const told = [];
+    const again = await convert({ progress: (tensor, progress) => told.push(progress) });
+    expect([told.length, told.at(-1)]).toEqual([again.tensors.length, 1]);
     expect(again).toMatchObject({ files, part: { part: 2, parts: 3, leftAlone: true } });
     expect(again.tensors.map(({ rmse }) => rmse)).toEqual(again.tensors.map(() => null));
     expect(statSync(files[0]).mtimeMs).toBe(1000_000);
@@ -218,6 +220,21 @@ describe('a part', () => {
     if (more.effort === undefined) expect(sha256(readFileSync(files[0]))).toBe(before);
     expect((await convert(more)).part.leftAlone).toBe(true);
     expect(folder.list().filter((name) => name.startsWith('.'))).toEqual([]);
+  });
+
+  test.each([
+    ['the same tag', { etag: '"one"' }, { etag: '"one"' }, true],
+    ['another tag', { etag: '"one"' }, { etag: '"two"' }, false],
+    // Then samples are read.
+    ['no tag', { etag: [] }, { etag: [] }, true],
+  ])('from a server that gives its input %s', async (_, first, second, leftAlone) => {
+    const reports = [];
+    for (const headers of [first, second]) {
+      const { url } = await servers.serve((request, response) => answer(request, response, kGguf, headers));
+      const output = folder.path('out.gguf');
+      reports.push(await quantizer.quantizeFile(url('/in.gguf'), output, { ...kToGguf, part: 2 }));
+    }
+    expect(reports.map(({ part }) => part.leftAlone)).toEqual([false, leftAlone]);
   });
 
   test('of another input of the same header is written again', async () => {

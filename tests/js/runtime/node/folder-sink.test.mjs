@@ -13,6 +13,11 @@ const files = [
 const open = (name, more) =>
   nodeFiles.openSink(folder.path(name), { inputs: [], isFolder: true, bytes: 5, files, ...more });
 
+const partNamed = (allNames, name = allNames[0]) => ({
+  allNames,
+  manifest: { name: `${name}.part.json`, textOf: JSON.stringify },
+});
+
 test('files take their names together, in a folder that is made for them', async () => {
   const sink = await open('out');
   expect(sink.files.map(({ name }) => name)).toEqual(files.map(({ name }) => folder.path(`out/${name}`)));
@@ -45,6 +50,21 @@ test('the folder is gone again when it ends early, unless it was there before or
   folder.write('other/notes.txt', 'mine');
   await sink.discard();
   expect(readdirSync(folder.path('other'))).toEqual(['notes.txt']);
+});
+
+test('parts of one folder, begun at the same time, find or make it, and none takes it away from the other', async () => {
+  const names = ['a.safetensors', 'b.safetensors'];
+  const sinks = await Promise.all(
+    names.map((name) => {
+      return open('out', { files: [{ name, bytes: 5 }], part: partNamed(names, name) });
+    }),
+  );
+  await sinks[0].discard(new QuantizeError('aborted'));
+  await sinks[1].commit(goOn);
+  expect(readdirSync(folder.path('out'))).toEqual(['b.safetensors', 'b.safetensors.part.json']);
+  await (await open('out', { files: [{ name: names[0], bytes: 5 }], part: partNamed(names) })).commit(goOn);
+  const foreign = open('out', { files: [{ name: 'c.safetensors', bytes: 5 }], part: partNamed(['c.safetensors']) });
+  await expect(foreign).rejects.toThrow('files of another model');
 });
 
 test('nothing is made where there is no room, or one of the files cannot be written', async () => {

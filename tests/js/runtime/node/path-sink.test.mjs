@@ -64,6 +64,35 @@ describe('several files', () => {
   });
 });
 
+describe('one part of an output', () => {
+  const files = [{ name: 'm-1-of-2.gguf', bytes: 3 }];
+  const partOf = (textOf) => ({ allNames: [], manifest: { name: 'm-1-of-2.gguf.part.json', textOf } });
+
+  test('gets a manifest with the sums of its files', async () => {
+    const sink = await open('m-1-of-2.gguf', { bytes: 3, files, part: partOf(JSON.stringify) });
+    await sink.write(Buffer.from('abc'), 0);
+    await sink.commit(goOn);
+    expect(folder.list()).toEqual(['m-1-of-2.gguf', 'm-1-of-2.gguf.part.json']);
+    const sha256 = 'ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad';
+    expect(JSON.parse(text('m-1-of-2.gguf.part.json'))).toEqual([{ name: 'm-1-of-2.gguf', bytes: 3, sha256 }]);
+  });
+
+  test.each([
+    ['the manifest fails', 'unwritable_output', () => undefined],
+    ['it is aborted while it is summed up', 'aborted', (controller) => controller.abort()],
+  ])('has neither file nor manifest when %s', async (_, code, end) => {
+    const controller = new AbortController();
+    const part = partOf(() => {
+      throw new Error('no text');
+    });
+    const sink = await open('m-1-of-2.gguf', { bytes: 3, files, part, signal: controller.signal });
+    await sink.write(Buffer.from('abc'), 0);
+    await expect(sink.commit(() => end(controller))).rejects.toMatchObject({ code });
+    await sink.discard();
+    expect(folder.list()).toEqual([]);
+  });
+});
+
 describe('resuming', () => {
   const plan = { bytes: 8, resume: { fingerprint: 'the same' } };
   const kLeft = ['.out.gguf.arrowquant-journal', '.out.gguf.arrowquant-resume'];
