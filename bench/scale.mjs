@@ -32,8 +32,8 @@ const { values } = parseArgs({
   options: {
     ...Object.fromEntries(texts.map((name) => [name, { type: 'string' }])),
     types: { type: 'string', default: 'Q8_0,Q4_0,Q4_K' },
-    rounds: { type: 'string', default: '5' },
-    'measured-gb': { type: 'string', default: '0.5' },
+    rounds: { type: 'string', default: '3' },
+    'measured-gb': { type: 'string', default: '1.5' },
     /** What an earlier run has written with --json, instead of measuring. */
     from: { type: 'string' },
     json: { type: 'string' },

@@ -24,6 +24,8 @@
  * @returns {{seconds: number, limit: string, tasks: number}} `limit` is what most of the model waited for
  */
 export function simulate(modelGB, partGB, cost, cluster) {
+  const numbers = [modelGB, partGB, ...Object.values(cost), ...Object.values(cluster)];
+  if (!numbers.every((number) => number >= 0)) throw new RangeError(`Not all of ${numbers.join(', ')} are numbers.`);
   const waiting = partsOf(modelGB, partGB);
   const tasks = waiting.length;
   const slots = Array.from({ length: cluster.nodes * cluster.processes }, (_, index) => index % cluster.nodes);

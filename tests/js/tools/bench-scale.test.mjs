@@ -40,6 +40,10 @@ describe('the simulation of a cluster', () => {
     }
   });
 
+  test('refuses what is no number, with which it would not end', () => {
+    expect(() => run(10, { storeGBps: NaN })).toThrow(/^Not all of 10, .* are numbers\.$/);
+  });
+
   test('gives what a slow task leaves of the store to the others', () => {
     // Two on one node take 1 GB/s each; the third would take 2.
     const seconds = (storeGBps) => run(30, { nodes: 2, processes: 2, storeGBps }).seconds;
