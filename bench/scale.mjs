@@ -31,12 +31,14 @@ const texts = Object.keys(SETTINGS).concat(MEASURED);
 const { values } = parseArgs({
   options: {
     ...Object.fromEntries(texts.map((name) => [name, { type: 'string' }])),
-    types: { type: 'string', default: 'Q8_0,Q4_0,Q4_K_M' },
-    rounds: { type: 'string', default: '5' },
-    'measured-gb': { type: 'string', default: '0.5' },
+    types: { type: 'string', default: 'Q8_0,Q4_0,Q4_K' },
+    rounds: { type: 'string', default: '3' },
+    'measured-gb': { type: 'string', default: '1.5' },
     /** What an earlier run has written with --json, instead of measuring. */
     from: { type: 'string' },
     json: { type: 'string' },
+    /** Puts the tables into docs/scale.md. */
+    docs: { type: 'boolean', default: false },
   },
 });
 
@@ -77,7 +79,21 @@ const tables = {
   processes: processTable(costs, settings),
   stores: limitTable(costs, settings),
 };
-console.log(`Measured on ${machine.processor}, ${machine.cores} virtual cores, ${machine.runtime}, ${machine.date}.`);
+const where = `Measured on ${machine.processor}, ${machine.cores} virtual cores, ${machine.runtime}, ${machine.date}.`;
+console.log(where);
 for (const table of Object.values(tables)) console.log(`\n${table}`);
-if (values.json !== undefined)
-  writeFileSync(values.json, `${JSON.stringify({ machine, costs: own, settings }, null, 2)}\n`);
+if (values.json !== undefined) writeFileSync(values.json, `${JSON.stringify({ machine, costs: own }, null, 2)}\n`);
+if (values.docs) writeDocs({ machine: where, ...tables });
+
+/** Each table stands between two comments with its name. */
+function writeDocs(parts) {
+  const file = new URL('../docs/scale.md', import.meta.url);
+  let text = readFileSync(file, 'utf8');
+  for (const [name, part] of Object.entries(parts)) {
+    const [begin, end] = [`<!-- ${name}: begin -->`, `<!-- ${name}: end -->`];
+    const [from, to] = [text.indexOf(begin) + begin.length, text.indexOf(end)];
+    if (!text.includes(begin) || to < from) throw new Error(`docs/scale.md has no place for ${name}`);
+    text = `${text.slice(0, from)}\n${part}\n${text.slice(to)}`;
+  }
+  writeFileSync(file, text);
+}

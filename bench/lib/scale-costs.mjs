@@ -10,7 +10,7 @@ import { inTemporaryFolder } from './temporary.mjs';
 const ONCE = fileURLToPath(new URL('scale-once.mjs', import.meta.url));
 const SERVER = fileURLToPath(new URL('scale-server.mjs', import.meta.url));
 /** What is written as it was read: F16 to F16. */
-const COPY = { type: 'F16', ending: 'safetensors' };
+const COPY = 'F16';
 
 /**
  * Measures what a gigabyte of F16 costs one core, in seconds of the processor: to read it from a file or from a server, to encode
@@ -23,10 +23,13 @@ export async function measureCosts({ types, rounds, bytes }) {
     const server = await startServer(input);
     try {
       const size = statSync(input).size;
-      const copies = { memory: `memory:${input}`, file: input, http: server.url };
+      const memory = `memory:${input}`;
       const runs = [
-        ...Object.entries(copies).map(([name, source]) => ({ name, source, ...COPY })),
-        ...types.map((type) => ({ name: type, source: copies.memory, type, ending: 'gguf' })),
+        { name: 'memory', source: memory, type: COPY },
+        { name: 'file', source: input, type: COPY },
+        // Windows of what is encoded are read otherwise than what is copied.
+        { name: 'http', source: server.url, type: types[0] },
+        ...types.map((type) => ({ name: type, source: memory, type })),
       ];
       const told = await takeTurns(runs, rounds, folder);
       return costsOf(told, types, size / 1e9, await server.end());
@@ -39,8 +42,8 @@ export async function measureCosts({ types, rounds, bytes }) {
 async function takeTurns(runs, rounds, folder) {
   const told = new Map(runs.map(({ name }) => [name, []]));
   for (let round = -1; round < rounds; ++round) {
-    for (const { name, source, type, ending } of runs) {
-      const once_ = JSON.parse(await runNode([ONCE, source, type, path.join(folder, 'out', `model.${ending}`)]));
+    for (const { name, source, type } of runs) {
+      const once_ = JSON.parse(await runNode([ONCE, source, type, path.join(folder, 'out', 'model.gguf')]));
       if (round >= 0) told.get(name).push(once_);
     }
   }
@@ -54,7 +57,7 @@ function costsOf(told, types, gigabytes, requests) {
   const above = (seconds) => Math.max(0, seconds);
   const outputRatio = (type) => of(type, 'bytes') / 1e9 / gigabytes;
   return {
-    read: { file: above(perGigabyte('file') - write), http: above(perGigabyte('http') - write) },
+    read: { file: above(perGigabyte('file') - write), http: above(perGigabyte('http') - perGigabyte(types[0])) },
     write,
     encode: Object.fromEntries(types.map((type) => [type, above(perGigabyte(type) - write * outputRatio(type))])),
     mainThread: of('http', 'mainSeconds') / gigabytes,

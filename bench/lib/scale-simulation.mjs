@@ -24,6 +24,8 @@
  * @returns {{seconds: number, limit: string, tasks: number}} `limit` is what most of the model waited for
  */
 export function simulate(modelGB, partGB, cost, cluster) {
+  const numbers = [modelGB, partGB, ...Object.values(cost), ...Object.values(cluster)];
+  if (!numbers.every((number) => number >= 0)) throw new RangeError(`Not all of ${numbers.join(', ')} are numbers.`);
   const waiting = partsOf(modelGB, partGB);
   const tasks = waiting.length;
   const slots = Array.from({ length: cluster.nodes * cluster.processes }, (_, index) => index % cluster.nodes);
@@ -37,15 +39,16 @@ export function simulate(modelGB, partGB, cost, cluster) {
   while (running.length > 0) {
     const reading = running.filter(({ ready }) => ready <= now);
     const rates = ratesOf(reading, cost, cluster);
-    const ends = reading.map(({ left }, index) => left / rates[index].rate);
-    const starts = running.filter(({ ready }) => ready > now).map(({ ready }) => ready - now);
-    const step = Math.min(...ends, ...starts);
-    now += step;
+    const ends = reading.map(({ left }, index) => now + left / rates[index].rate);
+    const starts = running.filter(({ ready }) => ready > now).map(({ ready }) => ready);
+    // Times of events, not what is added up to them: sums of rounded steps might never get there.
+    const next = Math.min(...ends, ...starts);
     reading.forEach((task, index) => {
-      const done = ends[index] <= step ? task.left : step * rates[index].rate;
+      const done = ends[index] <= next ? task.left : (next - now) * rates[index].rate;
       task.left -= done;
       byLimit.set(rates[index].limit, (byLimit.get(rates[index].limit) ?? 0) + done);
     });
+    now = next;
     for (const task of reading.filter(({ left }) => left <= 0)) {
       running.splice(running.indexOf(task), 1);
       begin(task.node);

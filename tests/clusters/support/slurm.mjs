@@ -11,7 +11,7 @@ import { runProgram } from '../../places/installed.mjs';
 const kNodes = ['node1', 'node2'];
 /** What the nodes say that they have: jobs may ask for more than this machine has. */
 const kNodeHas = 'CPUs=8 RealMemory=8000';
-const kStartSeconds = 30;
+const kStartSeconds = 60;
 const kPauseMilliseconds = 100;
 
 /**
@@ -20,9 +20,10 @@ const kPauseMilliseconds = 100;
  *
  * `run(program, parameters, options)` runs one of Slurm's programs, or one that calls them, and resolves to what it printed.
  * `states(job)` has the states of a job's tasks, by their names such as `3_1`. `until(what, look, seconds)` waits until `look`
- * has something to return, and throws with all logs when that takes too long. `end()` ends jobs and daemons.
+ * has something to return, and throws with all logs when that takes too long. `logs()` are those of the daemons, and of jobs in `jobsFolder`.
+ * `end()` ends jobs and daemons.
  */
-export async function startSlurm() {
+export async function startSlurm(jobsFolder) {
   // Slurm's settings know no names with spaces.
   const folder = mkdtempSync(path.join(tmpdir(), 'arrowquant-slurm-'));
   const env = { ...process.env, SLURM_CONF: path.join(folder, 'slurm.conf') };
@@ -42,7 +43,8 @@ export async function startSlurm() {
   const cluster = {
     run,
     states: async (job) => statesOf(await run('squeue', ['-h', '--array', '--states=all', '-o', '%i %T', '-j', job])),
-    until: (what, look, seconds) => until(what, look, seconds, { fault: () => fault, logs: () => logsOf(folder) }),
+    until: (what, look, seconds) => until(what, look, seconds, { fault: () => fault, logs: cluster.logs }),
+    logs: () => [folder, jobsFolder].map(logsOf).join('\n'),
     async end() {
       // What runs in a job is ended with the daemon of its node.
       for (const daemon of daemons.reverse()) await daemon.end();

@@ -4,13 +4,11 @@ import { answer, rangeOf } from '../../js/runtime/support/server.mjs';
 
 /**
  * Serves one file by ranges, and makes trouble twice: the first answer with the byte at `cutAt` in it ends in its middle, and
- * the first with the byte at `holdAt` stops in its middle, until the one who asked is gone. `held` then resolves to
- * the port that was asked from.
+ * the first with the byte at `holdAt` stops in its middle, until the one who asked is gone. `trouble` counts, and
+ * has the port that held bytes were asked for from.
  */
 export async function serveWithTrouble(contents, { cutAt, holdAt }) {
-  const trouble = { cuts: 0, holds: 0 };
-  let tellHeld;
-  const held = new Promise((resolve) => (tellHeld = resolve));
+  const trouble = { cuts: 0, holds: 0, port: null };
   const server = createServer((request, response) => {
     if (request.headers.range === undefined) return answerWhole(response, contents);
     const [begin, end] = rangeOf(request, contents.length);
@@ -20,7 +18,9 @@ export async function serveWithTrouble(contents, { cutAt, holdAt }) {
       sendHalf(response, contents, begin, end, () => response.destroy());
     } else if (trouble.holds === 0 && has(holdAt)) {
       trouble.holds += 1;
-      sendHalf(response, contents, begin, end, () => tellHeld(request.socket.remotePort));
+      sendHalf(response, contents, begin, end, () => {
+        trouble.port = request.socket.remotePort;
+      });
     } else {
       answer(request, response, contents);
     }
@@ -30,7 +30,6 @@ export async function serveWithTrouble(contents, { cutAt, holdAt }) {
   return {
     url: `http://127.0.0.1:${server.address().port}/model.gguf`,
     trouble,
-    held,
     async close() {
       server.closeAllConnections();
       await new Promise((resolve) => server.close(resolve));
