@@ -152,9 +152,12 @@ export class ArrowQuant {
     options?: CallOptions | null,
   ): Promise<Float32Array> {
     this.#checkAlive();
-    const given = reading('invalid_weights', () => readLayerOrRow(layer));
-    const raw = given instanceof Promise ? await given : given;
-    return this.#cancellable(signalOf(options), (cancellation) => this.#module.dequantize(raw, cancellation));
+    const signal = signalOf(options);
+    const given = reading('invalid_weights', () => readLayerOrRow(layer, signal));
+    const read = given instanceof Promise ? await given : given;
+    return this.#cancellable(signal, async (cancellation) =>
+      read instanceof Float32Array ? read : this.#module.dequantize(read, cancellation),
+    );
   }
 
   /**

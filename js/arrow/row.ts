@@ -9,7 +9,10 @@ type Fields = Readonly<Record<string, unknown>>;
 export interface RowLayer {
   readonly quantizedData: unknown;
   readonly scales: Float32Array;
+  /** Empty where `fractions` is not null. */
   readonly zeroPoints: Uint8Array;
+  /** Zero points that are not all whole numbers from 0 to 255; every level has a byte of its own then. */
+  readonly fractions: Float32Array | null;
   readonly shape: readonly number[];
   readonly bitWidth: number;
   readonly groupSize: number;
@@ -18,8 +21,8 @@ export interface RowLayer {
 
 /**
  * The quantized layer that a row holds: of a table that `toTable` has made, or of one with the same columns of which
- * `group_size` and `symmetric` may be missing, zero points may be floats, and every level may have a byte of its own. The levels
- * stay where they lie. Throws `invalid_weights` with the column.
+ * `group_size` and `symmetric` may be missing, zero points may be any numbers, and every level may have a byte of its own. The
+ * levels stay where they lie. Throws `invalid_weights` with the column.
  */
 export function readRow(row: unknown): RowLayer {
   const fields = fieldsOf(row);
@@ -27,11 +30,11 @@ export function readRow(row: unknown): RowLayer {
   const quantizedData = isArrayOf(levels, 'Uint8Array') ? levels : arrayOf(fields, 'quantized_data');
   const given = arrayOf(fields, 'scales');
   const scales = isArrayOf(given, 'Float32Array') ? given : Float32Array.from(given, Number);
-  const zeroPoints = levelsOf(fields, arrayOf(fields, 'zero_points'));
   const shape = Array.from(arrayOf(fields, 'shape'), Number);
   const weights = shape.reduce((product, size) => product * size, 1);
   return {
-    ...{ quantizedData, scales, zeroPoints, shape },
+    ...{ quantizedData, scales, shape },
+    ...zeroPointsOf(fields, quantizedData.length === weights),
     bitWidth: storedBits(numberOf(fields, 'bit_width'), quantizedData.length, weights),
     groupSize:
       groupSize === undefined || groupSize === null
@@ -66,12 +69,20 @@ function numberOf(row: Fields, column: string): number {
   throw errorIn(row, column, value === null || value === undefined ? 'missing' : 'no number');
 }
 
-function levelsOf(row: Fields, given: ArrayLike<number | bigint>): Uint8Array {
-  if (isArrayOf(given, 'Uint8Array')) return given;
-  const levels = Uint8Array.from(given, Number);
-  const odd = levels.findIndex((level, index) => level !== Number(given[index]));
-  if (odd < 0) return levels;
-  throw errorIn(row, 'zero_points', `element ${String(odd)} is ${String(given[odd])}, no whole number from 0 to 255`);
+/** Only levels of a byte each can have fractions: no kernel knows them, and how bits are packed is for kernels to know. */
+function zeroPointsOf(row: Fields, hasBytes: boolean): Pick<RowLayer, 'zeroPoints' | 'fractions'> {
+  const given = arrayOf(row, 'zero_points');
+  if (isArrayOf(given, 'Uint8Array')) return { zeroPoints: given, fractions: null };
+  const numbers = Array.from(given, Number);
+  const zeroPoints = Uint8Array.from(numbers);
+  const odd = numbers.findIndex((number, index) => number !== zeroPoints[index]);
+  if (odd < 0) return { zeroPoints, fractions: null };
+  if (hasBytes && numbers.every(Number.isFinite)) {
+    return { zeroPoints: new Uint8Array(), fractions: Float32Array.from(numbers) };
+  }
+  const needed = `must be a ${hasBytes ? 'number' : 'whole number from 0 to 255, since levels are packed'}`;
+  const wrong = hasBytes ? numbers.findIndex((number) => !Number.isFinite(number)) : odd;
+  throw errorIn(row, 'zero_points', `element ${String(wrong)} is ${String(numbers[wrong])}, ${needed}`);
 }
 
 /** Levels that have a byte each, though fewer bits would do, are decoded as those of 8 bits, by the same formula. */

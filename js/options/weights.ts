@@ -112,12 +112,22 @@ const RAW_GROUP_SIZES: ReadonlyMap<unknown, number> = new Map<unknown, number>([
   [0, 0],
 ]);
 
-/** A quantized layer, or a row of an Arrow table that holds one, when what reads it has been loaded. */
-export function readLayerOrRow(layer: unknown): RawQuantizedLayer | Promise<RawQuantizedLayer> {
+/**
+ * A quantized layer at once; or, of a row of an Arrow table, when what reads it has been loaded, the layer that it holds, or the
+ * weights themselves where the module cannot restore them. `signal` ends that.
+ */
+export function readLayerOrRow(
+  layer: unknown,
+  signal: AbortSignal | undefined,
+): RawQuantizedLayer | Promise<RawQuantizedLayer | Float32Array> {
   refuseUnawaited(layer);
   if (fieldsOf(layer)['quantized_data'] === undefined) return readQuantizedLayer(layer);
-  return part(() => import('../arrow/read.js')).then(({ readRow }) =>
-    reading('invalid_weights', () => readQuantizedLayer(readRow(layer))),
+  return part(() => import('../arrow/read.js')).then(async ({ readRow, restoreFractions }) =>
+    reading('invalid_weights', () => {
+      const { fractions, ...row } = readRow(layer);
+      const raw = readQuantizedLayer(row);
+      return fractions === null ? raw : restoreFractions(raw, fractions, signal);
+    }),
   );
 }
 

@@ -98,7 +98,8 @@ quantized_rows = [
     ["whole", levels, [0.5], [3.0], [8, 12], 4],
     ["groups", levels, [0.5, 0.25, 2.0], [3.0, 0.0, 15.0], [96], 4],
     ["packed", bytes(range(48)), [0.5, 0.25, 2.0], [3.0, 0.0, 15.0], [96], 4],
-    ["fraction", levels, [0.5], [3.5], [96], 4],
+    ["fraction", levels, [0.5, 0.3, 2.0], [3.5, -0.7, 300.1], [96], 4],
+    ["packed fraction", bytes(range(48)), [0.5], [3.5], [96], 4],
     ["unclear", levels, [0.5] * 5, [3.0] * 5, [96], 4],
 ]
 write("quantized.arrow", [batch(quantized, quantized_rows[:2]), batch(quantized, quantized_rows[2:])], quantized)

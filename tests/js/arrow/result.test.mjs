@@ -165,10 +165,20 @@ describe('rows of other programs', () => {
     expect(await quantizer.dequantize(rows.get('whole'))).toEqual(restored(kLevels, 96, [0.5], [3]));
     expect(await quantizer.dequantize(rows.get('groups'))).toEqual(restored(kLevels, 32, scales, zeroPoints));
     expect(await quantizer.dequantize(rows.get('packed'))).toEqual(restored(packed, 32, scales, zeroPoints));
+    const { fround } = Math;
+    const wanted = kLevels.map((level, i) => {
+      const [scale, zeroPoint] = [
+        [0.5, 3.5],
+        [0.3, -0.7],
+        [2, 300.1],
+      ][Math.floor(i / 32)].map(fround);
+      return fround(level - zeroPoint) * scale;
+    });
+    expect(await quantizer.dequantize(rows.get('fraction'))).toEqual(Float32Array.from(wanted));
   });
 
   test.each([
-    ['fraction', /zero_points.*3\.5, no whole number/],
+    ['packed fraction', /zero_points.*element 0 is 3\.5, must be a whole number/],
     ['unclear', /group_size.*5 scales for 96 weights/],
   ])('%s is refused', async (name, message) => {
     const failure = await quantizer.dequantize(rowsOf(arrow).get(name)).catch((error) => error);
@@ -194,6 +204,45 @@ describe('rows of other programs', () => {
     const failure = await quantizer.dequantize({ ...row, group_size: 0, ...change }).catch((error) => error);
     expect(failure).toMatchObject({ name: 'QuantizeError', code });
     expect(failure.message).toMatch(message);
+  });
+
+  describe('with fractions as zero points', () => {
+    /** Several stretches of weights. */
+    const large = (change) => ({
+      quantized_data: new Uint8Array(3 << 19).fill(9),
+      ...{ scales: [2], zero_points: [0.5], shape: [3 << 19], bit_width: 4, group_size: 0, ...change },
+    });
+
+    test('a large row is restored in turns with the event loop, and can be aborted', async () => {
+      let turns = 0;
+      const count = () => ((turns += 1), (timer = setTimeout(count)));
+      let timer = setTimeout(count);
+      const restored = await quantizer.dequantize(large());
+      clearTimeout(timer);
+      expect([restored.length, restored.every((weight) => weight === 17), turns > 0]).toEqual([3 << 19, true, true]);
+      const controller = new AbortController();
+      const call = quantizer.dequantize(large(), { signal: controller.signal });
+      setTimeout(() => controller.abort());
+      const failure = await call.catch((error) => error);
+      expect(failure.code).toBe('aborted');
+      expect(failure.cause).toBe(controller.signal.reason);
+    });
+
+    test.each([
+      ['a scale too many', { scales: [1, 2] }, 'shape_mismatch'],
+      ['another shape', { shape: [(3 << 19) - 1] }, 'invalid_weights'],
+      ['an unknown group size', { group_size: 33 }, 'invalid_option'],
+      ['a zero point that is none', { zero_points: [NaN] }, 'invalid_weights'],
+    ])('%s', async (_, change, code) => {
+      await expect(quantizer.dequantize(large(change))).rejects.toMatchObject({ name: 'QuantizeError', code });
+    });
+
+    test('the quantizer is disposed of meanwhile', async () => {
+      const own = await ArrowQuant.create({ backend: 'single' });
+      const call = own.dequantize(large());
+      await own.dispose();
+      await expect(call).rejects.toMatchObject({ code: 'disposed' });
+    });
   });
 
   test('no row', async () => {
