@@ -38,6 +38,17 @@ describe.each(['threads', 'workers', 'single'])('halves, backend %s', (backend) 
   });
   afterAll(() => quantizer.dispose());
 
+  test('reach an accuracy floor with the bits that the floats need', async () => {
+    const { halves, floats } = pairOf(5000, 9);
+    const results = await Promise.all(
+      [halves, floats].map((x) => quantizer.quantizeBatch({ x }, 2, { minCosine: 0.999, fallback: true })),
+    );
+    expect(firstDifference(...results)).toBeNull();
+    const [half, float] = results.map((result) => result.get('x'));
+    expect(half.bitWidth).toBeGreaterThan(2);
+    expect(half.cosine).toBe(float.cosine);
+  });
+
   /** Layers around the edges of pieces, groups and chunks, among them one of floats, and one with a shape. */
   function layers() {
     const sizes = [0, 1, 127, 4097, 131_072, 300_001];
