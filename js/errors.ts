@@ -86,7 +86,8 @@ const TEXTS = {
   /** A script of the package that is loaded when it is needed could not be loaded. */
   part_not_loaded: (about) => `A part of the package could not be loaded${because(about)}`,
   /** Arrow tables are asked for, and nothing that makes them is there. */
-  arrow_missing: () => 'Arrow tables need arrowquant/arrow to be imported, and the package apache-arrow to be installed',
+  arrow_missing: () =>
+    'Arrow tables need arrowquant/arrow to be imported, and the package apache-arrow to be installed',
   /** A global of browsers and Node that an imitation of them lacks. */
   missing_global: ({ detail = 'A global' }) =>
     `${detail} is missing here; test environments such as jsdom can be given that of Node's module util (globalThis.${detail} = …)`,

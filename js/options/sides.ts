@@ -12,10 +12,7 @@ export type HeldSides =
   | { readonly weights: ReadonlyMap<string, RawWeights>; readonly made: ReadonlyMap<string, QuantizedLayer> };
 
 /** At once, but for an Arrow table. Throws `invalid_option` and `invalid_weights`. */
-export function holdSides(
-  original: ModelSource | WeightsByName,
-  quantized: unknown,
-): HeldSides | Promise<HeldSides> {
+export function holdSides(original: ModelSource | WeightsByName, quantized: unknown): HeldSides | Promise<HeldSides> {
   // By tag: the Map may come from another realm. No source of models is one.
   if (Object.prototype.toString.call(quantized) === '[object Map]') {
     const made = new Map(quantized as ReadonlyMap<string, QuantizedLayer>);
