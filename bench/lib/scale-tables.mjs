@@ -11,7 +11,8 @@ const STORE_NODES = 16;
 
 /** What a gigabyte of F16 costs one core. */
 export function costTable({ read, write, encode, outputRatio, mainThread }) {
-  const seconds = (value) => `${value.toFixed(2)} s`;
+  // What is left of a difference of two runs may be nothing.
+  const seconds = (value) => (value < 0.01 ? 'too little to measure' : `${value.toFixed(2)} s`);
   const rows = [
     ['read from a file', seconds(read.file), ''],
     ['read over HTTP', seconds(read.http), ''],
