@@ -110,7 +110,7 @@ test('tables of several bit widths join', async () => {
 
 test('the methods are not among what a result lists', async () => {
   const result = await someResult();
-  expect(Object.keys(result)).toEqual(['failures']);
+  expect(Object.keys(result)).toEqual(['failures', 'warnings']);
 });
 
 test('what is no option or no layer is refused', async () => {
