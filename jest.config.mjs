@@ -5,7 +5,7 @@ export default {
   transform: {},
   // Jest would leave a core to others: of two cores it would use one.
   maxWorkers: '100%',
-  testTimeout: 60_000,
+  testTimeout: 180_000,
   // The package's insides, and the package as one with them: dist/ has bundles.
   moduleNameMapper: {
     '^arrowquant$': '<rootDir>/build/modules/index.js',
