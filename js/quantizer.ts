@@ -282,6 +282,7 @@ export class ArrowQuant {
     quantized: ModelSource | ReadonlyMap<string, QuantizedLayer>,
     options?: ValidateOptions | null,
   ): Promise<Validation> {
+    this.#checkAlive();
     const once = names.onceRead(options, names.VALIDATE_OPTIONS);
     const sides = await reading('invalid_weights', () => holdSides(original, quantized));
     return this.#fileCalls.reading(once, (work, tools) => work.validate(tools, sides, once));

@@ -1,5 +1,6 @@
 /** Rows of which no kernel of the package can restore the levels: their zero points are no whole numbers from 0 to 255. */
 
+import { isDetached } from '../checks.js';
 import { QuantizeError, abortError, asQuantizeError } from '../errors.js';
 import type { RawQuantizedLayer } from '../wasm/module.js';
 
@@ -8,7 +9,7 @@ const STRETCH = 1 << 19;
 
 /**
  * Restores a layer that has a byte for each level: (level - zero point) · scale, both steps rounded to f32. The event loop has its
- * turn after every stretch. Rejects with `shape_mismatch`, `aborted` and `out_of_memory`.
+ * turn after every stretch. Rejects with `shape_mismatch`, `aborted`, `detached_buffer` and `out_of_memory`.
  */
 export async function restoreFractions(
   layer: RawQuantizedLayer,
@@ -22,6 +23,8 @@ export async function restoreFractions(
   for (let begin = 0; begin < restored.length; begin += STRETCH) {
     if (begin > 0) await nextTurn();
     if (signal?.aborted === true) throw abortError(signal.reason);
+    // In the turns others run; what they transfer would be read as zeros.
+    if (isDetached(quantizedData) || isDetached(scales)) throw new QuantizeError('detached_buffer');
     const end = Math.min(begin + STRETCH, restored.length);
     for (let at = begin; at < end; ++at) {
       const group = Math.floor(at / groupSize);

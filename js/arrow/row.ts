@@ -1,13 +1,13 @@
 /** Quantized layers out of rows of Arrow tables. */
 
-import { fieldsOf, isArrayOf } from '../checks.js';
+import { fieldsOf, isArrayOf, isDetached } from '../checks.js';
 import { QuantizeError } from '../errors.js';
 
 type Fields = Readonly<Record<string, unknown>>;
 
 /** A layer as `dequantize` takes it, before its arrays have been compared with its shape. */
 export interface RowLayer {
-  readonly quantizedData: unknown;
+  readonly quantizedData: Uint8Array;
   readonly scales: Float32Array;
   /** Empty where `fractions` is not null. */
   readonly zeroPoints: Uint8Array;
@@ -22,14 +22,18 @@ export interface RowLayer {
 /**
  * The quantized layer that a row holds: of a table that `toTable` has made, or of one with the same columns of which
  * `group_size` and `symmetric` may be missing, zero points may be any numbers, and every level may have a byte of its own. The
- * levels stay where they lie. Throws `invalid_weights` with the column.
+ * levels stay where they lie. Throws `invalid_weights` with the column, and `detached_buffer`.
  */
 export function readRow(row: unknown): RowLayer {
   const fields = fieldsOf(row);
   const { quantized_data: levels, group_size: groupSize, symmetric } = fields;
   const quantizedData = isArrayOf(levels, 'Uint8Array') ? levels : arrayOf(fields, 'quantized_data');
+  if (!isArrayOf(quantizedData, 'Uint8Array'))
+    throw errorIn(fields, 'quantized_data', 'no bytes, must be a Uint8Array');
   const given = arrayOf(fields, 'scales');
   const scales = isArrayOf(given, 'Float32Array') ? given : Float32Array.from(given, Number);
+  // Without lengths everything else of the row would seem wrong.
+  if (isDetached(quantizedData) || isDetached(scales)) throw new QuantizeError('detached_buffer', layerOf(fields));
   const shape = Array.from(arrayOf(fields, 'shape'), Number);
   const weights = shape.reduce((product, size) => product * size, 1);
   return {
@@ -45,11 +49,11 @@ export function readRow(row: unknown): RowLayer {
 }
 
 function errorIn(row: Fields, column: string, detail: string): QuantizeError {
-  const { layer_name: layer } = row;
-  return new QuantizeError('invalid_weights', {
-    ...(typeof layer === 'string' && { layer }),
-    detail: `column ${column} of the row: ${detail}`,
-  });
+  return new QuantizeError('invalid_weights', { ...layerOf(row), detail: `column ${column} of the row: ${detail}` });
+}
+
+function layerOf({ layer_name: layer }: Fields): { readonly layer?: string } {
+  return typeof layer === 'string' ? { layer } : {};
 }
 
 /** The elements of a list, which libraries give as a typed array, as a vector, or as an array. */
@@ -57,9 +61,12 @@ function arrayOf(row: Fields, column: string): ArrayLike<number | bigint> {
   const value = row[column];
   const { toArray, nullCount } = fieldsOf(value);
   const elements: unknown = typeof toArray === 'function' ? Reflect.apply(toArray, value, []) : value;
-  const isList = ArrayBuffer.isView(elements) || Array.isArray(elements);
+  const isArray = Array.isArray(elements);
+  const isList = ArrayBuffer.isView(elements) || isArray;
   if (!isList) throw errorIn(row, column, value === null || value === undefined ? 'missing' : 'no list');
-  if (typeof nullCount === 'number' && nullCount > 0) throw errorIn(row, column, 'a null in it');
+  // Typed arrays have no place for nulls, and what made them counts those; arrays have nulls and gaps themselves.
+  const hasNulls = isArray ? elements.includes(null) || elements.includes(undefined) : Number(nullCount ?? 0) > 0;
+  if (hasNulls) throw errorIn(row, column, 'a null in it');
   return elements as unknown as ArrayLike<number | bigint>;
 }
 

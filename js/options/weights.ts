@@ -15,7 +15,7 @@ export function collectWeights(
   weights: WeightsByName,
   { transfer }: { readonly transfer: boolean },
 ): Map<string, RawWeights> | Promise<Map<string, RawWeights>> {
-  if (Array.isArray(fieldsOf(fieldsOf(weights)['schema'])['fields'])) {
+  if (isTable(weights)) {
     const detail = 'transfer has no meaning for an Arrow table, all of which may lie in one buffer; leave it out';
     if (transfer) throw new QuantizeError('invalid_option', { detail });
     return part(() => import('../arrow/read.js')).then(({ readTable }) =>
@@ -29,6 +29,9 @@ export function collectWeights(
   }
   return collected;
 }
+
+/** Whether it is a table or a record batch of a library for Arrow. */
+export const isTable = (value: unknown): boolean => Array.isArray(fieldsOf(fieldsOf(value)['schema'])['fields']);
 
 function* entriesOf(weights: unknown): Generator<readonly [string, RawWeights]> {
   refuseUnawaited(weights);

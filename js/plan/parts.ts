@@ -40,8 +40,11 @@ export function filesOfPart(layout: FileLayout, plan: Planned, part: number): re
   });
 }
 
-const adviceOn = ({ files }: FileLayout, { folder }: Planned): string =>
-  files.length > 1 || folder !== undefined ? 'leave it out' : 'give splitSize, too, or leave it out';
+/** Tables, and what has several files already, are never split. */
+const adviceOn = ({ files }: FileLayout, { container, folder }: Planned): string =>
+  files.length > 1 || folder !== undefined || container.hasColumns === true
+    ? 'leave it out'
+    : 'give splitSize, too, or leave it out';
 
 /** The parts as callers see them; undefined where there is only one. */
 export function partPlans(layout: FileLayout, plan: Planned): readonly PartPlan[] | undefined {

@@ -6,7 +6,7 @@ import * as arrow17 from 'apache-arrow-17';
 import { ArrowQuant } from 'arrowquant';
 import 'arrowquant/arrow';
 import { randomWeights, sameBytes } from '../support/weights.mjs';
-import { golden } from './support/tables.mjs';
+import { golden, listColumn, nameColumn } from './support/tables.mjs';
 
 let quantizer;
 beforeAll(async () => {
@@ -140,6 +140,23 @@ test('a column of more bytes than its offsets can say is refused, and which way 
   expect(result.toTable().numRows).toBe(6);
 });
 
+test('validate says what it takes beside weights: the result, not its table', async () => {
+  const weights = { a: randomWeights(64, 4) };
+  const result = await quantizer.quantizeBatch(weights, 4);
+  const table = new arrow.Table({ layer_name: nameColumn(['a']), weights: listColumn([weights.a]) });
+  expect(await quantizer.validate(table, result)).toMatchObject({ passed: true });
+  for (const [original, quantized] of [
+    [table, result.toTable()],
+    [new Map(Object.entries(weights)), result.toTable()],
+    [weights, result.toRecordBatch()],
+    [table, [...result]],
+  ]) {
+    const failure = await quantizer.validate(original, quantized).catch((error) => error);
+    expect(failure).toMatchObject({ name: 'QuantizeError', code: 'invalid_option' });
+    expect(failure.message).toMatch(/quantized is an (object|array), must be the result of a batch where original is/);
+  }
+});
+
 describe('rows of other programs', () => {
   const kLevels = Array.from({ length: 96 }, (_, i) => i % 16);
   const rowsOf = ({ tableFromIPC }) => {
@@ -195,6 +212,16 @@ describe('rows of other programs', () => {
       'invalid_weights',
       /a null in it/,
     ],
+    ['a null in an array', { scales: [null] }, 'invalid_weights', /scales of the row: a null in it/],
+    ['an array with a gap', { zero_points: Array(1) }, 'invalid_weights', /zero_points of the row: a null in it/],
+    ['a null in a shape', { shape: [null, 96] }, 'invalid_weights', /shape of the row: a null in it/],
+    ['levels in an array', { quantized_data: [1, 2] }, 'invalid_weights', /column quantized_data of the row: no bytes/],
+    [
+      'levels of 16 bits',
+      { quantized_data: new Uint16Array(96) },
+      'invalid_weights',
+      /column quantized_data of the row/,
+    ],
     ['no bits', { bit_width: undefined }, 'invalid_weights', /bit_width of the row: missing/],
     ['3 bits', { bit_width: 3n, quantized_data: new Uint8Array(36) }, 'invalid_bit_width', /3/],
     ['another shape', { shape: [95] }, 'shape_mismatch', /./],
@@ -204,6 +231,25 @@ describe('rows of other programs', () => {
     const failure = await quantizer.dequantize({ ...row, group_size: 0, ...change }).catch((error) => error);
     expect(failure).toMatchObject({ name: 'QuantizeError', code });
     expect(failure.message).toMatch(message);
+  });
+
+  test.each([
+    ['apache-arrow', arrow],
+    ['Flechette', flechette],
+  ])('a null in a list that %s has read is not taken for 0', async (_, library) => {
+    const list = (values, type) => arrow.vectorFromArray([values], new arrow.List(new arrow.Field('item', type)));
+    const table = new arrow.Table({
+      layer_name: arrow.vectorFromArray(['a'], new arrow.Utf8()),
+      quantized_data: arrow.vectorFromArray([new Uint8Array(64)], new arrow.Binary()),
+      scales: list([0.5, null], new arrow.Float32()),
+      zero_points: list([3, 3], new arrow.Float32()),
+      shape: list([64n], new arrow.Int64()),
+      bit_width: arrow.vectorFromArray([8], new arrow.Uint8()),
+    });
+    const row = library.tableFromIPC(arrow.tableToIPC(table)).get(0);
+    const failure = await quantizer.dequantize(row).catch((error) => error);
+    expect(failure).toMatchObject({ name: 'QuantizeError', code: 'invalid_weights', layer: 'a' });
+    expect(failure.message).toContain('column scales of the row: a null in it');
   });
 
   describe('with fractions as zero points', () => {
@@ -226,6 +272,30 @@ describe('rows of other programs', () => {
       const failure = await call.catch((error) => error);
       expect(failure.code).toBe('aborted');
       expect(failure.cause).toBe(controller.signal.reason);
+    });
+
+    describe.each([
+      ['levels', 'quantized_data'],
+      ['scales', 'scales'],
+    ])('whose %s are transferred away', (_, column) => {
+      const gone = { code: 'detached_buffer' };
+      const row = () => large({ scales: Float32Array.of(2) });
+      const transfer = ({ [column]: { buffer } }) => structuredClone(buffer, { transfer: [buffer] });
+
+      test('meanwhile', async () => {
+        // What restores it is loaded by the first one.
+        await quantizer.dequantize(row());
+        const own = row();
+        const call = quantizer.dequantize(own);
+        setTimeout(() => transfer(own));
+        await expect(call).rejects.toMatchObject(gone);
+      });
+
+      test('before', async () => {
+        const own = row();
+        transfer(own);
+        await expect(quantizer.dequantize(own)).rejects.toMatchObject(gone);
+      });
     });
 
     test.each([

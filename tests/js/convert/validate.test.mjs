@@ -87,6 +87,18 @@ describe('validate, of files', () => {
   });
 });
 
+test('a quantizer that is disposed of says so first, whatever it is given', async () => {
+  const own = await ArrowQuant.create({ backend: 'single' });
+  await own.dispose();
+  for (const given of [
+    [{ schema: { fields: [] } }, new Map()],
+    [1, 2],
+    ['a', 'b', { minCosine: 2, odd: 1 }],
+  ]) {
+    await expect(own.validate(...given)).rejects.toMatchObject({ code: 'disposed' });
+  }
+});
+
 describe('validate, of batches', () => {
   const kLong = 1_100_077;
   const weights = () =>

@@ -331,6 +331,7 @@ describe('a part is refused', () => {
   test.each([
     ['beyond the last', 'out.gguf', { ...kToGguf, part: 4 }, 'part is 4, but the output has 3 parts'],
     ['without splitSize', 'out.gguf', { type: 'Q8_0', part: 1 }, 'give splitSize, too'],
+    ['of a table', 'out.arrow', { container: 'arrow', part: 1 }, 'the output is written in one piece; leave it out'],
     ['beyond the only one', 'out.gguf', { ...kToGguf, splitSize: 1e9, part: 2 }, 'the output has one part'],
   ])('%s', async (_, name, options, says) => {
     const input = folder.write('in.gguf', kGguf);
