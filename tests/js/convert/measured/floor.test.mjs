@@ -185,6 +185,16 @@ describe('without fallback', () => {
   });
 });
 
+test('false is as if it were not there, for other formats, too', async () => {
+  const input = folder.write('in.safetensors', modelFile([halfTensor('model.up.weight', [64, 128], 4)]));
+  for (const options of [{ format: 'onnx', type: 'q4' }, { format: 'onnx' }]) {
+    const refusal = await quantizer.plan(input, options).catch((error) => error);
+    const withFalse = quantizer.plan(input, { ...options, fallback: false, failFast: false });
+    const outcome = await withFalse.catch((error) => error);
+    expect(outcome).toEqual(refusal);
+  }
+});
+
 test('what rules say is not raised, and told; what they keep loses nothing', async () => {
   const input = writeModel();
   const rules = [
