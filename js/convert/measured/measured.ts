@@ -14,6 +14,8 @@ import { measured, type Outcome, type Trial } from './measure.js';
 import { targeted } from './target.js';
 
 const FILE_TYPE_KEY = 'general.file_type';
+const ALIGNMENT_KEY = 'general.alignment';
+const DEFAULT_ALIGNMENT = 32;
 
 /**
  * The plan with other types where the goals ask for them. Reads all weights that are to be encoded. Rejects as the conversion would
@@ -36,12 +38,19 @@ export async function measuredPlan(plan: ConversionPlan, context: MeasuredContex
   }
   if (goals.targetBytes === undefined) return finished(plan, steps, { below, context });
   const sized = new Map([...outcomes].filter(([trial]) => isSized(trial)));
-  const found = targeted(sized, {
+  const found = await targeted(sized, {
     ...{ targetBytes: goals.targetBytes, floor },
     sizeWith: (changed) => bytesOf(withSteps(plan, new Map([...steps, ...changed]), context), context),
+    ...{ alignment: alignmentOf(plan, context), signal: context.tools.signal },
   });
   for (const [planned, step] of found.steps) steps.set(planned, step);
   return finished(plan, steps, { below: [...below, ...found.below], context });
+}
+
+/** To what the output aligns tensors: as the input says where both are GGUFs. */
+function alignmentOf({ container }: ConversionPlan, { model }: MeasuredContext): number {
+  const said = container.takesFileTypes ? model.fact(ALIGNMENT_KEY) : undefined;
+  return typeof said === 'number' ? said : DEFAULT_ALIGNMENT;
 }
 
 /** What is to be tried of each tensor that is encoded. */
