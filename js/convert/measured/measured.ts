@@ -69,7 +69,7 @@ function trialsOf(plan: ConversionPlan, { goals, search, fileType }: MeasuredCon
       : floor?.fallback === true
         ? [planned, ...finer]
         : [planned];
-    return [{ planned, tensor: stored, steps, isNeeded: !isSized }];
+    return [{ planned, tensor: stored, steps, isNeeded: !isSized && floor?.fallback !== true }];
   });
 }
 

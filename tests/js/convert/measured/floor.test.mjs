@@ -127,6 +127,28 @@ describe('fallback raises', () => {
     expect(report.tensors[0]).toMatchObject({ to: 'F32', kept: true });
   });
 
+  test.each([0.999, { 8: 0.9 }])('past types whose scales cannot be as large, with minCosine %j', async (minCosine) => {
+    const large = spikes(64 * 256, 1, 3).map((value) => value * 1e8);
+    const huge = spikes(1100 * 1024, 1, 4).map((value) => value * 1e30);
+    const tensors = [
+      fromFloats('large.weight', 'F32', [64, 256], large),
+      fromFloats('huge.weight', 'F32', [1100, 1024], huge),
+    ];
+    const input = folder.write('in.safetensors', modelFile(tensors));
+    const asked = { type: 'Q4_K_M', architecture: 'none' };
+    await expect(quantizer.plan(input, { ...asked, minCosine })).rejects.toMatchObject({ code: 'scale_overflow' });
+    const report = await converted(input, 'out.gguf', { ...asked, minCosine, fallback: true });
+    expect(typesOf(report)['huge.weight']).toBe('F32');
+    for (const rule of Object.values(rulesOf(report)))
+      expect(rule).toMatch(
+        minCosine === 0.999 ? /^minCosine 0\.999: Q4_K gave scale_overflow/u : /^fallback: Q4_K gave scale_overflow/u,
+      );
+    expect(report.warnings).toEqual([]);
+    // Where a rule says so there is no finer type.
+    const ruled = quantizer.plan(input, { ...asked, minCosine, fallback: true, rules: [['huge', 'Q4_K']] });
+    await expect(ruled).rejects.toMatchObject({ code: 'scale_overflow', layer: 'huge.weight' });
+  });
+
   test('with one scale for a tensor that takes several windows', async () => {
     const input = folder.write('in.safetensors', modelFile([kTensors[2]]));
     const asked = { bits: 4, groupSize: 'tensor', minCosine: 0.98, fallback: true };
