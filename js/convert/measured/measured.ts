@@ -5,6 +5,7 @@ import { targetLabel } from '../../layouts/tensor.js';
 import { idOf } from '../../plan/file-type-id.js';
 import { EFFORT_KEY, effortFacts } from '../../plan/effort-fact.js';
 import { importanceIn } from '../../plan/importance.js';
+import { filesOfPart } from '../../plan/parts.js';
 import { layOut, type ConversionPlan } from '../../plan/plan.js';
 import type { PlannedStep } from '../../plan/report.js';
 import type { BelowFloor, MeasuredContext } from './context.js';
@@ -53,13 +54,22 @@ function alignmentOf({ container }: ConversionPlan, { model }: MeasuredContext):
   return typeof said === 'number' ? said : DEFAULT_ALIGNMENT;
 }
 
+/** The steps whose types, or warnings, the output needs: of one part alone where no type follows from what is measured. */
+function neededSteps(plan: ConversionPlan, { model, goals, output, part }: MeasuredContext): readonly PlannedStep[] {
+  if (part === undefined || goals.targetBytes !== undefined || goals.floor?.fallback === true) return plan.steps;
+  const layout = layOut(plan, model, output.file, output.inOrder);
+  const files = filesOfPart(layout, plan, part);
+  return plan.steps.filter((_, index) => files.includes(layout.places[index]?.[0]?.file ?? -1));
+}
+
 /** What is to be tried of each tensor that is encoded. */
-function trialsOf(plan: ConversionPlan, { goals, search, fileType }: MeasuredContext): readonly Trial[] {
+function trialsOf(plan: ConversionPlan, context: MeasuredContext): readonly Trial[] {
+  const { goals, search, fileType } = context;
   const names = new Set([...plan.steps.map(({ stored }) => stored.name), ...plan.dropped.map(({ name }) => name)]);
   const importance = importanceIn(search, plan.steps, names);
   const tools: LadderTools = { form: plan, search: { ...search, importance }, fileType, decodes: plan.decodes };
   const { floor, targetBytes } = goals;
-  return plan.steps.flatMap((planned): Trial[] => {
+  return neededSteps(plan, context).flatMap((planned): Trial[] => {
     const { stored, kept } = planned;
     const isSized = targetBytes !== undefined && isMovable(planned);
     if (kept || stored.codec === null || stored.elements === 0 || (floor === null && !isSized)) return [];

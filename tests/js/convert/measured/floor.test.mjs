@@ -217,6 +217,43 @@ test('false is as if it were not there, for other formats, too', async () => {
   }
 });
 
+describe('one part of an output', () => {
+  const kNames = ['a', 'b', 'c', 'd'].map((name) => `${name}.weight`);
+  const options = { bits: 2, splitSize: 1e6, minCosine: 0.99 };
+  const writeParts = () =>
+    folder.write('in.safetensors', modelFile(kNames.map((name) => spiky(name, [1536, 1024], 4, 'F16'))));
+
+  test('measures its own tensors, and tells of those', async () => {
+    const input = writeParts();
+    const whole = await quantizer.quantizeFile(input, folder.path('whole.safetensors'), options);
+    const { parts } = (await quantizer.plan(input, options)).output;
+    expect(parts.length).toBeGreaterThan(1);
+    for (const [index, { tensors }] of parts.entries()) {
+      const measured = [];
+      const report = await quantizer.quantizeFile(input, folder.path('out.safetensors'), {
+        ...{ ...options, part: index + 1 },
+        onEvent: ({ type, tensor, tensors: count }) => type === 'measure' && measured.push([tensor, count]),
+      });
+      expect(measured.map(([name]) => name).sort()).toEqual([...tensors].sort());
+      expect(measured[0][1]).toBe(tensors.length);
+      const [{ code, message }] = report.warnings;
+      expect(code).toBe('below_min_cosine');
+      for (const name of kNames) expect(message.includes(name)).toBe(tensors.includes(name));
+      expect(readFileSync(report.files[0]).equals(readFileSync(whole.files[index]))).toBe(true);
+    }
+  });
+
+  test('measures all where types follow from that', async () => {
+    const input = writeParts();
+    const measured = [];
+    await quantizer.quantizeFile(input, folder.path('out.safetensors'), {
+      ...{ ...options, fallback: true, part: 2 },
+      onEvent: ({ type, tensor }) => type === 'measure' && measured.push(tensor),
+    });
+    expect(measured.sort()).toEqual(kNames);
+  });
+});
+
 test('what rules say is not raised, and told; what they keep loses nothing', async () => {
   const input = writeModel();
   const rules = [
