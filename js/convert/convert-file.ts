@@ -59,7 +59,7 @@ export interface GivenConversionOptions extends Omit<ConvertFileOptions, 'resume
 type Planner = (model: Model, tools: PipelineTools & FileTools) => Promise<ConversionPlan>;
 
 /** For what a plan is made. */
-type PlannedFor = Pick<MeasuredContext, 'output' | 'told'>;
+type PlannedFor = Pick<MeasuredContext, 'output' | 'part' | 'told'>;
 
 /** Quantizes the model at `source` and writes it to `sink`. Rejects with a `QuantizeError`; `sink` is untouched then. */
 export const quantizeFile = (
@@ -68,11 +68,13 @@ export const quantizeFile = (
   sink: ModelSink,
   quantization: Quantization,
   options: GivenConversionOptions,
-): Promise<FileReport> =>
-  convertFile(tools, source, sink, () => plannerOf(quantization, plannedFor(tools, sink, options)), options, {
+): Promise<FileReport> => {
+  const loadPlanner = (): Promise<Planner> => plannerOf(quantization, plannedFor(tools, sink, quantization, options));
+  return convertFile(tools, source, sink, loadPlanner, options, {
     ...{ measure: quantization.measure, part: quantization.part },
     output: outputOf(quantization),
   });
+};
 
 /** Restores the quantized tensors of the model at `source`, and writes it to `sink`. */
 export const dequantizeFile = (
@@ -91,6 +93,8 @@ export const dequantizeFile = (
 export async function planModel(tools: FileTools, model: Model, quantization: Quantization): Promise<FilePlan> {
   const planner = await plannerOf(quantization, {
     output: { file: 'the output', inOrder: false },
+    // Plans are of all of it.
+    part: undefined,
     told: () => undefined,
   });
   const plan = await planner(model, tools);
@@ -98,7 +102,13 @@ export async function planModel(tools: FileTools, model: Model, quantization: Qu
   return filePlan(plan, model, quantization.part);
 }
 
-const plannedFor = ({ signal }: FileTools, sink: ModelSink, { onEvent }: GivenConversionOptions): PlannedFor => ({
+const plannedFor = (
+  { signal }: FileTools,
+  sink: ModelSink,
+  { part }: Quantization,
+  { onEvent }: GivenConversionOptions,
+): PlannedFor => ({
+  part,
   output: { file: endpointName(sink), inOrder: sinkEndpoint(sink)?.kind === 'stream' },
   told: (tensor, done, tensors) => {
     if (!signal.aborted) callSafely(onEvent, { type: 'measure', tensor, done, tensors });

@@ -53,7 +53,7 @@ async function compareLayers(
     reshaped: named('reshaped').map((name) => ({ name })),
     onlyInA: named('missing'),
     bytesA: layers.reduce((sum, { data }) => sum + data.byteLength, 0),
-    bytesB: [...made.values()].reduce((sum, layer) => sum + bytesOf(layer), 0),
+    bytesB: layers.reduce((sum, { name }) => sum + bytesOf(made.get(name)), 0),
   };
 }
 
@@ -63,8 +63,8 @@ const planesOf = ({ quantizedData, scales, zeroPoints }: RawQuantizedLayer): rea
   zeroPoints,
 ];
 
-const bytesOf = (layer: RawQuantizedLayer): number =>
-  planesOf(layer).reduce((sum, { byteLength }) => sum + byteLength, 0);
+const bytesOf = (layer: RawQuantizedLayer | undefined): number =>
+  layer === undefined ? 0 : planesOf(layer).reduce((sum, { byteLength }) => sum + byteLength, 0);
 
 async function compareLayer(
   { pool, signal }: FileTools,

@@ -19,6 +19,10 @@ const COMMON: readonly (keyof QuantizeFileOptions)[] = [
   ...(['durability', 'memoryLimit', 'headers', 'fetch', 'accessToken', 'hubUrl'] as const),
 ];
 
+/** Whether an option asks for nothing. */
+const isOff = ({ given }: FormatQuantization, name: keyof QuantizeFileOptions): boolean =>
+  (name === 'fallback' || name === 'failFast') && given[name] === false;
+
 /** Rejects with `invalid_option` for options that the format does not have, or that do not go together. */
 export async function plannerFor(quantization: FormatQuantization): Promise<FormatPlanner> {
   const load = FORMATS[quantization.format];
@@ -26,7 +30,9 @@ export async function plannerFor(quantization: FormatQuantization): Promise<Form
   const { format } = await part(load);
   const given = Object.keys(quantization.given) as (keyof QuantizeFileOptions)[];
   if (quantization.importance !== null) given.push('importance');
-  const other = given.find((name) => !COMMON.includes(name) && !format.options.includes(name));
+  const other = given.find(
+    (name) => !COMMON.includes(name) && !format.options.includes(name) && !isOff(quantization, name),
+  );
   if (other !== undefined) {
     const detail = `${other} has no meaning, because the output is ${format.title}; leave it out`;
     throw new QuantizeError('invalid_option', { detail });

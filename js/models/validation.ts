@@ -6,7 +6,7 @@ export interface Validation {
   readonly cosineSimilarity: number;
   /** Bytes of the original over bytes of the quantized model. */
   readonly compressionRatio: number;
-  /** Of the quantized model: bytes of its files, or of its layers' arrays, over 2^20. */
+  /** Of the quantized model: bytes of its files, or of the arrays of those of its layers that the original has, over 2^20. */
   readonly modelSizeMb: number;
   /**
    * Whether there are layers, all of the original's are there, in the same shape, and none is below `minCosine`; what has no cosine

@@ -27,6 +27,8 @@ export interface MeasuredContext {
   /** Of a GGUF. */
   readonly fileType: WrittenType | undefined;
   readonly output: PlannedOutput;
+  /** The one part that is going to be written; undefined for all of the output. */
+  readonly part: number | undefined;
   readonly tools: PipelineTools;
   /** `done` of `tensors` tensors have been measured. */
   readonly told: (tensor: string, done: number, tensors: number) => void;

@@ -11,11 +11,17 @@ import type { Outcome } from './measure.js';
 /** So many tensors stand for all of them. */
 const SHOWN = 3;
 const SHOWN_DIGITS = 5;
+/** Of bits that have none, as in Floor. */
+const NO_FLOOR = -1;
 
 /** Whether what a step loses is no more than the floor for its bits allows. */
-export const isAbove = (floor: Floor, { step, cosine }: Outcome): boolean => reaches(floor, bitsOf(step), cosine);
+export const isAbove = (floor: Floor, { step, cosine, failure }: Outcome): boolean =>
+  failure === undefined && reaches(floor, bitsOf(step), cosine);
 
-/** What becomes of a tensor that has been tried until one of its steps was above the floor, or none was left. */
+/**
+ * What becomes of a tensor that has been tried until one of its steps was above the floor, or none was left. Throws the first
+ * failure where none can be made.
+ */
 export function floored(
   floor: Floor,
   outcomes: readonly Outcome[],
@@ -23,7 +29,8 @@ export function floored(
   const reached = outcomes.findIndex((one) => isAbove(floor, one));
   const [planned] = outcomes;
   const chosen = reached >= 0 ? outcomes[reached] : outcomes.filter(({ failure }) => failure === undefined).at(-1);
-  if (planned === undefined || chosen === undefined) throw new RangeError('a tensor has not been measured');
+  if (planned === undefined) throw new RangeError('a tensor has not been measured');
+  if (chosen === undefined) throw planned.failure ?? new RangeError('a tensor has no step that can be made');
   const { step, cosine } = chosen;
   const before = outcomes.slice(0, outcomes.indexOf(chosen));
   const rule = before.length === 0 ? step.rule : raisedBecause(floor, before);
@@ -31,15 +38,15 @@ export function floored(
   return { step: { ...step, rule }, below };
 }
 
-/** `minCosine 0.99: Q4_K gave 0.97123`. */
+/** `minCosine 0.99: Q4_K gave 0.97123`. A type that cannot hold the weights gave a code instead. */
 function raisedBecause(floor: Floor, before: readonly Outcome[]): string {
   const [first] = before;
-  const least = first === undefined ? '' : String(floor.cosineFor(bitsOf(first.step)));
-  const tried = before.map(({ step, cosine }, index) => {
-    const gave = `${index === 0 ? ' gave' : ''} ${shownCosine(cosine)}`;
+  const least = first === undefined ? NO_FLOOR : floor.cosineFor(bitsOf(first.step));
+  const tried = before.map(({ step, cosine, failure }, index) => {
+    const gave = `${index === 0 ? ' gave' : ''} ${failure?.code ?? shownCosine(cosine)}`;
     return `${targetLabel(step.planned.target)}${gave}`;
   });
-  return `minCosine ${least}: ${tried.join(', ')}`;
+  return `${least === NO_FLOOR ? 'fallback' : `minCosine ${least}`}: ${tried.join(', ')}`;
 }
 
 /** Rounded down, so that what is below a floor does not look like it. */

@@ -5,6 +5,7 @@ import { targetLabel } from '../../layouts/tensor.js';
 import { idOf } from '../../plan/file-type-id.js';
 import { EFFORT_KEY, effortFacts } from '../../plan/effort-fact.js';
 import { importanceIn } from '../../plan/importance.js';
+import { filesOfPart } from '../../plan/parts.js';
 import { layOut, type ConversionPlan } from '../../plan/plan.js';
 import type { PlannedStep } from '../../plan/report.js';
 import type { BelowFloor, MeasuredContext } from './context.js';
@@ -14,6 +15,8 @@ import { measured, type Outcome, type Trial } from './measure.js';
 import { targeted } from './target.js';
 
 const FILE_TYPE_KEY = 'general.file_type';
+const ALIGNMENT_KEY = 'general.alignment';
+const DEFAULT_ALIGNMENT = 32;
 
 /**
  * The plan with other types where the goals ask for them. Reads all weights that are to be encoded. Rejects as the conversion would
@@ -36,21 +39,37 @@ export async function measuredPlan(plan: ConversionPlan, context: MeasuredContex
   }
   if (goals.targetBytes === undefined) return finished(plan, steps, { below, context });
   const sized = new Map([...outcomes].filter(([trial]) => isSized(trial)));
-  const found = targeted(sized, {
+  const found = await targeted(sized, {
     ...{ targetBytes: goals.targetBytes, floor },
     sizeWith: (changed) => bytesOf(withSteps(plan, new Map([...steps, ...changed]), context), context),
+    ...{ alignment: alignmentOf(plan, context), signal: context.tools.signal },
   });
   for (const [planned, step] of found.steps) steps.set(planned, step);
   return finished(plan, steps, { below: [...below, ...found.below], context });
 }
 
+/** To what the output aligns tensors: as the input says where both are GGUFs. */
+function alignmentOf({ container }: ConversionPlan, { model }: MeasuredContext): number {
+  const said = container.takesFileTypes ? model.fact(ALIGNMENT_KEY) : undefined;
+  return typeof said === 'number' ? said : DEFAULT_ALIGNMENT;
+}
+
+/** The steps whose types, or warnings, the output needs: of one part alone where no type follows from what is measured. */
+function neededSteps(plan: ConversionPlan, { model, goals, output, part }: MeasuredContext): readonly PlannedStep[] {
+  if (part === undefined || goals.targetBytes !== undefined || goals.floor?.fallback === true) return plan.steps;
+  const layout = layOut(plan, model, output.file, output.inOrder);
+  const files = filesOfPart(layout, plan, part);
+  return plan.steps.filter((_, index) => files.includes(layout.places[index]?.[0]?.file ?? -1));
+}
+
 /** What is to be tried of each tensor that is encoded. */
-function trialsOf(plan: ConversionPlan, { goals, search, fileType }: MeasuredContext): readonly Trial[] {
+function trialsOf(plan: ConversionPlan, context: MeasuredContext): readonly Trial[] {
+  const { goals, search, fileType } = context;
   const names = new Set([...plan.steps.map(({ stored }) => stored.name), ...plan.dropped.map(({ name }) => name)]);
   const importance = importanceIn(search, plan.steps, names);
   const tools: LadderTools = { form: plan, search: { ...search, importance }, fileType, decodes: plan.decodes };
   const { floor, targetBytes } = goals;
-  return plan.steps.flatMap((planned): Trial[] => {
+  return neededSteps(plan, context).flatMap((planned): Trial[] => {
     const { stored, kept } = planned;
     const isSized = targetBytes !== undefined && isMovable(planned);
     if (kept || stored.codec === null || stored.elements === 0 || (floor === null && !isSized)) return [];
@@ -60,7 +79,7 @@ function trialsOf(plan: ConversionPlan, { goals, search, fileType }: MeasuredCon
       : floor?.fallback === true
         ? [planned, ...finer]
         : [planned];
-    return [{ planned, tensor: stored, steps, isNeeded: !isSized }];
+    return [{ planned, tensor: stored, steps, isNeeded: !isSized && floor?.fallback !== true }];
   });
 }
 

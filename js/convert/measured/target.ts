@@ -1,6 +1,6 @@
 /** The types that lose least for a size. */
 
-import { QuantizeError } from '../../errors.js';
+import { QuantizeError, abortError } from '../../errors.js';
 import { targetBytes, targetLabel } from '../../layouts/tensor.js';
 import type { Floor } from '../../plan/floor.js';
 import type { PlannedStep } from '../../plan/report.js';
@@ -9,8 +9,8 @@ import type { BelowFloor } from './context.js';
 import { isAbove, floored } from './floor.js';
 import type { Outcome, Trial } from './measure.js';
 
-/** More than one tensor's end is aligned to in any usual GGUF. */
-const ALIGNMENT = 32;
+/** From this turn on each takes twice as much more away as the one before, so that there are never many. */
+const PATIENT_TURNS = 8;
 
 /** A tensor, what it may become, and which of these was planned where nothing is measured. */
 interface Choices {
@@ -26,28 +26,37 @@ export interface Sized {
   readonly floor: Floor | null;
   /** Bytes of all files of an output of these steps, in place of those that were planned. */
   readonly sizeWith: (changed: ReadonlyMap<PlannedStep, PlannedStep>) => number;
+  /** To what the ends of tensors are aligned, in bytes: an estimate, that makes for fewer turns. */
+  readonly alignment: number;
+  readonly signal: AbortSignal | undefined;
 }
 
 /**
  * By planned step, what the trials' tensors become. The output is never larger than `targetBytes`, and loses no more than the plan
- * where that is no larger either. Throws `invalid_option` where nothing is small enough.
+ * where that is no larger either. Rejects with `invalid_option` where nothing is small enough, and with `aborted`. The event loop has
+ * its turn before each look at the size.
  */
-export function targeted(
+export async function targeted(
   measured: ReadonlyMap<Trial, readonly Outcome[]>,
   sized: Sized,
-): { readonly steps: ReadonlyMap<PlannedStep, PlannedStep>; readonly below: readonly BelowFloor[] } {
+): Promise<{ readonly steps: ReadonlyMap<PlannedStep, PlannedStep>; readonly below: readonly BelowFloor[] }> {
   const below: BelowFloor[] = [];
   const tensors = [...measured].map(([trial, outcomes]): Choices => {
     const { allowed, missed } = allowedOf(outcomes, sized.floor);
     if (missed !== null) below.push(missed);
     const planned = allowed.findIndex(({ step }) => step === trial.planned);
-    return { trial, outcomes: allowed, planned, sizes: allowed.map(sizeOf) };
+    return { trial, outcomes: allowed, planned, sizes: allowed.map((one) => sizeOf(one, sized.alignment)) };
   });
   const stepsOf = (places: readonly number[]): ReadonlyMap<PlannedStep, PlannedStep> =>
     new Map(
       tensors.map(({ trial, outcomes }, index) => [trial.planned, chosenStep(trial, outcomes[places[index] ?? 0])]),
     );
-  return { steps: stepsOf(bestOf(tensors, sized, (places) => sized.sizeWith(stepsOf(places)))), below };
+  const bytesOf = async (places: readonly number[]): Promise<number> => {
+    await nextTurn();
+    if (sized.signal?.aborted === true) throw abortError(sized.signal.reason);
+    return sized.sizeWith(stepsOf(places));
+  };
+  return { steps: stepsOf(await bestOf(tensors, sized, bytesOf)), below };
 }
 
 /** Those that can be made, and are above the floor; the finest of them where none is. */
@@ -63,8 +72,13 @@ function allowedOf(
   return { allowed: made.slice(-1), missed: floored(floor, made).below };
 }
 
-const sizeOf = ({ step, relativeError }: Outcome): Choice => ({
-  bytes: Math.ceil(targetBytes(step.planned.elements, step.planned.target) / ALIGNMENT) * ALIGNMENT,
+const nextTurn = (): Promise<void> =>
+  new Promise((resolve) => {
+    setTimeout(resolve);
+  });
+
+const sizeOf = ({ step, relativeError }: Outcome, alignment: number): Choice => ({
+  bytes: Math.ceil(targetBytes(step.planned.elements, step.planned.target) / alignment) * alignment,
   error: relativeError,
 });
 
@@ -74,27 +88,34 @@ function chosenStep({ planned }: Trial, outcome: Outcome | undefined): PlannedSt
   return { ...outcome.step, rule: `targetBytes: ${String(to)} instead of ${String(from)}` };
 }
 
-function bestOf(
+async function bestOf(
   tensors: readonly Choices[],
   sized: Sized,
-  bytesOf: (places: readonly number[]) => number,
-): readonly number[] {
+  bytesOf: (places: readonly number[]) => Promise<number>,
+): Promise<readonly number[]> {
   const { targetBytes: most, floor } = sized;
   const sizes = tensors.map((one) => one.sizes);
   const smallest = assigned(sizes, 0);
-  const least = bytesOf(smallest);
+  const least = await bytesOf(smallest);
   if (least > most) throw tooSmall(most, least, floor !== null);
+  const data = dataBytes(tensors, smallest);
   let room = most - least;
   let places = assigned(sizes, room);
   // Headers may be longer, and ends less aligned, than with the smallest types.
-  for (let bytes = bytesOf(places); bytes > most; bytes = bytesOf(places)) {
-    room -= bytes - most;
+  for (let turn = 0; ; ++turn) {
+    const over = (await bytesOf(places)) - most;
+    if (over <= 0) break;
+    // Room that nobody has used is not what is missing: each turn takes back an upgrade.
+    room = Math.min(room, dataBytes(tensors, places) - data) - over * 2 ** Math.max(0, turn - PATIENT_TURNS);
     places = room < 0 ? smallest : assigned(sizes, room);
   }
   const asPlanned = tensors.map(({ planned }) => planned);
   const isPossible = !asPlanned.includes(-1) && errorOf(tensors, asPlanned) < errorOf(tensors, places);
-  return isPossible && bytesOf(asPlanned) <= most ? asPlanned : places;
+  return isPossible && (await bytesOf(asPlanned)) <= most ? asPlanned : places;
 }
+
+const dataBytes = (tensors: readonly Choices[], places: readonly number[]): number =>
+  tensors.reduce((sum, { sizes }, index) => sum + (sizes[places[index] ?? 0]?.bytes ?? 0), 0);
 
 const errorOf = (tensors: readonly Choices[], places: readonly number[]): number =>
   tensors.reduce((sum, { sizes }, index) => sum + (sizes[places[index] ?? 0]?.error ?? 0), 0);

@@ -138,6 +138,12 @@ describe('validate, of batches', () => {
     expect(await quantizer.validate({ a: other }, result)).toMatchObject({ passed: false, below: ['a'] });
   });
 
+  test('leaves out what only the result has', async () => {
+    const [a, b] = [randomWeights(500), randomWeights(900)];
+    const alone = await quantizer.validate({ a }, await quantizer.quantizeBatch({ a }, 4));
+    expect(await quantizer.validate({ a }, await quantizer.quantizeBatch({ a, b }, 4))).toEqual(alone);
+  });
+
   test('rejects what is none, and damaged layers', async () => {
     const result = await quantizer.quantizeBatch({ a: randomWeights(500) }, 4);
     const layer = result.get('a');

@@ -177,4 +177,5 @@ export async function inspectFile(files, source, signal) {
   }
 }
 export { assigned, hullOf } from '../../../build/modules/convert/measured/assign.js';
+export { targeted } from '../../../build/modules/convert/measured/target.js';
 export { collectLayerBits, parseMinCosine } from '../../../build/modules/cli/floor.js';

@@ -127,6 +127,28 @@ describe('fallback raises', () => {
     expect(report.tensors[0]).toMatchObject({ to: 'F32', kept: true });
   });
 
+  test.each([0.999, { 8: 0.9 }])('past types whose scales cannot be as large, with minCosine %j', async (minCosine) => {
+    const large = spikes(64 * 256, 1, 3).map((value) => value * 1e8);
+    const huge = spikes(1100 * 1024, 1, 4).map((value) => value * 1e30);
+    const tensors = [
+      fromFloats('large.weight', 'F32', [64, 256], large),
+      fromFloats('huge.weight', 'F32', [1100, 1024], huge),
+    ];
+    const input = folder.write('in.safetensors', modelFile(tensors));
+    const asked = { type: 'Q4_K_M', architecture: 'none' };
+    await expect(quantizer.plan(input, { ...asked, minCosine })).rejects.toMatchObject({ code: 'scale_overflow' });
+    const report = await converted(input, 'out.gguf', { ...asked, minCosine, fallback: true });
+    expect(typesOf(report)['huge.weight']).toBe('F32');
+    for (const rule of Object.values(rulesOf(report)))
+      expect(rule).toMatch(
+        minCosine === 0.999 ? /^minCosine 0\.999: Q4_K gave scale_overflow/u : /^fallback: Q4_K gave scale_overflow/u,
+      );
+    expect(report.warnings).toEqual([]);
+    // Where a rule says so there is no finer type.
+    const ruled = quantizer.plan(input, { ...asked, minCosine, fallback: true, rules: [['huge', 'Q4_K']] });
+    await expect(ruled).rejects.toMatchObject({ code: 'scale_overflow', layer: 'huge.weight' });
+  });
+
   test('with one scale for a tensor that takes several windows', async () => {
     const input = folder.write('in.safetensors', modelFile([kTensors[2]]));
     const asked = { bits: 4, groupSize: 'tensor', minCosine: 0.98, fallback: true };
@@ -182,6 +204,53 @@ describe('without fallback', () => {
     await expect(quantizer.quantizeFile(input, folder.path('out.safetensors'), options)).rejects.toMatchObject(failure);
     expect(folder.list()).toEqual(['in.safetensors']);
     await expect(quantizer.plan(input, { ...options, fallback: true })).resolves.toMatchObject({ warnings: [] });
+  });
+});
+
+test('false is as if it were not there, for other formats, too', async () => {
+  const input = folder.write('in.safetensors', modelFile([halfTensor('model.up.weight', [64, 128], 4)]));
+  for (const options of [{ format: 'onnx', type: 'q4' }, { format: 'onnx' }]) {
+    const refusal = await quantizer.plan(input, options).catch((error) => error);
+    const withFalse = quantizer.plan(input, { ...options, fallback: false, failFast: false });
+    const outcome = await withFalse.catch((error) => error);
+    expect(outcome).toEqual(refusal);
+  }
+});
+
+describe('one part of an output', () => {
+  const kNames = ['a', 'b', 'c', 'd'].map((name) => `${name}.weight`);
+  const options = { bits: 2, splitSize: 1e6, minCosine: 0.99 };
+  const writeParts = () =>
+    folder.write('in.safetensors', modelFile(kNames.map((name) => spiky(name, [1536, 1024], 4, 'F16'))));
+
+  test('measures its own tensors, and tells of those', async () => {
+    const input = writeParts();
+    const whole = await quantizer.quantizeFile(input, folder.path('whole.safetensors'), options);
+    const { parts } = (await quantizer.plan(input, options)).output;
+    expect(parts.length).toBeGreaterThan(1);
+    for (const [index, { tensors }] of parts.entries()) {
+      const measured = [];
+      const report = await quantizer.quantizeFile(input, folder.path('out.safetensors'), {
+        ...{ ...options, part: index + 1 },
+        onEvent: ({ type, tensor, tensors: count }) => type === 'measure' && measured.push([tensor, count]),
+      });
+      expect(measured.map(([name]) => name).sort()).toEqual([...tensors].sort());
+      expect(measured[0][1]).toBe(tensors.length);
+      const [{ code, message }] = report.warnings;
+      expect(code).toBe('below_min_cosine');
+      for (const name of kNames) expect(message.includes(name)).toBe(tensors.includes(name));
+      expect(readFileSync(report.files[0]).equals(readFileSync(whole.files[index]))).toBe(true);
+    }
+  });
+
+  test('measures all where types follow from that', async () => {
+    const input = writeParts();
+    const measured = [];
+    await quantizer.quantizeFile(input, folder.path('out.safetensors'), {
+      ...{ ...options, fallback: true, part: 2 },
+      onEvent: ({ type, tensor }) => type === 'measure' && measured.push(tensor),
+    });
+    expect(measured.sort()).toEqual(kNames);
   });
 });
 
