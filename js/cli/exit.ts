@@ -10,6 +10,8 @@ export const EXIT = {
   belowMinCosine: 1,
   usage: 2,
   different: 3,
+  /** As numbers of parts come with `failed`, a script that starts tasks for them needs to know that there are none. */
+  nothingToRerun: 3,
 } as const;
 
 export const EXIT_CODES_HELP = `
@@ -19,6 +21,7 @@ Exit codes:
        compare: a tensor is below --min-cosine; verify: parts are to be written again
   2    the command line is wrong
   3    compare: the files do not have the same tensors
+       verify: something is wrong, but there is no number to run again, the reason is on stderr
   130  interrupted by Ctrl-C (128 and the number of the signal for other signals)
 After any but 0 and 3 the output is as it was before, unless it was only the report that could not be printed.`;
 

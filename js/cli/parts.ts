@@ -61,8 +61,9 @@ export function printParts(
     process.stdout.write(`${all.length}\n`);
     return;
   }
+  // Of all files: an index is among them, and comes last.
   const isSplit = all.length > 1 && !isFolderFormat(format ?? '');
-  const firsts = names ?? (isSplit ? containerFor(output).partNames(output, all.length) : [output]);
+  const firsts = names ?? (isSplit ? containerFor(output).partNames(output, files) : [output]);
   const described = all.map((one, index) => ({ part: index + 1, file: firsts[index], ...one }));
   process.stdout.write(`${formatJson({ output, parts: described })}\n`);
 }

@@ -27,6 +27,8 @@ export interface ByteSource {
    * from one.
    */
   readonly tag?: string | null;
+  /** When the bytes were last changed, in milliseconds since 1970; only sources have it that are files of this machine. */
+  readonly changedAt?: number;
   /** How many bytes have come over the network until now; only sources have it that are read from there. */
   readonly downloadedBytes?: number;
   /** Fills all of `into` with the bytes from `position` on. `into` may lie on shared memory. Several may be under way. */

@@ -1,5 +1,11 @@
 /** One output that several runs write together, each of them some of its files. */
 
+/** What the names of manifests end with: a part's is called as its first file is, and this. */
+export const MANIFEST_ENDING = '.part.json';
+
+/** Far more than any of ours has. */
+export const MOST_MANIFEST_BYTES = 2 ** 20;
+
 /** A file as it was written. */
 export interface FileSum {
   /** Without folders. */

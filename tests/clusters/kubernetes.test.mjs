@@ -38,6 +38,19 @@ test.each([
   expect(objectionsTo(manifest).join('\n')).toMatch(objection);
 });
 
+test.each(['complete', 'failed'])('the commands wait until the job is %s, and go on at once', async (end) => {
+  const [, commands] = commandsOf('kubernetes');
+  // What the job comes to is told at once, what it does not come to never.
+  const kubectl = `kubectl() {
+    echo "$*"
+    case "$*" in wait*${end}*) ;; wait*) exec sleep 600 ;; esac
+  }`;
+  const { stdout } = await runProgram('bash', ['-euo', 'pipefail', '-c', `${kubectl}\nTOKEN=x\n${commands}`], {});
+  const lines = stdout.trim().split('\n');
+  expect(lines.filter((line) => line.startsWith('wait'))).toHaveLength(2);
+  expect(lines.at(-1)).toBe('create -f verify.yaml');
+});
+
 describe('the container of the job', () => {
   let project;
   let server;

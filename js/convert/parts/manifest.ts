@@ -1,13 +1,12 @@
 /** What a part of an output says of itself, in a small file of JSON that lies beside it. */
 
 import { fieldsOf } from '../../checks.js';
-import type { FileSum } from '../../io/part-files.js';
+import { MANIFEST_ENDING, type FileSum } from '../../io/part-files.js';
 
 const VERSION = 1;
-const ENDING = '.part.json';
 
-/** Far more than any of ours has. */
-export const MOST_MANIFEST_BYTES = 2 ** 20;
+/** More cannot be told apart by the names of their files, which have five digits. */
+const MOST_PARTS = 99_999;
 
 /** What the parts of one output have in common, and which one this is. */
 export interface PartAbout {
@@ -29,9 +28,9 @@ export interface PartManifest extends PartAbout {
 }
 
 /** The name of the manifest of the part whose first file is called `file`; without folders. */
-export const manifestName = (file: string): string => `${file.replace(/^.*[/\\]/su, '')}${ENDING}`;
+export const manifestName = (file: string): string => `${file.replace(/^.*[/\\]/su, '')}${MANIFEST_ENDING}`;
 
-export const isManifestName = (name: string): boolean => name.endsWith(ENDING);
+export const isManifestName = (name: string): boolean => name.endsWith(MANIFEST_ENDING);
 
 export const manifestText = (about: PartAbout, files: readonly FileSum[]): string =>
   `${JSON.stringify({ manifest: VERSION, ...about, files }, null, 2)}\n`;
@@ -54,11 +53,12 @@ type Texts = 'fingerprint' | 'input' | 'type' | 'package';
 function sumIn(value: unknown): readonly FileSum[] {
   const { name, bytes, sha256 } = fieldsOf(value);
   // A name that leads elsewhere is none of an output's.
-  if (typeof name !== 'string' || name === '' || /[/\\\0]/u.test(name)) return [];
+  if (typeof name !== 'string' || /^\.{0,2}$|[/\\\0]/u.test(name)) return [];
   return typeof bytes === 'number' && typeof sha256 === 'string' ? [{ name, bytes, sha256 }] : [];
 }
 
-const isCount = (value: unknown): value is number => Number.isSafeInteger(value) && Number(value) > 0;
+const isCount = (value: unknown): value is number =>
+  Number.isInteger(value) && Number(value) > 0 && Number(value) <= MOST_PARTS;
 
 function parsed(text: string): unknown {
   try {

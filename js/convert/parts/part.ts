@@ -3,22 +3,16 @@
 import type { FileLayout } from '../../containers/container.js';
 import { endpointName, sinkEndpoint } from '../../endpoints.js';
 import { QuantizeError } from '../../errors.js';
+import { messageOf } from '../../checks.js';
 import type { FileAccess, ModelSink } from '../../io/byte-io.js';
-import type { FileSum, OutputFiles, PlannedPart } from '../../io/part-files.js';
-import type { Model } from '../../models/model.js';
+import { MOST_MANIFEST_BYTES, type FileSum, type OutputFiles, type PlannedPart } from '../../io/part-files.js';
+import { filesOf, type Model } from '../../models/model.js';
 import { filesOfPart, partsOf } from '../../plan/parts.js';
 import type { ConversionPlan } from '../../plan/plan.js';
 import type { PlacedStep } from '../job.js';
 import { REVISION } from '../revision.js';
 import { planFingerprint } from './fingerprint.js';
-import {
-  MOST_MANIFEST_BYTES,
-  manifestName,
-  manifestText,
-  parseManifest,
-  type PartAbout,
-  type PartManifest,
-} from './manifest.js';
+import { manifestName, manifestText, parseManifest, type PartAbout, type PartManifest } from './manifest.js';
 
 /** What there is to write of an output. */
 export interface WholeOutput {
@@ -78,7 +72,7 @@ export async function cutPart(
       allNames: layout.files.map((file) => file.name),
       manifest: { name, textOf: (files) => manifestText(about, files) },
     },
-    isThere: await isThere({ about, name, manifest, paths, files: cut.layout.files }, to),
+    isThere: await isThere({ about, name, manifest, paths, files: cut.layout.files, changedAt: changeOf(model) }, to),
   };
 }
 
@@ -100,21 +94,29 @@ function only({ layout, steps }: WholeOutput, numbers: readonly number[]): Omit<
   };
 }
 
+/** When a file of the model was last changed; -Infinity for one without files on this machine. */
+const changeOf = (model: Model): number =>
+  filesOf(model).reduce((last, { changedAt = -Infinity }) => Math.max(last, changedAt), -Infinity);
+
 interface Expected {
   readonly about: PartAbout;
   readonly name: string;
   readonly manifest: string;
   readonly paths: readonly string[];
   readonly files: FileLayout['files'];
+  /** When the input was last changed. */
+  readonly changedAt: number;
 }
 
 async function isThere(
-  { about, name, manifest, paths, files }: Expected,
+  { about, name, manifest, paths, files, changedAt }: Expected,
   { outputs, signal }: { readonly outputs: OutputFiles; readonly signal: AbortSignal | undefined },
 ): Promise<boolean> {
   // What cannot be read is written again.
   const read = await outputs.readText(manifest, MOST_MANIFEST_BYTES).catch(() => null);
-  const said = read === null ? null : parseManifest(read.text, name);
+  // Samples tell of few changes, the time of nearly all.
+  if (read === null || read.changed <= changedAt) return false;
+  const said = parseManifest(read.text, name);
   if (said === null || !isOf(said, about) || said.files.length !== files.length) return false;
   for (const [index, { bytes, ...sum }] of said.files.entries()) {
     if (bytes !== files[index]?.fileBytes) return false;
@@ -126,15 +128,22 @@ async function isThere(
 const isOf = ({ fingerprint, part, parts }: PartManifest, about: PartAbout): boolean =>
   fingerprint === about.fingerprint && part === about.part && parts === about.parts;
 
-/** What is wrong with a file that a manifest lists, in words; null where nothing is. */
+/** What is wrong with a file that a manifest lists, in words; null where nothing is. Rejects only with `aborted`. */
 export async function whyDamaged(
   { name, bytes, sha256 }: FileSum,
   path: string,
   outputs: OutputFiles,
   signal: AbortSignal | undefined,
 ): Promise<string | null> {
-  const found = await outputs.sumOf(path, signal);
+  const found = await outputs.sumOf(path, signal).catch(whyUnreadable);
+  if (typeof found === 'string') return found;
   if (found === null) return `${name} is not there`;
   if (found.bytes !== bytes) return `${name} has ${found.bytes} bytes, not ${bytes}`;
   return found.sha256 === sha256 ? null : `${name} has other bytes than were written`;
+}
+
+/** Why something could not be read, in words; throws what says that the caller has ended the work. */
+export function whyUnreadable(error: unknown): string {
+  if (error instanceof QuantizeError && error.code === 'aborted') throw error;
+  return messageOf(error);
 }

@@ -2,10 +2,10 @@
 
 import { QuantizeError } from '../../errors.js';
 import type { FileAccess } from '../../io/byte-io.js';
-import type { FileSum, OutputFiles } from '../../io/part-files.js';
+import { MOST_MANIFEST_BYTES, type FileSum, type OutputFiles } from '../../io/part-files.js';
 import { openModel } from '../../models/model.js';
-import { MOST_MANIFEST_BYTES, isManifestName, manifestName, parseManifest, type PartManifest } from './manifest.js';
-import { whyDamaged } from './part.js';
+import { isManifestName, manifestName, parseManifest, type PartManifest } from './manifest.js';
+import { whyDamaged, whyUnreadable } from './part.js';
 
 /** What is wrong with a part. */
 export interface PartProblem {
@@ -55,15 +55,18 @@ interface Place {
 }
 
 /**
- * Looks at the parts of `output`, as it was given to `quantizeFile`: reads all of their bytes, and, when none is missing or
- * damaged, the headers of the model. Rejects with `unreadable_input` where there is no part, and as reading a model does.
+ * Looks at the parts of an output, given as to `quantizeFile` or by one of its files: reads all of their bytes, and, when
+ * none is missing or damaged, the headers of the model. Rejects with `unreadable_input` where there is no part, and as
+ * reading a model does.
  */
-export async function verifyFiles(files: FileAccess, output: string, how: Verification): Promise<PartsReport> {
+export async function verifyFiles(files: FileAccess, given: string, how: Verification): Promise<PartsReport> {
   const { outputs } = files;
   if (outputs === undefined) {
     throw new QuantizeError('invalid_option', { detail: 'only an output that is a path can have parts' });
   }
-  const place = { output, outputs, isFolder: await outputs.isFolder(output) };
+  const isFolder = await outputs.isFolder(given);
+  const output = isFolder ? given : outputOf(given);
+  const place = { output, outputs, isFolder };
   const { manifests, problems } = await manifestsOf(place);
   const newest = manifests.reduce<Found | null>((a, b) => (a === null || b.changed > a.changed ? b : a), null);
   if (newest === null) {
@@ -79,13 +82,17 @@ export async function verifyFiles(files: FileAccess, output: string, how: Verifi
     if (why === null) right.push(one);
     else problems.push({ part: one.part, kind: 'damaged', detail: why });
   }
-  problems.push(...missingOf(newest.parts, [...own, ...others.filter(({ parts }) => parts === newest.parts)]));
-  const report = reportOf(output, newest.parts, problems, right);
+  const missing = missingOf(newest.parts, [...own, ...others.filter(({ parts }) => parts === newest.parts)]);
+  const report = reportOf(output, newest.parts, [...problems, ...missing], right);
   if (!report.whole) return report;
   await checkOpens(files, place, right, how.signal);
   if (how.removeManifests) for (const { path } of right) await outputs.remove(path);
   return report;
 }
+
+/** The output that a file belongs to by its name, which may be that of a shard, or of an index of them. */
+const outputOf = (file: string): string =>
+  file.replace(/-\d{5}-of-\d{5}(\.[^./\\]+)$/u, '$1').replace(/(\.safetensors)\.index\.json$/u, '$1');
 
 /** The manifests beside the output, each part once, and what looks like one and is none. */
 async function manifestsOf({
@@ -98,8 +105,12 @@ async function manifestsOf({
   const names = (await outputs.list(output, isFolder)).filter((name) => isFolder || isBeside(name, output));
   for (const name of names.filter(isManifestName).sort()) {
     const path = outputs.pathOf(output, isFolder, name);
-    const read = await outputs.readText(path, MOST_MANIFEST_BYTES);
+    const read = await outputs.readText(path, MOST_MANIFEST_BYTES).catch(whyUnreadable);
     if (read === null) continue;
+    if (typeof read === 'string') {
+      problems.push({ part: null, kind: 'damaged', detail: read });
+      continue;
+    }
     const manifest = parseManifest(read.text, name);
     if (manifest !== null) manifests.push({ ...manifest, path, changed: read.changed });
     else problems.push({ part: null, kind: 'damaged', detail: `${name} is no manifest, or one of another version` });
@@ -137,10 +148,12 @@ async function whyNotRight(
   return null;
 }
 
-const missingOf = (parts: number, there: readonly Found[]): readonly PartProblem[] =>
-  Array.from({ length: parts }, (_, index) => index + 1)
-    .filter((part) => !there.some((one) => one.part === part))
+function missingOf(parts: number, there: readonly Found[]): readonly PartProblem[] {
+  const numbers = new Set(there.map(({ part }) => part));
+  return Array.from({ length: parts }, (_, index) => index + 1)
+    .filter((part) => !numbers.has(part))
     .map((part) => ({ part, kind: 'missing', detail: 'it is not there, or was not finished' }));
+}
 
 function reportOf(
   output: string,
@@ -153,7 +166,7 @@ function reportOf(
   return {
     ...{ output, whole: problems.length === 0, parts },
     rerun: [...rerun].sort((a, b) => a - b),
-    problems: [...problems].sort((a, b) => (a.part ?? Infinity) - (b.part ?? Infinity)),
+    problems: [...problems].sort((a, b) => (a.part ?? Number.MAX_VALUE) - (b.part ?? Number.MAX_VALUE)),
     files,
     bytes: files.reduce((sum, { bytes }) => sum + bytes, 0),
   };

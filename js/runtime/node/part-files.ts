@@ -1,12 +1,21 @@
 import { Buffer } from 'node:buffer';
 import { createHash } from 'node:crypto';
-import { open, readdir, stat, unlink, type FileHandle } from 'node:fs/promises';
+import { constants, open, readdir, stat, unlink, type FileHandle } from 'node:fs/promises';
 import path from 'node:path';
-import type { FileSum, OutputFiles, PlannedPart, ReadText } from '../../io/part-files.js';
+import { fieldsOf } from '../../checks.js';
+import {
+  MANIFEST_ENDING,
+  MOST_MANIFEST_BYTES,
+  type FileSum,
+  type OutputFiles,
+  type PlannedPart,
+  type ReadText,
+} from '../../io/part-files.js';
 import { checkAborted, codeOf, readFailure } from '../failures.js';
 import { createUnfinished, type UnfinishedFile } from '../resume/unfinished-file.js';
 import { remember } from '../resume/unfinished.js';
 import { partialName } from './partial-files.js';
+import { checkRegular } from './source.js';
 import type { Target } from './target.js';
 
 /** What is read and summed up at a time. */
@@ -46,8 +55,28 @@ export async function writeManifest(
   }
 }
 
+/**
+ * Removes what earlier runs have said of files that have been replaced by those of a whole output: it is not right any more.
+ * What cannot be removed, or is no manifest, stays; the output is complete all the same.
+ */
+export async function removeManifests(files: readonly UnfinishedFile[]): Promise<void> {
+  for (const { target } of files) {
+    const file = `${target}${MANIFEST_ENDING}`;
+    const read = await textIn(file, MOST_MANIFEST_BYTES).catch(() => null);
+    if (read !== null && isManifest(read.text)) await unlink(file).catch(() => undefined);
+  }
+}
+
+function isManifest(text: string): boolean {
+  try {
+    return typeof fieldsOf(JSON.parse(text))['manifest'] === 'number';
+  } catch {
+    return false;
+  }
+}
+
 async function summed(file: string, signal: AbortSignal | undefined): Promise<FileSum> {
-  const handle = await open(file, 'r');
+  const handle = await openRegular(file);
   try {
     return { name: path.basename(file), ...(await sumOfAll(handle, signal)) };
   } finally {
@@ -77,8 +106,20 @@ async function found<Value>(file: string, look: () => Promise<Value>): Promise<V
   }
 }
 
+/** Opens a file to read it. Of pipes, which others have to write to, it waits for nothing. */
+async function openRegular(file: string): Promise<FileHandle> {
+  const handle = await open(file, constants.O_RDONLY | constants.O_NONBLOCK);
+  try {
+    checkRegular(await handle.stat());
+    return handle;
+  } catch (error) {
+    await handle.close();
+    throw error;
+  }
+}
+
 async function textIn(file: string, mostBytes: number): Promise<ReadText> {
-  const handle = await open(file, 'r');
+  const handle = await openRegular(file);
   try {
     const { size, mtimeMs } = await handle.stat();
     if (size > mostBytes) throw new Error(`it has ${size} bytes, more than ${mostBytes}`);

@@ -2,7 +2,7 @@ import path from 'node:path';
 import type { ByteSink, SinkPlan } from '../../io/byte-io.js';
 import { checkAborted, unwritable, writeFailure } from '../failures.js';
 import { checkTarget, checkTargetsRoom, syncFolder, type Target } from './target.js';
-import { writeManifest, type Manifest } from './part-files.js';
+import { removeManifests, writeManifest, type Manifest } from './part-files.js';
 import { partialName, removeOrphans } from './partial-files.js';
 import { openResumable, removeLeftovers, type Resumption } from '../resume/resume.js';
 import { createUnfinished, type UnfinishedFile } from '../resume/unfinished-file.js';
@@ -79,6 +79,7 @@ export class PathSink implements ByteSink {
     proceed();
     const files = [...this.files, ...(this.#written === null ? [] : [this.#written])];
     for (const file of files) await file.reveal();
+    if (this.#manifest === null) await removeManifests(this.files);
     this.#ended = true;
     if (this.#durable) await syncFolders(files.map(({ target }) => target));
     await this.#tidy();

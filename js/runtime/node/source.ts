@@ -29,6 +29,7 @@ export class NodeSource implements ByteSource {
   readonly folderName: string;
   readonly size: number;
   readonly version: string;
+  readonly changedAt: number;
   readonly identity: Identity;
   readonly #opened: Stats;
   readonly #handle: NodeFileHandle;
@@ -46,6 +47,7 @@ export class NodeSource implements ByteSource {
     this.folderName = own === null ? '' : path.basename(path.dirname(path.resolve(name)));
     this.size = Number(about.size);
     this.version = `${about.size} bytes of ${about.mtimeNs}`;
+    this.changedAt = Number(about.mtimeNs) / 1e6;
     this.identity = about;
     this.#opened = about;
     this.#handle = handle;
@@ -125,7 +127,8 @@ export async function namesOfFiles(folder: string): Promise<readonly string[]> {
   return entries.filter((entry) => !entry.isDirectory()).map((entry) => entry.name);
 }
 
-function checkRegular(about: Stats): void {
+/** Throws for a folder, and for what is no file with bytes of its own, such as a pipe. */
+export function checkRegular(about: Pick<Stats, 'isDirectory' | 'isFile'>): void {
   if (about.isDirectory()) throw new Error('it is a folder');
   if (!about.isFile()) throw new Error('it is not a regular file');
 }

@@ -1,9 +1,11 @@
 import { readFileSync } from 'node:fs';
 import { beforeEach, describe, expect, test } from '@jest/globals';
+import { inProject } from '../../../tools/lib/paths.mjs';
 import { ggufFile, tinyLlama } from '../../peers/tiny-llama.mjs';
 import { answer, useServers } from '../runtime/support/server.mjs';
 import { askedPart } from '../support/internals.mjs';
 import { useFolder } from '../support/models/folder.mjs';
+import { halfTensor, modelFile } from '../support/models/safetensors.mjs';
 import { runCommand, startCommand } from './support/command.mjs';
 
 const folder = useFolder();
@@ -32,6 +34,17 @@ describe('arrowquant quantize', () => {
     expect(parts.map(({ part, file, files }) => [part, file, files])).toEqual([1, 2, 3].map((n) => [n, nameOf(n), 1]));
     expect((await run(['quantize', 'in.gguf', 'out.gguf', '--type', 'Q8_0', '--parts'])).stdout).toBe('1\n');
     expect(folder.list()).toEqual(['in.gguf']);
+  });
+
+  test('--parts names the files of safetensors, which have an index besides', async () => {
+    const tensors = ['a', 'b', 'c'].map((name, index) => halfTensor(`${name}.weight`, [1024, 1024], index + 1));
+    folder.write('in.safetensors', modelFile(tensors));
+    const split = ['--bits', '8', '--split-size', '1500kB'];
+    const { stdout } = await run(['quantize', 'in.safetensors', 'out.safetensors', ...split, '--parts', '--json']);
+    await run(['quantize', 'in.safetensors', 'out.safetensors', ...split, '--quiet']);
+    const written = folder.list().filter((name) => /^out-.*\.safetensors$/.test(name));
+    expect(JSON.parse(stdout).parts.map(({ file }) => file)).toEqual(written);
+    expect(written).toHaveLength(3);
   });
 
   test('--part writes one file and its manifest, and leaves it alone the second time', async () => {
@@ -159,9 +172,30 @@ describe('arrowquant verify', () => {
     expect(folder.list().filter((name) => name.endsWith('.json'))).toEqual([]);
   });
 
+  test('ends with 3 where something is wrong that no part mends', async () => {
+    for (const part of ['1', '2']) await run([...kQuantize, '--split-size', '1100kB', '--part', part, '--quiet']);
+    for (const part of ['1', '2', '3']) await run([...kQuantize, '--part', part, '--quiet']);
+    const { code, stdout, stderr } = await run(['verify', 'out.gguf']);
+    expect([code, stdout]).toEqual([3, '']);
+    expect(stderr).toMatch(/^(foreign: out-0000\d-of-00002\.gguf was made .*; delete it\n){2}$/);
+    expect(await run(['verify', 'out.gguf', '--json'])).toMatchObject({ code: 3 });
+    expect(await run(['verify', 'out.gguf', '--no-such-option'])).toMatchObject({ code: 2 });
+  });
+
+  test('hands numbers to sbatch as the example has it, and nothing where there are none', async () => {
+    const text = readFileSync(inProject('examples/slurm/README.md'), 'utf8');
+    const [again] = [...text.matchAll(/^```sh\n([^]*?)^```$/gm)].map(([, commands]) => commands).slice(-1);
+    const functions = 'npx() { shift; "$NODE" "$MAIN" "$@"; }; sbatch() { echo "sbatch $*" >&2; }';
+    const script = `NODE=$0; MAIN=$1; OUTPUT=out.gguf; ${functions}; ${again}`;
+    const type = () => run([], { wrapper: ['bash', '-c', script] });
+    expect((await type()).stderr).not.toContain('sbatch');
+    await run([...kQuantize, '--part', '2', '--quiet']);
+    expect((await type()).stderr).toContain('sbatch --parsable --array=1,3 quantize.sbatch\n');
+  });
+
   test('says in one sentence that there is no part', async () => {
     const { code, stdout, stderr } = await run(['verify', 'none.gguf']);
-    expect([code, stdout]).toEqual([1, '']);
+    expect([code, stdout]).toEqual([3, '']);
     expect(stderr).toBe(
       'error: Cannot read none.gguf: no part of it is there: quantize --part has written none beside it\n',
     );

@@ -14,7 +14,7 @@ import path from 'node:path';
 import { WritableStream } from 'node:stream/web';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { ArrowQuant } from 'arrowquant';
-import { ggufFile, tinyLlama } from '../../../peers/tiny-llama.mjs';
+import { ggufFile, readGguf, tinyLlama } from '../../../peers/tiny-llama.mjs';
 import { caseNamed } from '../../checkpoints/support/cases.mjs';
 import { answer, rangeOf, useServers } from '../../runtime/support/server.mjs';
 import { useFolder } from '../../support/models/folder.mjs';
@@ -54,6 +54,14 @@ const kNorms = [0, 1, 2].flatMap((layer) =>
   ['input', 'post_attention'].map((name) => halfTensor(`model.layers.${layer}.${name}_layernorm.weight`, [256], 80)),
 );
 const kConfig = { model_type: 'llama', num_hidden_layers: 3, torch_dtype: 'float16', tie_word_embeddings: false };
+
+/** The GGUF with other weights in the middle of a tensor. */
+function changedInside(model) {
+  const changed = Buffer.from(model);
+  const { bytes } = readGguf(changed).tensors.find((tensor) => tensor.bytes.length > 2e5);
+  bytes.fill(0x3c, bytes.length >> 1, (bytes.length >> 1) + 4);
+  return changed;
+}
 
 const isManifest = (name) => name.endsWith('.part.json');
 
@@ -197,6 +205,7 @@ describe('a part', () => {
     // Another place and name of the same model are no other model.
     mkdirSync(folder.path('other'));
     const copy = folder.write('other/model.gguf', kGguf);
+    utimesSync(copy, 1000, 1000);
     const there = await quantizer.quantizeFile(copy, folder.path('out.gguf'), { ...kToGguf, part: 2 });
     expect(there.part.leftAlone).toBe(true);
   });
@@ -223,18 +232,52 @@ describe('a part', () => {
   });
 
   test.each([
-    ['the same tag', { etag: '"one"' }, { etag: '"one"' }, true],
-    ['another tag', { etag: '"one"' }, { etag: '"two"' }, false],
+    ['the same tag', { etag: '"one"' }, { etag: '"one"' }, kGguf, true],
+    ['another tag', { etag: '"one"' }, { etag: '"two"' }, kGguf, false],
     // Then samples are read.
-    ['no tag', { etag: [] }, { etag: [] }, true],
-  ])('from a server that gives its input %s', async (_, first, second, leftAlone) => {
+    ['no tag', { etag: [] }, { etag: [] }, kGguf, true],
+    ['no tag, and other bytes in a tensor', { etag: [] }, { etag: [] }, changedInside(kGguf), false],
+  ])('from a server that gives its input %s', async (_, first, second, contents, leftAlone) => {
     const reports = [];
-    for (const headers of [first, second]) {
-      const { url } = await servers.serve((request, response) => answer(request, response, kGguf, headers));
+    for (const [headers, model] of [
+      [first, kGguf],
+      [second, contents],
+    ]) {
+      const { url } = await servers.serve((request, response) => answer(request, response, model, headers));
       const output = folder.path('out.gguf');
       reports.push(await quantizer.quantizeFile(url('/in.gguf'), output, { ...kToGguf, part: 2 }));
     }
     expect(reports.map(({ part }) => part.leftAlone)).toEqual([false, leftAlone]);
+  });
+
+  test.each([
+    // Samples tell.
+    ['in the middle of one tensor, with the time that it had', (begin, end) => (begin + end) >> 1, 1000],
+    // No sample is there; the time tells.
+    ['where no samples are read, since the part was written', (begin, end) => begin + ((end - begin) >> 2), null],
+  ])('is written again when its input was changed %s', async (_, place, seconds) => {
+    const model = modelFile(kLlama);
+    const input = folder.write('in.safetensors', model);
+    utimesSync(input, 1000, 1000);
+    const convert = () => quantizer.quantizeFile(input, folder.path('out.safetensors'), { ...options, part: 2 });
+    await convert();
+    expect((await convert()).part.leftAlone).toBe(true);
+    const { begin, bytes } = readModel(model).tensors.get('model.layers.1.mlp.down_proj.weight');
+    model.fill(0x3c, place(begin, begin + bytes.length), place(begin, begin + bytes.length) + 4);
+    writeFileSync(input, model);
+    if (seconds !== null) utimesSync(input, seconds, seconds);
+    expect((await convert()).part.leftAlone).toBe(false);
+    // What was written is newer than the change.
+    if (seconds === null) expect((await convert()).part.leftAlone).toBe(true);
+  });
+
+  test('in whose place something unreadable lies is to be written, which says why it cannot', async () => {
+    const input = folder.write('in.gguf', kGguf);
+    const convert = () => quantizer.quantizeFile(input, folder.path('out.gguf'), { ...kToGguf, part: 2 });
+    const { files } = await convert();
+    unlinkSync(files[0]);
+    mkdirSync(files[0]);
+    await expect(convert()).rejects.toMatchObject({ code: 'unwritable_output', file: files[0] });
   });
 
   test('of another input of the same header is written again', async () => {
@@ -269,6 +312,15 @@ describe('a part', () => {
     expect(folder.list().filter((name) => name.startsWith('.'))).toEqual([]);
     expect((await quantizer.verifyFiles(folder.path('out.gguf'))).whole).toBe(true);
   });
+});
+
+test('one run for all files removes the manifests of those that it writes, and nothing else that is called so', async () => {
+  const input = folder.write('in.gguf', kGguf);
+  const output = folder.path('out.gguf');
+  for (const part of [1, 2, 3]) await quantizer.quantizeFile(input, output, { ...kToGguf, part });
+  const notes = folder.write('out-00003-of-00003.gguf.part.json', '{"notes":"mine"}');
+  await quantizer.quantizeFile(input, output, { ...kToGguf, effort: 'better' });
+  expect(folder.list().filter(isManifest)).toEqual([path.basename(notes)]);
 });
 
 describe('a part that fails leaves no file, and no manifest', () => {

@@ -1,4 +1,5 @@
-import { readFileSync, rmSync, truncateSync, unlinkSync, utimesSync, writeFileSync } from 'node:fs';
+import { execFileSync } from 'node:child_process';
+import { mkdirSync, readFileSync, rmSync, truncateSync, unlinkSync, utimesSync, writeFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { ArrowQuant } from 'arrowquant';
 import { ggufFile, tinyLlama } from '../../../peers/tiny-llama.mjs';
@@ -105,6 +106,10 @@ test.each([
   ['another version', (text) => text.replace('"manifest": 1', '"manifest": 2')],
   ['a file elsewhere', (text) => text.replace('"name": "', '"name": "../')],
   ['a number beyond the last', (text) => text.replace('"part": 1', '"part": 7')],
+  ['more parts than names have numbers for', (text) => text.replace('"parts": 3', '"parts": 100000')],
+  ['as many parts as numbers go', (text) => text.replace('"parts": 3', '"parts": 9007199254740991')],
+  ['the folder as a file', (text) => text.replace('"files": [', '"files": [{"name":".","bytes":1,"sha256":"x"},')],
+  ['its parent', (text) => text.replace(/("files": \[[^]*?\})/, '$1,{"name":"..","bytes":1,"sha256":"x"}')],
   ['the name of another part', (text) => text.replaceAll('out-00001', 'out-00002')],
 ])('a manifest with %s is none', async (_, spoil) => {
   await writeParts([1, 2, 3]);
@@ -116,6 +121,53 @@ test.each([
     part(1, 'missing', /./),
     part(null, 'damaged', /is no manifest, or one of another version/),
   ]);
+});
+
+test.each([
+  ['a folder', (file) => mkdirSync(file), /Cannot read .*: it is a folder/],
+  ['a pipe', (file) => execFileSync('mkfifo', [file]), /Cannot read .*: it is not a regular file/],
+])('%s in place of a file, or of a manifest, is told like any damage', async (_, make, says) => {
+  await writeParts([1, 2, 3]);
+  unlinkSync(folder.path(nameOf(1)));
+  make(folder.path(nameOf(1)));
+  unlinkSync(folder.path(`${nameOf(3)}.part.json`));
+  make(folder.path(`${nameOf(3)}.part.json`));
+  const { whole, rerun, problems } = await verify();
+  expect([whole, rerun]).toEqual([false, [1, 3]]);
+  expect(problems).toEqual([part(1, 'damaged', says), part(3, 'missing', /./), part(null, 'damaged', says)]);
+});
+
+test('a manifest that is far too long is told, and the others count', async () => {
+  await writeParts([1, 2, 3]);
+  truncateSync(folder.path(`${nameOf(2)}.part.json`), 2 ** 20 + 1);
+  const { rerun, problems } = await verify();
+  expect(rerun).toEqual([2]);
+  expect(problems).toEqual([part(2, 'missing', /./), part(null, 'damaged', /out-00002.*has 1048577 bytes/)]);
+});
+
+test('a great many parts are listed', async () => {
+  await writeParts([1]);
+  const manifest = folder.path(`${nameOf(1)}.part.json`);
+  writeFileSync(manifest, readFileSync(manifest, 'utf8').replace('"parts": 3', '"parts": 99999'));
+  expect((await verify()).rerun).toHaveLength(99998);
+});
+
+test('the output may be named by one of its files', async () => {
+  await writeParts([1, 3]);
+  for (const name of [nameOf(1), nameOf(2)]) {
+    const report = await quantizer.verifyFiles(folder.path(name));
+    expect(report).toMatchObject({ output: folder.path('out.gguf'), parts: 3, rerun: [2] });
+  }
+  const tensors = ['a', 'b'].map((name, index) => halfTensor(`${name}.weight`, [1024, 1024], index + 1));
+  const input = folder.write('in.safetensors', modelFile(tensors));
+  const options = { bits: 8, splitSize: 15e5, metrics: false };
+  for (const number of [1, 2]) {
+    await quantizer.quantizeFile(input, folder.path('it.safetensors'), { ...options, part: number });
+  }
+  for (const name of ['it.safetensors.index.json', 'it-00001-of-00002.safetensors']) {
+    const report = await quantizer.verifyFiles(folder.path(name), { removeManifests: false });
+    expect(report).toMatchObject({ output: folder.path('it.safetensors'), whole: true, parts: 2 });
+  }
 });
 
 test('manifests are removed when all is whole, and not before', async () => {
