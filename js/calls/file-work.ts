@@ -74,7 +74,7 @@ export async function withModel<Result>(
   source: ModelSource,
   run: (model: Model) => Promise<Result>,
 ): Promise<Result> {
-  const model = await openModel(await files.openSource(source, signal));
+  const model = await openModel(await files.openSource(source, signal), signal);
   try {
     return await run(model);
   } finally {
@@ -88,7 +88,7 @@ export async function openInspected(
   source: ModelSource,
   signal: AbortSignal,
 ): Promise<{ readonly model: Model; readonly inspection: Inspection }> {
-  const model = await openModel(await files.openSource(source, signal));
+  const model = await openModel(await files.openSource(source, signal), signal);
   try {
     return { model, inspection: await inspectionOf(model, endpointName(source)) };
   } catch (error) {

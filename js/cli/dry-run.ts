@@ -13,7 +13,7 @@ export async function checkOutput(
   plan: FilePlan,
   { signal, web }: { readonly signal: AbortSignal; readonly web: WebOptions },
 ): Promise<void> {
-  const model = await openModel(await nodeFiles.openSource(input, signal, web));
+  const model = await openModel(await nodeFiles.openSource(input, signal, web), signal);
   try {
     const { names, files } = plan.output;
     if (names !== undefined) await checkFolder(output, names, model.sources);

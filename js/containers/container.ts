@@ -212,6 +212,14 @@ export interface PlacedBytes extends Place {
   readonly bytes: Uint8Array;
 }
 
+/** How a model is opened. */
+export interface Opening {
+  /** The columns, besides those of weights, that layouts look at in files that are tables; others are not read. */
+  readonly columns: ReadonlySet<string>;
+  /** Ends long work on what has been read. */
+  readonly signal?: AbortSignal | undefined;
+}
+
 /** A file format that models are read from. It knows no codec. A new one is a folder, or a file, and a line in table.ts. */
 export interface InputContainer {
   readonly name: string;
@@ -227,7 +235,7 @@ export interface InputContainer {
    * Reads and checks everything but the entries' bytes. What it gives closes `source`; if this rejects, the caller does.
    * Rejects with `invalid_file`, `unsupported_dtype`, `missing_tensor`, `missing_shard` or `unreadable_input`.
    */
-  open(source: ByteSource): Promise<OpenedFiles>;
+  open(source: ByteSource, opening: Opening): Promise<OpenedFiles>;
   /** The same of one file, which an index of shards lists; absent where models have no such index. */
   readPart?(source: ByteSource): Promise<FilePart>;
 }

@@ -1,7 +1,7 @@
 import { notWritable } from '../endpoints.js';
 import { QuantizeError } from '../errors.js';
 import type { ByteSource } from '../io/byte-io.js';
-import type { Container, InputContainer, OpenedFiles } from './container.js';
+import type { Container, InputContainer, OpenedFiles, Opening } from './container.js';
 import { readHead } from './foreign-files.js';
 import { invalidFile, quoted } from './invalid-file.js';
 import { onnx } from './onnx/onnx.js';
@@ -11,11 +11,13 @@ import { CONTAINERS, INPUTS, SHARD_FORMATS } from './table.js';
 
 const FORMATS: readonly InputContainer[] = [...CONTAINERS, ...INPUTS];
 
+const NO_COLUMNS: ReadonlySet<string> = new Set();
+
 /**
  * Opens the model in `source`, by its content, or by its name where the content is damaged. What it gives closes `source`,
  * and so does this when it rejects.
  */
-export async function openFiles(source: ByteSource): Promise<OpenedFiles> {
+export async function openFiles(source: ByteSource, opening: Opening = { columns: NO_COLUMNS }): Promise<OpenedFiles> {
   try {
     const recognized = (head: Uint8Array): InputContainer | undefined => FORMATS.find((one) => one.recognizes(head));
     const head = await readHead(source, (bytes) => looksLikeIndex(bytes) || recognized(bytes) !== undefined);
@@ -24,7 +26,7 @@ export async function openFiles(source: ByteSource): Promise<OpenedFiles> {
     if (container === undefined) {
       throw invalidFile(source, `it is in no format that can be read (${FORMATS.map(({ name }) => name).join(', ')})`);
     }
-    return await container.open(source);
+    return await container.open(source, opening);
   } catch (error) {
     await source.close();
     throw error;

@@ -193,7 +193,7 @@ async function convertFile(
       checkPartSink(sink, tools.files);
     }
     const planner = await loadPlanner();
-    const model = await openModel(await tools.files.openSource(source, signal));
+    const model = await openModel(await tools.files.openSource(source, signal), signal);
     return await convertModel(tools, model, sink, planner, options, { ...ways, clock });
   } catch (error) {
     abandon(sink, error);

@@ -10,7 +10,12 @@ import { plain } from './plain.js';
 import type { CodedTensor, PlannedTensor, StoredPlane } from './tensor.js';
 
 const LEVELS = 'quantized_data';
+const SCALES = 'scales';
 const ZERO_POINTS = 'zero_points';
+const BITS = 'bit_width';
+const GROUP_SIZE = 'group_size';
+const SYMMETRIC = 'symmetric';
+const DTYPE = 'dtype';
 
 /** What the weights were where nothing says; it has those that can be restored. */
 const DEFAULT_DTYPE = 'F32';
@@ -24,6 +29,7 @@ const CODEC = traitsOf({ name: 'affine' });
 export const columns = {
   name: 'columns',
   keys: [],
+  columns: [LEVELS, SCALES, ZERO_POINTS, BITS, GROUP_SIZE, SYMMETRIC, DTYPE],
   hasColumns: true,
   read,
   admits: (codec) =>
@@ -55,10 +61,10 @@ const entriesOf = ({ name, shape, elements, target: { codec } }: AffineTensor): 
 
 function valuesOf({ dtype, target: { codec } }: AffineTensor): ReadonlyMap<string, PlannedValue> {
   const values: Record<string, PlannedValue> = {
-    bit_width: { type: 'U8', value: codec.bits },
-    group_size: { type: 'U32', value: codec.groupSize },
-    symmetric: { type: 'BOOL', value: codec.symmetric },
-    dtype: { type: 'TEXT', value: isFloatName(dtype) ? dtype : DEFAULT_DTYPE },
+    [BITS]: { type: 'U8', value: codec.bits },
+    [GROUP_SIZE]: { type: 'U32', value: codec.groupSize },
+    [SYMMETRIC]: { type: 'BOOL', value: codec.symmetric },
+    [DTYPE]: { type: 'TEXT', value: isFloatName(dtype) ? dtype : DEFAULT_DTYPE },
   };
   return new Map(Object.entries(values));
 }
@@ -89,9 +95,9 @@ function tensorOf(name: string, row: readonly Entry[], source: ByteSource): Code
   if (levels === undefined) throw fail('has neither weights nor "quantized_data"');
   const { shape, values = NO_VALUES } = levels;
   const elements = shape.reduce((product, size) => product * size, 1);
-  const groups = arrays.get('scales')?.elements ?? 0;
+  const groups = arrays.get(SCALES)?.elements ?? 0;
   const codec = codecOf(values, { elements, groups }, fail);
-  const dtype = values.get('dtype');
+  const dtype = values.get(DTYPE);
   const planes = CODEC.planes.map((plane, index): StoredPlane => {
     const column = columnOf(plane);
     const entry = arrays.get(column);
@@ -130,13 +136,13 @@ function codecOf(
   { elements, groups }: { readonly elements: number; readonly groups: number },
   fail: (detail: string) => QuantizeError,
 ): Codec {
-  const bits = CODEC.bits.find((one) => one === values.get('bit_width'));
+  const bits = CODEC.bits.find((one) => one === values.get(BITS));
   if (bits === undefined) throw fail(`has no "bit_width" of ${CODEC.bits.join(', ')}`);
-  const given = values.get('group_size');
+  const given = values.get(GROUP_SIZE);
   // Without it, the number of groups tells: no two sizes give the same, but one.
   const size =
     given ?? (groups <= 1 ? 0 : CODEC.groupSizes.find((one) => one > 0 && Math.ceil(elements / one) === groups));
   const groupSize = CODEC.groupSizes.find((one) => one === size);
   if (groupSize === undefined) throw fail(`has no "group_size" of ${CODEC.groupSizes.join(', ')} that fits its scales`);
-  return affineCodec(bits, groupSize, values.get('symmetric') === true);
+  return affineCodec(bits, groupSize, values.get(SYMMETRIC) === true);
 }

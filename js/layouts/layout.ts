@@ -56,6 +56,8 @@ export interface OutputLayout {
 export interface Layout extends OutputLayout {
   /** Keys of the texts that say what is laid out so: no part of the model's own metadata. */
   readonly keys: readonly string[];
+  /** The columns, besides those of weights, that it looks at in files that are tables; absent where there are none. */
+  readonly columns?: readonly string[];
   /**
    * The tensors of a file that lie so. Throws `invalid_file` or `missing_tensor` where the file says that they do, and they
    * do not.

@@ -76,9 +76,9 @@ export async function compareFiles(
   tensorsBeside: TensorsBeside = ownTensors,
 ): Promise<FileComparison> {
   const { files, signal } = tools;
-  const left = await openModel(await files.openSource(a, signal));
+  const left = await openModel(await files.openSource(a, signal), signal);
   try {
-    const right = await openModel(await files.openSource(b, signal));
+    const right = await openModel(await files.openSource(b, signal), signal);
     try {
       const comparison = await compareModels(left, right, { tools, progress, tensorsBeside });
       await checkUnchanged(left);

@@ -1,6 +1,7 @@
 import type { Carried, FactValue } from '../containers/container.js';
 import { hasFinalNames, openFiles } from '../containers/registry.js';
 import { modelTexts, tensorsOf } from '../layouts/read-tensors.js';
+import { LAYOUT_COLUMNS } from '../layouts/table.js';
 import type { Tensor } from '../layouts/tensor.js';
 import type { ByteSource } from '../io/byte-io.js';
 import { Companions } from './companions.js';
@@ -32,9 +33,9 @@ export interface Model {
   close(): Promise<void>;
 }
 
-/** Opens the model in `source`, which it closes, also when it rejects. */
-export async function openModel(source: ByteSource): Promise<Model> {
-  const files = await openFiles(source);
+/** Opens the model in `source`, which it closes, also when it rejects. `signal` ends long work on what has been read. */
+export async function openModel(source: ByteSource, signal?: AbortSignal): Promise<Model> {
+  const files = await openFiles(source, { columns: LAYOUT_COLUMNS, signal });
   try {
     const { container, name, sources, parts, carried } = files;
     const companions = new Companions(sources[0] ?? source);

@@ -118,7 +118,10 @@ function findObstacle(codec: Codec, { container, layout }: OutputForm): string |
   const reason = layout.admits(codec);
   if (reason !== null) return reason;
   const probe: PlannedTensor = { name: '', dtype: 'F32', shape: [0], elements: 0, target: codecTarget(codec) };
-  const foreign = layout.entriesOf(probe).find(({ type, from }) => !container.holds(type, from));
+  const entries = layout.entriesOf(probe);
+  if (container.hasColumns === true && layout.hasColumns !== true && entries.length > 1)
+    return `${container.title} has a tensor in each row, and it would be ${entries.length} rows`;
+  const foreign = entries.find(({ type, from }) => !container.holds(type, from));
   return foreign === undefined ? null : `${container.title} has no type ${foreign.type.name}`;
 }
 

@@ -34,7 +34,9 @@ function isHeld(codec, layout, container) {
   const isOne = isBlocks(codec) && layout !== 'folders';
   if (!isOne && layout === 'plain') return false;
   if (layout === 'columns') return codec === 'affine';
-  return { safetensors: !isOne, gguf: isOne, arrow: !isOne, crate: true }[container];
+  // In a table, a tensor is one row.
+  const isRow = CODECS.find(({ name }) => name === codec).planes.length === 1;
+  return { safetensors: !isOne, gguf: isOne, arrow: !isOne && isRow, crate: true }[container];
 }
 
 /** Without importance, files have these with more effort only. */

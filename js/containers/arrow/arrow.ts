@@ -1,6 +1,6 @@
 import { part } from '../../part.js';
 import type { ByteSource } from '../../io/byte-io.js';
-import type { Container, EntryType, OpenedFiles } from '../container.js';
+import type { Container, EntryType, OpenedFiles, Opening } from '../container.js';
 import { elementTypeOf } from './element-types.js';
 import { looksLikeArrow } from './head.js';
 import { layOut } from './writer.js';
@@ -22,7 +22,7 @@ export const arrow = {
 } as const satisfies Container;
 
 /** What reads them is loaded when there is one. */
-async function open(source: ByteSource): Promise<OpenedFiles> {
+async function open(source: ByteSource, opening: Opening): Promise<OpenedFiles> {
   const { openArrow } = await part(() => import('./open.js'));
-  return openArrow(source);
+  return openArrow(source, opening);
 }

@@ -1,7 +1,7 @@
 /** FlatBuffers, in which Arrow's metadata is written: read where they lie, every offset checked before it is followed. */
 
 import type { QuantizeError } from '../../errors.js';
-import { textOf } from './utf8-text.js';
+import type { TextOf } from './utf8-text.js';
 
 /** Makes the error of a file whose metadata is damaged; `detail` says what is wrong with it. */
 export type Fault = (detail: string) => QuantizeError;
@@ -67,7 +67,7 @@ export class FlatTable {
     return this.#place(field, 0) !== null;
   }
 
-  text(field: number): string {
+  text(field: number, textOf: TextOf): string {
     const vector = this.#vector(field, 1);
     if (vector === null) return '';
     const bytes = new Uint8Array(this.#view.buffer, this.#view.byteOffset + vector.at, vector.count);
@@ -79,9 +79,11 @@ export class FlatTable {
     return at === null ? null : this.#follow(at);
   }
 
-  tables(field: number): readonly FlatTable[] {
-    const vector = this.#vector(field, 4);
-    return Array.from({ length: vector?.count ?? 0 }, (_, index) => this.#follow((vector?.at ?? 0) + index * 4));
+  /** A vector of tables. Throws what `tooMany` makes for more than `most`, however few bytes they take. */
+  tables(field: number, most: number, tooMany: () => QuantizeError): readonly FlatTable[] {
+    const { at = 0, count = 0 } = this.#vector(field, 4) ?? {};
+    if (count > most) throw tooMany();
+    return Array.from({ length: count }, (_, index) => this.#follow(at + index * 4));
   }
 
   /** A vector of structs of `bytes` bytes each; empty where it is not there. */

@@ -5,6 +5,8 @@ import { readRanges } from '../../io/read-ranges.js';
 import { CUT_OFF } from '../foreign-files.js';
 import { FlatTable, sizeAt, type Fault } from './flat-table.js';
 import { MAGIC, beginsAsFile } from './head.js';
+import type { Pace } from './pace.js';
+import { ReadAhead } from './read-ahead.js';
 
 /** Of a few hundred thousand tensors in batches of their own; no more than that is kept in memory. */
 const MAX_METADATA_BYTES = 2 ** 28;
@@ -14,8 +16,6 @@ const TAIL_BYTES = 4 + MAGIC.length;
 /** A message's mark, and the length of its metadata. */
 const PREFIX_BYTES = 8;
 const CONTINUATION = 0xffff_ffff;
-/** Most messages' metadata; longer ones take a second read. */
-const FIRST_BYTES = 2048;
 const BLOCK_BYTES = 24;
 /** The fifth version of the metadata is ten years old, the fourth has other unions. */
 const LEAST_VERSION = 3;
@@ -42,10 +42,10 @@ export interface Messages {
 }
 
 /** Reads the metadata of all messages. Rejects with what `fault` makes where they do not lie in the file as they must. */
-export async function readMessages(source: ByteSource, fault: Fault): Promise<Messages> {
+export async function readMessages(source: ByteSource, pace: Pace, fault: Fault): Promise<Messages> {
   const head = new Uint8Array(Math.min(source.size, MAGIC.length));
   await source.read(head, 0);
-  return beginsAsFile(head) ? readFile(source, fault) : readStream(source, fault);
+  return beginsAsFile(head) ? readFile(source, pace, fault) : readStream(source, pace, fault);
 }
 
 /** A message as the footer lists it. */
@@ -55,30 +55,40 @@ interface Block {
   readonly bodyBytes: number;
 }
 
-async function readFile(source: ByteSource, fault: Fault): Promise<Messages> {
+async function readFile(source: ByteSource, pace: Pace, fault: Fault): Promise<Messages> {
   const { footer, begin: end } = await readFooter(source, fault);
   const schema = footer.table(1);
   if (schema === null) throw fault('its footer has no schema');
   const blocks = [...blocksOf(footer, 2, fault), ...blocksOf(footer, 3, fault)];
-  for (const { begin, metadataBytes, bodyBytes } of blocks) {
-    if (metadataBytes < PREFIX_BYTES || begin + metadataBytes + bodyBytes > end) {
-      throw fault('its footer lists a record batch that does not lie in it');
-    }
-  }
+  checkBlocks(blocks, end, fault);
   checkMetadata(
     blocks.reduce((sum, { metadataBytes }) => sum + metadataBytes, 0),
     fault,
   );
   const read = await readRanges(blocks.map(({ begin, metadataBytes: bytes }) => ({ source, begin, bytes })));
-  const messages = blocks.map(({ begin, metadataBytes, bodyBytes }, index) => {
+  const messages: Message[] = [];
+  for (const [index, { begin, metadataBytes, bodyBytes }] of blocks.entries()) {
+    if (pace.spend()) await pace.turn();
     const bytes = read[index] ?? new Uint8Array();
     const { length, prefix } = prefixOf(bytes, fault);
     if (prefix + length > metadataBytes) throw fault('a message in it is longer than its footer says');
     const message = messageOf(bytes.subarray(prefix, prefix + length), begin + metadataBytes, fault);
     if (message === null || message.bodyBytes > bodyBytes) throw fault('its footer contradicts its messages');
-    return message;
-  });
+    messages.push(message);
+  }
   return { schema, messages };
+}
+
+/** All of them lie before `end`, and none within another: what is read of a file is never more than the file. */
+function checkBlocks(blocks: readonly Block[], end: number, fault: Fault): void {
+  let reached = 0;
+  for (const { begin, metadataBytes, bodyBytes } of [...blocks].sort((a, b) => a.begin - b.begin)) {
+    if (begin < reached) throw fault('its footer lists record batches that overlap');
+    reached = begin + metadataBytes + bodyBytes;
+    if (metadataBytes < PREFIX_BYTES || reached > end) {
+      throw fault('its footer lists a record batch that does not lie in it');
+    }
+  }
 }
 
 async function readFooter(
@@ -108,13 +118,15 @@ function blocksOf(footer: FlatTable, field: number, fault: Fault): Block[] {
   });
 }
 
-async function readStream(source: ByteSource, fault: Fault): Promise<Messages> {
+async function readStream(source: ByteSource, pace: Pace, fault: Fault): Promise<Messages> {
   let schema: FlatTable | null = null;
   const messages: Message[] = [];
+  const ahead = new ReadAhead(source);
   let at = 0;
   let metadataBytes = 0;
   while (at < source.size) {
-    const metadata = await readMetadata(source, at, fault);
+    if (pace.spend()) await pace.turn();
+    const metadata = await readMetadata(source, ahead, at, fault);
     if (metadata === null) {
       at += PREFIX_BYTES;
       break;
@@ -140,20 +152,19 @@ async function readStream(source: ByteSource, fault: Fault): Promise<Messages> {
 }
 
 /** The metadata of the message that begins at `at`; null at the end of the stream. */
-async function readMetadata(source: ByteSource, at: number, fault: Fault): Promise<Uint8Array | null> {
-  const first = new Uint8Array(Math.min(FIRST_BYTES, source.size - at));
-  if (first.length < PREFIX_BYTES) throw fault(`it ends within a message; ${CUT_OFF}`);
-  await source.read(first, at);
-  const { length, prefix } = prefixOf(first, fault);
+async function readMetadata(
+  { size }: ByteSource,
+  ahead: ReadAhead,
+  at: number,
+  fault: Fault,
+): Promise<Uint8Array | null> {
+  if (at + PREFIX_BYTES > size) throw fault(`it ends within a message; ${CUT_OFF}`);
+  const { length, prefix } = prefixOf(await ahead.read(at, PREFIX_BYTES), fault);
   if (prefix !== PREFIX_BYTES) throw fault('a message in it begins as those of Arrow before version 0.15');
   if (length === 0) return null;
-  if (at + prefix + length > source.size) throw fault(`it ends within a message; ${CUT_OFF}`);
+  if (at + prefix + length > size) throw fault(`it ends within a message; ${CUT_OFF}`);
   checkMetadata(length, fault);
-  if (prefix + length <= first.length) return first.subarray(prefix, prefix + length);
-  const whole = new Uint8Array(length);
-  whole.set(first.subarray(prefix));
-  await source.read(whole.subarray(first.length - prefix), at + first.length);
-  return whole;
+  return ahead.read(at + prefix, length);
 }
 
 /** The length of a message's metadata, and of what stands before it. */

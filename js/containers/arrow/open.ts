@@ -1,25 +1,25 @@
 import type { ByteSource } from '../../io/byte-io.js';
-import type { Entry, FilePart, OpenedFiles } from '../container.js';
+import type { Entry, FilePart, OpenedFiles, Opening } from '../container.js';
 import { invalidFile, quoted } from '../invalid-file.js';
-import { columnsOf } from './batch.js';
+import { columnsOf, type Column } from './batch.js';
 import type { Fault } from './flat-table.js';
 import { readMessages, type Message } from './messages.js';
+import { Pace } from './pace.js';
 import { BatchRows, type FileReading, type TableBatch } from './rows.js';
 import { readSchema, type ArrowField, type ArrowSchema } from './schema.js';
 import { SmallReads } from './small-reads.js';
 import { tableColumns } from './table.js';
+import { withoutTableTexts } from './table-texts.js';
+import { textReader } from './utf8-text.js';
 import { textRanges, textsOf, type Dictionaries } from './values.js';
 
 /** A row takes some hundred bytes of memory, whatever it takes in the file. */
 const MAX_ROWS = 1_000_000;
 
-/** Texts about the table itself, which another file does not have. */
-const OF_TABLE = /^(pandas|ARROW:.*)$/su;
-
 /** Opens the table in `source`. What it gives closes `source`; if this rejects, the caller does. */
-export async function openArrow(source: ByteSource): Promise<OpenedFiles> {
-  const part = await readPart(source);
-  const portableTexts = new Map([...part.texts].filter(([key]) => !OF_TABLE.test(key)));
+export async function openArrow(source: ByteSource, opening: Opening): Promise<OpenedFiles> {
+  const part = await readPart(source, opening);
+  const portableTexts = withoutTableTexts(part.texts);
   return {
     ...{ container: 'arrow', name: source.name, sources: [source], parts: [part], texts: part.texts, portableTexts },
     carried: null,
@@ -28,22 +28,30 @@ export async function openArrow(source: ByteSource): Promise<OpenedFiles> {
   };
 }
 
-async function readPart(source: ByteSource): Promise<FilePart> {
+async function readPart(source: ByteSource, { columns, signal }: Opening): Promise<FilePart> {
   const fault: Fault = (detail) => invalidFile(source, detail);
-  const { schema: table, messages } = await readMessages(source, fault);
-  const schema = readSchema(table, fault);
+  const pace = new Pace(signal);
+  const textOf = textReader(fault, pace);
+  const { schema: root, messages } = await readMessages(source, pace, fault);
+  const schema = readSchema(root, textOf, fault);
   const reads = new SmallReads(fault);
-  const file: FileReading = { source, reads, fault, table: tableColumns(schema, fault), names: new Map() };
+  const table = tableColumns(schema, columns, fault);
+  const file: FileReading = { source, reads, textOf, pace, fault, table, names: new Map() };
   const batches = new Batches(schema, file);
-  for (const message of messages) batches.add(message);
+  for (const message of messages) {
+    if (pace.spend(schema.fields.length)) await pace.turn();
+    batches.add(message);
+  }
   await reads.read();
-  const rows = batches.tables().map((batch) => new BatchRows(file, batch));
-  for (const batch of rows) batch.wantOthers();
+  const rows = (await batches.tables()).map((batch) => new BatchRows(file, batch));
+  for (const batch of rows) await batch.wantOthers();
   await reads.read();
   const entries: Entry[] = [];
   for (const batch of rows) for (const entry of await batch.entries()) entries.push(entry);
   return { source, entries, texts: schema.texts };
 }
+
+const NO_DICTIONARIES: Dictionaries = new Map();
 
 /** A batch whose dictionaries are known when they are read. */
 type Unread = Omit<TableBatch, 'dictionaries'>;
@@ -60,6 +68,7 @@ class Batches {
     | { readonly kind: 'dictionary'; readonly id: number; readonly adds: boolean; readonly batch: Unread }
   )[] = [];
   #rows = 0;
+  #dictionaryRows = 0;
 
   constructor(schema: ArrowSchema, file: FileReading) {
     this.#schema = schema;
@@ -96,14 +105,15 @@ class Batches {
     if (data === null) throw fault(`the dictionary of its column ${quoted(field.name)} is empty`);
     const values = { ...field, dictionary: null };
     const { rows, columns } = columnsOf([values], { ...message, content: data, source }, fault);
+    this.#dictionaryRows += rows;
+    if (this.#dictionaryRows > MAX_ROWS) throw fault(`its dictionaries have more than ${MAX_ROWS} values`);
     for (const column of columns) reads.want(textRanges(column, fault));
     const batch = { rows, columns, firstRow: 0 };
     this.#messages.push({ kind: 'dictionary', id, adds: content.u8(2) !== 0, batch });
   }
 
   /** The batches with the dictionaries that came before each, once all is read that `add` has named. */
-  tables(): readonly TableBatch[] {
-    const { reads, fault } = this.#file;
+  async tables(): Promise<readonly TableBatch[]> {
     const tables: TableBatch[] = [];
     const values = new Map<number, (string | undefined)[]>();
     let dictionaries: Dictionaries | null = null;
@@ -114,16 +124,21 @@ class Batches {
         continue;
       }
       const { rows, columns } = message.batch;
-      const added = columns.flatMap((column) => {
-        const texts = textsOf(column, reads.bytes, values, fault);
-        return Array.from({ length: rows }, (_, row) => texts(row));
-      });
       const before = message.adds ? values.get(message.id) : undefined;
-      // Not as arguments: there may be more than a call takes.
-      if (before !== undefined) for (const value of added) before.push(value);
-      else values.set(message.id, added);
+      const all = before ?? [];
+      for (const column of columns) await this.#addTexts(all, column, rows);
+      values.set(message.id, all);
       dictionaries = null;
     }
     return tables;
+  }
+
+  async #addTexts(all: (string | undefined)[], column: Column, rows: number): Promise<void> {
+    const { reads, textOf, pace, fault } = this.#file;
+    const texts = textsOf(column, { bytes: reads.bytes, dictionaries: NO_DICTIONARIES, textOf, fault });
+    for (let row = 0; row < rows; ++row) {
+      if (pace.spend()) await pace.turn();
+      all.push(texts(row));
+    }
   }
 }

@@ -6,10 +6,13 @@ import type { CellValue, Entry } from '../container.js';
 import { MAX_RANK, elementCount, knownBytes } from '../dtypes.js';
 import { invalidFile, quoted } from '../invalid-file.js';
 import type { Column } from './batch.js';
-import { NAME, SHAPE, elementName } from './element-types.js';
+import { NAME, SHAPE, WEIGHTS, elementName } from './element-types.js';
 import type { Fault } from './flat-table.js';
+import { NullCheck } from './null-check.js';
+import type { Pace } from './pace.js';
 import type { SmallReads } from './small-reads.js';
 import type { TableColumns } from './table.js';
+import type { TextOf } from './utf8-text.js';
 import {
   flagRanges,
   flagsOf,
@@ -21,6 +24,7 @@ import {
   textsOf,
   validityOf,
   type Dictionaries,
+  type TextReading,
 } from './values.js';
 
 /** What the batches of a file share. */
@@ -28,6 +32,8 @@ export interface FileReading {
   readonly source: ByteSource;
   readonly table: TableColumns;
   readonly reads: SmallReads;
+  readonly textOf: TextOf;
+  readonly pace: Pace;
   readonly fault: Fault;
   /** Names that have been read, and in which row. */
   readonly names: Map<string, number>;
@@ -40,9 +46,6 @@ export interface TableBatch {
   readonly firstRow: number;
   readonly dictionaries: Dictionaries;
 }
-
-/** Bytes of validity that are read at a time. */
-const PIECE_BYTES = 65_536;
 
 /** Reads the rows of one batch: first `wantNames`, then, when that is read, `wantOthers`, and then `entries`. */
 export class BatchRows {
@@ -67,32 +70,44 @@ export class BatchRows {
   }
 
   /** Names what rows without weights have in their place; nothing where all have some. */
-  wantOthers(): void {
+  async wantOthers(): Promise<void> {
     const { table, reads, fault } = this.#file;
-    const isThere = table.weights.map((place) => validityOf(this.#column(place), reads.bytes, fault));
-    const rows = Array.from({ length: isThere.length === 0 ? 0 : this.#batch.rows }, (_, row) => row);
-    if (rows.length === this.#batch.rows && rows.every((row) => isThere.some((is) => is(row)))) return;
+    if (await this.#haveAllWeights()) return;
     for (const place of table.arrays) reads.want(stretchRanges(this.#column(place), fault));
     for (const place of table.values) reads.want(rangesOfValues(this.#column(place), fault));
   }
 
+  async #haveAllWeights(): Promise<boolean> {
+    const { table, reads, pace, fault } = this.#file;
+    const isThere = table.weights.map((place) => validityOf(this.#column(place), reads.bytes, fault));
+    for (let row = 0; row < this.#batch.rows; ++row) {
+      if (!isThere.some((is) => is(row))) return false;
+      if (pace.spend()) await pace.turn();
+    }
+    return true;
+  }
+
   /** Rejects for a null, and for what does not fit together; every error names column and row. */
   async entries(): Promise<readonly Entry[]> {
-    const { table, reads, fault } = this.#file;
-    const { rows, dictionaries } = this.#batch;
-    const names = textsOf(this.#column(table.name), reads.bytes, dictionaries, fault);
+    const { table, pace } = this.#file;
+    const { rows } = this.#batch;
+    const names = textsOf(this.#column(table.name), this.#texts);
     const shapes = this.#shapes();
     const weights = table.weights.map((place) => this.#arraysOf(place));
     const arrays = once(() => table.arrays.map((place) => this.#arraysOf(place)));
     const values = once(() => table.values.map((place) => this.#valuesOf(place)));
     const entries: Entry[] = [];
     for (let row = 0; row < rows; ++row) {
+      if (pace.spend()) await pace.turn();
       const name = names(row);
       if (name === undefined) throw this.#fault(NAME, row, 'it is null', undefined);
       this.#checkName(name, row);
       const shape = shapes(row, name);
-      const own = await firstOf(weights.map((of) => of(row, name)));
-      if (own !== null) {
+      const [own, other] = await allOf(weights, row, name);
+      if (other !== undefined) {
+        throw this.#fault(other.column, row, `the row has something in ${quoted(own?.column ?? '')}, too`, name);
+      }
+      if (own !== undefined) {
         entries.push(this.#weightsEntry(own, shape, row, name));
         continue;
       }
@@ -106,6 +121,11 @@ export class BatchRows {
     const other = names.get(name);
     if (other !== undefined) throw this.#fault(NAME, row, `row ${other} has the same name`, name);
     names.set(name, this.#batch.firstRow + row);
+  }
+
+  get #texts(): TextReading {
+    const { reads, textOf, fault } = this.#file;
+    return { bytes: reads.bytes, dictionaries: this.#batch.dictionaries, textOf, fault };
   }
 
   get #shape(): Column | null {
@@ -136,8 +156,10 @@ export class BatchRows {
     shape: readonly number[] | null,
     { row, name }: { readonly row: number; readonly name: string },
   ): Promise<readonly Entry[]> {
-    const found = (await Promise.all(arrays.map((of) => of(row, name)))).filter((one) => one !== null);
-    if (found.length === 0) throw this.#fault('weights', row, 'it is null, and no other column has anything', name);
+    const found = await allOf(arrays, row, name);
+    if (found.length === 0) {
+      throw this.#fault(WEIGHTS, row, 'it is null, and no other column that is read has anything', name);
+    }
     if (shape === null) throw this.#fault(SHAPE, row, 'there is none, and without weights nothing else tells', name);
     const values: ReadonlyMap<string, CellValue> = new Map(valuesOf.flatMap((of) => of(row)));
     return found.map((array) => ({ ...array, name, shape, values }));
@@ -168,7 +190,7 @@ export class BatchRows {
 
   /** The numbers or bytes that a column has in a row. */
   #arraysOf(place: number): ArraysOf {
-    const { source, reads, fault } = this.#file;
+    const { source, reads, pace, fault } = this.#file;
     const column = this.#column(place);
     const { name: label, type } = column.field;
     const isThere = validityOf(column, reads.bytes, fault);
@@ -176,6 +198,7 @@ export class BatchRows {
     const child = type.kind === 'binary' ? null : childOf(column);
     const element = child === null ? 'U8' : (elementName(child.field) ?? 'U8');
     const elementBytes = knownBytes(element, 1) ?? 1;
+    const nulls = child === null ? null : new NullCheck(child, source, pace);
     return async (row, name) => {
       if (!isThere(row)) return null;
       const { begin, count, buffer } = stretches(row);
@@ -183,31 +206,12 @@ export class BatchRows {
       if (range === undefined || (begin + count) * elementBytes > range.bytes) {
         throw this.#fault(label, row, 'its values do not lie in the file', name);
       }
-      if (child !== null) await this.#checkNoNull(child, begin, count, { label, row, name });
+      const found = (await nulls?.firstNull(begin, count)) ?? null;
+      if (found === 'missing') throw this.#fault(label, row, 'its values do not lie in the file', name);
+      if (found !== null) throw this.#fault(label, row, `value ${found - begin} is null`, name);
       const data = [{ source, begin: range.begin + begin * elementBytes, bytes: count * elementBytes }];
       return { column: label, type: { name: element }, elements: count, data };
     };
-  }
-
-  async #checkNoNull(
-    child: Column,
-    begin: number,
-    count: number,
-    { label, row, name }: { readonly label: string; readonly row: number; readonly name: string },
-  ): Promise<void> {
-    if (child.nulls === 0) return;
-    const bytes = Math.ceil((begin + count) / 8);
-    if (bytes > child.validity.bytes) throw this.#fault(label, row, 'its values do not lie in the file', name);
-    for (let from = begin >> 3; from < bytes; from += PIECE_BYTES) {
-      const piece = new Uint8Array(Math.min(PIECE_BYTES, bytes - from));
-      await this.#file.source.read(piece, child.validity.begin + from);
-      const first = Math.max(begin, from * 8);
-      const end = Math.min(begin + count, (from + piece.length) * 8);
-      for (let at = first; at < end; ++at) {
-        const byte = piece[Math.floor(at / 8) - from] ?? 0;
-        if (((byte >> (at % 8)) & 1) === 0) throw this.#fault(label, row, `value ${at - begin} is null`, name);
-      }
-    }
   }
 
   /** The single value that a column has in a row, with the column's name; nothing where it is null. */
@@ -218,7 +222,7 @@ export class BatchRows {
     const isThere = validityOf(column, reads.bytes, fault);
     const read = ((): ((row: number) => CellValue | undefined) => {
       if (dictionary !== null || type.kind === 'utf8') {
-        return textsOf(column, reads.bytes, this.#batch.dictionaries, fault);
+        return textsOf(column, this.#texts);
       }
       return type.kind === 'bool' ? flagsOf(column, reads.bytes, fault) : integersOf(column, type, reads.bytes, fault);
     })();
@@ -248,9 +252,10 @@ function childOf({ children: [child], field }: Column): Column {
   return child;
 }
 
-async function firstOf<Value>(all: readonly Promise<Value | null>[]): Promise<Value | null> {
-  const found = await Promise.all(all);
-  return found.find((one) => one !== null) ?? null;
+/** What the row has in those columns. */
+async function allOf(columns: readonly ArraysOf[], row: number, name: string): Promise<readonly CellArray[]> {
+  const found = await Promise.all(columns.map((of) => of(row, name)));
+  return found.filter((one) => one !== null);
 }
 
 function once<Value>(make: () => Value): () => Value {

@@ -1,11 +1,15 @@
 /** The schema of an Arrow file: its columns and their types (Schema.fbs). */
 
+import type { QuantizeError } from '../../errors.js';
 import { quoted } from '../invalid-file.js';
 import type { Fault, FlatTable } from './flat-table.js';
+import type { TextOf } from './utf8-text.js';
 
 /** Far more than tables of weights have; tables of a hostile schema may refer to each other over and over. */
 const MAX_FIELDS = 10_000;
 const MAX_DEPTH = 64;
+/** As many as a GGUF may have. */
+const MAX_TEXTS = 2 ** 19;
 
 /** Bytes of an offset; `view` where there are none, but a view for each value. */
 export type OffsetBytes = 4 | 8 | 'view';
@@ -66,24 +70,31 @@ const TEXTS: Readonly<Record<number, { readonly kind: 'utf8' | 'binary'; readonl
 };
 
 /** Throws what `fault` makes for a schema that is damaged, or of numbers whose highest byte comes first. */
-export function readSchema(schema: FlatTable, fault: Fault): ArrowSchema {
+export function readSchema(schema: FlatTable, textOf: TextOf, fault: Fault): ArrowSchema {
   if (schema.i16(0) !== 0) {
     throw fault('its numbers are big-endian; write it on a little-endian machine');
   }
   let left = MAX_FIELDS;
+  const tooMany = (): QuantizeError => fault(`it has more than ${MAX_FIELDS} columns`);
   const read = (field: FlatTable, depth: number): ArrowField => {
-    if (--left < 0) throw fault(`it has more than ${MAX_FIELDS} columns`);
+    if (--left < 0) throw tooMany();
     if (depth > MAX_DEPTH) throw fault(`its columns nest deeper than ${MAX_DEPTH} levels`);
-    const children = field.tables(5).map((child) => read(child, depth + 1));
-    const name = field.text(0);
+    const children = field.tables(5, left, tooMany).map((child) => read(child, depth + 1));
+    const name = field.text(0, textOf);
     const type = typeOf(field, name, fault);
-    const expected = type.kind === 'list' || type.kind === 'fixed-list' ? 1 : null;
+    const expected = childrenOf(type);
     if (expected !== null && children.length !== expected) throw fault(`its column ${quoted(name)} is damaged`);
     return { name, type, children, dictionary: dictionaryOf(field) };
   };
-  const fields = schema.tables(1).map((field) => read(field, 0));
-  const texts = new Map(schema.tables(2).map((pair) => [pair.text(0), pair.text(1)]));
-  return { fields, texts };
+  const fields = schema.tables(1, left, tooMany).map((field) => read(field, 0));
+  const pairs = schema.tables(2, MAX_TEXTS, () => fault(`its metadata has more than ${MAX_TEXTS} texts`));
+  return { fields, texts: new Map(pairs.map((pair) => [pair.text(0, textOf), pair.text(1, textOf)])) };
+}
+
+/** How many columns the values of a column consist of; null where we do not read them. */
+function childrenOf({ kind }: ArrowType): number | null {
+  if (kind === 'other') return null;
+  return kind === 'list' || kind === 'fixed-list' ? 1 : 0;
 }
 
 function dictionaryOf(field: FlatTable): ArrowField['dictionary'] {

@@ -19,9 +19,13 @@ export interface TableColumns {
 /** How many names of columns an error lists. */
 const MOST_NAMES = 8;
 
-/** Throws what `fault` makes for columns of other types than weights are read in. */
-export function tableColumns({ fields }: ArrowSchema, fault: Fault): TableColumns {
-  checkNames(fields, fault);
+/**
+ * Throws what `fault` makes for columns of other types than weights are read in. `wanted` are the columns that a row may have
+ * in their place; those of other names, or of types that say nothing, are ignored.
+ */
+export function tableColumns({ fields }: ArrowSchema, wanted: ReadonlySet<string>, fault: Fault): TableColumns {
+  const isRead = ({ name }: ArrowField): boolean => [NAME, SHAPE].includes(name) || isWeights(name) || wanted.has(name);
+  checkNames(fields.filter(isRead), fault);
   const name = fields.findIndex((field) => field.name === NAME);
   const names = fields.slice(0, MOST_NAMES).map((field) => quoted(field.name));
   if (name < 0) {
@@ -30,15 +34,13 @@ export function tableColumns({ fields }: ArrowSchema, fault: Fault): TableColumn
   if (fields[name]?.type.kind !== 'utf8') throw wrongType(fields[name], 'texts', fault);
   const shape = fields.findIndex((field) => field.name === SHAPE);
   if (shape >= 0 && !isListOf(fields[shape], isInteger)) throw wrongType(fields[shape], 'lists of int64', fault);
-  const weights = placesOf(fields, (field) => isWeights(field.name));
-  for (const place of weights) checkWeights(fields[place], fault);
-  const others = (one: ArrowField): boolean => ![NAME, SHAPE].includes(one.name) && !isWeights(one.name);
+  const weights = weightsOf(fields, fault);
   const isArray = (field: ArrowField): boolean =>
     field.dictionary === null && (field.type.kind === 'binary' || isListOf(field, isNumber));
   return {
     ...{ name, shape: shape < 0 ? null : shape, weights },
-    arrays: placesOf(fields, (field) => others(field) && isArray(field)),
-    values: placesOf(fields, (field) => others(field) && isValue(field)),
+    arrays: placesOf(fields, (field) => wanted.has(field.name) && isArray(field)),
+    values: placesOf(fields, (field) => wanted.has(field.name) && isValue(field)),
   };
 }
 
@@ -66,14 +68,21 @@ function isListOf(field: ArrowField | undefined, isOne: (child: ArrowField) => b
 const isValue = ({ type, dictionary }: ArrowField): boolean =>
   type.kind === 'utf8' || (dictionary === null && (type.kind === 'integer' || type.kind === 'bool'));
 
-function checkWeights(field: ArrowField | undefined, fault: Fault): void {
-  const element = isListOf(field, isNumber) ? elementName(field?.children[0] ?? NONE) : undefined;
-  if (field?.name === WEIGHTS) {
-    if (element !== 'F32' && element !== 'F16')
+/** The columns of weights. Beside `weights`, one that is none, such as `weights_f64`, is another column like any other. */
+function weightsOf(fields: readonly ArrowField[], fault: Fault): readonly number[] {
+  const places = placesOf(fields, ({ name }) => isWeights(name));
+  const hasMain = places.some((place) => fields[place]?.name === WEIGHTS);
+  return places.filter((place) => {
+    const field = fields[place];
+    const element = isListOf(field, isNumber) ? elementName(field?.children[0] ?? NONE) : undefined;
+    if (field?.name === WEIGHTS) {
+      if (element === 'F32' || element === 'F16') return true;
       throw wrongType(field, 'lists of float32 or float16; cast it first', fault);
-  } else if (element === undefined || field?.name !== weightsColumn(element)) {
+    }
+    if (element !== undefined && field?.name === weightsColumn(element)) return true;
+    if (hasMain) return false;
     throw wrongType(field, 'lists of what its name says', fault);
-  }
+  });
 }
 
 const NONE: Pick<ArrowField, 'type'> = { type: { kind: 'bool' } };

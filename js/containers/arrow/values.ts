@@ -2,10 +2,10 @@
 
 import type { ByteRange } from '../../io/byte-io.js';
 import { quoted } from '../invalid-file.js';
-import { textOf } from './utf8-text.js';
 import type { Column } from './batch.js';
 import { sizeAt, type Fault } from './flat-table.js';
 import type { ArrowType } from './schema.js';
+import type { TextOf } from './utf8-text.js';
 
 /** Gives bytes that have been read. */
 export type Bytes = (range: ByteRange) => DataView;
@@ -67,24 +67,31 @@ export interface Stretch {
   readonly buffer: number;
 }
 
-/** Where the lists, texts or binaries of a column begin and end, by row. Every stretch lies where there is something. */
+/**
+ * Where the lists, texts or binaries of a column begin and end, by row. Every stretch lies where there is something, and but
+ * for views behind those of the rows before.
+ */
 export function stretchesOf(column: Column, bytes: Bytes, fault: Fault): (row: number) => Stretch {
   const { field, length, children } = column;
   const { type } = field;
   const available = children[0]?.length ?? column.buffers[1]?.bytes ?? 0;
-  const within = (begin: number, end: number): Stretch => {
-    if (begin < 0 || begin > end || end > available) throw damaged(column, fault);
-    return { begin, count: end - begin, buffer: 1 };
-  };
   if (type.kind === 'fixed-list') {
     const { size } = type;
-    return (row) => within(row * size, (row + 1) * size);
+    if (length * size > available) throw damaged(column, fault);
+    return (row) => ({ begin: row * size, count: size, buffer: 1 });
   }
   const view = bytes(stretchRanges(column, fault).at(-1) ?? column.validity);
   const offsets = offsetsOf(type);
   if (offsets === 'view') return (row) => viewAt(column, view, row, fault);
   const offset = (row: number): number => (offsets === 4 ? view.getInt32(row * 4, true) : sizeAt(view, row * 8, fault));
-  return (row) => (row < length ? within(offset(row), offset(row + 1)) : within(0, 0));
+  // Those of nulls, too: over lists that overlap, a small file would have more values than can be looked at.
+  let reached = 0;
+  for (let row = 0; length > 0 && row <= length; ++row) {
+    const next = offset(row);
+    if (next < reached || next > available) throw damaged(column, fault);
+    reached = next;
+  }
+  return (row) => ({ begin: offset(row), count: offset(row + 1) - offset(row), buffer: 1 });
 }
 
 /** Of a short value, which lies in its view, the buffer is the first. */
@@ -113,8 +120,16 @@ export function textRanges(column: Column, fault: Fault): readonly ByteRange[] {
   return [...stretchRanges(column, fault), ...column.buffers.slice(1)];
 }
 
+/** What texts are read with. */
+export interface TextReading {
+  readonly bytes: Bytes;
+  readonly dictionaries: Dictionaries;
+  readonly textOf: TextOf;
+  readonly fault: Fault;
+}
+
 /** The texts of a column, or those of a dictionary that its numbers stand for. */
-export function textsOf(column: Column, bytes: Bytes, dictionaries: Dictionaries, fault: Fault): Texts {
+export function textsOf(column: Column, { bytes, dictionaries, textOf, fault }: TextReading): Texts {
   const isThere = validityOf(column, bytes, fault);
   const { dictionary } = column.field;
   if (dictionary !== null) {

@@ -3,6 +3,7 @@ import type { FileLayout, Literal, OutputContents, Place, PlannedValue } from '.
 import { modelTexts } from '../model-texts.js';
 import { encodeUtf8 } from '../utf8.js';
 import { MAGIC } from './head.js';
+import { withoutTableTexts } from './table-texts.js';
 import { tableOf, type WrittenArray, type WrittenColumn, type WrittenRow } from './written-columns.js';
 import {
   END,
@@ -29,7 +30,8 @@ export function layOut(contents: OutputContents): FileLayout {
     throw new QuantizeError('invalid_option', { file, detail });
   }
   const { columns, rows } = tableOf(contents);
-  const texts = new Map([...modelTexts(contents), ...layoutTexts(groups.map((_, index) => index))]);
+  const own = withoutTableTexts(modelTexts(contents));
+  const texts = new Map([...own, ...layoutTexts(groups.map((_, index) => index))]);
   const schema = schemaOf(columns, texts);
   const header = headerOf(schemaMessage(schema));
   const places: Place[][] = groups.map(() => []);

@@ -182,6 +182,6 @@ async function checkOpens(
   const names = parts.find(({ part }) => part === 1)?.files.map(({ name }) => name) ?? [];
   const index = names.find((name) => name.endsWith('.index.json')) ?? names[0] ?? '';
   const source = isFolder ? output : outputs.pathOf(output, isFolder, index);
-  const model = await openModel(await files.openSource(source, signal));
+  const model = await openModel(await files.openSource(source, signal), signal);
   await model.close();
 }

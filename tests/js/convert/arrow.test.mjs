@@ -142,6 +142,13 @@ test('columns are there for what there is, in the order of the documentation', a
   ]);
 });
 
+test("what another table said of itself is not the new one's", async () => {
+  const texts = { format: 'pt', pandas: '{"columns":[]}', 'ARROW:schema': 'AAAA', ARROW: 'kept' };
+  const input = folder.write('in.safetensors', modelFile([float32Tensor('a', [4], 1)], texts));
+  await quantizer.quantizeFile(input, folder.path('q.arrow'), { type: 'F32' });
+  expect(Object.fromEntries(readTable('q.arrow').schema.metadata)).toEqual({ format: 'pt', ARROW: 'kept' });
+});
+
 test('bfloat16 is widened, exactly', async () => {
   await quantizer.quantizeFile(writeInput(), folder.path('q.arrow'), { bits: 4 });
   const bias = kTensors.find(({ name }) => name === 'bf.bias');
@@ -175,6 +182,7 @@ describe('what a table cannot hold is refused before anything is written', () =>
     [{ type: 'Q8_0' }, /type Q8_0 needs an output whose name ends with \.gguf/u],
     [{ type: 'BF16' }, /type BF16 needs an output whose name ends with \.safetensors or \.gguf/u],
     [{ bits: 4, layout: 'plain' }, /cannot hold/u],
+    [{ bits: 4, layout: 'planes' }, /an Arrow file has a tensor in each row, and it would be 3 rows/u],
     [{ bits: 4, rules: [['a.weight', 'BF16']] }, /an Arrow file has no type BF16/u],
     [{ bits: 4, splitSize: 2 ** 20 }, /an Arrow file is never split, splitSize has no meaning/u],
   ])('%j', refused);

@@ -65,6 +65,9 @@ export { setGiven } from '../../../build/modules/checkpoints/given-pairs.js';
 export { refuseOptions } from '../../../build/modules/checkpoints/recognize.js';
 export { areDistinctTexts } from '../../../build/modules/containers/gguf/distinct-texts.js';
 export { encodedPair } from '../../../build/modules/containers/gguf/plain-key-value.js';
+export * as flatFields from '../../../build/modules/containers/arrow/flat-writer.js';
+export { flatBuffer } from '../../../build/modules/containers/arrow/flat-writer.js';
+export { ReadAhead } from '../../../build/modules/containers/arrow/read-ahead.js';
 export { readGguf } from '../../../build/modules/containers/gguf/header.js';
 export {
   f32,

@@ -1,0 +1,29 @@
+import { abortError } from '../../errors.js';
+
+/** Of some dozens of nanoseconds to a microsecond each. */
+const STEPS = 1 << 14;
+
+/** Long work on one file: the event loop has its turn now and then, and when the signal has fired, the work ends. */
+export class Pace {
+  readonly #signal: AbortSignal | undefined;
+  #left = STEPS;
+
+  constructor(signal: AbortSignal | undefined) {
+    this.#signal = signal;
+  }
+
+  /** Counts steps; gives whether it is time for `turn`. */
+  spend(steps = 1): boolean {
+    this.#left -= steps;
+    return this.#left < 0;
+  }
+
+  /** Rejects with `aborted` when the signal has fired. */
+  async turn(): Promise<void> {
+    this.#left = STEPS;
+    await new Promise((resolve) => {
+      setTimeout(resolve);
+    });
+    if (this.#signal?.aborted === true) throw abortError(this.#signal.reason);
+  }
+}
