@@ -1,15 +1,12 @@
-import type { CheckpointQuantization } from '../checkpoints/plan.js';
 import type { FileLayout } from '../containers/container.js';
 import { checkOnnxName, containerFor, refuseShardName } from '../containers/registry.js';
 import { abandon, endpointName, sinkEndpoint } from '../endpoints.js';
 import { abortError, QuantizeError } from '../errors.js';
-import type { FormatQuantization } from '../formats/format.js';
 import { isFolderFormat } from '../formats/names.js';
 import type { ByteSink, ModelSink, ModelSource, PlannedFile } from '../io/byte-io.js';
 import { byName, storedBytes } from '../layouts/tensor.js';
 import { checkUnchanged, filesOf, openModel, type Model } from '../models/model.js';
 import { memoryOf, shareWithStream } from '../pipeline/memory-budget.js';
-import type { PipelineTools } from '../pipeline/pipeline.js';
 import type { FileTools } from '../pipeline/tools.js';
 import { filePlan, layOut, summaryOf, type ConversionPlan } from '../plan/plan.js';
 import {
@@ -21,33 +18,16 @@ import {
   type TensorReport,
 } from '../plan/report.js';
 import { infiniteWeights } from '../plan/warnings.js';
-import { planRestored, planUniform, type Restoring, type UniformQuantization } from '../plan/uniform.js';
+import { planRestored, type Restoring } from '../plan/uniform.js';
 import { part } from '../part.js';
 import { callSafely } from '../pipeline/callbacks.js';
 import { convert, piecesOf, placedSteps, type ConversionEvents, type FinishedTensor } from './convert.js';
 import { fingerprintOf } from './fingerprint.js';
-import type { ImatrixQuantization } from './imatrix.js';
 import { orderSteps } from './in-order.js';
-import type { MeasuredContext, MeasuredGoals } from './measured/context.js';
 import type { PlacedStep } from './job.js';
 import type { ConvertFileOptions } from './options.js';
 import type { OutputPart, WholeOutput } from './parts/part.js';
-
-/** How to quantize. */
-export type Quantization = (
-  | ({ readonly kind: 'uniform' } & UniformQuantization & ImatrixQuantization & MeasuredQuantization)
-  | ({ readonly kind: 'file-type' } & CheckpointQuantization & ImatrixQuantization & MeasuredQuantization)
-  | ({ readonly kind: 'format' } & FormatQuantization)
-) & {
-  /** The only part that is written, from 1 on; undefined for all of the output. */
-  readonly part?: number | undefined;
-};
-
-/** What is asked for that types follow from what they lose. */
-interface MeasuredQuantization {
-  /** Null: nothing. */
-  readonly goals: MeasuredGoals | null;
-}
+import { plannerOf, type PlannedFor, type Planner, type Quantization } from './planner.js';
 
 /** The options that all conversions have, with every default filled in. */
 export interface GivenConversionOptions extends Omit<ConvertFileOptions, 'resume' | 'durability' | 'memoryLimit'> {
@@ -55,11 +35,6 @@ export interface GivenConversionOptions extends Omit<ConvertFileOptions, 'resume
   readonly durable: boolean;
   readonly memoryLimit: number;
 }
-
-type Planner = (model: Model, tools: PipelineTools & FileTools) => Promise<ConversionPlan>;
-
-/** For what a plan is made. */
-type PlannedFor = Pick<MeasuredContext, 'output' | 'part' | 'told'>;
 
 /** Quantizes the model at `source` and writes it to `sink`. Rejects with a `QuantizeError`; `sink` is untouched then. */
 export const quantizeFile = (
@@ -114,66 +89,6 @@ const plannedFor = (
     if (!signal.aborted) callSafely(onEvent, { type: 'measure', tensor, done, tensors });
   },
 });
-
-/** Rejects with `invalid_option` for options that the format that is asked for does not have. */
-async function plannerOf(quantization: Quantization, plannedFor: PlannedFor): Promise<Planner> {
-  const planner = await ownPlanner(quantization, plannedFor);
-  if (quantization.kind === 'format') return planner;
-  const { imatrix } = quantization;
-  if (imatrix === null) return planner;
-  const { readMatrix } = await part(() => import('./imatrix.js'));
-  return async (model, tools) => {
-    const { source, warnings, ...given } = await readMatrix(imatrix, tools);
-    const withMatrix = await ownPlanner({ ...quantization, ...given }, plannedFor);
-    const plan = await withMatrix(model, tools);
-    return { ...plan, inputs: [source], warnings: [...plan.warnings, ...warnings] };
-  };
-}
-
-/** Plans that look at weights first are a part of their own. */
-async function ownPlanner(quantization: Quantization, plannedFor: PlannedFor): Promise<Planner> {
-  const planner = await unmeasuredPlanner(quantization);
-  if (quantization.kind === 'format' || quantization.goals === null) return planner;
-  const { goals } = quantization;
-  const fileType = quantization.kind === 'file-type' ? quantization.type : undefined;
-  const { measuredPlan } = await part(() => import('./measured/measured.js'));
-  return async (model, tools) => {
-    const plan = await planner(model, tools);
-    return measuredPlan(plan, { ...plannedFor, model, goals, search: quantization, fileType, tools });
-  };
-}
-
-async function unmeasuredPlanner(quantization: Quantization): Promise<Planner> {
-  if (quantization.kind === 'uniform') return (model, tools) => planUniform(model, quantization, tools);
-  if (quantization.kind === 'format') {
-    const { plannerFor } = await part(() => import('../formats/table.js'));
-    return plannerFor(quantization);
-  }
-  // The rules of all those models are large, and of no use to what has other outputs.
-  const { planFileType } = await part(() => import('../plan/file-type.js'));
-  const { refuseOptions, whyNoCheckpoint } = await part(() => import('../checkpoints/recognize.js'));
-  return async (model, tools) => {
-    const why = await whyNoCheckpoint(model, quantization);
-    if (why !== null) {
-      const pairs = refuseOptions(quantization.checkpoint, model, why);
-      await checkPairs(model, pairs, quantization);
-      return planFileType(model, { ...quantization, asked: { ...quantization.asked, pairs } }, tools);
-    }
-    const { planCheckpoint } = await part(() => import('../checkpoints/plan.js'));
-    return planCheckpoint(model, quantization, tools);
-  };
-}
-
-/** Rejects for pairs with which llama.cpp would not open the GGUF. */
-async function checkPairs(
-  model: Model,
-  pairs: CheckpointQuantization['checkpoint']['keyValues'],
-  { asked }: Pick<CheckpointQuantization, 'asked'>,
-): Promise<void> {
-  if (pairs.length === 0) return;
-  const { checkFitting } = await part(() => import('../checkpoints/fitting-pairs.js'));
-  checkFitting(model, pairs, asked.prunedLayers);
-}
 
 async function convertFile(
   tools: FileTools,

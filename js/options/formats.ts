@@ -1,7 +1,7 @@
 import { choice, flag, nameIn, reading } from '../checks.js';
 import { isOnnxName, namedContainer } from '../containers/registry.js';
 import { CONTAINERS, type ContainerName } from '../containers/table.js';
-import type { Quantization } from '../convert/convert-file.js';
+import type { Quantization } from '../convert/planner.js';
 import { endpointName, sinkEndpoint, type ModelSink } from '../endpoints.js';
 import { QuantizeError, quoted } from '../errors.js';
 import { FILE_FORMATS, FOLDER_FORMATS, ONNX_TYPES, isFolderFormat, type FormatName } from '../formats/names.js';

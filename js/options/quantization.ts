@@ -6,7 +6,7 @@ import { CODECS } from '../codecs/table.js';
 import type { Container } from '../containers/container.js';
 import { containerNamed, listed, namedContainer } from '../containers/registry.js';
 import { CONTAINERS } from '../containers/table.js';
-import type { Quantization } from '../convert/convert-file.js';
+import type { Quantization } from '../convert/planner.js';
 import { endpointName, sinkEndpoint, type ModelSink } from '../endpoints.js';
 import { QuantizeError, quoted } from '../errors.js';
 import { formatsOf } from '../formats/names.js';
