@@ -1,17 +1,18 @@
 import { codecNamed } from '../codecs/codec.js';
-import { QuantizeError } from '../errors.js';
+import { QuantizeError, quoted } from '../errors.js';
 import type { Fact } from '../containers/container.js';
 import type { PipelineTools } from '../pipeline/pipeline.js';
 import { storageLabel, type Tensor } from '../layouts/tensor.js';
 import type { Model } from '../models/model.js';
 import type { ShapeFact, TensorDecision } from '../rules/decision.js';
+import { BASE_TYPES, isBlockType } from '../rules/file-types.js';
 import { compareTensors } from '../rules/language/tensors.js';
 import { planTypes, type TypePlan } from '../rules/plan-types.js';
 import type { WrittenType } from '../rules/copied.js';
 import type { Rulebook } from '../rules/rulebook.js';
 import { COMFYUI } from '../rules/subject.js';
 import { fulfilsByAnyName, type TensorDescription, type PlainRule } from '../rules/rule.js';
-import { ARCHITECTURES, type Architecture, type Program } from '../types.js';
+import { ARCHITECTURES, COPY, type Architecture, type Program } from '../types.js';
 import { checkAsked, fileEndsOf, type AskedOfGguf } from './asked.js';
 import { EFFORT_KEY, effortFacts } from './effort-fact.js';
 import { keepingOverflowing } from './f16-overflow.js';
@@ -21,6 +22,7 @@ import { MATRIX_KEYS, matrixFacts, matrixWarnings, type MatrixOrigin } from './i
 import { withNarrowElements } from './narrowing.js';
 import { carriedWithout, givenFacts, layerFacts, withKeyValues } from './key-values.js';
 import { checkNeededImportance } from './needed-importance.js';
+import { nothingQuantized } from './nothing-quantized.js';
 import {
   checkLeftovers,
   codecTarget,
@@ -127,9 +129,18 @@ export async function planFileType(
       ...warningsAbout(steps, tensors, idle),
       ...rowsFellBack(decisions),
       ...matrixWarnings(quantization.matrix, steps, quantization.effort),
+      ...(isQuantizing(type) ? nothingQuantized(steps, { rules: quantization.rules, ...BY_RULE }) : []),
     ],
   };
 }
+
+const isQuantizing = (type: WrittenType): boolean => type !== COPY && isBlockType(BASE_TYPES[type]);
+
+/** Rules that are whole names reach what is not quantized otherwise. */
+const BY_RULE = {
+  takesAnyRow: false,
+  wayFor: (name: string) => `a rule that is the whole name, such as ${quoted(`=${name}=Q8_0`)}`,
+};
 
 /** What says of itself that it is an importance matrix is no model, whatever its tensors are called. */
 function refuseImportance({ name, fact }: Model): void {

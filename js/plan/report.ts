@@ -68,7 +68,8 @@ export interface DroppedTensor {
  * blocks of it. `checkpoint_doubt`: something of a model in the layout of transformers is guessed, or left out.
  * `infinite_weights`: tensors have infinities or NaN that llama.cpp's converter has there, too; only a report has it.
  * `importance_unused`: an importance matrix changes no tensor. `below_min_cosine`: tensors lose more than the accuracy floor allows,
- * because no type reaches it, a rule says what they become, or there is no `fallback`.
+ * because no type reaches it, a rule says what they become, or there is no `fallback`. `nothing_quantized`: a model of floats is to
+ * be quantized, but all of them stay floats, though no rule of the caller's says so.
  */
 export type FileWarningCode =
   | 'rule_without_match'
@@ -78,7 +79,8 @@ export type FileWarningCode =
   | 'checkpoint_doubt'
   | 'infinite_weights'
   | 'importance_unused'
-  | 'below_min_cosine';
+  | 'below_min_cosine'
+  | 'nothing_quantized';
 
 /** What is likely to be a mistake, or costs quality, though the conversion can be done. */
 export interface FileWarning {

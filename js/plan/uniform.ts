@@ -14,6 +14,7 @@ import { WINDOW_WEIGHTS } from '../wasm/windows.js';
 import { keepingOverflowing } from './f16-overflow.js';
 import { withImportance, type Importance } from './importance.js';
 import { matrixWarnings, type MatrixOrigin } from './importance-matrix.js';
+import { nothingQuantized, type Asked } from './nothing-quantized.js';
 import {
   checkHeld,
   checkLeftovers,
@@ -21,6 +22,7 @@ import {
   copiedTarget,
   floatFor,
   notHeld,
+  patternOf,
   sameStep,
   whyNotHeld,
   type ConversionPlan,
@@ -101,6 +103,7 @@ export async function planUniform(
     ...warningsAbout(steps, tensors, idleRules(rules, described)),
     ...idleBits(quantization, tensors),
     ...matrixWarnings(quantization.matrix, steps, quantization.effort),
+    ...(isFloat(codec) ? [] : nothingQuantized(steps, askedOf(quantization))),
   ];
   return { ...plainPlan({ container, layout }, steps, codecLabel(codec)), splitBytes, staleTexts, warnings, dropped };
 }
@@ -121,6 +124,12 @@ function rulingBits(tensor: string, { layerBits, codec }: UniformQuantization): 
 
 const idleBits = ({ layerBits }: UniformQuantization, tensors: readonly Tensor[]): readonly FileWarning[] =>
   (layerBits?.idle(tensors.map(({ name }) => name)) ?? []).map((message) => ({ code: 'rule_without_match', message }));
+
+const askedOf = ({ codec: { name: codec, bits }, rules }: UniformQuantization): Asked => {
+  const takesAnyRow = codec === 'affine';
+  const [option, value] = takesAnyRow ? ['layerBits', bits] : ['a rule', 'Q8_0'];
+  return { rules, takesAnyRow, wayFor: (name) => `${option}, such as ${quoted(`${patternOf(name)}=${value}`)}` };
+};
 
 const describe = (
   { name, shape, elements }: Tensor,

@@ -1,6 +1,8 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { Table, tableToIPC } from 'apache-arrow';
 import { ArrowQuant } from 'arrowquant';
 import { ggufFile, tinyLlama } from '../../peers/tiny-llama.mjs';
+import { listColumn, nameColumn } from '../arrow/support/tables.mjs';
 import { nearestNames } from '../support/internals.mjs';
 import { runCommand } from '../cli/support/command.mjs';
 import { diffusionModel } from '../support/models/diffusion-models.mjs';
@@ -143,5 +145,63 @@ describe('quantizing what is quantized already', () => {
     for (const type of ['Q8_0', 'F16']) {
       expect((await quantizer.plan(folder.path('q8.gguf'), { type })).warnings).toEqual([]);
     }
+  });
+});
+
+describe('a quantization of floats that all stay floats', () => {
+  const vectors = (...names) => modelFile(names.map((name) => float32Tensor(name, [256])));
+  const codesOf = async (input, options) => (await quantizer.plan(input, options)).warnings.map(({ code }) => code);
+  const ids = { name: 'ids', dtype: 'I64', shape: [1], bytes: Buffer.alloc(8) };
+
+  test('went unnoticed for a table without shapes; plan, report and command say why, and what to do', async () => {
+    const table = new Table({
+      layer_name: nameColumn(['l1', 'l2']),
+      weights: listColumn([new Float32Array(256).fill(1), new Float32Array(256).fill(2)]),
+    });
+    const input = folder.write('flat.arrow', tableToIPC(table, 'file'));
+    const { warnings } = await quantizer.plan(input, { bits: 4, mode: 'base', container: 'arrow' });
+    const message =
+      'nothing is quantized: all 2 tensors of floats stay such, first of all "l1" (rank below 2); write their shapes into ' +
+      'the model, where these have more than one dimension, or give layerBits, such as "^l1$=4"';
+    expect(warnings).toEqual([{ code: 'nothing_quantized', message }]);
+    const { code, stderr } = await runCommand(
+      ['quantize', 'flat.arrow', 'q.arrow', '--bits', '4', '--mode', 'base', '--quiet'],
+      {
+        cwd: folder.at,
+      },
+    );
+    expect([code, stderr.trim()]).toEqual([0, `warning: ${message}`]);
+    // The way out is one.
+    expect(await codesOf(input, { bits: 4, container: 'arrow', layerBits: [['^l1$', 4]] })).toEqual([]);
+  });
+
+  test('in a GGUF, where a rule that is the whole name is the way out', async () => {
+    const input = folder.write('in.safetensors', vectors('a.weight'));
+    const options = { type: 'Q8_0', architecture: 'none' };
+    const { warnings } = await quantizer.plan(input, options);
+    expect(warnings).toEqual([{ code: 'nothing_quantized', message: expect.stringContaining('"=a.weight=Q8_0"') }]);
+    expect(warnings[0].message).toMatch(/^nothing is quantized: the only tensor of floats stays one, "a.weight" \(/u);
+    expect(await codesOf(input, { ...options, rules: [['=a.weight', 'Q8_0']] })).toEqual([]);
+  });
+
+  test('rows that fill no blocks have another way', async () => {
+    const input = folder.write('in.safetensors', modelFile([float32Tensor('a.weight', [64, 33])]));
+    const { warnings } = await quantizer.plan(input, { type: 'Q8_0', architecture: 'none' });
+    const told = warnings.find(({ code }) => code === 'nothing_quantized');
+    expect(told.message).toContain('; choose 2, 4 or 8 bits in safetensors or Arrow');
+    expect(await codesOf(input, { bits: 4 })).toEqual([]);
+  });
+
+  test.each([
+    ['one of them is quantized', () => modelFile([float32Tensor('a', [64, 64]), float32Tensor('b', [8])]), { bits: 4 }],
+    ['floats are asked for', () => vectors('a'), { type: 'F32', architecture: 'none' }],
+    ['floats are asked for in safetensors', () => vectors('a'), { type: 'F16', container: 'safetensors' }],
+    ['a copy is', () => ggufFile(tinyLlama({ layers: 1 })), { type: 'COPY' }],
+    ['rules of the caller keep them', () => vectors('a'), { bits: 4, rules: [['a', 'keep']] }],
+    ['they do in a GGUF', () => vectors('a'), { type: 'Q8_0', architecture: 'none', rules: [['a', 'keep']] }],
+    ['there are no floats', () => modelFile([ids]), { bits: 4 }],
+    ['they have no weights', () => modelFile([float32Tensor('a', [0])]), { bits: 4 }],
+  ])('is none where %s', async (_, bytes, options) => {
+    expect(await codesOf(folder.write('in.model', bytes()), options)).toEqual([]);
   });
 });
