@@ -128,8 +128,8 @@ describe('what the call refuses', () => {
       /pure has no meaning, because the output is row_signs;/u,
     ],
     ['an unknown effort', { effort: 'more' }, /effort is "more"/u],
-    ['an unknown layout', { layout: 'shelf' }, /"shelf", must be "planes" or "folders" or "plain"/u],
-    ['an unknown container', { container: 'box' }, /"box", must be "safetensors" or "gguf" or "crate"/u],
+    ['an unknown layout', { layout: 'shelf' }, /"shelf", must be "columns" or "planes" or "folders" or "plain"/u],
+    ['an unknown container', { container: 'box' }, /"box", must be "safetensors" or "gguf" or "arrow" or "crate"/u],
   ])('%s', (_, options, text) => refuse(options, text));
 
   test('a container that contradicts the name of the output', async () => {
