@@ -16,7 +16,7 @@ import { endChildrenOnSignals, runSuites } from './test/runner.mjs';
 import { kSuites } from './test/suites.mjs';
 
 /** A suite builds first, and that may be on one core. */
-const kLimitMinutes = 30;
+const kLimitMinutes = 40;
 
 runMain(async () => {
   const options = { suite: { type: 'string', multiple: true }, filter: { type: 'string' }, limit: { type: 'string' } };

@@ -20,7 +20,7 @@ const kLoadedOf = 2;
 const kLongestSentence = 4000;
 const kTypes = ['Q4_K_M', 'F16', 'Q8_0', 'BF16'];
 /** For a machine that does much else. */
-const kPatience = 480_000;
+const kPatience = 900_000;
 const kMostMegabytes = 500;
 
 /** How often a file is the one that is damaged; others once. */
