@@ -1,4 +1,6 @@
-import { readFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
 import { beforeAll, beforeEach, expect, test } from '@jest/globals';
 import { ArrowQuant } from 'arrowquant';
 import { useFolder } from '../../support/models/folder.mjs';
@@ -14,9 +16,13 @@ const original = modelFile(kTensors);
 let int2;
 beforeAll(async () => {
   const quantizer = await ArrowQuant.create({ backend: 'single' });
-  await quantizer.quantizeFile(original, folder.path('int2.safetensors'), { bits: 2 });
-  ({ perLayerAccuracy: cosines } = await quantizer.validate(original, folder.path('int2.safetensors')));
-  int2 = readFileSync(folder.path('int2.safetensors'));
+  // The folder of a test is not there yet.
+  const at = mkdtempSync(path.join(tmpdir(), 'arrowquant-test-'));
+  const output = path.join(at, 'int2.safetensors');
+  await quantizer.quantizeFile(original, output, { bits: 2 });
+  ({ perLayerAccuracy: cosines } = await quantizer.validate(original, output));
+  int2 = readFileSync(output);
+  rmSync(at, { recursive: true });
   await quantizer.dispose();
 });
 beforeEach(() => {
