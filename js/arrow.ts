@@ -25,8 +25,7 @@ import {
 import { MAKER, type TableMaker, type TableRow, type ZeroPointType } from './arrow/maker.js';
 
 /** The columns of a table of quantized layers. */
-// A type and no interface, as apache-arrow's types have an index.
-// eslint-disable-next-line @typescript-eslint/consistent-type-definitions
+// eslint-disable-next-line @typescript-eslint/consistent-type-definitions -- interfaces lack the index that apache-arrow asks for
 export type QuantizedColumns = {
   layer_name: Utf8;
   quantized_data: Binary;

@@ -2,6 +2,9 @@ import { Writable } from 'node:stream';
 import { describe, expect, test } from '@jest/globals';
 import { progressOn, shorten } from '../support/internals.mjs';
 
+// eslint-disable-next-line no-control-regex -- what moves a terminal's cursor begins with a control character
+const kMovesOfCursor = /\u001b\[[?0-9;]*[a-zA-Z]/g;
+
 const kWidth = 100;
 
 /** A stream that keeps what is written, and is a terminal or not. */
@@ -35,9 +38,7 @@ describe('progress', () => {
     view.stop();
     const text = stream.written.join('');
     expect(text).toContain('░');
-    // eslint-disable-next-line no-control-regex
-    for (const line of text.replace(/\u001b\[[?0-9;]*[a-zA-Z]/g, '\n').split('\n'))
-      expect(line.length).toBeLessThan(kWidth);
+    for (const line of text.replace(kMovesOfCursor, '\n').split('\n')) expect(line.length).toBeLessThan(kWidth);
   });
 
   test('tells of what is measured before, on a bar of its own or in one line', async () => {
@@ -54,9 +55,7 @@ describe('progress', () => {
     }
     const [bar, lines] = texts;
     expect(bar).toContain('of 3 tensors measured  a');
-    // eslint-disable-next-line no-control-regex
-    for (const line of bar.replace(/\u001b\[[?0-9;]*[a-zA-Z]/g, '\n').split('\n'))
-      expect(line.length).toBeLessThan(kWidth);
+    for (const line of bar.replace(kMovesOfCursor, '\n').split('\n')) expect(line.length).toBeLessThan(kWidth);
     expect(lines).toMatch(/^3 of 3 tensors measured\n10 %: /u);
   });
 
