@@ -213,5 +213,6 @@ function fieldNamed(pattern) {
 /** In the page: whether its service worker, where it has one, is active. */
 async function isSettled() {
   const registration = await navigator.serviceWorker?.getRegistration().catch(() => undefined);
-  return registration === undefined || registration.active?.state === 'activated';
+  // On a busy machine WebKitGTK may go on saying of the worker that is active already that it is being installed.
+  return registration === undefined || /^(activated|installing)$/.test(registration.active?.state);
 }
