@@ -201,7 +201,11 @@ export type MinCosine = number | Profile | Readonly<Partial<Record<BitWidth, num
  * fits counts. A pattern is a regular expression, the text of one, or `=` and a whole name, as in the rules for files.
  */
 export type LayerBits =
-  ReadonlyMap<string, BitWidth> | Iterable<readonly [RegExp | string, BitWidth]> | Readonly<Record<string, BitWidth>>;
+  | ReadonlyMap<string, BitWidth>
+  // An array is one of the iterables, but TypeScript 5.0 reads a list of pairs only where it is told of arrays.
+  | readonly (readonly [RegExp | string, BitWidth])[]
+  | Iterable<readonly [RegExp | string, BitWidth]>
+  | Readonly<Record<string, BitWidth>>;
 
 /** An accuracy floor. Without any of these nothing is measured, and nothing else changes. */
 export interface FloorOptions {
