@@ -104,7 +104,7 @@ const kTsArrows = {
     ...kFoundations,
   ],
   // What `arrowquant/arrow` is, and what reads tables.
-  arrow: ['arrow', 'wasm/module', ...kFoundations],
+  arrow: ['arrow', 'wasm/module', 'io/pace', ...kFoundations],
   options: ['options', 'arrow', 'formats/names', 'plan', 'layouts', 'containers', 'rules', 'codecs', ...kFoundations],
   calls: ['calls', 'options', 'arrow', 'convert', 'models', 'codecs', 'io', ...kFoundations],
   quantizer: ['calls', 'options', 'codecs', 'wasm', ...kFoundations],

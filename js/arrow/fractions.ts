@@ -1,7 +1,8 @@
 /** Rows of which no kernel of the package can restore the levels: their zero points are no whole numbers from 0 to 255. */
 
 import { isDetached } from '../checks.js';
-import { QuantizeError, abortError, asQuantizeError } from '../errors.js';
+import { QuantizeError, asQuantizeError } from '../errors.js';
+import { Pace } from '../io/pace.js';
 import type { RawQuantizedLayer } from '../wasm/module.js';
 
 /** Weights that take some milliseconds. */
@@ -9,7 +10,7 @@ const STRETCH = 1 << 19;
 
 /**
  * Restores a layer that has a byte for each level: (level - zero point) · scale, both steps rounded to f32. The event loop has its
- * turn after every stretch. Rejects with `shape_mismatch`, `aborted`, `detached_buffer` and `out_of_memory`.
+ * turn before every stretch. Rejects with `shape_mismatch`, `aborted`, `detached_buffer` and `out_of_memory`.
  */
 export async function restoreFractions(
   layer: RawQuantizedLayer,
@@ -20,9 +21,9 @@ export async function restoreFractions(
   const { quantizedData, scales } = layer;
   const restored = roomFor(quantizedData.length);
   const groupSize = layer.groupSize === 0 ? restored.length : layer.groupSize;
+  const pace = new Pace(signal);
   for (let begin = 0; begin < restored.length; begin += STRETCH) {
-    if (begin > 0) await nextTurn();
-    if (signal?.aborted === true) throw abortError(signal.reason);
+    await pace.turn();
     // In the turns others run; what they transfer would be read as zeros.
     if (isDetached(quantizedData) || isDetached(scales)) throw new QuantizeError('detached_buffer');
     const end = Math.min(begin + STRETCH, restored.length);
@@ -51,8 +52,3 @@ function roomFor(weights: number): Float32Array {
     throw asQuantizeError(error, 'out_of_memory');
   }
 }
-
-const nextTurn = (): Promise<void> =>
-  new Promise((resolve) => {
-    setTimeout(resolve);
-  });

@@ -4,8 +4,8 @@ import { isFloat, type Codec } from '../codecs/codec.js';
 import type { MeasuredGoals } from '../convert/measured/context.js';
 import { QuantizeError } from '../errors.js';
 import type { WrittenType } from '../rules/copied.js';
-import { BASE_TYPES, isBlockType } from '../rules/file-types.js';
-import { COPY, type Profile } from '../types.js';
+import { quantizes } from '../rules/file-types.js';
+import type { Profile } from '../types.js';
 import { readFloor } from './floor.js';
 import type { HeldQuantization } from './held.js';
 import type { FLOOR_OPTIONS } from './names.js';
@@ -23,7 +23,7 @@ export function readGoals(given: Asked, defaultProfile: Profile | undefined): Me
 /** Throws `invalid_option` for a file of a type in which nothing is quantized, or all of it alike. */
 export function checkFileGoals(goals: MeasuredGoals | null, given: Asked, type: WrittenType, pure: boolean): void {
   if (goals === null) return;
-  if (type === COPY || !isBlockType(BASE_TYPES[type])) throw refused(optionOf(given), `type ${type} quantizes nothing`);
+  if (!quantizes(type)) throw refused(optionOf(given), `type ${type} quantizes nothing`);
   const { floor, targetBytes } = goals;
   if (!pure || (targetBytes === undefined && floor?.fallback !== true)) return;
   const option = targetBytes === undefined ? 'fallback' : 'targetBytes';

@@ -5,14 +5,14 @@ import type { PipelineTools } from '../pipeline/pipeline.js';
 import { storageLabel, type Tensor } from '../layouts/tensor.js';
 import type { Model } from '../models/model.js';
 import type { ShapeFact, TensorDecision } from '../rules/decision.js';
-import { BASE_TYPES, isBlockType } from '../rules/file-types.js';
+import { quantizes } from '../rules/file-types.js';
 import { compareTensors } from '../rules/language/tensors.js';
 import { planTypes, type TypePlan } from '../rules/plan-types.js';
 import type { WrittenType } from '../rules/copied.js';
 import type { Rulebook } from '../rules/rulebook.js';
 import { COMFYUI } from '../rules/subject.js';
 import { fulfilsByAnyName, type TensorDescription, type PlainRule } from '../rules/rule.js';
-import { ARCHITECTURES, COPY, type Architecture, type Program } from '../types.js';
+import { ARCHITECTURES, type Architecture, type Program } from '../types.js';
 import { checkAsked, fileEndsOf, type AskedOfGguf } from './asked.js';
 import { EFFORT_KEY, effortFacts } from './effort-fact.js';
 import { keepingOverflowing } from './f16-overflow.js';
@@ -129,12 +129,10 @@ export async function planFileType(
       ...warningsAbout(steps, tensors, idle),
       ...rowsFellBack(decisions),
       ...matrixWarnings(quantization.matrix, steps, quantization.effort),
-      ...(isQuantizing(type) ? nothingQuantized(steps, { rules: quantization.rules, ...BY_RULE }) : []),
+      ...(quantizes(type) ? nothingQuantized(steps, { rules: quantization.rules, ...BY_RULE }) : []),
     ],
   };
 }
-
-const isQuantizing = (type: WrittenType): boolean => type !== COPY && isBlockType(BASE_TYPES[type]);
 
 /** Rules that are whole names reach what is not quantized otherwise. */
 const BY_RULE = {

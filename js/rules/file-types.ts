@@ -1,7 +1,8 @@
 /** The types of GGUF files and of the tensors in them. */
 
 import { CODECS } from '../codecs/table.js';
-import type { BlockType, FileType, TensorType } from '../types.js';
+import { COPY, type BlockType, type FileType, type TensorType } from '../types.js';
+import type { WrittenType } from './copied.js';
 
 /** Types of whole files, and what most matrices become in them; the mixtures give some matrices more bits. */
 export const BASE_TYPES = Object.fromEntries(
@@ -19,6 +20,9 @@ export const BLOCK_WEIGHTS = Object.fromEntries(
 ) as Readonly<Record<TensorType, number>>;
 
 export const isBlockType = (type: TensorType): type is BlockType => BLOCK_WEIGHTS[type] > 1;
+
+/** Whether files of a type are to have something quantized. */
+export const quantizes = (type: WrittenType): boolean => type !== COPY && isBlockType(BASE_TYPES[type]);
 
 /** Weights of a row; those of a scalar are one. */
 export const rowWeights = (shape: readonly number[]): number => shape.at(-1) ?? 1;

@@ -5,7 +5,7 @@ import { readRanges } from '../../io/read-ranges.js';
 import { CUT_OFF } from '../foreign-files.js';
 import { FlatTable, sizeAt, type Fault } from './flat-table.js';
 import { MAGIC, beginsAsFile } from './head.js';
-import type { Pace } from './pace.js';
+import type { Pace } from '../../io/pace.js';
 import { ReadAhead } from './read-ahead.js';
 
 /** Of a few hundred thousand tensors in batches of their own; no more than that is kept in memory. */

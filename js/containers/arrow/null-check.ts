@@ -1,6 +1,6 @@
 import type { ByteSource } from '../../io/byte-io.js';
 import type { Column } from './batch.js';
-import type { Pace } from './pace.js';
+import type { Pace } from '../../io/pace.js';
 
 /** Bytes of validity that are read at a time. */
 const PIECE_BYTES = 65_536;

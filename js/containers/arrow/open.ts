@@ -4,7 +4,7 @@ import { invalidFile, quoted } from '../invalid-file.js';
 import { columnsOf, type Column } from './batch.js';
 import type { Fault } from './flat-table.js';
 import { readMessages, type Message } from './messages.js';
-import { Pace } from './pace.js';
+import { Pace } from '../../io/pace.js';
 import { BatchRows, type FileReading, type TableBatch } from './rows.js';
 import { readSchema, type ArrowField, type ArrowSchema } from './schema.js';
 import { SmallReads } from './small-reads.js';

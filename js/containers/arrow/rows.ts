@@ -9,7 +9,7 @@ import type { Column } from './batch.js';
 import { NAME, SHAPE, WEIGHTS, elementName } from './element-types.js';
 import type { Fault } from './flat-table.js';
 import { NullCheck } from './null-check.js';
-import type { Pace } from './pace.js';
+import type { Pace } from '../../io/pace.js';
 import type { SmallReads } from './small-reads.js';
 import type { TableColumns } from './table.js';
 import type { TextOf } from './utf8-text.js';

@@ -1,7 +1,7 @@
 import { QuantizeError } from '../../errors.js';
 import { decodeStrictly, decodeUtf8 } from '../utf8.js';
 import type { Fault } from './flat-table.js';
-import type { Pace } from './pace.js';
+import type { Pace } from '../../io/pace.js';
 
 /** Of all texts of a file, however often the same bytes are referred to: no more than that is kept in memory. */
 const MAX_TEXT_BYTES = 2 ** 28;

@@ -11,8 +11,6 @@ import type { Outcome } from './measure.js';
 /** So many tensors stand for all of them. */
 const SHOWN = 3;
 const SHOWN_DIGITS = 5;
-/** Of bits that have none, as in Floor. */
-const NO_FLOOR = -1;
 
 /** Whether what a step loses is no more than the floor for its bits allows. */
 export const isAbove = (floor: Floor, { step, cosine, failure }: Outcome): boolean =>
@@ -41,12 +39,13 @@ export function floored(
 /** `minCosine 0.99: Q4_K gave 0.97123`. A type that cannot hold the weights gave a code instead. */
 function raisedBecause(floor: Floor, before: readonly Outcome[]): string {
   const [first] = before;
-  const least = first === undefined ? NO_FLOOR : floor.cosineFor(bitsOf(first.step));
+  const least = first === undefined ? -1 : floor.cosineFor(bitsOf(first.step));
   const tried = before.map(({ step, cosine, failure }, index) => {
     const gave = `${index === 0 ? ' gave' : ''} ${failure?.code ?? shownCosine(cosine)}`;
     return `${targetLabel(step.planned.target)}${gave}`;
   });
-  return `${least === NO_FLOOR ? 'fallback' : `minCosine ${least}`}: ${tried.join(', ')}`;
+  // Below 0: none.
+  return `${least < 0 ? 'fallback' : `minCosine ${least}`}: ${tried.join(', ')}`;
 }
 
 /** Rounded down, so that what is below a floor does not look like it. */

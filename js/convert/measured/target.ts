@@ -1,6 +1,7 @@
 /** The types that lose least for a size. */
 
-import { QuantizeError, abortError } from '../../errors.js';
+import { QuantizeError } from '../../errors.js';
+import { Pace } from '../../io/pace.js';
 import { targetBytes, targetLabel } from '../../layouts/tensor.js';
 import type { Floor } from '../../plan/floor.js';
 import type { PlannedStep } from '../../plan/report.js';
@@ -51,9 +52,9 @@ export async function targeted(
     new Map(
       tensors.map(({ trial, outcomes }, index) => [trial.planned, chosenStep(trial, outcomes[places[index] ?? 0])]),
     );
+  const pace = new Pace(sized.signal);
   const bytesOf = async (places: readonly number[]): Promise<number> => {
-    await nextTurn();
-    if (sized.signal?.aborted === true) throw abortError(sized.signal.reason);
+    await pace.turn();
     return sized.sizeWith(stepsOf(places));
   };
   return { steps: stepsOf(await bestOf(tensors, sized, bytesOf)), below };
@@ -71,11 +72,6 @@ function allowedOf(
   if (floor === null || allowed.length > 0) return { allowed, missed: null };
   return { allowed: made.slice(-1), missed: floored(floor, made).below };
 }
-
-const nextTurn = (): Promise<void> =>
-  new Promise((resolve) => {
-    setTimeout(resolve);
-  });
 
 const sizeOf = ({ step, relativeError }: Outcome, alignment: number): Choice => ({
   bytes: Math.ceil(targetBytes(step.planned.elements, step.planned.target) / alignment) * alignment,

@@ -3,7 +3,7 @@ import path from 'node:path';
 import { QuantizeError } from '../../errors.js';
 import type { ByteSource } from '../../io/byte-io.js';
 import { codeOf } from '../failures.js';
-import { isInput } from './source.js';
+import { checkRegular, isInput } from './source.js';
 
 /** A file to be written, and what its rename has to replace. */
 export interface Target {
@@ -34,8 +34,7 @@ export async function checkTarget(name: string, bytes: number, inputs: readonly 
     throw error;
   });
   if (about === null) return { name, path: await newPath(name), mode: null, bytes };
-  if (about.isDirectory()) throw new Error('it is a folder');
-  if (!about.isFile()) throw new Error('it is not a regular file');
+  checkRegular(about);
   if (isInput(about, inputs)) throw new Error('it is the input');
   await access(name, constants.W_OK);
   return { name, path: await realpath(name), mode: Number(about.mode & PERMISSIONS), bytes };

@@ -1,9 +1,9 @@
-import { abortError } from '../../errors.js';
+import { abortError } from '../errors.js';
 
 /** Of some dozens of nanoseconds to a microsecond each. */
 const STEPS = 1 << 14;
 
-/** Long work on one file: the event loop has its turn now and then, and when the signal has fired, the work ends. */
+/** Long work on this thread: the event loop has its turn now and then, and when the signal has fired, the work ends. */
 export class Pace {
   readonly #signal: AbortSignal | undefined;
   #left = STEPS;
@@ -18,7 +18,7 @@ export class Pace {
     return this.#left < 0;
   }
 
-  /** Rejects with `aborted` when the signal has fired. */
+  /** Gives the event loop its turn. Rejects with `aborted` when the signal has fired. */
   async turn(): Promise<void> {
     this.#left = STEPS;
     await new Promise((resolve) => {
